@@ -1,0 +1,117 @@
+# flowledger: one page, no recursion, no configure step.
+#
+#	make                  the three programs into build/
+#	make check            unit tests, fuzz corpora, purity, manuals
+#	make check SAN=address,undefined      (or SAN=thread) in a build folder of its own
+#	make fuzz-flowset SECONDS=60          libFuzzer with clang
+#	make bench            ratios against Debian's peers, in one run
+#	make install DESTDIR= PREFIX=/usr/local
+
+CC       ?= gcc
+PREFIX   ?= /usr/local
+SECONDS  ?= 60
+SAN      ?=
+V        ?=
+B        ?= build$(if $(SAN),/$(subst $(comma),-,$(SAN)))
+comma    := ,
+Q        := $(if $(V),,@)
+
+PROGRAMS := nfacctd replicator pcapgen
+PKGS     := libpcap mysqlclient sqlite3 yaml-0.1 libsystemd libcap-ng
+CPPFLAGS += -D_GNU_SOURCE -Ilib -I.
+OPT      ?= -O2
+CFLAGS   += -std=c11 -g $(OPT) -pthread -fno-strict-aliasing -Wall -Wextra -Wconversion -Wshadow \
+            -Wstrict-prototypes -Wmissing-prototypes -Wpointer-arith -Wvla -Werror \
+            $(if $(SAN),-fsanitize=$(SAN) -fno-omit-frame-pointer -fno-sanitize-recover=all)
+PKGCFLAGS := $(shell pkg-config --cflags $(PKGS))
+PKGLIBS   := $(shell pkg-config --libs $(PKGS))
+VERSION  := $(shell git describe --always --dirty 2>/dev/null || echo unknown)
+CPPFLAGS += -DVERSION='"0.1 ($(VERSION))"' $(patsubst -I%,-isystem%,$(PKGCFLAGS))
+LDLIBS   += $(PKGLIBS) -lm
+
+objects   = $(patsubst %.c,$(B)/%.o,$(wildcard $(1)/*.c))
+LIB      := $(foreach d,wire base net,$(call objects,lib/$d))
+
+all: $(PROGRAMS:%=$(B)/%)
+
+$(B)/%.o: %.c
+	@mkdir -p $(@D)
+	$(if $(Q),@echo "  CC      $<")
+	$(Q)$(CC) $(CPPFLAGS) $(CFLAGS) -MMD -MP -c -o $@ $<
+
+# One binary a program, its modules without main for the tests.
+define program
+$(B)/$(1): $$(call objects,$(1)) $$(LIB)
+	$$(if $$(Q),@echo "  LINK    $$@")
+	$$(Q)$$(CC) $$(CFLAGS) $$(LDFLAGS) -o $$@ $$^ $$(LDLIBS)
+$(B)/check-$(1): $$(filter-out %/main.o,$$(call objects,$(1)))
+endef
+$(foreach p,$(PROGRAMS),$(eval $(call program,$p)))
+
+# Tests: a room a binary, tests/<room>/check_*.c with its rows in tests/<room>/suites.def.
+ROOMS := $(notdir $(patsubst %/suites.def,%,$(wildcard tests/*/suites.def)))
+define room
+$(B)/check-$(1): $$(call objects,tests/$(1)) $(B)/tests/$(1)/main.o $$(LIB)
+	$$(if $$(Q),@echo "  LINK    $$@")
+	$$(Q)$$(CC) $$(CFLAGS) $$(LDFLAGS) -o $$@ $$^ $$(LDLIBS) $$(shell pkg-config --libs check)
+$(B)/tests/$(1)/main.o: tests/check_main.c tests/$(1)/suites.def
+	@mkdir -p $$(@D)
+	$$(Q)$$(CC) $$(CPPFLAGS) -DSUITES='"tests/$(1)/suites.def"' $$(CFLAGS) -MMD -MP -c -o $$@ $$<
+run-check-$(1): $(B)/check-$(1)
+	$$(Q)$(if $(SAN),CK_FORK=no )$(B)/check-$(1)
+endef
+$(foreach r,$(ROOMS),$(eval $(call room,$r)))
+
+# Fuzz targets: tests/fuzz/fuzz_<name>.c; without libFuzzer they run their corpus.
+FUZZ := $(patsubst tests/fuzz/fuzz_%.c,%,$(wildcard tests/fuzz/fuzz_*.c))
+define fuzz
+$(B)/fuzz-$(1): $(B)/tests/fuzz/fuzz_$(1).o $(B)/tests/fuzz/replay.o $$(LIB)
+	$$(Q)$$(CC) $$(CFLAGS) $$(LDFLAGS) -o $$@ $$^ $$(LDLIBS)
+run-fuzz-$(1): $(B)/fuzz-$(1)
+	$$(Q)$(B)/fuzz-$(1) $$(wildcard tests/fuzz/corpus/$(1))
+fuzz-$(1):
+	$$(Q)$$(MAKE) --no-print-directory CC=clang B=build/fuzz SAN=fuzzer-no-link,address,undefined build/fuzz/libfuzz-$(1)
+	$$(Q)mkdir -p build/fuzz/found/$(1) build/fuzz/artifacts
+	$$(Q)build/fuzz/libfuzz-$(1) -max_total_time=$$(SECONDS) -artifact_prefix=build/fuzz/artifacts/$(1)- \
+		-print_final_stats=0 -verbosity=0 -close_fd_mask=1 build/fuzz/found/$(1) $$(wildcard tests/fuzz/corpus/$(1))
+$(B)/libfuzz-$(1): $(B)/tests/fuzz/fuzz_$(1).o $$(LIB)
+	$$(Q)$$(CC) $$(CFLAGS) -fsanitize=fuzzer $$(LDFLAGS) -o $$@ $$^ $$(LDLIBS)
+endef
+$(foreach f,$(FUZZ),$(eval $(call fuzz,$f)))
+$(B)/fuzz-conf_maps $(B)/libfuzz-conf_maps: $(filter-out %/main.o,$(call objects,nfacctd))
+
+check: $(ROOMS:%=run-check-%) $(FUZZ:%=run-fuzz-%) pure
+
+# The ground floor calls nothing but mem*, strlen, snprintf (RFC: lib/wire/wire.h).
+PURE_OK := memcpy|memcmp|memset|memmove|memchr|strlen|strcmp|strtoul|snprintf|qsort|abort|__stack_chk_fail|__.*_chk|_GLOBAL_OFFSET_TABLE_|__assert_fail
+pure:
+	$(Q)$(MAKE) --no-print-directory SAN= B=build $(call objects,lib/wire) >/dev/null
+	$(Q)defined=$$(nm -A --defined-only $(patsubst $(B)/%,build/%,$(call objects,lib/wire)) | awk '{print $$3}' | sort -u); \
+	bad=$$(nm -u $(patsubst $(B)/%,build/%,$(call objects,lib/wire)) | awk '$$1=="U"{print $$2}' | sort -u | \
+		grep -vxE '$(PURE_OK)' | grep -vxF "$$defined"); \
+	if [ -n "$$bad" ]; then echo "lib/wire is not pure:" $$bad; exit 1; fi; echo "pure: lib/wire calls only mem*, str*, snprintf"
+
+bench: all $(patsubst tests/bench/bench_%.c,$(B)/bench-%,$(wildcard tests/bench/bench_*.c))
+	$(Q)tests/bench/run $(B)
+$(B)/bench-%: $(B)/tests/bench/bench_%.o $(LIB)
+	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ $(LDLIBS)
+
+MAN1 := pcapgen/pcapgen.1
+MAN5 := nfacctd/nfacctd.conf.5 replicator/receivers.conf.5 pcapgen/pcapgen-scenario.5
+MAN8 := nfacctd/nfacctd.8 replicator/replicator.8
+install: all
+	install -d $(DESTDIR)$(PREFIX)/sbin $(DESTDIR)$(PREFIX)/bin $(foreach s,1 5 8,$(DESTDIR)$(PREFIX)/share/man/man$s) \
+		$(DESTDIR)$(PREFIX)/share/flowledger/sql $(DESTDIR)$(PREFIX)/share/doc/flowledger/examples
+	install -m 755 $(B)/nfacctd $(B)/replicator $(DESTDIR)$(PREFIX)/sbin
+	install -m 755 $(B)/pcapgen $(DESTDIR)$(PREFIX)/bin
+	install -m 644 $(MAN1) $(DESTDIR)$(PREFIX)/share/man/man1
+	install -m 644 $(MAN5) $(DESTDIR)$(PREFIX)/share/man/man5
+	install -m 644 $(MAN8) $(DESTDIR)$(PREFIX)/share/man/man8
+	install -m 644 $(wildcard sql/*) $(DESTDIR)$(PREFIX)/share/flowledger/sql
+	install -m 644 $(wildcard conf/*) $(DESTDIR)$(PREFIX)/share/doc/flowledger/examples
+
+clean:
+	rm -rf build
+
+.PHONY: all check pure bench install clean $(ROOMS:%=run-check-%) $(FUZZ:%=run-fuzz-%) $(FUZZ:%=fuzz-%)
+-include $(shell find $(B) -name '*.d' 2>/dev/null)

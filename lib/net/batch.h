@@ -1,0 +1,82 @@
+/*
+ * batch.h - datagrams by the dozen.
+ *
+ * A batch owns the bytes of its datagrams; everything else borrows them until
+ * batch_recv() or batch_reset() is called again.  With UDP_GRO one buffer of the kernel
+ * holds up to 64 datagrams of one sender; they come out as separate datagrams
+ * that lie one behind the other in memory, so that a sender can hand a run of
+ * them to the kernel again without a copy (see sender_send).
+ */
+#ifndef BATCH_H
+#define BATCH_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include "net/socket.h"
+#include "wire/wire.h"
+
+struct datagram {
+	struct bytes data;
+	struct endpoint from;
+	uint64_t recv_us;	/* the kernel's time stamp, microseconds since 1970 UTC */
+};
+
+struct batch_counts {
+	uint64_t datagrams, octets, calls;
+	uint64_t truncated;	/* longer than the buffer: counted, given cut */
+	uint64_t kernel_drops;	/* SO_RXQ_OVFL: dropped because the socket buffer was full */
+};
+
+struct batch {
+	struct datagram *d;
+	size_t n;
+	struct batch_counts counts;	/* since batch_new */
+	struct batch_private *priv;
+};
+
+/*
+ * Room for `messages` receives of `message_bytes` each; 65536 fits any
+ * datagram and any GRO buffer.  NULL with errno.
+ */
+struct batch *batch_new(size_t messages, size_t message_bytes);
+void batch_free(struct batch *b);
+/*
+ * Receive what is there, without waiting: number of datagrams, 0 when there
+ * were none, -1 with errno.  The last batch is forgotten.
+ */
+int batch_recv(struct batch *b, int fd);
+
+/* ---- out ------------------------------------------------------------------ */
+
+/* Where datagrams of one sender went; sum over all = datagrams given to sender_send(). */
+struct sender_counts {
+	uint64_t sent, sent_octets;
+	uint64_t eagain;	/* socket buffer full */
+	uint64_t emsgsize;	/* larger than the path or the socket allows */
+	uint64_t refused;	/* ICMP port unreachable came back (ECONNREFUSED) */
+	uint64_t unreachable;	/* EHOSTUNREACH, ENETUNREACH, EPERM ... */
+	uint64_t other;
+	uint64_t calls;		/* system calls, not part of the sum */
+};
+
+struct sender {
+	int fd;			/* connected, non-blocking */
+	bool gso;		/* UDP_SEGMENT works; cleared at the first refusal */
+	struct sender_counts counts;
+};
+
+void sender_init(struct sender *s, int fd);
+/*
+ * Send `n` datagrams in order: runs of equal size (a shorter one may end a run)
+ * as one UDP_SEGMENT send, the rest by sendmmsg.  Never blocks.  Each datagram
+ * is counted once; outcome[i], when not NULL, is 0 or the errno of datagram i.
+ * A pending ICMP error that the kernel reports on the first send is counted
+ * but not charged to that datagram: it is tried again once.
+ * Returns how many were sent.
+ */
+size_t sender_send(struct sender *s, const struct bytes *d, size_t n, int *outcome);
+/* As above, waiting for room in the socket buffer instead of EAGAIN: for a generator. */
+size_t sender_send_wait(struct sender *s, const struct bytes *d, size_t n, int *outcome);
+
+#endif /* BATCH_H */

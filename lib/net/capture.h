@@ -1,0 +1,37 @@
+/*
+ * capture.h - UDP datagrams out of and into capture files (libpcap).
+ */
+#ifndef CAPTURE_H
+#define CAPTURE_H
+
+#include "net/batch.h"
+
+struct capture;
+
+/* Counts add up: packets = datagrams + fragments + other + cut. */
+struct capture_counts {
+	uint64_t packets, datagrams;
+	uint64_t fragments;	/* of datagrams that could not be put together */
+	uint64_t other;		/* not UDP over IP */
+	uint64_t cut;		/* snap length shorter than the datagram */
+	uint64_t reassembled;	/* datagrams put together from fragments (in datagrams; their other fragments count in joined) */
+	uint64_t joined;	/* fragments that went into them */
+};
+
+/* "-" is stdin.  NULL with a message in `why` (at least 256 bytes). */
+struct capture *capture_open(const char *path, char *why);
+/* The next UDP datagram; d->data lives until the next call.  1, 0 at the end, -1 with `why` set. */
+int capture_next(struct capture *c, struct datagram *d, struct endpoint *to, char *why);
+const struct capture_counts *capture_counts(const struct capture *c);
+void capture_close(struct capture *c);
+
+struct capture_writer;
+/* A classic nanosecond pcap of Ethernet frames. NULL with errno. */
+struct capture_writer *capture_create(const char *path);
+/* Ethernet + IP + UDP around `data`, checksums right; 0, or -1 with errno. */
+int capture_write(struct capture_writer *w, uint64_t when_ns, const struct endpoint *from,
+		  const struct endpoint *to, struct bytes data);
+/* Flush and close; -1 with errno when anything did not reach the file. */
+int capture_finish(struct capture_writer *w);
+
+#endif /* CAPTURE_H */

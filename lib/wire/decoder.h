@@ -1,0 +1,153 @@
+/*
+ * decoder.h - the front door of lib/wire: a datagram of any protocol in, flow
+ * records out.
+ *
+ * One struct decoder holds what exporters have told us so far: templates,
+ * samplers, sequence numbers.  All of it is keyed by (exporter address,
+ * protocol, observation domain) - the UDP source port is not part of the
+ * identity - and lives in memory that the caller hands in once.  Nothing a
+ * stranger sends can make it larger: each table has a bound, evicts the entry
+ * that was unused for longest, and counts that.
+ *
+ * A decoder belongs to one thread.  Time is an argument.
+ *
+ *	mem = aligned_alloc(64, decoder_size(&limits));
+ *	d = decoder_init(mem, &limits, seed);
+ *	err = decode(d, &in, emit, worker);
+ */
+#ifndef DECODER_H
+#define DECODER_H
+
+#include <stdbool.h>
+#include "flow.h"
+#include "wire.h"
+
+/* Bounds; decoder_limits_default is the tenth of a large carrier's core. */
+struct decoder_limits {
+	uint32_t streams;	/* (exporter, protocol, domain) */
+	uint32_t templates;	/* over all streams */
+	uint32_t samplers;	/* over all streams */
+	bool v8_dst_mask_first;	/* methods 5, 13, 14: the order of the two masks (flow-tools: destination first) */
+	bool uptime_is_seconds;	/* nfacctd_time_secs: First/Last/SysUptime of v5 and IE 21/22 in seconds */
+	bool options_any_scope;	/* nfacctd_disable_opt_scope_check: every sampler is exporter-wide */
+	bool trust_sender;	/* nfacctd_ignore_exporter_address: the socket's address, whatever IE 130/131 or sFlow say */
+};
+
+extern const struct decoder_limits decoder_limits_default;
+
+/* One datagram as it came. */
+struct decoder_input {
+	struct bytes data;
+	struct addr sender;	/* UDP source */
+	uint16_t sender_port;
+	uint64_t recv_us;	/* when it arrived, microseconds since 1970 UTC */
+};
+
+enum flow_protocol { PROTO_NETFLOW1, PROTO_NETFLOW5, PROTO_NETFLOW7, PROTO_NETFLOW8, PROTO_NETFLOW9,
+	PROTO_IPFIX, PROTO_SFLOW, PROTO_UNKNOWN };
+
+/* "netflow5", "ipfix", ... */
+const char *flow_protocol_name(enum flow_protocol p);
+
+/* What all records of one datagram share. */
+struct flow_origin {
+	struct addr exporter;	/* who accounts: IE 130/131, the sFlow agent address, else the sender */
+	struct addr sender;
+	uint16_t sender_port;
+	uint8_t protocol;	/* enum flow_protocol */
+	uint16_t version;	/* 1, 5, 7, 8, 9, 10; sFlow 2, 4, 5 */
+	uint32_t domain;	/* v9 Source ID, IPFIX domain, sFlow sub-agent, v5 engine type << 8 | engine id */
+	uint32_t sequence;	/* of the header */
+	uint64_t export_us;	/* the header's time; sFlow has none: recv_us */
+	uint64_t recv_us;
+	struct stream *stream;	/* counters of this (exporter, protocol, domain) */
+};
+
+/* Why a record's sampling_num/sampling_den say what they say. */
+enum sampling_source { SAMPLING_NONE, SAMPLING_HEADER, SAMPLING_RECORD, SAMPLING_SAMPLER,
+	SAMPLING_DOMAIN, SAMPLING_EXPORTER, SAMPLING_UNKNOWN_SAMPLER };
+
+/*
+ * Some records of one datagram, at most DECODER_CHUNK, valid during the call.
+ * sampling_num/sampling_den of each is resolved (header, record, options) and
+ * absent where the exporter told nothing.  A record without any octet counter
+ * has FLOW_octets absent: an event, not traffic.
+ */
+enum { DECODER_CHUNK = 64 };
+typedef void emit_fn(void *ctx, const struct flow_origin *origin, struct flow_record *rec, size_t n);
+
+/*
+ * Double entry.  datagrams = accepted + the sum of refused[].  What was cut or
+ * skipped inside an accepted datagram is in damaged[], once a Set, template or
+ * sample.
+ */
+struct decode_counts {
+	uint64_t datagrams, octets;
+	uint64_t accepted, refused[WIRE_ERRORS_MAX];
+	uint64_t damaged[WIRE_ERRORS_MAX];
+	uint64_t records;		/* emitted */
+	uint64_t reversed;		/* of them: second halves of biflows and NSEL events */
+	uint64_t no_octets;		/* of them: without an octet counter */
+	uint64_t unscaled;		/* of them: named a sampler that nobody has announced */
+	uint64_t option_records, counter_samples;
+	uint64_t templates, template_changes;
+	uint64_t evicted_streams, evicted_templates, evicted_samplers;
+	uint64_t no_template_octets;	/* octets of the Sets counted in damaged[WIRE_NO_TEMPLATE] */
+	uint64_t agent_drops;		/* samples that sFlow agents say they lost */
+};
+
+/* Sequence numbers by the four laws (v5: records, v9: datagrams, IPFIX: data records, sFlow: datagrams). */
+struct sequence_counts {
+	uint64_t received;	/* units that arrived */
+	uint64_t lost;		/* units missing in forward gaps, less those that came late */
+	uint64_t gaps;		/* forward jumps */
+	uint64_t late;		/* datagrams from the past */
+	uint64_t duplicates;	/* the same number again */
+	uint64_t restarts;	/* jumps too large to be loss */
+};
+
+struct stream {
+	struct addr exporter;
+	uint8_t protocol;
+	uint32_t domain;
+	struct sequence_counts sequence;
+	uint64_t datagrams, octets, records, damaged, first_seen_us, last_seen_us;
+	/* For whoever reports: what has been logged already, and when. */
+	uint64_t log_us;
+};
+
+struct decoder;
+
+/* Bytes that decoder_init needs, for these limits: the worst case, all of it. */
+size_t decoder_size(const struct decoder_limits *l);
+/* `mem` is 64-byte aligned and stays the caller's.  `seed` keys the hash: strangers choose what is hashed. */
+struct decoder *decoder_init(void *mem, const struct decoder_limits *l, uint64_t seed);
+
+/*
+ * Decode one datagram; every flow record goes to emit().  WIRE_OK when the
+ * datagram was accepted - it may still have been damaged inside, which the
+ * counters tell - else why it was refused.
+ */
+enum wire_err decode(struct decoder *d, const struct decoder_input *in, emit_fn *emit, void *ctx);
+
+const struct decode_counts *decoder_counts(const struct decoder *d);
+/* The last damage or refusal, for one log line: what, and for which template or Set. */
+enum wire_err decoder_last(const struct decoder *d, uint32_t *id);
+/* Streams, one by one: start with NULL, ends with NULL. */
+struct stream *decoder_stream_next(struct decoder *d, struct stream *prev);
+
+/*
+ * What a datagram is, from its first bytes, without state: for a program that
+ * forwards and does not decode.
+ */
+struct peek {
+	enum flow_protocol protocol;	/* PROTO_UNKNOWN: nothing below is valid */
+	uint16_t version;
+	uint32_t domain;	/* as in struct flow_origin */
+	uint32_t sequence;
+	struct addr agent;	/* sFlow; else 0.0.0.0 */
+};
+
+void wire_peek(struct peek *p, struct bytes dgram);
+
+#endif /* DECODER_H */

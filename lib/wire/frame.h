@@ -1,0 +1,39 @@
+/*
+ * frame.h - link, network and transport headers, both ways: read the header of
+ * a sampled packet, build the header of a sent one.
+ *
+ * Reads Ethernet (802.1Q, 802.1ad, MPLS, PPPoE), IPv4, IPv6 with extension
+ * headers and fragments, TCP, UDP, SCTP, ICMP.  A header that was cut by the
+ * sampler gives what is there and is no error.
+ */
+#ifndef FRAME_H
+#define FRAME_H
+
+#include "cursor.h"
+#include "flow.h"
+
+/* How the bytes start. */
+enum frame_start { FRAME_ETHERNET, FRAME_IPV4, FRAME_IPV6, FRAME_IP, FRAME_PPP, FRAME_MPLS, FRAME_LINUX_SLL,
+	FRAME_LINUX_SLL2, FRAME_NULL };
+
+/*
+ * Set in `r` what the header says: MACs, VLAN, ethertype, MPLS, addresses,
+ * ports, proto, tos, tcp_flags.  *ip_len, when not NULL, is the length that
+ * the IP header states (0 when there is none).  False when no IP header was
+ * found.
+ */
+bool frame_parse(struct flow_record *r, struct bytes frame, enum frame_start start, uint32_t *ip_len);
+
+/*
+ * For captures: the UDP payload of a frame that holds an unfragmented UDP
+ * datagram, with its addresses and ports in `r`; false otherwise.
+ */
+bool frame_udp(struct flow_record *r, struct bytes frame, enum frame_start start, struct bytes *payload);
+
+/*
+ * Write Ethernet + IP + transport headers for `r`, for a frame of `frame_len`
+ * octets; writes at most what the headers take.
+ */
+void frame_put(struct cursor *c, const struct flow_record *r, uint32_t frame_len);
+
+#endif /* FRAME_H */

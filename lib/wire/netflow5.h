@@ -1,0 +1,48 @@
+/*
+ * netflow5.h - the fixed-record NetFlow family: v1, v5, v7 (Cisco's white
+ * paper "NetFlow Export Datagram Format").  One codec; a version is a row of
+ * field offsets in netflow5.c.
+ *
+ * Times are milliseconds of router uptime, 32 bits, wrapping every 49.7 days;
+ * decoding makes them absolute with signed arithmetic relative to the header's
+ * uptime, so a flow that began before the wrap is dated right.
+ */
+#ifndef NETFLOW5_H
+#define NETFLOW5_H
+
+#include "cursor.h"
+#include "flow.h"
+
+struct netflow5_msg {
+	uint16_t version;	/* 1, 5, 7 */
+	uint16_t count;
+	uint32_t uptime_ms;
+	uint32_t export_s, export_ns;
+	uint32_t sequence;	/* of the first record; v1: 0 */
+	uint8_t engine_type, engine_id;
+	uint16_t sampling;	/* two mode bits, fourteen of interval */
+	struct bytes records;	/* exactly count of them */
+	size_t trailing;	/* bytes after the last record: tolerated, counted */
+};
+
+enum { NETFLOW5_HEADER = 24, NETFLOW5_RECORD = 48, NETFLOW5_MAX = 30 };
+
+/*
+ * WIRE_OK, WIRE_SHORT, WIRE_VERSION, or WIRE_COUNT when fewer records arrived
+ * than the header says: then none is believed.
+ */
+enum wire_err netflow5_parse(struct netflow5_msg *m, struct bytes dgram);
+/* Decode records `from` .. into `out`, at most `cap`; returns how many. */
+size_t netflow5_records(const struct netflow5_msg *m, size_t from, struct flow_record *out, size_t cap);
+
+/*
+ * Write a datagram of `n` records.  count and records of `m` are taken from
+ * `n`; first_us/last_us become uptime relative to the header.  A record that
+ * does not fit the format (IPv6, a counter or an AS above its width is cut to
+ * AS_TRANS 23456) - see netflow5_fits() - must not be passed.
+ */
+void netflow5_put(struct cursor *c, const struct netflow5_msg *m, const struct flow_record *rec, size_t n);
+/* Whether `r` can be said in this version without losing a counter or an address. */
+bool netflow5_fits(uint16_t version, const struct flow_record *r);
+
+#endif /* NETFLOW5_H */

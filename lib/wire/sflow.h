@@ -1,0 +1,60 @@
+/*
+ * sflow.h - sFlow v5 (sflow.org "sFlow Version 5"), v4 and v2 (RFC 3176):
+ * flow samples become flow records, counter samples are counted and skipped.
+ *
+ * One sample describes one packet, however many records tell about it; octets
+ * are the frame length of the raw header record, or the IP length when a
+ * sampled IPv4/IPv6 record is present (as the reference counts).  Layer-3
+ * members come from the sampled header (frame.h).
+ */
+#ifndef SFLOW_H
+#define SFLOW_H
+
+#include "cursor.h"
+#include "flow.h"
+
+struct sflow_msg {
+	uint32_t version;	/* 2, 4, 5 */
+	struct addr agent;	/* the accounting identity of the exporter */
+	uint32_t sub_agent;	/* v5; else 0 */
+	uint32_t sequence;	/* datagrams */
+	uint32_t uptime_ms;
+	uint32_t nsamples;
+	struct bytes samples;
+};
+
+struct sflow_sample {
+	bool counters;		/* a counter sample: nothing below but sequence and source */
+	uint32_t sequence, source_type, source_index;
+	uint32_t rate, pool, drops;
+};
+
+struct sflow_iter {
+	struct bytes rest;
+	uint32_t version, left;
+	enum wire_err err;	/* why sflow_next() stopped; WIRE_OK at the end */
+	uint32_t skipped;	/* samples of unknown type or cut inside */
+};
+
+enum wire_err sflow_parse(struct sflow_msg *m, struct bytes dgram);
+void sflow_first(struct sflow_iter *it, const struct sflow_msg *m);
+/*
+ * Step to the next flow or counter sample.  For a flow sample `rec` is filled:
+ * packets 1, octets, addresses, interfaces (format bits resolved: only ifIndex
+ * values are kept), sampling_num/den = the announced rate when it is not 0.
+ */
+bool sflow_next(struct sflow_iter *it, struct sflow_sample *s, struct flow_record *rec);
+
+/* ---- writing (v5) --------------------------------------------------------- */
+void sflow_put_header(struct cursor *c, const struct sflow_msg *m);
+/*
+ * A flow sample whose raw packet header is built from `r` (Ethernet, IPv4 or
+ * IPv6, TCP/UDP/ICMP); the frame is r->octets long, the header at most 128
+ * octets of it; next hop and masks go to an extended-router record, AS numbers
+ * to an extended-gateway one when present.  Uses the expanded form when an
+ * index does not fit the compact one.
+ */
+void sflow_put_sample(struct cursor *c, const struct sflow_sample *s, const struct flow_record *r);
+void sflow_put_counters(struct cursor *c, const struct sflow_sample *s, uint32_t if_index);
+
+#endif /* SFLOW_H */

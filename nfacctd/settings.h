@@ -1,0 +1,98 @@
+/*
+ * settings.h - what the configuration says, and the one table of keys that it
+ * is read through (settings.c): keys keep pmacct's spelling, ours stand apart
+ * at its end.  The manual's key list is generated from that table.
+ */
+#ifndef SETTINGS_H
+#define SETTINGS_H
+
+#include "base/conf.h"
+#include "nfacctd/primitive.h"
+
+enum print_format { PRINT_FORMATTED, PRINT_CSV, PRINT_JSON, PRINT_EVENT_FORMATTED, PRINT_EVENT_CSV };
+enum net_source { NET_NETFLOW, NET_FILE, NET_LONGEST, NET_MASK };
+enum filter_mode { FILTER_AUTO, FILTER_TRUE, FILTER_FALSE };
+enum ext_rate_mode { EXT_RATE_OVERRIDE, EXT_RATE_DEFAULT };
+
+/* One entry of `plugins:`. */
+struct plugin_settings {
+	char *type;			/* "mysql", "sqlite3", "print", "memory" */
+	char *name;			/* "intl_in"; "default_mysql" when none was given */
+	struct aggregate_spec aggregate;
+	/* maps */
+	char *networks_file;
+	enum filter_mode networks_file_filter;
+	bool networks_drop_others;	/* ours: drop the all-zero "others" row */
+	uint32_t networks_mask;
+	bool networks_file_no_lpm, networks_no_mask_if_zero;
+	char *ports_file, *protos_file, *tos_file, *aggregate_filter;
+	bool tos_encode_as_dscp;
+	/* queue and cache */
+	uint64_t pipe_size, buffer_size, cache_entries;
+	/* sql_* */
+	char *sql_db, *sql_user, *sql_passwd, *sql_passwd_file, *sql_host, *sql_ca_file;
+	uint32_t sql_port;
+	char *sql_table;		/* NULL: by version */
+	uint32_t sql_table_version;
+	char *sql_table_schema, *sql_recovery_logfile;
+	uint32_t refresh_time, startup_delay;	/* seconds; sql_ and print_ share them */
+	struct conf_span history;
+	char *history_roundoff;		/* letters m h d w M */
+	uint32_t history_offset;
+	bool sql_optimize_clauses, sql_dont_try_update, num_protos, sql_num_hosts;
+	uint64_t sql_multi_values;
+	char *sql_locking_style;
+	bool sql_check;			/* ours: compare the table's columns at start (default true) */
+	/* print_* */
+	enum print_format print_output;
+	char *print_output_file, *print_separator, *print_latest_file;
+	bool print_append, print_markers, print_write_empty_file;
+	/* both */
+	bool timestamps_utc, timestamps_since_epoch, timestamps_secs;
+	char *trigger_exec;
+};
+
+struct settings {
+	/* process */
+	bool daemonize, debug;
+	char *pidfile, *logfile, *syslog, *core_proc_name;
+	uint32_t files_umask;
+	char *plugins;
+	/* listening */
+	char *ip;
+	uint32_t port;
+	uint64_t pipe_size;		/* receive buffer, bytes */
+	char *interface, *mcast_groups, *allow_file;
+	bool ipv6_only, share_port;
+	/* decoding */
+	bool disable_checks, time_new, time_secs, renormalize, pro_rating;
+	bool disable_opt_scope_check, ignore_exporter_address;
+	uint32_t ext_sampling_rate;
+	enum ext_rate_mode ext_sampling_rate_mode;
+	uint32_t time_limit;		/* ours: seconds a flow may lie off its receive time; 0: no limit */
+	char *templates_file;
+	enum net_source as_source, net_source;
+	/* input from a capture */
+	char *pcap_savefile;
+	/* engine, ours */
+	uint32_t workers;
+	uint64_t memory_budget;		/* bytes of aggregation tables over all plugins */
+	char *stats_file;		/* TSV of all counters, at each purge and at the end */
+	/* the plugins */
+	struct plugin_settings *plugin;
+	size_t nplugins;
+	struct conf conf;		/* where each value came from */
+};
+
+/* The table of keys, for --help, the manual and --dump-config. */
+extern const struct conf_key settings_keys[];
+extern const size_t settings_nkeys;
+
+/*
+ * Read `path` (NULL: none), then `switches` as last lines, into `s`.
+ * 0; -1 after logging why not.  *problems counts warnings, for --check.
+ */
+int settings_load(struct settings *s, const char *path, const struct conf *switches, unsigned *problems);
+void settings_clear(struct settings *s);
+
+#endif /* SETTINGS_H */
