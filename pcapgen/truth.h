@@ -8,20 +8,26 @@
  * Addresses as text, times in milliseconds since 1970 UTC, `sampling` the
  * interval announced for this record (1: none), counters as they stand on the
  * wire.  sFlow: one line a flow sample, packets 1, octets the frame length.
- * More columns may follow at the end: readers go by name.
+ * Behind them two columns of ours: `protocol` (netflow5, netflow9, ipfix,
+ * sflow5, ...: `version` alone cannot tell NetFlow v5 from sFlow v5) and
+ * `sent_ms`, when the datagram was handed over (a collector that books by
+ * arrival needs it).  More may follow: readers go by name; a reader that finds
+ * no `protocol` takes it from `version`, and no `sent_ms` takes last_ms.
  */
 #ifndef TRUTH_H
 #define TRUTH_H
 
 #include <stdio.h>
-#include "wire/flow.h"
+#include "wire/decoder.h"
 
 struct truth_row {
 	uint64_t datagram;	/* 1, 2, ... in the order sent */
 	struct addr exporter;
 	uint16_t port;
-	uint16_t version;	/* 1, 5, 7, 8, 9, 10; sFlow: 105 (so that 5 stays NetFlow) */
+	uint8_t protocol;	/* enum flow_protocol */
+	uint16_t version;	/* on the wire: 1, 5, 7, 8, 9, 10; sFlow 2, 4, 5 */
 	uint32_t domain, sequence;
+	uint64_t sent_us;
 	struct flow_record flow;	/* sampling_num/den: the interval; absent: 1 */
 };
 
