@@ -97,6 +97,7 @@ struct addr addr_mask_family(const struct addr *a, unsigned bits);
  * bits are cleared; *host_bits, when not NULL, says whether there were any.
  */
 bool prefix_parse(struct prefix *p, const char *text, bool *host_bits);
+/* A prefix of IPv6 (::/0, say) contains no IPv4 address. */
 bool prefix_contains(const struct prefix *p, const struct addr *a);
 /* The length as people say it: 24, 64. */
 unsigned prefix_bits(const struct prefix *p);
