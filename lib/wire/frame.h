@@ -5,6 +5,11 @@
  * Reads Ethernet (802.1Q, 802.1ad, MPLS, PPPoE), IPv4, IPv6 with extension
  * headers and fragments, TCP, UDP, SCTP, ICMP.  A header that was cut by the
  * sampler gives what is there and is no error.
+ *
+ * The outermost IP header counts: what GRE, IP-in-IP, VXLAN or a pseudowire
+ * carries is not looked into.  Of several VLAN tags the first gives `vlan`;
+ * `ethertype` is the one behind them.  ICMP's type * 256 + code is in
+ * dst_port, as NetFlow has it.  Ports of later fragments are absent.
  */
 #ifndef FRAME_H
 #define FRAME_H
@@ -26,13 +31,17 @@ bool frame_parse(struct flow_record *r, struct bytes frame, enum frame_start sta
 
 /*
  * For captures: the UDP payload of a frame that holds an unfragmented UDP
- * datagram, with its addresses and ports in `r`; false otherwise.
+ * datagram, with its addresses and ports in `r`; false otherwise, also when
+ * the frame ends before the datagram does.
  */
 bool frame_udp(struct flow_record *r, struct bytes frame, enum frame_start start, struct bytes *payload);
 
 /*
- * Write Ethernet + IP + transport headers for `r`, for a frame of `frame_len`
- * octets; writes at most what the headers take.
+ * Write Ethernet (with a VLAN tag when `r` has one) + IP + transport headers
+ * for `r`, for a frame of `frame_len` octets without FCS; writes at most what
+ * the headers take.  The IP length is what is left of frame_len, though never
+ * less than the headers nor more than 65535 (IPv6: 65575).  Checksums hold for
+ * a payload of zeros of any length.
  */
 void frame_put(struct cursor *c, const struct flow_record *r, uint32_t frame_len);
 

@@ -23,13 +23,16 @@ struct netflow5_msg {
 	uint16_t sampling;	/* two mode bits, fourteen of interval */
 	struct bytes records;	/* exactly count of them */
 	size_t trailing;	/* bytes after the last record: tolerated, counted */
+	bool uptime_is_seconds;	/* the caller's, netflow5_parse() leaves false: First, Last and uptime in seconds */
 };
 
 enum { NETFLOW5_HEADER = 24, NETFLOW5_RECORD = 48, NETFLOW5_MAX = 30 };
 
 /*
  * WIRE_OK, WIRE_SHORT, WIRE_VERSION, or WIRE_COUNT when fewer records arrived
- * than the header says: then none is believed.
+ * than the header says: then none is believed.  Any count that fits is taken,
+ * above NETFLOW5_MAX too.  A v1 record is 48 octets, or 52 when the length of
+ * the datagram is exactly that many times 52.
  */
 enum wire_err netflow5_parse(struct netflow5_msg *m, struct bytes dgram);
 /* Decode records `from` .. into `out`, at most `cap`; returns how many. */
@@ -42,7 +45,7 @@ size_t netflow5_records(const struct netflow5_msg *m, size_t from, struct flow_r
  * AS_TRANS 23456) - see netflow5_fits() - must not be passed.
  */
 void netflow5_put(struct cursor *c, const struct netflow5_msg *m, const struct flow_record *rec, size_t n);
-/* Whether `r` can be said in this version without losing a counter or an address. */
+/* Whether `r` can be said in this version without losing a counter, an address or an ifIndex. */
 bool netflow5_fits(uint16_t version, const struct flow_record *r);
 
 #endif /* NETFLOW5_H */

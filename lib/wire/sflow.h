@@ -32,16 +32,32 @@ struct sflow_sample {
 struct sflow_iter {
 	struct bytes rest;
 	uint32_t version, left;
-	enum wire_err err;	/* why sflow_next() stopped; WIRE_OK at the end */
-	uint32_t skipped;	/* samples of unknown type or cut inside */
+	/*
+	 * Why sflow_next() stopped; WIRE_OK at the end.  WIRE_SAMPLE_CUT: the datagram
+	 * ends inside a sample, or (v2, v4, where nothing has a length)
+	 * WIRE_SAMPLE_UNKNOWN: nothing behind this place can be read.  WIRE_TRAILING:
+	 * octets after the last sample.
+	 */
+	enum wire_err err;
+	uint32_t skipped;	/* v5 samples of unknown type, stepped over */
+	uint32_t cut;		/* v5 samples with a record past their length, or too short for their own header */
 };
 
 enum wire_err sflow_parse(struct sflow_msg *m, struct bytes dgram);
 void sflow_first(struct sflow_iter *it, const struct sflow_msg *m);
 /*
  * Step to the next flow or counter sample.  For a flow sample `rec` is filled:
- * packets 1, octets, addresses, interfaces (format bits resolved: only ifIndex
- * values are kept), sampling_num/den = the announced rate when it is not 0.
+ * packets 1, octets, addresses, interfaces, sampling_num/den = the announced
+ * rate when it is not 0.
+ *
+ * in_if/out_if hold ifIndexes and nothing else: "discarded, reason n", "n
+ * output interfaces" and the device itself (0x3fffffff) leave them absent, so
+ * they are booked as interface 0 and not, as the reference does, as interface
+ * 2147483651.
+ *
+ * A sample that is damaged inside is delivered when its own header is whole:
+ * the packet was sampled and the rate applies to it.  FLOW_octets is absent
+ * when no record in it told a length.
  */
 bool sflow_next(struct sflow_iter *it, struct sflow_sample *s, struct flow_record *rec);
 
