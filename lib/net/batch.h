@@ -25,6 +25,7 @@ struct datagram {
 struct batch_counts {
 	uint64_t datagrams, octets, calls;
 	uint64_t truncated;	/* longer than the buffer: counted, given cut */
+	uint64_t beyond;	/* not given at all: behind the end of a buffer too small for what GRO joined */
 	uint64_t kernel_drops;	/* SO_RXQ_OVFL: dropped because the socket buffer was full */
 };
 
@@ -37,7 +38,8 @@ struct batch {
 
 /*
  * Room for `messages` receives of `message_bytes` each; 65536 fits any
- * datagram and any GRO buffer.  NULL with errno.
+ * datagram and any GRO buffer.  NULL with errno.  A batch belongs to one
+ * socket (its kernel_drops are that socket's).
  */
 struct batch *batch_new(size_t messages, size_t message_bytes);
 void batch_free(struct batch *b);
@@ -46,6 +48,16 @@ void batch_free(struct batch *b);
  * were none, -1 with errno.  The last batch is forgotten.
  */
 int batch_recv(struct batch *b, int fd);
+/*
+ * Bring kernel_drops up to date.  Otherwise the kernel tells what it dropped
+ * only with the next datagram that it accepts: call this before reporting.
+ */
+void batch_drops(struct batch *b, int fd);
+/* Forget the datagrams. */
+static inline void batch_reset(struct batch *b)
+{
+	b->n = 0;
+}
 
 /* ---- out ------------------------------------------------------------------ */
 
@@ -57,12 +69,17 @@ struct sender_counts {
 	uint64_t refused;	/* ICMP port unreachable came back (ECONNREFUSED) */
 	uint64_t unreachable;	/* EHOSTUNREACH, ENETUNREACH, EPERM ... */
 	uint64_t other;
-	uint64_t calls;		/* system calls, not part of the sum */
+	/* What follows is not part of the sum. */
+	uint64_t calls;		/* system calls */
+	uint64_t icmp_errors;	/* reported on a send that was then tried again; the kernel may join several into one */
+	uint64_t runs;		/* UDP_SEGMENT sends of two datagrams or more that went out */
 };
 
 struct sender {
 	int fd;			/* connected, non-blocking */
-	bool gso;		/* UDP_SEGMENT works; cleared at the first refusal */
+	bool gso;		/* UDP_SEGMENT works; cleared when the kernel says that it never will */
+	size_t gso_max;		/* largest datagram that is sent in a run: the path's MTU less the headers */
+	uint32_t gso_skips;	/* runs that gso_max prevented since the MTU was last asked for */
 	struct sender_counts counts;
 };
 
