@@ -33,6 +33,9 @@ struct conf {
 	struct conf_line *lines;
 	size_t n;
 	unsigned errors, warnings;	/* logged so far */
+	size_t cap;			/* the rest is conf.c's own */
+	char **files;
+	size_t nfiles;
 };
 
 void conf_init(struct conf *c);
@@ -43,10 +46,16 @@ int conf_read(struct conf *c, const char *path);
 int conf_read_text(struct conf *c, const char *origin, const char *text, size_t n);
 /* Append one line as if it stood last in the file: a command line switch. */
 int conf_add(struct conf *c, const char *key, const char *name, const char *value);
-/* The last value of a key, NULL if there is none: for keys needed before conf_apply, as `plugins`. */
+/*
+ * The last line of a key, NULL if there is none: for keys needed before
+ * conf_apply, as `plugins`.  Without a name only lines without [name] count.
+ */
 const struct conf_line *conf_last(const struct conf *c, const char *key, const char *name);
 
-/* Log "file:line: key: "value": message" and count it. */
+/*
+ * Log `file:line: key "value": message` and count it; without a line only the
+ * message.  The value of a key that holds a password is not shown.
+ */
 void conf_error(struct conf *c, const struct conf_line *l, const char *fmt, ...)
 	__attribute__((format(printf, 3, 4)));
 void conf_warn(struct conf *c, const struct conf_line *l, const char *fmt, ...)
@@ -61,16 +70,16 @@ enum conf_type {
 	CONF_ACCEPTED	/* known, without effect here: one notice with help's text */
 };
 enum conf_scope {
-	CONF_GLOBAL,	/* offset into the global struct; a [name] warns and is ignored */
-	CONF_PLUGIN	/* offset into each plugin's struct */
+	CONF_GLOBAL,	/* offset into the global struct; a [name] warns and is ignored: it applies to all */
+	CONF_PLUGIN	/* offset into the struct of the plugin named, or of every plugin */
 };
 
 struct conf_key {
-	const char *name;		/* canonical; the manual's spelling */
+	const char *name;		/* canonical; the manual's spelling; "kafka_*" is all that begin so */
 	const char *aliases;		/* "a b c" or NULL */
 	uint8_t type, scope;
 	uint16_t offset;
-	uint64_t min, max;
+	uint64_t min, max;		/* of CONF_U32, CONF_U64; max 0: what the type holds */
 	const char *fallback;		/* default, as text; applied first; NULL: the struct's zero */
 	const char *help;		/* one sentence for the manual; for CONF_ACCEPTED why it has no effect */
 	/* CONF_CUSTOM: set *(field) from value; false with *expected set to "what was expected". */

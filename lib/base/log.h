@@ -16,7 +16,11 @@
 
 enum log_level { LOG_LEVEL_ERROR, LOG_LEVEL_WARN, LOG_LEVEL_INFO, LOG_LEVEL_DEBUG };
 
-/* Stderr, name "default/core"; call once, before any thread. */
+/*
+ * Stderr, name "default/core"; call once, before any thread.  Until log_name()
+ * a line on stderr begins "program: " as those of other commands do; then, and
+ * always in a file and in syslog, "LEVEL ( name/type ): ".
+ */
 void log_open(const char *program);
 /* The "( name/type )" of the lines; copied. */
 void log_name(const char *name);
@@ -38,7 +42,10 @@ void log_warn_errno(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
 /* True at most once in `interval_us` for the event that *last_us belongs to (0: never yet). */
 bool log_allow(uint64_t *last_us, uint64_t now_us, uint64_t interval_us);
 
-/* For tests: every line goes here instead, without level and time. NULL: back. */
+/*
+ * For tests: every line of every level goes here instead, without level and
+ * time.  NULL: back.  The function must not log.
+ */
 void log_capture(void (*line)(void *ctx, enum log_level level, const char *text), void *ctx);
 
 #endif /* LOG_H */

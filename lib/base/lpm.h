@@ -2,8 +2,10 @@
  * lpm.h - longest prefix match over IPv4 and IPv6, built once, then read by any
  * number of threads.  A reload builds a new one and swaps the pointer.
  *
- * Shape: a DIR-24-8-like table for IPv4 and a stride-8 trie for IPv6 (see
- * lpm.c); the test's oracle is a linear scan.
+ * The families are apart: ::/0 means every IPv6 address and no IPv4 one.
+ *
+ * Shape: 16 bits by index, then stride-8 nodes with run-length compressed
+ * leaves (see lpm.c); the test's oracle is a linear scan.
  */
 #ifndef LPM_H
 #define LPM_H
@@ -16,12 +18,13 @@ struct lpm;
 
 struct lpm_entry {
 	struct prefix prefix;
-	uint32_t value;		/* the caller's index, below LPM_NONE */
+	uint32_t value;		/* the caller's index, up to LPM_VALUE_MAX */
 };
 
 #define LPM_NONE UINT32_MAX
+#define LPM_VALUE_MAX (UINT32_C(0x7fffffff) - 1)
 
-/* Of two entries with the same prefix the later wins.  NULL with errno. */
+/* Of two entries with the same prefix the later wins.  NULL with errno; ERANGE: a value above the maximum. */
 struct lpm *lpm_new(const struct lpm_entry *entries, size_t n);
 void lpm_free(struct lpm *t);
 /* Value of the longest prefix that contains `a`, or LPM_NONE. */
