@@ -8,10 +8,10 @@
 
 struct capture;
 
-/* Counts add up: packets = datagrams + fragments + other + cut. */
+/* Counts add up, at every moment: packets = datagrams + joined + fragments + other + cut. */
 struct capture_counts {
 	uint64_t packets, datagrams;
-	uint64_t fragments;	/* of datagrams that could not be put together */
+	uint64_t fragments;	/* of datagrams that are not, or could not be, put together */
 	uint64_t other;		/* not UDP over IP */
 	uint64_t cut;		/* snap length shorter than the datagram */
 	uint64_t reassembled;	/* datagrams put together from fragments (in datagrams; their other fragments count in joined) */

@@ -1,0 +1,604 @@
+/*
+ * capture.c - UDP datagrams out of and into capture files.
+ *
+ * Reading: the link header is stepped over here, as far as the IP header,
+ * because fragments have to be seen before lib/wire's frame_udp() is asked.
+ * What is put together from fragments is an IP packet again and goes the same
+ * way as one that came whole.  A link layer that is not understood here but by
+ * frame.c still gives its datagrams, only no reassembly.
+ */
+#include "capture.h"
+
+#include <errno.h>
+#include <pcap/pcap.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+#include "wire/cursor.h"
+#include "wire/frame.h"
+
+enum {
+	WHY = 256,		/* what the caller's `why` holds */
+	PACKET_MAX = 65535,
+	UNIT = 8,		/* fragments are cut at multiples of 8 octets */
+	UNITS = (PACKET_MAX + UNIT) / UNIT,
+	HEAD_MAX = 60,		/* IPv4 header with options; IPv6 needs 40 */
+	PENDING = 64,		/* datagrams under construction: 64 x 67 kB = 4.3 MB at worst */
+	PATIENCE_US = 30 * 1000000,	/* RFC 791 3.2: a fragment waits 15 s at least */
+	IP_UDP = 17,
+	ETH_IPV4 = 0x0800, ETH_IPV6 = 0x86dd, ETH_VLAN = 0x8100, ETH_QINQ = 0x88a8, ETH_QINQ_OLD = 0x9100,
+};
+
+/* ---- link layers ---------------------------------------------------------- */
+
+static bool skip(struct bytes *b, size_t n)
+{
+	if (b->n < n)
+		return false;
+	b->p += n;
+	b->n -= n;
+	return true;
+}
+
+/* Behind an ethertype at `type_at`: tags are stepped over, `b` is at the IP header. */
+static bool after_ethertype(struct bytes *b, size_t type_at, size_t header)
+{
+	uint16_t type;
+
+	if (b->n < header)
+		return false;
+	type = be16(b->p + type_at);
+	skip(b, header);
+	while ((type == ETH_VLAN || type == ETH_QINQ || type == ETH_QINQ_OLD) && b->n >= 4) {
+		type = be16(b->p + 2);
+		skip(b, 4);
+	}
+	return type == ETH_IPV4 || type == ETH_IPV6;
+}
+
+static bool link_ethernet(struct bytes *b)
+{
+	return after_ethertype(b, 12, 14);
+}
+
+static bool link_sll(struct bytes *b)
+{
+	return after_ethertype(b, 14, 16);
+}
+
+static bool link_sll2(struct bytes *b)
+{
+	return after_ethertype(b, 0, 20);
+}
+
+/* BSD loopback: four octets of address family in somebody's byte order; the version nibble says the rest. */
+static bool link_null(struct bytes *b)
+{
+	return skip(b, 4);
+}
+
+static bool link_raw(struct bytes *b)
+{
+	return b->n > 0;
+}
+
+static const struct link {
+	int dlt;
+	enum frame_start start;
+	bool (*to_ip)(struct bytes *b);
+} links[] = {
+	{ DLT_EN10MB, FRAME_ETHERNET, link_ethernet },
+	{ DLT_RAW, FRAME_IP, link_raw },
+	{ DLT_IPV4, FRAME_IPV4, link_raw },
+	{ DLT_IPV6, FRAME_IPV6, link_raw },
+	{ DLT_LINUX_SLL, FRAME_LINUX_SLL, link_sll },
+	{ DLT_LINUX_SLL2, FRAME_LINUX_SLL2, link_sll2 },
+	{ DLT_NULL, FRAME_NULL, link_null },
+	{ DLT_LOOP, FRAME_NULL, link_null },
+};
+
+static const struct link *link_find(int dlt)
+{
+	for (size_t i = 0; i < sizeof(links) / sizeof(links[0]); i++)
+		if (links[i].dlt == dlt)
+			return &links[i];
+	return NULL;
+}
+
+/* ---- the IP header -------------------------------------------------------- */
+
+/* What is needed of an IP header to know a fragment and a cut packet. */
+struct ip {
+	struct bytes packet;	/* as stated by its length; may be shorter when it was cut */
+	size_t stated;		/* octets that it should have */
+	size_t head;		/* octets before the payload (fragment payload, if it is one) */
+	struct addr src, dst;
+	uint8_t proto;
+	bool fragment, more;
+	uint32_t id;
+	size_t offset;		/* of the fragment, octets */
+};
+
+static bool ip4_read(struct ip *ip, struct bytes b)
+{
+	size_t total;
+	uint16_t flags;
+
+	if (b.n < 20 || (size_t)(b.p[0] & 15) * 4 < 20)
+		return false;
+	ip->head = (size_t)(b.p[0] & 15) * 4;
+	total = be16(b.p + 2);
+	/* Segmentation offload leaves a length of 0 in packets captured on their way out. */
+	ip->stated = total ? total : b.n;
+	flags = be16(b.p + 6);
+	ip->more = flags & 0x2000;
+	ip->offset = (size_t)(flags & 0x1fff) * UNIT;
+	ip->fragment = ip->more || ip->offset;
+	ip->id = be16(b.p + 4);
+	ip->proto = b.p[9];
+	ip->src = addr_from4(b.p + 12);
+	ip->dst = addr_from4(b.p + 16);
+	return ip->stated >= ip->head;
+}
+
+static bool ip6_read(struct ip *ip, struct bytes b)
+{
+	size_t at = 40;
+	uint8_t next;
+
+	if (b.n < 40)
+		return false;
+	ip->stated = 40 + (size_t)be16(b.p + 4);
+	ip->src = addr_from16(b.p + 8);
+	ip->dst = addr_from16(b.p + 24);
+	next = b.p[6];
+	/* Hop-by-hop, routing and destination options come before the fragment header (RFC 8200 4.1). */
+	while ((next == 0 || next == 43 || next == 60) && at + 8 <= b.n) {
+		next = b.p[at];
+		at += ((size_t)b.p[at + 1] + 1) * 8;
+	}
+	if (next == 44 && at + 8 <= b.n) {
+		const uint16_t flags = be16(b.p + at + 2);
+
+		next = b.p[at];
+		ip->offset = flags & 0xfff8;
+		ip->more = flags & 1;
+		/* An atomic fragment (RFC 6946) is a whole packet that says so. */
+		ip->fragment = true;
+		ip->id = be32(b.p + at + 4);
+		at += 8;
+	}
+	ip->head = at;
+	ip->proto = next;
+	return ip->stated >= at;
+}
+
+static bool ip_read(struct ip *ip, struct bytes b)
+{
+	bool ok;
+
+	memset(ip, 0, sizeof(*ip));
+	if (b.n == 0)
+		return false;
+	ok = b.p[0] >> 4 == 4 ? ip4_read(ip, b) : b.p[0] >> 4 == 6 ? ip6_read(ip, b) : false;
+	ip->packet = b;
+	if (ok && ip->packet.n > ip->stated)
+		ip->packet.n = ip->stated;	/* Ethernet pads short frames */
+	return ok;
+}
+
+/* ---- fragments ------------------------------------------------------------ */
+
+/* One datagram under construction. */
+struct pending {
+	bool used;
+	struct addr src, dst;
+	uint32_t id;
+	uint64_t first_us;
+	unsigned pieces;	/* fragments in it, counted in counts.fragments meanwhile */
+	size_t total;		/* payload octets; 0: the last fragment is not there yet */
+	size_t reach;		/* end of the farthest piece */
+	size_t units;		/* of 8 octets that have arrived */
+	size_t head_n;		/* 0: the first fragment is not there yet */
+	uint8_t proto;
+	uint8_t head[HEAD_MAX];
+	uint8_t seen[UNITS / 8 + 1];
+	uint8_t *payload;	/* PACKET_MAX + UNIT octets, kept from use to use */
+};
+
+struct capture {
+	pcap_t *pcap;
+	const struct link *link;
+	struct capture_counts counts;
+	struct flow_record record;
+	struct pending pending[PENDING];
+	uint8_t whole[PACKET_MAX + HEAD_MAX];
+	char name[128];
+};
+
+/* The place for this datagram; the oldest one gives way, its fragments stay counted as such. */
+static struct pending *pending_find(struct capture *c, const struct ip *ip, uint64_t now_us)
+{
+	struct pending *free_one = NULL, *oldest = &c->pending[0], *p;
+
+	for (p = c->pending; p < c->pending + PENDING; p++) {
+		if (p->used && now_us > p->first_us && now_us - p->first_us > PATIENCE_US)
+			p->used = false;
+		if (!p->used) {
+			free_one = free_one ? free_one : p;
+			continue;
+		}
+		if (p->id == ip->id && addr_equal(&p->src, &ip->src) && addr_equal(&p->dst, &ip->dst))
+			return p;
+		if (p->first_us < oldest->first_us)
+			oldest = p;
+	}
+	p = free_one ? free_one : oldest;
+	if (!p->payload)
+		p->payload = malloc(PACKET_MAX + UNIT);
+	if (!p->payload)
+		return NULL;
+	p->used = true;
+	p->src = ip->src;
+	p->dst = ip->dst;
+	p->id = ip->id;
+	p->first_us = now_us;
+	p->pieces = 0;
+	p->total = p->reach = p->units = p->head_n = 0;
+	p->proto = ip->proto;
+	memset(p->seen, 0, sizeof(p->seen));
+	return p;
+}
+
+/* The header of what the pieces make: the first fragment's, as if it had never been one. */
+static void pending_head(struct pending *p, const struct ip *ip)
+{
+	/* Not by the addresses: an IPv6 packet may carry v4-mapped ones. */
+	const bool v4 = ip->packet.p[0] >> 4 == 4;
+
+	p->head_n = v4 ? ip->head : 40;
+	memcpy(p->head, ip->packet.p, p->head_n);
+	p->proto = ip->proto;
+	if (!v4)
+		p->head[6] = ip->proto;
+}
+
+/*
+ * Take a fragment in.  False when it contradicts what is there: pieces that
+ * overlap with other bytes (RFC 5722 3: the whole datagram is dropped), a
+ * length that is no multiple of 8, an end behind 65535.
+ */
+static bool pending_add(struct pending *p, const struct ip *ip)
+{
+	const uint8_t *data = ip->packet.p + ip->head;
+	const size_t n = ip->packet.n - ip->head, end = ip->offset + n;
+
+	if (end > PACKET_MAX || (ip->more && (n % UNIT || n == 0)))
+		return false;
+	if ((p->total && end > p->total) || (!ip->more && (end < p->reach || (p->total && end != p->total))))
+		return false;
+	if (end > p->reach)
+		p->reach = end;
+	for (size_t u = ip->offset / UNIT; u * UNIT < end; u++) {
+		const size_t from = u * UNIT, len = end - from < UNIT ? end - from : UNIT;
+
+		if (p->seen[u / 8] >> (u % 8) & 1) {
+			if (memcmp(p->payload + from, data + (from - ip->offset), len) != 0)
+				return false;
+			continue;
+		}
+		memcpy(p->payload + from, data + (from - ip->offset), len);
+		p->seen[u / 8] = (uint8_t)(p->seen[u / 8] | 1u << (u % 8));
+		p->units++;
+	}
+	if (!ip->more)
+		p->total = end;
+	if (ip->offset == 0)
+		pending_head(p, ip);
+	p->pieces++;
+	return true;
+}
+
+/* The packet again, in c->whole. */
+static struct bytes pending_packet(struct capture *c, const struct pending *p)
+{
+	const size_t n = p->head_n + p->total;
+
+	memcpy(c->whole, p->head, p->head_n);
+	memcpy(c->whole + p->head_n, p->payload, p->total);
+	if (p->head[0] >> 4 == 4) {
+		patch16(c->whole + 2, n > PACKET_MAX ? PACKET_MAX : n);
+		patch16(c->whole + 6, 0);
+	} else {
+		patch16(c->whole + 4, p->total);
+	}
+	return (struct bytes){ c->whole, n };
+}
+
+/* True with *packet when this fragment completes its datagram. */
+static bool reassemble(struct capture *c, const struct ip *ip, uint64_t now_us, struct bytes *packet)
+{
+	struct pending *p = pending_find(c, ip, now_us);
+
+	c->counts.fragments++;
+	if (!p)
+		return false;
+	if (!pending_add(p, ip)) {
+		p->used = false;
+		return false;
+	}
+	if (!p->total || !p->head_n || p->units != (p->total + UNIT - 1) / UNIT)
+		return false;
+	*packet = pending_packet(c, p);
+	c->counts.fragments -= p->pieces;
+	c->counts.joined += p->pieces - 1;
+	p->used = false;
+	return true;
+}
+
+/* ---- reading -------------------------------------------------------------- */
+
+struct capture *capture_open(const char *path, char *why)
+{
+	struct capture *c = calloc(1, sizeof(*c));
+	char err[PCAP_ERRBUF_SIZE] = "";
+	int dlt;
+
+	if (!c) {
+		snprintf(why, WHY, "%.200s: out of memory", path);
+		return NULL;
+	}
+	snprintf(c->name, sizeof(c->name), "%s", strcmp(path, "-") == 0 ? "standard input" : path);
+	c->pcap = pcap_open_offline_with_tstamp_precision(path, PCAP_TSTAMP_PRECISION_NANO, err);
+	if (!c->pcap) {
+		/* libpcap names the file when it could not be opened, and only then. */
+		if (strncmp(err, path, strlen(path)) == 0)
+			snprintf(why, WHY, "%.255s", err);
+		else
+			snprintf(why, WHY, "%.100s: %.150s", c->name, err);
+		free(c);
+		return NULL;
+	}
+	dlt = pcap_datalink(c->pcap);
+	c->link = link_find(dlt);
+	if (!c->link) {
+		const char *name = pcap_datalink_val_to_name(dlt);
+
+		snprintf(why, WHY, "%.100s: link type %d (%.20s) is not supported; expected Ethernet, "
+			 "raw IP, Linux cooked or loopback", c->name, dlt, name ? name : "unknown");
+		capture_close(c);
+		return NULL;
+	}
+	return c;
+}
+
+/* One packet of the file: true with the datagram, else it was counted as what it is. */
+static bool take_packet(struct capture *c, const struct pcap_pkthdr *h, const uint8_t *data, uint64_t when_us,
+			struct bytes *payload)
+{
+	struct bytes b = { data, h->caplen };
+	struct ip ip;
+
+	if (!c->link->to_ip(&b) || !ip_read(&ip, b)) {
+		/* MPLS, PPPoE and whatever else frame.c knows. */
+		c->record = flow_record_empty;
+		if (h->caplen == h->len &&
+		    frame_udp(&c->record, (struct bytes){ data, h->caplen }, c->link->start, payload))
+			return true;
+		c->counts.other++;
+		return false;
+	}
+	if (ip.proto != IP_UDP) {
+		c->counts.other++;
+		return false;
+	}
+	if (ip.packet.n < ip.stated) {
+		c->counts.cut++;
+		return false;
+	}
+	if (ip.fragment) {
+		if (!reassemble(c, &ip, when_us, &ip.packet))
+			return false;
+		c->counts.reassembled++;
+	}
+	c->record = flow_record_empty;
+	if (!frame_udp(&c->record, ip.packet, FRAME_IP, payload)) {
+		c->counts.reassembled -= ip.fragment;
+		c->counts.other++;
+		return false;
+	}
+	return true;
+}
+
+int capture_next(struct capture *c, struct datagram *d, struct endpoint *to, char *why)
+{
+	struct pcap_pkthdr *h;
+	const uint8_t *data;
+	int got;
+
+	while ((got = pcap_next_ex(c->pcap, &h, &data)) == 1) {
+		/* PCAP_TSTAMP_PRECISION_NANO: tv_usec holds nanoseconds. */
+		const uint64_t us = (uint64_t)h->ts.tv_sec * 1000000 + (uint64_t)h->ts.tv_usec / 1000;
+		struct bytes payload;
+
+		c->counts.packets++;
+		if (!take_packet(c, h, data, us, &payload))
+			continue;
+		c->counts.datagrams++;
+		d->data = payload;
+		d->from = (struct endpoint){ c->record.src, c->record.src_port, false };
+		d->recv_us = us;
+		if (to)
+			*to = (struct endpoint){ c->record.dst, c->record.dst_port, false };
+		return 1;
+	}
+	if (got == PCAP_ERROR_BREAK)
+		return 0;
+	snprintf(why, WHY, "%.100s: packet %llu: %.120s", c->name, (unsigned long long)c->counts.packets + 1,
+		 pcap_geterr(c->pcap));
+	return -1;
+}
+
+const struct capture_counts *capture_counts(const struct capture *c)
+{
+	return &c->counts;
+}
+
+void capture_close(struct capture *c)
+{
+	if (!c)
+		return;
+	pcap_close(c->pcap);
+	for (size_t i = 0; i < PENDING; i++)
+		free(c->pending[i].payload);
+	free(c);
+}
+
+/* ---- writing -------------------------------------------------------------- */
+
+struct capture_writer {
+	pcap_t *pcap;
+	pcap_dumper_t *dumper;
+	FILE *file;
+	uint8_t frame[14 + 40 + 8 + PACKET_MAX];
+};
+
+struct capture_writer *capture_create(const char *path)
+{
+	struct capture_writer *w = calloc(1, sizeof(*w));
+
+	if (!w)
+		return NULL;
+	w->file = strcmp(path, "-") == 0 ? fdopen(dup(STDOUT_FILENO), "wb") : fopen(path, "wb");
+	if (!w->file)
+		goto free_writer;
+	w->pcap = pcap_open_dead_with_tstamp_precision(DLT_EN10MB, sizeof(w->frame), PCAP_TSTAMP_PRECISION_NANO);
+	if (!w->pcap) {
+		errno = ENOMEM;
+		goto close_file;
+	}
+	/* Takes the file over; it fails when the file header cannot be written. */
+	w->dumper = pcap_dump_fopen(w->pcap, w->file);
+	if (!w->dumper)
+		goto close_pcap;
+	return w;
+close_pcap:
+	pcap_close(w->pcap);
+close_file:
+	fclose(w->file);
+free_writer:
+	free(w);
+	return NULL;
+}
+
+/* Ones' complement sum (RFC 1071), folded by checksum(). */
+static uint64_t sum16(uint64_t sum, const uint8_t *p, size_t n)
+{
+	for (; n > 1; p += 2, n -= 2)
+		sum += be16(p);
+	return n ? sum + (uint64_t)p[0] * 256 : sum;
+}
+
+static uint16_t checksum(uint64_t sum)
+{
+	while (sum >> 16)
+		sum = (sum & 0xffff) + (sum >> 16);
+	return (uint16_t)~sum;
+}
+
+/* The UDP header at `udp`, checksum over the addresses at `addrs` (RFC 768, RFC 8200 8.1). */
+static void put_udp(uint8_t *udp, const uint8_t *addrs, size_t addrs_n, const struct endpoint *from,
+		    const struct endpoint *to, struct bytes data)
+{
+	const size_t n = 8 + data.n;
+	uint16_t sum;
+
+	patch16(udp, from->port);
+	patch16(udp + 2, to->port);
+	patch16(udp + 4, n);
+	patch16(udp + 6, 0);
+	if (data.n)
+		memcpy(udp + 8, data.p, data.n);
+	sum = checksum(sum16(sum16((uint64_t)n + IP_UDP, addrs, addrs_n), udp, n));
+	patch16(udp + 6, sum ? sum : 0xffff);	/* 0 would mean "no checksum" */
+}
+
+/* Ethernet + IP + UDP into `f`; octets written. */
+static size_t build_frame(uint8_t *f, const struct endpoint *from, const struct endpoint *to, struct bytes data)
+{
+	static const uint8_t macs[12] = { 2, 0, 0, 0, 0, 2, 2, 0, 0, 0, 0, 1 };
+	const bool v4 = addr_is4(&to->addr);
+	const size_t head = v4 ? 20 : 40;
+	uint8_t *ip = f + 14;
+
+	memcpy(f, macs, sizeof(macs));
+	patch16(f + 12, v4 ? ETH_IPV4 : ETH_IPV6);
+	memset(ip, 0, head);
+	if (v4) {
+		ip[0] = 0x45;
+		patch16(ip + 2, head + 8 + data.n);
+		patch16(ip + 6, 0x4000);
+		ip[8] = 64;
+		ip[9] = IP_UDP;
+		memcpy(ip + 12, from->addr.b + 12, 4);
+		memcpy(ip + 16, to->addr.b + 12, 4);
+		patch16(ip + 10, checksum(sum16(0, ip, head)));
+		put_udp(ip + head, ip + 12, 8, from, to, data);
+	} else {
+		ip[0] = 0x60;
+		patch16(ip + 4, 8 + data.n);
+		ip[6] = IP_UDP;
+		ip[7] = 64;
+		memcpy(ip + 8, from->addr.b, 16);
+		memcpy(ip + 24, to->addr.b, 16);
+		put_udp(ip + head, ip + 8, 32, from, to, data);
+	}
+	return 14 + head + 8 + data.n;
+}
+
+int capture_write(struct capture_writer *w, uint64_t when_ns, const struct endpoint *from,
+		  const struct endpoint *to, struct bytes data)
+{
+	struct pcap_pkthdr h;
+
+	if (addr_is4(&from->addr) != addr_is4(&to->addr)) {
+		errno = EAFNOSUPPORT;
+		return -1;
+	}
+	if (data.n > (addr_is4(&to->addr) ? PACKET_MAX - 28u : PACKET_MAX - 8u)) {
+		errno = EMSGSIZE;
+		return -1;
+	}
+	memset(&h, 0, sizeof(h));
+	h.caplen = h.len = (bpf_u_int32)build_frame(w->frame, from, to, data);
+	h.ts.tv_sec = (time_t)(when_ns / 1000000000);
+	h.ts.tv_usec = (suseconds_t)(when_ns % 1000000000);
+	pcap_dump((u_char *)w->dumper, &h, w->frame);
+	if (ferror(w->file)) {
+		errno = errno ? errno : EIO;
+		return -1;
+	}
+	return 0;
+}
+
+int capture_finish(struct capture_writer *w)
+{
+	int err = 0;
+
+	if (!w)
+		return 0;
+	errno = 0;
+	if (pcap_dump_flush(w->dumper) < 0 || ferror(w->file))
+		err = errno ? errno : EIO;
+	/* A disk that fills up late says so here; a pipe or terminal cannot be synced, and need not. */
+	if (!err && fsync(fileno(w->file)) < 0 && errno != EINVAL && errno != EROFS)
+		err = errno;
+	pcap_dump_close(w->dumper);
+	pcap_close(w->pcap);
+	free(w);
+	if (!err)
+		return 0;
+	errno = err;
+	return -1;
+}
