@@ -1,0 +1,280 @@
+/*
+ * primitive.c - the rows of primitives.def as data, `aggregate` lists, key
+ * layouts, and the text of a key's values.  How a record becomes a key is in
+ * pipeline.c; both go by the same struct key_layout.
+ */
+#include "nfacctd/primitive.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+#include <time.h>
+#include "base/conf.h"
+#include "base/protonames.h"
+
+enum { FLOW_none = -1 };
+
+const struct primitive primitives[PRIMITIVES] = {
+#define PRIM(name, member, format, sql7, sql8, csv, since, filler) \
+	{ #name, FLOW_##member, PRIM_##format, sql7, sql8, csv, since, filler },
+#include "base/primitives.def"
+#undef PRIM
+};
+
+/* Bytes in the key of what no record member gives; the others have their member's width. */
+static const uint8_t format_width[] = {
+	[PRIM_TAG] = 8, [PRIM_TEXT] = 4, [PRIM_CLASS] = 4, [PRIM_EXPORTER] = 16, [PRIM_RATE] = 4,
+	[PRIM_ARRIVAL] = 8, [PRIM_EXPORTED] = 8, [PRIM_SEQNO] = 4, [PRIM_VERSION] = 2, [PRIM_SYSID] = 4,
+	[PRIM_DIR] = 1, [PRIM_MAC] = 0,
+};
+
+/* Words of `aggregate` that are no single primitive. */
+static const struct sum_word {
+	const char *word;
+	enum sum_kind sum;
+	enum primitive_id column;	/* where both ends are booked */
+} sum_words[] = {
+	{ "sum_host", SUM_HOST, PRIM_ID_src_host },
+	{ "sum", SUM_HOST, PRIM_ID_src_host },
+	{ "sum_net", SUM_NET, PRIM_ID_src_net },
+	{ "sum_as", SUM_AS, PRIM_ID_src_as },
+	{ "sum_port", SUM_PORT, PRIM_ID_src_port },
+	{ "sum_mac", SUM_MAC, PRIM_ID_src_mac },
+};
+
+enum { SUM_WORDS = sizeof(sum_words) / sizeof(sum_words[0]) };
+
+#define BIT(id) (UINT64_C(1) << (id))
+static const uint64_t beside_sums = BIT(PRIM_ID_tag) | BIT(PRIM_ID_tag2) | BIT(PRIM_ID_class);
+
+static const char *nearest_word(const char *word)
+{
+	const char *names[PRIMITIVES + SUM_WORDS + 2];
+	size_t n = 0;
+
+	for (size_t i = 0; i < PRIMITIVES; i++)
+		names[n++] = primitives[i].name;
+	for (size_t i = 0; i < SUM_WORDS; i++)
+		names[n++] = sum_words[i].word;
+	names[n++] = "flows";
+	names[n++] = "none";
+	return conf_nearest(word, names, n);
+}
+
+/* One word into *a; false when nothing has that name. */
+static bool add_word(struct aggregate_spec *a, const char *word)
+{
+	if (strcmp(word, "flows") == 0)
+		return a->flows = true;
+	if (strcmp(word, "none") == 0)
+		return a->none = true;
+	for (size_t i = 0; i < SUM_WORDS; i++) {
+		if (strcmp(word, sum_words[i].word) != 0)
+			continue;
+		/* Of two sums the last one counts; its column alone may stand in the key. */
+		a->sum = sum_words[i].sum;
+		return true;
+	}
+	for (size_t i = 0; i < PRIMITIVES; i++) {
+		if (strcmp(word, primitives[i].name) != 0)
+			continue;
+		if (primitives[i].format == PRIM_FLAGS)
+			a->tcpflags = true;
+		else
+			a->set |= BIT(i);
+		return true;
+	}
+	return false;
+}
+
+/* A sum stands alone: drop the others, and say so in `why`. */
+static void settle_sum(struct aggregate_spec *a, char *why, size_t why_size)
+{
+	const struct sum_word *w = sum_words;
+
+	while (w->sum != a->sum)
+		w++;
+	if ((a->set & ~beside_sums) || a->tcpflags || a->none)
+		snprintf(why, why_size, "%s stands alone: the other primitives are dropped", w->word);
+	a->set = (a->set & beside_sums) | BIT(w->column);
+	a->tcpflags = a->none = false;
+}
+
+bool aggregate_parse(struct aggregate_spec *a, const char *list, char *why, size_t why_size)
+{
+	struct aggregate_spec out = { 0 };
+	bool any = false;
+
+	if (why_size)
+		why[0] = '\0';
+	while (*list) {
+		char word[64];
+		size_t n = 0;
+
+		for (; *list && *list != ','; list++)
+			if (*list != ' ' && *list != '\t' && n < sizeof(word) - 1)
+				word[n++] = *list;
+		word[n] = '\0';
+		if (*list == ',')
+			list++;
+		if (n == 0)
+			continue;
+		if (!add_word(&out, word)) {
+			const char *near = nearest_word(word);
+
+			snprintf(why, why_size, near ? "unknown primitive \"%s\", did you mean \"%s\"?"
+				 : "unknown primitive \"%s\"", word, near);
+			return false;
+		}
+		any = true;
+	}
+	if (!any) {
+		snprintf(why, why_size, "no primitive: src_host is taken");
+		out.set = BIT(PRIM_ID_src_host);
+	}
+	if (out.sum != SUM_NONE)
+		settle_sum(&out, why, why_size);
+	*a = out;
+	return true;
+}
+
+void key_layout_make(struct key_layout *l, const struct aggregate_spec *a)
+{
+	size_t at = 0;
+
+	memset(l, 0, sizeof(*l));
+	l->spec = *a;
+	for (size_t i = 0; i < PRIMITIVES; i++) {
+		const struct primitive *p = &primitives[i];
+		struct key_field *f = &l->field[l->nfields];
+
+		if (!(a->set & BIT(i)))
+			continue;
+		f->primitive = (uint8_t)i;
+		f->width = p->member >= 0 ? flow_fields[p->member].width : format_width[p->format];
+		f->offset = (uint16_t)at;
+		at += f->width;
+		l->nfields++;
+	}
+	l->size = (at + 7) / 8 * 8;
+}
+
+const struct key_field *key_layout_find(const struct key_layout *l, enum primitive_id id)
+{
+	for (size_t i = 0; i < l->nfields; i++)
+		if (l->field[i].primitive == id)
+			return &l->field[i];
+	return NULL;
+}
+
+uint64_t key_number(const struct key_field *f, const uint8_t *key)
+{
+	const uint8_t *p = key + f->offset;
+	uint16_t v16;
+	uint32_t v32;
+	uint64_t v64;
+
+	switch (f->width) {
+	case 1:
+		return *p;
+	case 2:
+		memcpy(&v16, p, sizeof(v16));
+		return v16;
+	case 4:
+		memcpy(&v32, p, sizeof(v32));
+		return v32;
+	case 8:
+		memcpy(&v64, p, sizeof(v64));
+		return v64;
+	default:
+		return 0;
+	}
+}
+
+/* Digits by hand: a purge prints millions of them. */
+static size_t print_number(char *buf, uint64_t v)
+{
+	char digits[20];
+	size_t n = 0, len;
+
+	do {
+		digits[n++] = (char)('0' + v % 10);
+		v /= 10;
+	} while (v);
+	len = n;
+	while (n)
+		*buf++ = digits[--n];
+	*buf = '\0';
+	return len;
+}
+
+static size_t print_text(char *buf, const char *text)
+{
+	size_t n = strlen(text);
+
+	memcpy(buf, text, n + 1);
+	return n;
+}
+
+static size_t print_time(char *buf, uint64_t us, const struct print_style *style)
+{
+	time_t s = (time_t)(us / 1000000);
+	struct tm tm;
+	size_t n;
+
+	if (style->epoch) {
+		n = print_number(buf, us / 1000000);
+	} else {
+		memset(&tm, 0, sizeof(tm));
+		if (style->utc)
+			gmtime_r(&s, &tm);
+		else
+			localtime_r(&s, &tm);
+		n = strftime(buf, PRIM_TEXT_MAX, "%Y-%m-%d %H:%M:%S", &tm);
+	}
+	if (!style->secs)
+		n += (size_t)snprintf(buf + n, PRIM_TEXT_MAX - n, ".%06" PRIu64, us % 1000000);
+	return n;
+}
+
+static size_t print_proto(char *buf, uint64_t proto, const struct print_style *style)
+{
+	const char *name = style->num_protos ? NULL : proto_name((uint8_t)proto);
+
+	if (!name || (style->proto_width && strlen(name) > style->proto_width))
+		return print_number(buf, proto);
+	return print_text(buf, name);
+}
+
+size_t key_print(char *buf, const struct key_field *f, const uint8_t *key, const struct print_style *style)
+{
+	const uint8_t *p = key + f->offset;
+	struct addr a;
+
+	switch (primitives[f->primitive].format) {
+	case PRIM_MAC:
+		return (size_t)snprintf(buf, PRIM_TEXT_MAX, "%02x:%02x:%02x:%02x:%02x:%02x", p[0], p[1],
+					p[2], p[3], p[4], p[5]);
+	case PRIM_HEX:
+		return (size_t)snprintf(buf, PRIM_TEXT_MAX, "%" PRIx64, key_number(f, key));
+	case PRIM_PROTO:
+		return print_proto(buf, key_number(f, key), style);
+	case PRIM_HOST:
+	case PRIM_NET:
+	case PRIM_EXPORTER:
+		memcpy(a.b, p, sizeof(a.b));
+		return strlen(addr_print(&a, buf));
+	case PRIM_TEXT:
+		return print_text(buf, "");
+	case PRIM_CLASS:
+		return print_text(buf, "unknown");
+	case PRIM_DIR:
+		return print_text(buf, *p == 0 ? "i" : *p == 1 ? "e" : "u");
+	case PRIM_TIME:
+	case PRIM_ARRIVAL:
+	case PRIM_EXPORTED:
+		return print_time(buf, key_number(f, key), style);
+	default:
+		return print_number(buf, key_number(f, key));
+	}
+}

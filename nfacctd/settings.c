@@ -1,0 +1,640 @@
+/*
+ * settings.c - the table of keys, and what has to be true of their values
+ * before a daemon may start.
+ *
+ * One table for all plugins: sql_ and print_ spellings of one thing share a
+ * row, because in users' files they always shared a variable.  Rows below
+ * "ours" are not pmacct's.
+ */
+#include "nfacctd/settings.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+#include "base/log.h"
+#include "base/strbuf.h"
+#include "nfacctd/sink.h"
+#include "wire/addr.h"
+
+/* ---- values with a grammar of their own ------------------------------------ */
+
+static bool parse_aggregate(void *field, const char *value, const char **expected)
+{
+	static _Thread_local char why[160];
+
+	if (aggregate_parse(field, value, why, sizeof(why)))
+		return true;
+	*expected = why;
+	return false;
+}
+
+struct word {
+	const char *text;
+	int value;
+};
+
+static bool parse_word(int *out, const char *value, const struct word *words, size_t n)
+{
+	for (size_t i = 0; i < n; i++) {
+		if (strcasecmp(value, words[i].text) == 0) {
+			*out = words[i].value;
+			return true;
+		}
+	}
+	return false;
+}
+
+/* An enum parser from its words; the enums here are ints (C11 6.7.2.2 and every Linux ABI). */
+#define WORDS(parser, type, text, ...) \
+	static bool parser(void *field, const char *value, const char **expected) \
+	{ \
+		static const struct word words[] = { __VA_ARGS__ }; \
+		int v; \
+		*expected = text; \
+		if (!parse_word(&v, value, words, sizeof(words) / sizeof(words[0]))) \
+			return false; \
+		*(type *)field = (type)v; \
+		return true; \
+	}
+
+WORDS(parse_print_output, enum print_format, "formatted, csv, json, event_formatted or event_csv",
+      { "formatted", PRINT_FORMATTED }, { "csv", PRINT_CSV }, { "json", PRINT_JSON },
+      { "event_formatted", PRINT_EVENT_FORMATTED }, { "event_csv", PRINT_EVENT_CSV })
+WORDS(parse_net_source, enum net_source, "netflow, file, longest or mask",
+      { "netflow", NET_NETFLOW }, { "sflow", NET_NETFLOW }, { "file", NET_FILE },
+      { "longest", NET_LONGEST }, { "mask", NET_MASK })
+WORDS(parse_as_source, enum net_source, "netflow, file or longest",
+      { "netflow", NET_NETFLOW }, { "sflow", NET_NETFLOW }, { "false", NET_NETFLOW },
+      { "file", NET_FILE }, { "true", NET_FILE }, { "longest", NET_LONGEST })
+WORDS(parse_filter, enum filter_mode, "true, false or auto",
+      { "true", FILTER_TRUE }, { "false", FILTER_FALSE }, { "auto", FILTER_AUTO })
+WORDS(parse_ext_mode, enum ext_rate_mode, "override or default",
+      { "override", EXT_RATE_OVERRIDE }, { "default", EXT_RATE_DEFAULT })
+
+static bool parse_octal(void *field, const char *value, const char **expected)
+{
+	char *end;
+	unsigned long v = strtoul(value, &end, 8);
+
+	*expected = "an octal number up to 777";
+	if (*value < '0' || *value > '7' || *end || v > 0777)
+		return false;
+	*(uint32_t *)field = (uint32_t)v;
+	return true;
+}
+
+/* ---- the table -------------------------------------------------------------- */
+
+#define GF(f, T) CONF_GLOBAL, CONF_FIELD(struct settings, f, T)
+#define PF(f, T) CONF_PLUGIN, CONF_FIELD(struct plugin_settings, f, T)
+#define BOOL(key, alias, where, dflt, help) { key, alias, CONF_BOOL, where, 0, 0, dflt, help, NULL }
+#define U32(key, alias, where, lo, hi, dflt, help) { key, alias, CONF_U32, where, lo, hi, dflt, help, NULL }
+#define U64(key, alias, where, lo, hi, dflt, help) { key, alias, CONF_U64, where, lo, hi, dflt, help, NULL }
+#define STR(key, alias, where, dflt, help) { key, alias, CONF_STRING, where, 0, 0, dflt, help, NULL }
+#define OWN(key, alias, where, dflt, parser, help) { key, alias, CONF_CUSTOM, where, 0, 0, dflt, help, parser }
+#define NOOP(key, alias, help) { key, alias, CONF_ACCEPTED, CONF_GLOBAL, 0, 0, 0, NULL, help, NULL }
+#define NOOPP(key, alias, help) { key, alias, CONF_ACCEPTED, CONF_PLUGIN, 0, 0, 0, NULL, help, NULL }
+#define LATER "not in this version: no effect"
+#define SIZED "tables grow as needed: no effect"
+
+const struct conf_key settings_keys[] = {
+	/* the process */
+	BOOL("daemonize", NULL, GF(daemonize, bool), "false",
+	     "Detach from the terminal, after everything that can fail at start was tried"),
+	STR("pidfile", NULL, GF(pidfile, char *), NULL, "File that holds the process number, locked while it runs"),
+	STR("logfile", NULL, GF(logfile, char *), NULL,
+	    "Append the log here, with time stamps; SIGHUP reopens it; goes before syslog"),
+	STR("syslog", NULL, GF(syslog, char *), NULL,
+	    "Log to this syslog facility: auth, mail, daemon, kern, user, local0 to local7"),
+	STR("core_proc_name", NULL, GF(core_proc_name, char *), "default", "Name of this process in log lines"),
+	BOOL("debug", NULL, GF(debug, bool), "false", "Log debugging lines too"),
+	OWN("files_umask", NULL, GF(files_umask, uint32_t), "077", parse_octal, "umask of the files written, octal"),
+	STR("plugins", NULL, GF(plugins, char *), NULL,
+	    "What to do with the sums: a list of type[name]; types mysql, sqlite3, print"),
+	/* listening */
+	STR("nfacctd_ip", "sfacctd_ip", GF(ip, char *), NULL, "Address to listen on; absent: all, IPv4 and IPv6"),
+	U32("nfacctd_port", "sfacctd_port", GF(port, uint32_t), 1, 65535, "2100", "UDP port to listen on"),
+	U64("nfacctd_pipe_size", "sfacctd_pipe_size", GF(pipe_size, uint64_t), 0, UINT64_C(1) << 31, "8388608",
+	    "Receive buffer asked of the kernel, bytes; 0 leaves the kernel's"),
+	STR("nfacctd_interface", "sfacctd_interface", GF(interface, char *), NULL, "Listen on this interface only"),
+	STR("nfacctd_mcast_groups", "sfacctd_mcast_groups", GF(mcast_groups, char *), NULL,
+	    "Multicast groups to join, up to 20, comma-separated"),
+	STR("nfacctd_allow_file", "sfacctd_allow_file", GF(allow_file, char *), NULL,
+	    "File of senders that are listened to, an address or prefix a line; an empty file refuses all"),
+	BOOL("nfacctd_ipv6_only", "sfacctd_ipv6_only", GF(ipv6_only, bool), "false", "Do not accept IPv4 on the IPv6 socket"),
+	/* decoding */
+	BOOL("nfacctd_disable_checks", "nfacctd_disable_sanity_checks sfacctd_disable_checks sfacctd_disable_sanity_checks",
+	     GF(disable_checks, bool), "true",
+	     "Do not log sequence gaps and unknown versions; they are counted in any case"),
+	BOOL("nfacctd_time_new", "sfacctd_time_new", GF(time_new, bool), "false",
+	     "The time of arrival picks the bin, not the flow's start"),
+	BOOL("nfacctd_time_secs", NULL, GF(time_secs, bool), "false",
+	     "Uptimes in NetFlow headers and records are seconds, not milliseconds"),
+	BOOL("nfacctd_renormalize", "sfacctd_renormalize", GF(renormalize, bool), "false",
+	     "Multiply bytes and packets by the sampling interval"),
+	U32("nfacctd_ext_sampling_rate", "sfacctd_ext_sampling_rate", GF(ext_sampling_rate, uint32_t), 1, UINT32_MAX,
+	    NULL, "With renormalize: multiply by this, whatever exporters announce"),
+	BOOL("nfacctd_pro_rating", NULL, GF(pro_rating, bool), "false",
+	     "Spread a flow over the bins it lasted through, by time; sums stay exact; needs nfacctd_time_new false"),
+	BOOL("nfacctd_disable_opt_scope_check", NULL, GF(disable_opt_scope_check, bool), "false",
+	     "Every sampler that an exporter announces is good for all of its domains"),
+	BOOL("nfacctd_ignore_exporter_address", "sfacctd_ignore_exporter_address", GF(ignore_exporter_address, bool), "false",
+	     "The sender of the datagram is the exporter, whatever its options or its agent address say"),
+	STR("nfacctd_templates_file", NULL, GF(templates_file, char *), NULL, "Reserved for saved templates: " LATER),
+	OWN("nfacctd_as", "sfacctd_as nfacctd_as_new sfacctd_as_new", GF(as_source, enum net_source), "netflow", parse_as_source,
+	    "Where AS numbers come from: the exporter, networks_file, or the longer prefix of both"),
+	OWN("nfacctd_net", "sfacctd_net", GF(net_source, enum net_source), "netflow", parse_net_source,
+	    "Where prefixes and masks come from: the exporter, networks_file, the longer of both, or networks_mask"),
+	STR("pcap_savefile", NULL, GF(pcap_savefile, char *), NULL, "Read exports from this capture, then stop"),
+	/* aggregation, a plugin each */
+	OWN("aggregate", NULL, PF(aggregate, struct aggregate_spec), "src_host", parse_aggregate,
+	    "The primitives that make a row, comma-separated"),
+	STR("networks_file", NULL, PF(networks_file, char *), NULL, "File of our prefixes, with AS numbers if wanted"),
+	OWN("networks_file_filter", NULL, PF(networks_file_filter, enum filter_mode), "auto", parse_filter,
+	    "An address outside networks_file becomes 0.0.0.0; absent: true when the file would else be without use"),
+	BOOL("networks_file_no_lpm", NULL, PF(networks_file_no_lpm, bool), "false",
+	     "With nfacctd_net or nfacctd_as longest: a match in the file always wins"),
+	BOOL("networks_no_mask_if_zero", NULL, PF(networks_no_mask_if_zero, bool), "false",
+	     "A mask of 0 leaves the whole address"),
+	U32("networks_mask", NULL, PF(networks_mask, uint32_t), 0, 128, "0", "Prefix length for nfacctd_net mask"),
+	STR("ports_file", NULL, PF(ports_file, char *), NULL, "Ports that are told apart, one a line; others become 0"),
+	STR("protos_file", NULL, PF(protos_file, char *), NULL,
+	    "Protocols that are told apart, names or numbers; others become 255"),
+	STR("tos_file", NULL, PF(tos_file, char *), NULL, "ToS values that are told apart; others become 255"),
+	BOOL("tos_encode_as_dscp", NULL, PF(tos_encode_as_dscp, bool), "false", "tos holds the six bits of the DSCP"),
+	STR("aggregate_filter", NULL, PF(aggregate_filter, char *), NULL,
+	    "Only records that this libpcap expression matches; needs a [name]"),
+	U64("plugin_pipe_size", NULL, PF(pipe_size, uint64_t), 0, UINT64_MAX, "4096000", "Accepted: nothing queues here"),
+	U64("plugin_buffer_size", NULL, PF(buffer_size, uint64_t), 0, UINT64_MAX, "0",
+	    "Accepted: nothing waits for a fill level"),
+	U64("sql_cache_entries", "print_cache_entries", PF(cache_entries, uint64_t), 0, UINT64_MAX, "32771",
+	    "Accepted as a hint: the table starts small and grows as needed"),
+	/* SQL */
+	STR("sql_db", NULL, PF(sql_db, char *), NULL, "Database; sqlite3: its file; default pmacct"),
+	STR("sql_user", NULL, PF(sql_user, char *), "pmacct", "Database user"),
+	STR("sql_passwd", NULL, PF(sql_passwd, char *), "arealsmartpwd", "Password; with nothing behind the colon: none"),
+	STR("sql_host", NULL, PF(sql_host, char *), "localhost", "Server, or unix:/path of its socket"),
+	U32("sql_port", NULL, PF(sql_port, uint32_t), 1, 65535, "3306", "Port of the server"),
+	STR("sql_conn_ca_file", NULL, PF(sql_ca_file, char *), NULL, "Use TLS, with this certificate authority"),
+	STR("sql_table", NULL, PF(sql_table, char *), NULL, "Table; default acct, acct_v2 ... by version; may hold % and $ variables"),
+	U32("sql_table_version", NULL, PF(sql_table_version, uint32_t), 1, 9, "1", "Layout of the default tables"),
+	STR("sql_table_schema", NULL, PF(sql_table_schema, char *), NULL, "File with a CREATE TABLE to run before each purge"),
+	STR("sql_recovery_logfile", NULL, PF(sql_recovery_logfile, char *), NULL,
+	    "Where rows that could not be written are saved at exit"),
+	U32("sql_refresh_time", "print_refresh_time", PF(refresh_time, uint32_t), 1, 86400 * 366, "60",
+	    "Seconds between purges"),
+	U32("sql_startup_delay", "print_startup_delay", PF(startup_delay, uint32_t), 0, 86400 * 366, "0",
+	    "Seconds by which all purges are put off; whole bins also hold back bins"),
+	OWN("sql_history", "print_history", PF(history, struct conf_span), NULL, conf_span_parse,
+	    "Length of a time bin: a number and s, m, h, d, w or M"),
+	STR("sql_history_roundoff", "print_history_roundoff", PF(history_roundoff, char *), NULL,
+	    "Letters m h d w M: align bins, purges and triggers"),
+	U32("sql_history_offset", "print_history_offset", PF(history_offset, uint32_t), 0, 86400 * 366, "0",
+	    "Seconds by which bins start late; shorter than the bin"),
+	BOOL("sql_optimize_clauses", NULL, PF(sql_optimize_clauses, bool), "false", "Write the aggregated columns only"),
+	BOOL("sql_dont_try_update", NULL, PF(sql_dont_try_update, bool), "false",
+	     "Insert only; a row that is there already is added to, never dropped"),
+	U64("sql_multi_values", NULL, PF(sql_multi_values, uint64_t), 0, UINT64_C(1) << 30, "0",
+	    "Upper bound of a statement, bytes; 0: as the server allows"),
+	BOOL("sql_num_protos", "print_num_protos", PF(num_protos, bool), "false", "ip_proto as a number"),
+	BOOL("sql_num_hosts", NULL, PF(sql_num_hosts, bool), "false", "Addresses as INET6_ATON gives them"),
+	STR("sql_locking_style", NULL, PF(sql_locking_style, char *), NULL, "Accepted: a transaction takes its place"),
+	/* print */
+	OWN("print_output", NULL, PF(print_output, enum print_format), "formatted", parse_print_output,
+	    "formatted, csv, json, event_formatted or event_csv"),
+	STR("print_output_file", NULL, PF(print_output_file, char *), NULL,
+	    "File, with strftime and $ variables; absent: standard output"),
+	BOOL("print_output_file_append", NULL, PF(print_append, bool), "false", "Append to a file that is there"),
+	STR("print_output_separator", NULL, PF(print_separator, char *), ",", "One character between CSV values; \\t and \\s too"),
+	STR("print_latest_file", NULL, PF(print_latest_file, char *), NULL, "Symbolic link to the newest file"),
+	BOOL("print_markers", NULL, PF(print_markers, bool), "false", "Lines that mark start and end of a purge"),
+	BOOL("print_write_empty_file", NULL, PF(print_write_empty_file, bool), "false", "Write a file when there are no rows, too"),
+	/* both */
+	BOOL("timestamps_utc", NULL, PF(timestamps_utc, bool), "false", "Times in UTC"),
+	BOOL("timestamps_since_epoch", "sql_history_since_epoch print_history_since_epoch", PF(timestamps_since_epoch, bool), "false",
+	     "Times as seconds since 1970"),
+	BOOL("timestamps_secs", NULL, PF(timestamps_secs, bool), "false", "Times without microseconds"),
+	STR("sql_trigger_exec", "print_trigger_exec", PF(trigger_exec, char *), NULL, "Program to run after each purge"),
+	/* known, without effect */
+	NOOPP("sql_data", NULL, "PostgreSQL only: no effect"),
+	NOOPP("sql_use_copy", NULL, "PostgreSQL only: no effect"),
+	NOOPP("sql_delimiter", NULL, "PostgreSQL only: no effect"),
+	NOOPP("sql_table_type", NULL, LATER),
+	NOOPP("sql_preprocess", "print_preprocess", LATER),
+	NOOPP("sql_preprocess_type", NULL, LATER),
+	NOOPP("sql_trigger_time", NULL, "the trigger runs after each purge: no effect"),
+	NOOPP("sql_trigger_exec_async", NULL, "the trigger never holds up a purge: no effect"),
+	NOOPP("sql_max_writers", "print_max_writers", "one writer a plugin, and nothing is thrown away: no effect"),
+	NOOPP("sql_recovery_backup_host", "sql_backup_host", LATER),
+	NOOPP("sql_startup_delay_type", NULL, LATER),
+	NOOPP("plugin_pipe_zmq", NULL, "plugins share the process: no effect"),
+	NOOPP("plugin_pipe_zmq_profile", NULL, "plugins share the process: no effect"),
+	NOOPP("plugin_pipe_zmq_retry", NULL, "plugins share the process: no effect"),
+	NOOPP("plugin_pipe_zmq_hwm", NULL, "plugins share the process: no effect"),
+	NOOPP("timestamps_rfc9557", NULL, LATER),
+	NOOPP("pre_tag_map", NULL, LATER),
+	NOOPP("pre_tag_filter", NULL, LATER),
+	NOOPP("pre_tag2_filter", NULL, LATER),
+	NOOPP("pre_tag_label_filter", NULL, LATER),
+	NOOPP("post_tag", NULL, LATER),
+	NOOPP("post_tag2", NULL, LATER),
+	NOOP("sampling_map", NULL, LATER),
+	NOOP("maps_entries", "pre_tag_map_entries", SIZED),
+	NOOP("maps_row_len", NULL, SIZED),
+	NOOP("maps_refresh", "refresh_maps", "SIGUSR2 always reloads: no effect"),
+	NOOP("maps_index", NULL, SIZED),
+	NOOPP("networks_cache_entries", NULL, SIZED),
+	NOOPP("imt_path", NULL, "the memory plugin is " LATER),
+	NOOPP("imt_buckets", NULL, "the memory plugin is " LATER),
+	NOOPP("imt_mem_pools_number", NULL, "the memory plugin is " LATER),
+	NOOPP("imt_mem_pools_size", NULL, "the memory plugin is " LATER),
+	NOOP("nfacctd_templates_receiver", NULL, LATER),
+	NOOP("nfacctd_templates_port", NULL, LATER),
+	NOOP("nfacctd_account_options", NULL, LATER),
+	NOOP("nfacctd_pre_processing_checks", NULL, LATER),
+	NOOP("nfacctd_stitching", NULL, LATER),
+	NOOP("nfacctd_dtls_port", NULL, LATER),
+	NOOP("dtls_path", NULL, LATER),
+	NOOP("nfacctd_nonroot", NULL, "start as the user you want: no effect"),
+	NOOP("sfacctd_counter_file", NULL, LATER),
+	NOOP("syslog_ident", NULL, "the program's name is taken: no effect"),
+	NOOP("log_stderr_tstamp", NULL, "the service manager stamps lines: no effect"),
+	NOOP("files_uid", NULL, LATER),
+	NOOP("files_gid", NULL, LATER),
+	NOOP("plugin_exit_any", NULL, "plugins share the process: no effect"),
+	NOOP("propagate_signals", NULL, "plugins share the process: no effect"),
+	NOOP("proc_priority", NULL, "use the service manager or nice(1): no effect"),
+	NOOP("aggregate_primitives", NULL, LATER),
+	NOOP("use_ip_next_hop", NULL, LATER),
+	NOOP("flow_to_rd_map", NULL, LATER),
+	NOOP("classifiers", NULL, LATER),
+	NOOP("tmp_asa_bi_flow", NULL, "biflows are always split in two: no effect"),
+#define FAMILY(prefix, text) NOOP(prefix "*", NULL, text),
+	FAMILY("kafka_", "no Kafka plugin: no effect")
+	FAMILY("amqp_", "no AMQP plugin: no effect")
+	FAMILY("avro_", "no Avro output: no effect")
+	FAMILY("tee_", "replicator(8) is the tee: no effect here")
+	FAMILY("geoip", "no GeoIP: no effect")
+	FAMILY("bgp_", "no BGP thread: no effect")
+	FAMILY("bmp_", "no BMP thread: no effect")
+	FAMILY("isis_", "no IS-IS thread: no effect")
+	FAMILY("rpki_", "no RPKI: no effect")
+	FAMILY("telemetry_", "no telemetry thread: no effect")
+	FAMILY("redis_", "no cluster mode: no effect")
+	FAMILY("cluster_", "no cluster mode: no effect")
+	FAMILY("pmacctd_", "another daemon's key: no effect")
+	FAMILY("uacctd_", "another daemon's key: no effect")
+	/* ours */
+	U32("nfacctd_time_limit", NULL, GF(time_limit, uint32_t), 0, UINT32_MAX, "2592000",
+	    "A flow whose start is more seconds than this off its arrival is booked at its arrival and counted as "
+	    "clamped; 0: no limit"),
+	OWN("nfacctd_ext_sampling_rate_mode", NULL, GF(ext_sampling_rate_mode, enum ext_rate_mode), "override",
+	    parse_ext_mode, "override: nfacctd_ext_sampling_rate always counts; default: only where the exporter says nothing"),
+	BOOL("nfacctd_share_port", NULL, GF(share_port, bool), "false",
+	     "Let other processes listen on the port, too; the kernel then splits the traffic"),
+	U32("nfacctd_workers", NULL, GF(workers, uint32_t), 1, 64, "1",
+	    "Threads that receive; an exporter's datagrams stay with one of them"),
+	U64("nfacctd_memory_budget", NULL, GF(memory_budget, uint64_t), 1 << 20, UINT64_MAX, "2147483648",
+	    "Bytes that the sums of all plugins may take; beyond it new rows are shed and counted, known rows go on"),
+	STR("nfacctd_stats_file", NULL, GF(stats_file, char *), NULL,
+	    "All counters, name and value a line, rewritten at each purge and at the end"),
+	BOOL("networks_drop_others", NULL, PF(networks_drop_others, bool), "false",
+	     "Do not write the row of addresses outside networks_file; what it held is counted"),
+	STR("sql_passwd_file", NULL, PF(sql_passwd_file, char *), NULL, "File whose first line is the password"),
+	BOOL("sql_check", NULL, PF(sql_check, bool), "true", "Compare the table's columns with what will be written, at start"),
+};
+
+const size_t settings_nkeys = sizeof(settings_keys) / sizeof(settings_keys[0]);
+
+/* ---- plugins: type[name], ... --------------------------------------------------- */
+
+static bool type_known(const char *type)
+{
+	return sink_find(type) != NULL;
+}
+
+static const char *skip_blank(const char *p)
+{
+	while (*p == ' ' || *p == '\t')
+		p++;
+	return p;
+}
+
+/* The text from p to end without blanks, on the heap. */
+static char *squeeze(const char *p, const char *end)
+{
+	char *out = xmalloc((size_t)(end - p) + 1);
+	size_t n = 0;
+
+	for (; p < end; p++)
+		if (*p != ' ' && *p != '\t')
+			out[n++] = *p;
+	out[n] = '\0';
+	return out;
+}
+
+static struct plugin_settings *plugin_find(struct settings *s, const char *name)
+{
+	for (size_t i = 0; i < s->nplugins; i++)
+		if (strcmp(s->plugin[i].name, name) == 0)
+			return &s->plugin[i];
+	return NULL;
+}
+
+enum { PLUGINS_MAX = 32 };
+
+/* Takes over `type` and `name`. */
+static void plugin_add(struct settings *s, const struct conf_line *l, char *type, char *name)
+{
+	struct plugin_settings *p;
+
+	if (!type_known(type)) {
+		conf_error(&s->conf, l, "plugin type \"%s\" is not known and left out; expected one of %s", type,
+			   sink_types());
+	} else if (plugin_find(s, name)) {
+		conf_warn(&s->conf, l, "a second plugin \"%s\" is left out", name);
+	} else if (s->nplugins == PLUGINS_MAX) {
+		conf_error(&s->conf, l, "plugin \"%s\" is left out: more than %d", name, PLUGINS_MAX);
+	} else {
+		s->plugin = xrealloc(s->plugin, (s->nplugins + 1) * sizeof(*s->plugin));
+		p = &s->plugin[s->nplugins++];
+		memset(p, 0, sizeof(*p));
+		p->type = type;
+		p->name = name;
+		return;
+	}
+	free(type);
+	free(name);
+}
+
+static int plugins_parse(struct settings *s)
+{
+	const struct conf_line *l = conf_last(&s->conf, "plugins", NULL);
+	const char *p;
+
+	if (!l) {
+		log_error("no plugins: line, so nothing would be done with the sums; expected plugins: with one of %s",
+			  sink_types());
+		s->conf.errors++;
+		return -1;
+	}
+	for (p = skip_blank(l->value); *p; p = skip_blank(p)) {
+		const char *end = p + strcspn(p, ",[");
+		char *type = squeeze(p, end), *name = NULL;
+
+		if (*end == '[') {
+			const char *close = strchr(end, ']');
+
+			if (!close) {
+				conf_error(&s->conf, l, "a [ without its ]");
+				free(type);
+				return -1;
+			}
+			name = squeeze(end + 1, close);
+			end = close + 1 + strcspn(close + 1, ",");
+		}
+		if (!name || !*name) {
+			free(name);
+			name = xmalloc(strlen(type) + sizeof("default_"));
+			memcpy(name, "default_", sizeof("default_"));
+			strcat(name, type);
+		}
+		if (*type) {
+			plugin_add(s, l, type, name);
+		} else {
+			free(type);
+			free(name);
+		}
+		p = *end == ',' ? end + 1 : end;
+	}
+	if (s->nplugins == 0) {
+		conf_error(&s->conf, l, "no plugin is left; expected one of %s", sink_types());
+		return -1;
+	}
+	return 0;
+}
+
+/* ---- what must be true together --------------------------------------------------- */
+
+/* The line a plugin's value came from, or a made-up one that names the plugin. */
+static const struct conf_line *origin(const struct settings *s, const char *key, const struct plugin_settings *p)
+{
+	const struct conf_line *l = conf_last(&s->conf, key, p->name);
+
+	return l ? l : conf_last(&s->conf, key, NULL);
+}
+
+static void complain(struct settings *s, const char *key, const struct plugin_settings *p, const char *text)
+{
+	const struct conf_line *l = origin(s, key, p);
+
+	if (l) {
+		conf_error(&s->conf, l, "plugin %s: %s", p->name, text);
+		return;
+	}
+	log_error("plugin %s: %s: %s", p->name, key, text);
+	s->conf.errors++;
+}
+
+static bool is_sql(const struct plugin_settings *p)
+{
+	return strcmp(p->type, "print") != 0;
+}
+
+/* An unknown primitive would be a wrong bill, so it is fatal here, not "default stays". */
+static int check_aggregate_lines(struct settings *s)
+{
+	int bad = 0;
+
+	for (size_t i = 0; i < s->conf.n; i++) {
+		const struct conf_line *l = &s->conf.lines[i];
+		struct aggregate_spec spec;
+		char why[160];
+
+		if (strcmp(l->key, "aggregate") != 0)
+			continue;
+		if (!aggregate_parse(&spec, l->value, why, sizeof(why)))
+			bad = -1;	/* conf_apply has said it */
+		else if (why[0])
+			conf_warn(&s->conf, l, "%s", why);
+	}
+	return bad;
+}
+
+/* Which default tables hold a primitive (collector.md 9.3). */
+static int check_table_version(struct settings *s, const struct plugin_settings *p)
+{
+	uint64_t set = p->aggregate.set;
+	char text[256];
+
+	if (!is_sql(p) || p->sql_optimize_clauses)
+		return 0;
+	for (size_t i = 0; i < PRIMITIVES; i++) {
+		const struct primitive *prim = &primitives[i];
+		bool wanted = prim->format == PRIM_FLAGS ? p->aggregate.tcpflags : set >> i & 1;
+
+		if (!wanted || prim->since <= (int)p->sql_table_version)
+			continue;
+		snprintf(text, sizeof(text), "primitive \"%s\" needs sql_table_version %d or later (or "
+			 "sql_optimize_clauses: true), here it is %u", prim->name, prim->since, p->sql_table_version);
+		complain(s, "aggregate", p, text);
+		return -1;
+	}
+	if (p->aggregate.flows && p->sql_table_version < 4) {
+		complain(s, "aggregate", p, "\"flows\" needs sql_table_version 4 or later (or sql_optimize_clauses: true)");
+		return -1;
+	}
+	return 0;
+}
+
+static void check_roundoff(struct settings *s, struct plugin_settings *p)
+{
+	char kept[8] = "";
+	size_t n = 0;
+	bool odd = false;
+
+	if (!p->history_roundoff)
+		return;
+	for (const char *c = p->history_roundoff; *c; c++) {
+		if (!strchr("mhdwM", *c) || strchr(kept, *c) || n == 5)
+			odd = odd || !strchr("mhdwM", *c);
+		else
+			kept[n++] = *c, kept[n] = '\0';
+	}
+	if (odd)
+		complain(s, "sql_history_roundoff", p, "letters other than m h d w M are left out");
+	if (strchr(kept, 'w') && strpbrk(kept, "dM")) {
+		complain(s, "sql_history_roundoff", p, "w does not go with d or M: w is left out");
+		memmove(strchr(kept, 'w'), strchr(kept, 'w') + 1, strlen(strchr(kept, 'w')));
+	}
+	strcpy(p->history_roundoff, kept);
+}
+
+static int check_plugin(struct settings *s, struct plugin_settings *p)
+{
+	bool history = p->history.seconds || p->history.months;
+	int bad = check_table_version(s, p);
+
+	check_roundoff(s, p);
+	if (is_sql(p) && !history && !p->sql_table) {
+		complain(s, "sql_table_version", p, "the default tables need stamp_inserted, which is written with sql_history "
+			 "only; add for example sql_history: 1h and sql_history_roundoff: h");
+		bad = -1;
+	}
+	if (history && p->history.months == 0 && p->history_offset >= p->history.seconds && p->history_offset) {
+		complain(s, "sql_history_offset", p, "must be shorter than sql_history; 0 is taken");
+		p->history_offset = 0;
+	}
+	if (p->pipe_size && p->buffer_size > p->pipe_size)
+		complain(s, "plugin_buffer_size", p, "is larger than plugin_pipe_size; both are without effect here");
+	if (p->aggregate_filter && !conf_last(&s->conf, "aggregate_filter", p->name)) {
+		complain(s, "aggregate_filter", p, "needs the [name] of a plugin; left out");
+		free(p->aggregate_filter);
+		p->aggregate_filter = NULL;
+	}
+	if (s->net_source == NET_FILE && !p->networks_file &&
+	    (p->aggregate.set & (UINT64_C(1) << PRIM_ID_src_net | UINT64_C(1) << PRIM_ID_dst_net))) {
+		complain(s, "networks_file", p, "nfacctd_net: file needs a networks_file");
+		bad = -1;
+	}
+	if (s->as_source == NET_FILE && !p->networks_file &&
+	    (p->aggregate.set & (UINT64_C(1) << PRIM_ID_src_as | UINT64_C(1) << PRIM_ID_dst_as))) {
+		complain(s, "networks_file", p, "nfacctd_as: file needs a networks_file");
+		bad = -1;
+	}
+	if (!p->sql_db && is_sql(p))
+		p->sql_db = xstrdup(strcmp(p->type, "sqlite3") == 0 ? "/tmp/pmacct.db" : "pmacct");
+	return bad;
+}
+
+static int check_core(struct settings *s)
+{
+	struct addr a;
+
+	if (s->ip && !addr_parse(&a, s->ip)) {
+		conf_error(&s->conf, conf_last(&s->conf, "nfacctd_ip", NULL) ? conf_last(&s->conf, "nfacctd_ip", NULL)
+			   : conf_last(&s->conf, "sfacctd_ip", NULL), "expected an IPv4 or IPv6 address");
+		return -1;
+	}
+	if (s->pro_rating && s->time_new) {
+		log_warn("nfacctd_pro_rating: needs nfacctd_time_new: false; left out");
+		s->conf.warnings++;
+		s->pro_rating = false;
+	}
+	if (s->ext_sampling_rate && !s->renormalize) {
+		log_warn("nfacctd_ext_sampling_rate: has no effect without nfacctd_renormalize: true");
+		s->conf.warnings++;
+	}
+	return 0;
+}
+
+/* Lines of one settings run, with the switches behind them. */
+static int read_lines(struct settings *s, const char *path, const struct conf *switches)
+{
+	conf_init(&s->conf);
+	if (path && conf_read(&s->conf, path) < 0)
+		return -1;
+	for (size_t i = 0; switches && i < switches->n; i++)
+		if (conf_add(&s->conf, switches->lines[i].key, switches->lines[i].name, switches->lines[i].value) < 0)
+			return -1;
+	return 0;
+}
+
+static int apply(struct settings *s)
+{
+	struct conf_plugin *plugins = xcalloc(s->nplugins, sizeof(*plugins));
+	char (*alias)[32] = xcalloc(s->nplugins, sizeof(*alias));
+	int bad = 0;
+
+	for (size_t i = 0; i < s->nplugins; i++) {
+		snprintf(alias[i], sizeof(alias[i]), "default_%s", s->plugin[i].type);
+		plugins[i].name = s->plugin[i].name;
+		plugins[i].settings = &s->plugin[i];
+		plugins[i].alias = strcmp(alias[i], s->plugin[i].name) == 0 ? "default" : NULL;
+	}
+	conf_apply(&s->conf, settings_keys, settings_nkeys, s, plugins, s->nplugins);
+	if (check_aggregate_lines(s) < 0 || check_core(s) < 0)
+		bad = -1;
+	for (size_t i = 0; i < s->nplugins && !bad; i++)
+		bad = check_plugin(s, &s->plugin[i]);
+	free(alias);
+	free(plugins);
+	return bad;
+}
+
+int settings_load(struct settings *s, const char *path, const struct conf *switches, unsigned *problems)
+{
+	int err;
+
+	memset(s, 0, sizeof(*s));
+	err = read_lines(s, path, switches);
+	if (err == 0)
+		err = plugins_parse(s);
+	if (err == 0)
+		err = apply(s);
+	if (problems)
+		*problems = s->conf.errors + s->conf.warnings;
+	return err;
+}
+
+void settings_clear(struct settings *s)
+{
+	for (size_t i = 0; i < settings_nkeys; i++) {
+		const struct conf_key *k = &settings_keys[i];
+
+		if (k->type != CONF_STRING)
+			continue;
+		if (k->scope == CONF_GLOBAL)
+			free(*(char **)(void *)((char *)s + k->offset));
+		for (size_t p = 0; k->scope == CONF_PLUGIN && p < s->nplugins; p++)
+			free(*(char **)(void *)((char *)&s->plugin[p] + k->offset));
+	}
+	for (size_t p = 0; p < s->nplugins; p++) {
+		free(s->plugin[p].type);
+		free(s->plugin[p].name);
+	}
+	free(s->plugin);
+	conf_clear(&s->conf);
+	memset(s, 0, sizeof(*s));
+}
