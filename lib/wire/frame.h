@@ -45,4 +45,11 @@ bool frame_udp(struct flow_record *r, struct bytes frame, enum frame_start start
  */
 void frame_put(struct cursor *c, const struct flow_record *r, uint32_t frame_len);
 
+/*
+ * The Internet checksum (RFC 1071): add pieces, of which only the last may
+ * have an odd length, to a sum that starts at 0, and close it.
+ */
+uint64_t checksum_add(uint64_t sum, const uint8_t *p, size_t n);
+uint16_t checksum_end(uint64_t sum);
+
 #endif /* FRAME_H */

@@ -1,0 +1,744 @@
+/*
+ * sflow.c - XDR on UDP: everything is four-octet words, and in v5 everything
+ * variable says its length first.
+ *
+ * Reading goes through struct xdr, a reader with a sticky error like the
+ * cursor of the encoders: words after the end are 0 and `cut` stays set, so a
+ * record is read in a straight line and judged once.  In v5 each sample and
+ * each record is a reader of its own, bounded by its length, and the outer one
+ * steps by that length whatever was understood of the inside.  v2 and v4 have
+ * no lengths: one reader goes through all, and the first thing that is not
+ * understood ends the datagram.
+ */
+#include "frame.h"
+#include "sflow.h"
+
+enum { ADDR_UNKNOWN, ADDR_IPV4, ADDR_IPV6 };
+enum { SAMPLE_FLOW = 1, SAMPLE_COUNTERS, SAMPLE_FLOW_EXPANDED, SAMPLE_COUNTERS_EXPANDED };
+enum { IF_INDEX };	/* the one interface format that names an interface */
+enum { IF_INTERNAL = 0x3fffffff, COUNTERS_GENERIC = 88 };
+enum { HEADER_MAX = 128, FCS = 4 };
+enum { COMPACT_MAX = 0xffffff };	/* sFlow v5: indexes from 2^24 on want the expanded form */
+
+struct xdr {
+	struct bytes rest;
+	bool cut;
+};
+
+/*
+ * What the records of one flow sample tell.  They come in any order and
+ * several of them describe the same packet, so they are gathered here and
+ * applied in one order: sampled Ethernet, raw header, sampled IP, routing.
+ * Of two records of a kind the first stands: one packet has one header.
+ */
+struct gathered {
+	struct flow_record *r;
+	struct bytes header;
+	uint32_t protocol, frame_len;	/* of the raw header record */
+	const uint8_t *mac, *ip;	/* sampled Ethernet (24 octets), sampled IP (32 or 56) */
+	uint8_t ip_version;		/* of the latter */
+	bool has_header;
+	uint32_t in_vlan, in_priority, out_vlan;
+};
+
+enum { VLAN_UNKNOWN = UINT32_MAX };
+
+#define SET(r, member, value) ((r)->present |= FLOW_BIT(member), (r)->member = (value))
+
+/* ---- reading -------------------------------------------------------------- */
+
+static const uint8_t *take(struct xdr *x, size_t n)
+{
+	const uint8_t *p = x->rest.p;
+
+	if (n > x->rest.n) {
+		x->rest.n = 0;
+		x->cut = true;
+		return NULL;
+	}
+	x->rest.p += n;
+	x->rest.n -= n;
+	return p;
+}
+
+static uint32_t word(struct xdr *x)
+{
+	const uint8_t *p = take(x, 4);
+
+	return p ? be32(p) : 0;
+}
+
+/* What is there of `n` octets; the reader is cut when that is less. */
+static struct bytes part(struct xdr *x, size_t n)
+{
+	struct bytes b = { x->rest.p, n < x->rest.n ? n : x->rest.n };
+
+	take(x, n);
+	return b;
+}
+
+static const uint8_t *words(struct xdr *x, uint32_t n)
+{
+	return take(x, n > x->rest.n / 4 ? x->rest.n + 1 : (size_t)n * 4);
+}
+
+/* opaque<> and string<>: padded to four octets; some agents leave out the padding at the end. */
+static struct bytes opaque(struct xdr *x)
+{
+	uint32_t n = word(x);
+	struct bytes b = part(x, n);
+	size_t pad = -n & 3;
+
+	take(x, pad < x->rest.n ? pad : x->rest.n);
+	return b;
+}
+
+/* False when it holds no address, because it is of type unknown or cut. */
+static bool address(struct xdr *x, struct addr *a)
+{
+	const uint8_t *p;
+
+	*a = addr_zero4;
+	switch (word(x)) {
+	case ADDR_IPV4:
+		p = take(x, 4);
+		if (p)
+			*a = addr_from4(p);
+		return p;
+	case ADDR_IPV6:
+		p = take(x, 16);
+		if (p)
+			*a = addr_from16(p);
+		return p;
+	case ADDR_UNKNOWN:
+		return false;
+	}
+	x->cut = true;		/* of unknown size: nothing behind it can be found */
+	x->rest.n = 0;
+	return false;
+}
+
+enum wire_err sflow_parse(struct sflow_msg *m, struct bytes dgram)
+{
+	struct xdr x = { dgram, false };
+
+	*m = (struct sflow_msg){ .version = word(&x) };
+	if (x.cut)
+		return WIRE_SHORT;
+	if (m->version != 2 && m->version != 4 && m->version != 5)
+		return WIRE_VERSION;
+	if (x.rest.n >= 4 && (be32(x.rest.p) == ADDR_UNKNOWN || be32(x.rest.p) > ADDR_IPV6))
+		return WIRE_VERSION;	/* no agent, no sFlow */
+	address(&x, &m->agent);
+	if (m->version == 5)
+		m->sub_agent = word(&x);
+	m->sequence = word(&x);
+	m->uptime_ms = word(&x);
+	m->nsamples = word(&x);
+	m->samples = x.rest;
+	return x.cut ? WIRE_SHORT : WIRE_OK;
+}
+
+void sflow_first(struct sflow_iter *it, const struct sflow_msg *m)
+{
+	*it = (struct sflow_iter){ .rest = m->samples, .version = m->version, .left = m->nsamples };
+}
+
+/* ---- flow records --------------------------------------------------------- */
+
+typedef void record_fn(struct gathered *g, struct xdr *x, uint32_t version);
+
+static void read_header(struct gathered *g, struct xdr *x, uint32_t version)
+{
+	uint32_t protocol = word(x), frame_len = word(x);
+	struct bytes header;
+
+	if (version == 5)
+		word(x);	/* octets stripped from the end; frame_len has them */
+	if (x->cut)
+		return;
+	header = opaque(x);
+	if (g->has_header)
+		return;
+	g->has_header = true;
+	g->protocol = protocol;
+	g->frame_len = frame_len;
+	g->header = header;
+}
+
+static void read_mac(struct gathered *g, struct xdr *x, uint32_t version)
+{
+	const uint8_t *p = take(x, 24);
+
+	(void)version;
+	if (!g->mac)
+		g->mac = p;
+}
+
+static void read_ip(struct gathered *g, struct xdr *x, size_t size, uint8_t ip_version)
+{
+	const uint8_t *p = take(x, size);
+
+	if (g->ip)
+		return;
+	g->ip = p;
+	g->ip_version = ip_version;
+}
+
+static void read_ipv4(struct gathered *g, struct xdr *x, uint32_t version)
+{
+	(void)version;
+	read_ip(g, x, 32, 4);
+}
+
+static void read_ipv6(struct gathered *g, struct xdr *x, uint32_t version)
+{
+	(void)version;
+	read_ip(g, x, 56, 6);
+}
+
+static void read_switch(struct gathered *g, struct xdr *x, uint32_t version)
+{
+	const uint8_t *p = take(x, 16);
+
+	(void)version;
+	if (!p)
+		return;
+	g->in_vlan = be32(p);
+	g->in_priority = be32(p + 4);
+	g->out_vlan = be32(p + 8);
+}
+
+static void read_router(struct gathered *g, struct xdr *x, uint32_t version)
+{
+	struct addr hop;
+	bool known = address(x, &hop);
+	const uint8_t *p = take(x, 8);
+
+	(void)version;
+	if (known)
+		SET(g->r, next_hop, hop);
+	if (!p)
+		return;
+	SET(g->r, src_mask, p[3]);
+	SET(g->r, dst_mask, p[7]);
+}
+
+struct path {
+	bool any;
+	uint32_t first, last;
+};
+
+/* The AS numbers of one path segment. */
+static void read_segment(struct xdr *x, struct path *path)
+{
+	uint32_t n = word(x);
+	const uint8_t *p = words(x, n);
+
+	if (!p || !n)
+		return;
+	if (!path->any)
+		path->first = be32(p);
+	path->last = be32(p + (size_t)(n - 1) * 4);
+	path->any = true;
+}
+
+/* v2 has a flat list of AS numbers, v4 segments of them, v5 a next hop too. */
+static void read_gateway(struct gathered *g, struct xdr *x, uint32_t version)
+{
+	struct addr hop;
+	bool known = version == 5 && address(x, &hop);
+	const uint8_t *p = take(x, 12);		/* the router's own AS, the source's, its peer's */
+	struct path path = { .any = false };
+
+	if (known)
+		SET(g->r, bgp_next_hop, hop);
+	if (p) {
+		SET(g->r, src_as, be32(p + 4));
+		SET(g->r, peer_src_as, be32(p + 8));
+	}
+	if (version == 2) {
+		read_segment(x, &path);
+	} else {
+		for (uint32_t n = word(x); n && !x->cut; n--) {
+			word(x);		/* set or sequence */
+			read_segment(x, &path);
+		}
+		words(x, word(x));		/* communities */
+		word(x);			/* local preference */
+	}
+	if (path.any) {
+		SET(g->r, peer_dst_as, path.first);
+		SET(g->r, dst_as, path.last);
+	}
+}
+
+static void read_user(struct gathered *g, struct xdr *x, uint32_t version)
+{
+	(void)g, (void)version;
+	opaque(x);
+	opaque(x);
+}
+
+static void read_url(struct gathered *g, struct xdr *x, uint32_t version)
+{
+	(void)g, (void)version;
+	word(x);
+	opaque(x);
+}
+
+static const struct record_row {
+	uint32_t tag;
+	record_fn *read;
+} v5_records[] = {	/* enterprise 0; all others have a length to step over */
+	{ 1, read_header }, { 2, read_mac }, { 3, read_ipv4 }, { 4, read_ipv6 },
+	{ 1001, read_switch }, { 1002, read_router }, { 1003, read_gateway },
+}, packet_data[] = {	/* v2, v4 */
+	{ 1, read_header }, { 2, read_ipv4 }, { 3, read_ipv6 },
+}, extensions[] = {	/* v2, v4 */
+	{ 1, read_switch }, { 2, read_router }, { 3, read_gateway }, { 4, read_user }, { 5, read_url },
+};
+
+#define ROWS(t) (sizeof(t) / sizeof((t)[0]))
+
+static record_fn *find_record(const struct record_row *rows, size_t n, uint32_t tag)
+{
+	for (size_t i = 0; i < n; i++)
+		if (rows[i].tag == tag)
+			return rows[i].read;
+	return NULL;
+}
+
+/* ---- what was gathered becomes a record ----------------------------------- */
+
+/* header_protocol; of what is not here no IP header would be found. */
+static bool header_start(uint32_t protocol, enum frame_start *start)
+{
+	static const struct { uint8_t protocol, start; } rows[] = {
+		{ 1, FRAME_ETHERNET }, { 7, FRAME_PPP }, { 11, FRAME_IPV4 }, { 12, FRAME_IPV6 },
+		{ 13, FRAME_MPLS }, { 14, FRAME_PPP /* POS, RFC 2615 */ },
+	};
+
+	for (size_t i = 0; i < ROWS(rows); i++)
+		if (rows[i].protocol == protocol) {
+			*start = (enum frame_start)rows[i].start;
+			return true;
+		}
+	return false;
+}
+
+static void apply_mac(struct flow_record *r, const uint8_t *p)
+{
+	SET(r, octets, be32(p));
+	memcpy(r->src_mac, p + 4, 6);	/* six octets in eight */
+	memcpy(r->dst_mac, p + 12, 6);
+	r->present |= FLOW_BIT(src_mac) | FLOW_BIT(dst_mac);
+	SET(r, ethertype, be16(p + 22));
+}
+
+static void apply_ip(struct flow_record *r, const uint8_t *p, uint8_t ip_version)
+{
+	const size_t size = ip_version == 4 ? 4 : 16;
+
+	SET(r, octets, be32(p));
+	SET(r, proto, p[7]);
+	SET(r, src, ip_version == 4 ? addr_from4(p + 8) : addr_from16(p + 8));
+	SET(r, dst, ip_version == 4 ? addr_from4(p + 12) : addr_from16(p + 24));
+	p += 8 + 2 * size;
+	SET(r, src_port, be16(p + 2));
+	SET(r, dst_port, be16(p + 6));
+	SET(r, tcp_flags, p[11]);
+	SET(r, tos, p[15]);
+}
+
+/*
+ * The switch knows the VLAN of an untagged port, the header that of a trunk.
+ * 0 is "untagged" and all ones "unknown": neither takes a tag's place.
+ */
+static void apply_switch(struct flow_record *r, const struct gathered *g)
+{
+	const bool tagged = flow_has(r, FLOW_vlan);
+
+	if (g->in_vlan <= 4095 && (g->in_vlan || !tagged)) {
+		SET(r, vlan, (uint16_t)g->in_vlan);
+		if (g->in_priority <= 7 && !tagged)
+			SET(r, cos, (uint8_t)g->in_priority);
+	}
+	if (g->out_vlan <= 4095)
+		SET(r, out_vlan, (uint16_t)g->out_vlan);
+}
+
+static void apply(const struct gathered *g)
+{
+	struct flow_record *r = g->r;
+	enum frame_start start;
+
+	if (g->mac)
+		apply_mac(r, g->mac);
+	if (g->has_header) {
+		SET(r, octets, g->frame_len);
+		if (header_start(g->protocol, &start))
+			frame_parse(r, g->header, start, NULL);
+	}
+	if (g->ip)
+		apply_ip(r, g->ip, g->ip_version);
+	apply_switch(r, g);
+}
+
+/* ---- samples -------------------------------------------------------------- */
+
+static void set_interfaces(struct flow_record *r, const uint32_t format[2], const uint32_t value[2])
+{
+	if (format[0] == IF_INDEX && value[0] != IF_INTERNAL)
+		SET(r, in_if, value[0]);
+	if (format[1] == IF_INDEX && value[1] != IF_INTERNAL)
+		SET(r, out_if, value[1]);
+}
+
+/*
+ * The words that all flow samples begin with; `r` is then ready for what the
+ * records tell.  Returns the word behind them: v5 the number of records, v2
+ * and v4 the tag of the packet data.
+ */
+static uint32_t read_flow(struct xdr *x, struct sflow_sample *s, struct flow_record *r, bool expanded)
+{
+	uint32_t format[2], value[2];
+
+	s->rate = word(x);
+	s->pool = word(x);
+	s->drops = word(x);
+	for (int i = 0; i < 2; i++) {
+		uint32_t v = word(x);
+
+		format[i] = expanded ? v : v >> 30;
+		value[i] = expanded ? word(x) : v & 0x3fffffff;
+	}
+	*r = flow_record_empty;
+	SET(r, packets, 1);
+	set_interfaces(r, format, value);
+	if (s->rate) {
+		SET(r, sampling_num, s->rate);
+		SET(r, sampling_den, 1);
+	}
+	return word(x);
+}
+
+static void read_source(struct xdr *x, struct sflow_sample *s, bool expanded)
+{
+	uint32_t v;
+
+	s->sequence = word(x);
+	v = word(x);
+	s->source_type = expanded ? v : v >> 24;
+	s->source_index = expanded ? word(x) : v & 0xffffff;
+}
+
+static struct gathered gather(struct flow_record *r)
+{
+	return (struct gathered){ .r = r, .in_vlan = VLAN_UNKNOWN, .in_priority = VLAN_UNKNOWN,
+		.out_vlan = VLAN_UNKNOWN };
+}
+
+/* The `n` records of a v5 flow sample; false when one of them was cut. */
+static bool read_records(struct xdr *x, uint32_t n, struct flow_record *r)
+{
+	struct gathered g = gather(r);
+	bool whole = true;
+
+	for (; n && !x->cut; n--) {
+		uint32_t tag = word(x), len = word(x);
+		record_fn *read = find_record(v5_records, ROWS(v5_records), tag);
+		struct xdr body = { part(x, len), false };
+
+		if (read && body.rest.n)
+			read(&g, &body, 5);
+		whole = whole && !body.cut;
+	}
+	apply(&g);
+	return whole && !x->cut;
+}
+
+/* A sample of v5.  False when there is none to deliver: it->err or a counter says why. */
+static bool next_v5(struct sflow_iter *it, struct sflow_sample *s, struct flow_record *r)
+{
+	struct xdr x = { it->rest, false }, body;
+	uint32_t type = word(&x), len = word(&x), nrecords = 0;
+	bool expanded, header, whole = true;
+
+	body = (struct xdr){ part(&x, len), false };
+	it->rest = x.rest;
+	if (x.cut)
+		it->err = WIRE_SAMPLE_CUT;	/* the datagram ends in this one: the last */
+	if (type < SAMPLE_FLOW || type > SAMPLE_COUNTERS_EXPANDED) {
+		it->skipped += !x.cut;
+		return false;
+	}
+	expanded = type == SAMPLE_FLOW_EXPANDED || type == SAMPLE_COUNTERS_EXPANDED;
+	*s = (struct sflow_sample){ .counters = type == SAMPLE_COUNTERS || type == SAMPLE_COUNTERS_EXPANDED };
+	read_source(&body, s, expanded);
+	if (!s->counters)
+		nrecords = read_flow(&body, s, r, expanded);
+	header = !body.cut;
+	if (header && !s->counters)
+		whole = read_records(&body, nrecords, r);
+	if (!x.cut)
+		it->cut += !header || !whole;
+	return header;
+}
+
+/*
+ * What a v2 or v4 counter sample carries behind its header, by its counters
+ * tag (RFC 3176 5): generic, Ethernet, token ring, FDDI, 100VG, WAN, VLAN.
+ */
+static bool skip_counters(struct xdr *x)
+{
+	static const uint8_t size[] = { 0, COUNTERS_GENERIC, COUNTERS_GENERIC + 52,
+		COUNTERS_GENERIC + 72, COUNTERS_GENERIC, COUNTERS_GENERIC + 80, COUNTERS_GENERIC, 28 };
+	uint32_t tag;
+
+	word(x);	/* counter sampling interval */
+	tag = word(x);
+	if (!tag || tag >= sizeof(size))
+		return false;
+	take(x, size[tag]);
+	return true;
+}
+
+/* Packet data and extensions; false when one is unknown, so that nothing behind it can be found. */
+static bool read_old_records(struct xdr *x, uint32_t tag, struct flow_record *r, uint32_t version)
+{
+	struct gathered g = gather(r);
+	record_fn *read = find_record(packet_data, ROWS(packet_data), tag);
+
+	if (read) {
+		read(&g, x, version);
+		for (uint32_t n = word(x); read && n && !x->cut; n--) {
+			read = find_record(extensions, ROWS(extensions), word(x));
+			if (read)
+				read(&g, x, version);
+		}
+	}
+	apply(&g);
+	return read;
+}
+
+/* A sample of v2 or v4.  False when there is none to deliver; it->err says why. */
+static bool next_old(struct sflow_iter *it, struct sflow_sample *s, struct flow_record *r)
+{
+	struct xdr x = { it->rest, false };
+	uint32_t type = word(&x), tag = 0;
+	bool header = false, known = type == SAMPLE_FLOW || type == SAMPLE_COUNTERS;
+
+	if (known) {
+		*s = (struct sflow_sample){ .counters = type == SAMPLE_COUNTERS };
+		read_source(&x, s, false);
+		if (!s->counters)
+			tag = read_flow(&x, s, r, false);
+		header = !x.cut;
+		if (header)
+			known = s->counters ? skip_counters(&x) : read_old_records(&x, tag, r, it->version);
+	}
+	it->rest = x.rest;
+	if (x.cut)
+		it->err = WIRE_SAMPLE_CUT;
+	else if (!known)
+		it->err = WIRE_SAMPLE_UNKNOWN;
+	return header;
+}
+
+bool sflow_next(struct sflow_iter *it, struct sflow_sample *s, struct flow_record *rec)
+{
+	while (it->left && it->err == WIRE_OK) {
+		it->left--;
+		if (it->version == 5 ? next_v5(it, s, rec) : next_old(it, s, rec))
+			return true;
+	}
+	if (it->err == WIRE_OK && it->rest.n)
+		it->err = WIRE_TRAILING;
+	return false;
+}
+
+/* ---- writing -------------------------------------------------------------- */
+
+static void put_address(struct cursor *c, const struct addr *a)
+{
+	const bool v4 = addr_is4(a);
+
+	put32(c, v4 ? ADDR_IPV4 : ADDR_IPV6);
+	put_bytes(c, v4 ? a->b + 12 : a->b, v4 ? 4 : 16);
+}
+
+static void put_optional_address(struct cursor *c, const struct flow_record *r, enum flow_field f,
+				 const struct addr *a)
+{
+	if (flow_has(r, f))
+		put_address(c, a);
+	else
+		put32(c, ADDR_UNKNOWN);
+}
+
+/* Tag and a length to be known later; close with end(). */
+static uint8_t *begin(struct cursor *c, uint32_t tag)
+{
+	uint8_t *p;
+
+	put32(c, tag);
+	p = c->at;
+	put32(c, 0);
+	return p;
+}
+
+static void end(struct cursor *c, uint8_t *p)
+{
+	if (!c->full)
+		patch32(p, (size_t)(c->at - p) - 4);
+}
+
+void sflow_put_header(struct cursor *c, const struct sflow_msg *m)
+{
+	put32(c, 5);
+	put_address(c, &m->agent);
+	put32(c, m->sub_agent);
+	put32(c, m->sequence);
+	put32(c, m->uptime_ms);
+	put32(c, m->nsamples);
+}
+
+/*
+ * The agent samples up to 128 octets of the frame, headers and then zeros, and
+ * counts the FCS that it stripped.  Headers are whole in any case, so that a
+ * record of fewer octets than they take keeps its addresses.
+ */
+static void put_header_record(struct cursor *c, const struct flow_record *r)
+{
+	uint32_t octets = r->octets < UINT32_MAX ? (uint32_t)r->octets : UINT32_MAX;
+	uint32_t frame = octets > FCS ? octets - FCS : 0;
+	size_t most = frame < HEADER_MAX ? frame : HEADER_MAX, n;
+	uint8_t *record = begin(c, 1), *len, *data;
+
+	put32(c, 1);	/* Ethernet */
+	put32(c, octets);
+	put32(c, FCS);
+	len = c->at;
+	put32(c, 0);
+	data = c->at;
+	frame_put(c, r, frame);
+	if (c->full)
+		return;
+	n = (size_t)(c->at - data);
+	if (n < most) {
+		put_zeros(c, most - n);
+		n = most;
+	}
+	put_zeros(c, -n & 3);
+	if (!c->full)
+		patch32(len, n);
+	end(c, record);
+}
+
+static void put_switch(struct cursor *c, const struct flow_record *r)
+{
+	uint8_t *record = begin(c, 1001);
+
+	put32(c, flow_has(r, FLOW_vlan) ? r->vlan : VLAN_UNKNOWN);
+	put32(c, flow_has(r, FLOW_cos) ? r->cos : VLAN_UNKNOWN);
+	put32(c, r->out_vlan);
+	put32(c, 0);
+	end(c, record);
+}
+
+static void put_router(struct cursor *c, const struct flow_record *r)
+{
+	uint8_t *record = begin(c, 1002);
+
+	put_optional_address(c, r, FLOW_next_hop, &r->next_hop);
+	put32(c, r->src_mask);
+	put32(c, r->dst_mask);
+	end(c, record);
+}
+
+static void put_gateway(struct cursor *c, const struct flow_record *r)
+{
+	const bool peer = flow_has(r, FLOW_peer_dst_as);
+	const bool dst = flow_has(r, FLOW_dst_as) && !(peer && r->peer_dst_as == r->dst_as);
+	uint8_t *record = begin(c, 1003);
+
+	put_optional_address(c, r, FLOW_bgp_next_hop, &r->bgp_next_hop);
+	put32(c, 0);	/* the router's own AS is no member of a flow */
+	put32(c, r->src_as);
+	put32(c, r->peer_src_as);
+	put32(c, peer || dst);
+	if (peer || dst) {
+		put32(c, 2);	/* sequence */
+		put32(c, (uint32_t)peer + dst);
+		if (peer)
+			put32(c, r->peer_dst_as);
+		if (dst)
+			put32(c, r->dst_as);
+	}
+	put32(c, 0);	/* communities */
+	put32(c, 0);	/* local preference */
+	end(c, record);
+}
+
+static bool has_any(const struct flow_record *r, uint64_t bits)
+{
+	return r->present & bits;
+}
+
+void sflow_put_sample(struct cursor *c, const struct sflow_sample *s, const struct flow_record *r)
+{
+	const bool expanded = s->source_index > COMPACT_MAX || r->in_if > COMPACT_MAX || r->out_if > COMPACT_MAX;
+	const bool sw = has_any(r, FLOW_BIT(out_vlan));
+	const bool router = has_any(r, FLOW_BIT(next_hop) | FLOW_BIT(src_mask) | FLOW_BIT(dst_mask));
+	const bool gateway = has_any(r, FLOW_BIT(src_as) | FLOW_BIT(dst_as) | FLOW_BIT(peer_src_as) |
+				     FLOW_BIT(peer_dst_as) | FLOW_BIT(bgp_next_hop));
+	uint8_t *sample = begin(c, expanded ? SAMPLE_FLOW_EXPANDED : SAMPLE_FLOW);
+
+	put32(c, s->sequence);
+	if (expanded) {
+		put32(c, s->source_type);
+		put32(c, s->source_index);
+	} else {
+		put32(c, s->source_type << 24 | s->source_index);
+	}
+	put32(c, s->rate);
+	put32(c, s->pool);
+	put32(c, s->drops);
+	if (expanded)
+		put32(c, IF_INDEX);
+	put32(c, r->in_if);
+	if (expanded)
+		put32(c, IF_INDEX);
+	put32(c, r->out_if);
+	put32(c, 1u + sw + router + gateway);
+	put_header_record(c, r);
+	if (sw)
+		put_switch(c, r);
+	if (router)
+		put_router(c, r);
+	if (gateway)
+		put_gateway(c, r);
+	end(c, sample);
+}
+
+void sflow_put_counters(struct cursor *c, const struct sflow_sample *s, uint32_t if_index)
+{
+	const bool expanded = s->source_index > COMPACT_MAX;
+	uint8_t *sample = begin(c, expanded ? SAMPLE_COUNTERS_EXPANDED : SAMPLE_COUNTERS), *record;
+
+	put32(c, s->sequence);
+	if (expanded) {
+		put32(c, s->source_type);
+		put32(c, s->source_index);
+	} else {
+		put32(c, s->source_type << 24 | s->source_index);
+	}
+	put32(c, 1);
+	record = begin(c, 1);	/* generic interface counters */
+	put32(c, if_index);
+	put32(c, 6);		/* ifType: ethernetCsmacd */
+	put_zeros(c, COUNTERS_GENERIC - 8);
+	end(c, record);
+	end(c, sample);
+}
