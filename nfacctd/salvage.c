@@ -1,0 +1,80 @@
+/*
+ * salvage.c - see salvage.h.
+ */
+#include "nfacctd/salvage.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <libgen.h>
+#include <string.h>
+#include <unistd.h>
+
+static int open_at(struct salvage_file *s, const char *base, const char *plugin, uint64_t run_id,
+		   uint64_t purge)
+{
+	int n = snprintf(s->path, sizeof(s->path), "%s.%s.%" PRIu64 ".%" PRIu64 ".sql", base, plugin,
+			 run_id, purge);
+	int fd;
+
+	if (n < 0 || (size_t)n >= sizeof(s->path)) {
+		errno = ENAMETOOLONG;
+		return -1;
+	}
+	snprintf(s->partial, sizeof(s->partial), "%s.part", s->path);
+	fd = open(s->partial, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0600);
+	if (fd < 0)
+		return -1;
+	s->f = fdopen(fd, "w");
+	if (!s->f)
+		close(fd);
+	return s->f ? 0 : -1;
+}
+
+int salvage_open(struct salvage_file *s, const struct plugin_settings *p, uint64_t run_id, uint64_t purge)
+{
+	const char *bases[] = { p->sql_recovery_logfile, "/var/lib/nfacctd/unwritten", "./unwritten" };
+
+	memset(s, 0, sizeof(*s));
+	for (size_t i = 0; i < sizeof(bases) / sizeof(bases[0]); i++)
+		if (bases[i] && *bases[i] && open_at(s, bases[i], p->name, run_id, purge) == 0)
+			return 0;
+	return -1;
+}
+
+/* A rename is durable once its directory is. */
+static int sync_directory(const char *path)
+{
+	char copy[PATH_MAX];
+	int fd, err;
+
+	snprintf(copy, sizeof(copy), "%s", path);
+	fd = open(dirname(copy), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (fd < 0)
+		return -1;
+	err = fsync(fd);
+	close(fd);
+	return err;
+}
+
+int salvage_close(struct salvage_file *s, int err)
+{
+	int saved = errno;
+
+	if (err == 0 && (fflush(s->f) != 0 || fsync(fileno(s->f)) != 0)) {
+		err = -1;
+		saved = errno;
+	}
+	if (fclose(s->f) != 0 && err == 0) {
+		err = -1;
+		saved = errno;
+	}
+	if (err == 0 && (rename(s->partial, s->path) != 0 || sync_directory(s->path) != 0)) {
+		err = -1;
+		saved = errno;
+	}
+	if (err != 0)
+		unlink(s->partial);
+	errno = saved;
+	return err;
+}
