@@ -290,22 +290,24 @@ static void read_url(struct gathered *g, struct xdr *x, uint32_t version)
 static const struct record_row {
 	uint32_t tag;
 	record_fn *read;
+	uint8_t least;	/* octets that the smallest record of the kind takes (v5) */
 } v5_records[] = {	/* enterprise 0; all others have a length to step over */
-	{ 1, read_header }, { 2, read_mac }, { 3, read_ipv4 }, { 4, read_ipv6 },
-	{ 1001, read_switch }, { 1002, read_router }, { 1003, read_gateway },
+	{ 1, read_header, 16 }, { 2, read_mac, 24 }, { 3, read_ipv4, 32 }, { 4, read_ipv6, 56 },
+	{ 1001, read_switch, 16 }, { 1002, read_router, 12 }, { 1003, read_gateway, 28 },
 }, packet_data[] = {	/* v2, v4 */
-	{ 1, read_header }, { 2, read_ipv4 }, { 3, read_ipv6 },
+	{ 1, read_header, 0 }, { 2, read_ipv4, 0 }, { 3, read_ipv6, 0 },
 }, extensions[] = {	/* v2, v4 */
-	{ 1, read_switch }, { 2, read_router }, { 3, read_gateway }, { 4, read_user }, { 5, read_url },
+	{ 1, read_switch, 0 }, { 2, read_router, 0 }, { 3, read_gateway, 0 }, { 4, read_user, 0 },
+	{ 5, read_url, 0 },
 };
 
 #define ROWS(t) (sizeof(t) / sizeof((t)[0]))
 
-static record_fn *find_record(const struct record_row *rows, size_t n, uint32_t tag)
+static const struct record_row *find_record(const struct record_row *rows, size_t n, uint32_t tag)
 {
 	for (size_t i = 0; i < n; i++)
 		if (rows[i].tag == tag)
-			return rows[i].read;
+			return &rows[i];
 	return NULL;
 }
 
@@ -439,7 +441,11 @@ static struct gathered gather(struct flow_record *r)
 		.out_vlan = VLAN_UNKNOWN };
 }
 
-/* The `n` records of a v5 flow sample; false when one of them was cut. */
+/*
+ * The `n` records of a v5 flow sample; false when one of them was cut, or has
+ * a length that cannot hold it.  Such a length is the lie, and not the record:
+ * to step by it would read the next tag out of the middle of this one.
+ */
 static bool read_records(struct xdr *x, uint32_t n, struct flow_record *r)
 {
 	struct gathered g = gather(r);
@@ -447,12 +453,13 @@ static bool read_records(struct xdr *x, uint32_t n, struct flow_record *r)
 
 	for (; n && !x->cut; n--) {
 		uint32_t tag = word(x), len = word(x);
-		record_fn *read = find_record(v5_records, ROWS(v5_records), tag);
-		struct xdr body = { part(x, len), false };
+		const struct record_row *row = find_record(v5_records, ROWS(v5_records), tag);
+		bool lie = row && len < row->least;
+		struct xdr body = { part(x, lie ? row->least : len), false };
 
-		if (read && body.rest.n)
-			read(&g, &body, 5);
-		whole = whole && !body.cut;
+		if (row && !(lie && x->cut))
+			row->read(&g, &body, 5);
+		whole = whole && !lie && !body.cut;
 	}
 	apply(&g);
 	return whole && !x->cut;
@@ -508,18 +515,18 @@ static bool skip_counters(struct xdr *x)
 static bool read_old_records(struct xdr *x, uint32_t tag, struct flow_record *r, uint32_t version)
 {
 	struct gathered g = gather(r);
-	record_fn *read = find_record(packet_data, ROWS(packet_data), tag);
+	const struct record_row *row = find_record(packet_data, ROWS(packet_data), tag);
 
-	if (read) {
-		read(&g, x, version);
-		for (uint32_t n = word(x); read && n && !x->cut; n--) {
-			read = find_record(extensions, ROWS(extensions), word(x));
-			if (read)
-				read(&g, x, version);
+	if (row) {
+		row->read(&g, x, version);
+		for (uint32_t n = word(x); row && n && !x->cut; n--) {
+			row = find_record(extensions, ROWS(extensions), word(x));
+			if (row)
+				row->read(&g, x, version);
 		}
 	}
 	apply(&g);
-	return read;
+	return row;
 }
 
 /* A sample of v2 or v4.  False when there is none to deliver; it->err says why. */
