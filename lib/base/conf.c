@@ -27,9 +27,10 @@ static const char command_line[] = "command line";
 
 /* ---- messages ---- */
 
-static bool is_secret(const char *key)
+/* A password's key, also a mistyped one: its value does not belong into a log. */
+static bool is_secret(const char *text, size_t n)
 {
-	return strstr(key, "passw") != NULL;
+	return memmem(text, n, "pas", 3) != NULL;
 }
 
 static void complain(void (*to)(const char *, ...), const struct conf_line *l, const char *fmt,
@@ -49,7 +50,7 @@ static void complain(void (*to)(const char *, ...), const struct conf_line *l, c
 	strbuf_addf(&b, ": %s", l->key);
 	if (l->name)
 		strbuf_addf(&b, "[%s]", l->name);
-	to("%s \"%.1000s\": %s", b.s, is_secret(l->key) ? "(not shown)" : l->value, text);
+	to("%s \"%.1000s\": %s", b.s, is_secret(l->key, strlen(l->key)) ? "(not shown)" : l->value, text);
 	strbuf_clear(&b);
 }
 
@@ -193,6 +194,20 @@ static const char *read_line(struct conf *c, struct conf_line l, const char *s, 
 	return NULL;
 }
 
+static void refuse_line(struct conf *c, const struct conf_line *l, const char *text, size_t n,
+			const char *wrong)
+{
+	enum { SHOWN = 200 };
+
+	while (n && is_blank(text[n - 1]))
+		n--;
+	if (is_secret(text, n))
+		conf_error(c, NULL, "%s:%u: (line not shown): %s", l->file, l->line, wrong);
+	else
+		conf_error(c, NULL, "%s:%u: \"%.*s\": %s", l->file, l->line,
+			   (int)(n > SHOWN ? SHOWN : n), text, wrong);
+}
+
 int conf_read_text(struct conf *c, const char *origin, const char *text, size_t n)
 {
 	struct conf_line l = { .file = keep_file(c, origin) };
@@ -209,9 +224,7 @@ int conf_read_text(struct conf *c, const char *origin, const char *text, size_t 
 		l.line++;
 		wrong = read_line(c, l, text, len);
 		if (wrong)
-			conf_error(c, NULL, "%s:%u: \"%.*s\": %s", origin, l.line,
-				   (int)(len > 200 ? 200 : len - (len && text[len - 1] == '\r')),
-				   text, wrong);
+			refuse_line(c, &l, text, len, wrong);
 		len += end != NULL;
 		text += len;
 		n -= len;
