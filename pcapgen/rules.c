@@ -1,0 +1,366 @@
+/*
+ * rules.c - see rules.h.
+ */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include "base/log.h"
+#include "base/strbuf.h"
+#include "pcapgen/rules.h"
+#include "pcapgen/rules_bins.h"
+#include "pcapgen/rules_maps.h"
+#include "pcapgen/rules_select.h"
+#include "pcapgen/rules_sql.h"
+
+/* ---- the truth ------------------------------------------------------------------ */
+
+/* Addresses are 16 bytes; numbers that the exporter did not say are NULL. */
+static const char schema[] =
+	"CREATE TABLE flow(id INTEGER PRIMARY KEY, exporter BLOB, protocol INTEGER, version INTEGER, domain INTEGER,"
+	" sequence INTEGER, src BLOB, dst BLOB, sport INTEGER, dport INTEGER, proto INTEGER, tos INTEGER, flags INTEGER,"
+	" in_if INTEGER, out_if INTEGER, src_as INTEGER, dst_as INTEGER, src_mask INTEGER, dst_mask INTEGER,"
+	" packets INTEGER, octets INTEGER, num INTEGER, first_ms INTEGER, last_ms INTEGER, sent_ms INTEGER)";
+
+enum column { COL_EXPORTER = 2, COL_PROTOCOL, COL_VERSION, COL_DOMAIN, COL_SEQUENCE, COL_SRC, COL_DST, COL_NUMBERS };
+
+static const uint8_t numbers[] = { FLOW_src_port, FLOW_dst_port, FLOW_proto, FLOW_tos, FLOW_tcp_flags, FLOW_in_if,
+	FLOW_out_if, FLOW_src_as, FLOW_dst_as, FLOW_src_mask, FLOW_dst_mask, FLOW_packets, FLOW_octets };
+
+struct rules *rules_open(void)
+{
+	struct rules *r = xcalloc(1, sizeof(*r));
+
+	if (sqlite3_open(":memory:", &r->db) != SQLITE_OK || rules_sql_register(r)) {
+		log_error("SQLite in memory: %s", r->db ? sqlite3_errmsg(r->db) : "out of memory");
+		rules_close(r);
+		return NULL;
+	}
+	if (rules_exec(r, "PRAGMA journal_mode = OFF; PRAGMA synchronous = OFF; PRAGMA temp_store = MEMORY") ||
+	    rules_exec(r, schema)) {
+		rules_close(r);
+		return NULL;
+	}
+	r->insert = rules_prepare(r, "INSERT INTO flow VALUES (NULL,?2,?3,?4,?5,?6,?7,?8,?9,?10,?11,?12,?13,?14,?15,?16,"
+				  "?17,?18,?19,?20,?21,?22,?23,?24,?25)");
+	if (!r->insert) {
+		rules_close(r);
+		return NULL;
+	}
+	return r;
+}
+
+void rules_close(struct rules *r)
+{
+	if (!r)
+		return;
+	sqlite3_finalize(r->insert);
+	sqlite3_close(r->db);
+	free(r->sql);
+	free(r);
+}
+
+int rules_exec(struct rules *r, const char *sql)
+{
+	char *why = NULL;
+
+	if (sqlite3_exec(r->db, sql, NULL, NULL, &why) == SQLITE_OK)
+		return 0;
+	log_error("SQLite: %s: %s", why ? why : sqlite3_errmsg(r->db), sql);
+	sqlite3_free(why);
+	return -1;
+}
+
+sqlite3_stmt *rules_prepare(struct rules *r, const char *sql)
+{
+	sqlite3_stmt *st = NULL;
+
+	if (sqlite3_prepare_v2(r->db, sql, -1, &st, NULL) == SQLITE_OK)
+		return st;
+	log_error("SQLite: %s: %s", sqlite3_errmsg(r->db), sql);
+	return NULL;
+}
+
+static void bind_ms(sqlite3_stmt *st, int column, bool has, uint64_t us)
+{
+	if (has)
+		sqlite3_bind_int64(st, column, (int64_t)(us / 1000));
+	else
+		sqlite3_bind_null(st, column);
+}
+
+/* The interval as a whole number; one that is none is counted and refused where it would be used. */
+static int64_t interval(struct rules *r, const struct flow_record *f)
+{
+	uint32_t den = flow_has(f, FLOW_sampling_den) && f->sampling_den ? f->sampling_den : 1;
+
+	if (!flow_has(f, FLOW_sampling_num) || !f->sampling_num)
+		return 1;
+	if (f->sampling_num % den)
+		r->bad_sampling++;
+	return f->sampling_num / den;
+}
+
+int rules_load_row(struct rules *r, const struct truth_row *row)
+{
+	const struct flow_record *f = &row->flow;
+	sqlite3_stmt *st = r->insert;
+	int at = COL_NUMBERS, err;
+
+	sqlite3_bind_blob(st, COL_EXPORTER, row->exporter.b, 16, SQLITE_STATIC);
+	sqlite3_bind_int(st, COL_PROTOCOL, row->protocol);
+	sqlite3_bind_int(st, COL_VERSION, row->version);
+	sqlite3_bind_int64(st, COL_DOMAIN, row->domain);
+	sqlite3_bind_int64(st, COL_SEQUENCE, row->sequence);
+	sqlite3_bind_blob(st, COL_SRC, f->src.b, 16, SQLITE_STATIC);
+	sqlite3_bind_blob(st, COL_DST, f->dst.b, 16, SQLITE_STATIC);
+	for (size_t i = 0; i < sizeof(numbers); i++, at++) {
+		if (flow_has(f, numbers[i]))
+			sqlite3_bind_int64(st, at, (int64_t)flow_get(f, numbers[i]));
+		else
+			sqlite3_bind_null(st, at);
+	}
+	sqlite3_bind_int64(st, at++, interval(r, f));
+	bind_ms(st, at++, flow_has(f, FLOW_first_us), f->first_us);
+	bind_ms(st, at++, flow_has(f, FLOW_last_us), f->last_us);
+	bind_ms(st, at, true, row->sent_us);
+	err = sqlite3_step(st) == SQLITE_DONE ? 0 : -1;
+	sqlite3_reset(st);
+	if (err)
+		log_error("SQLite: %s", sqlite3_errmsg(r->db));
+	r->flows++;
+	r->no_flow_count += row->protocol == PROTO_NETFLOW8;
+	return err;
+}
+
+int rules_load(struct rules *r, const char *path)
+{
+	char why[256];
+	struct truth_reader *t = truth_open(path, why);
+	struct truth_row row;
+	int got;
+
+	if (!t) {
+		log_error("%s", why);
+		return -1;
+	}
+	if (rules_exec(r, "BEGIN")) {
+		truth_close(t);
+		return -1;
+	}
+	while ((got = truth_next(t, &row, why)) > 0)
+		if (rules_load_row(r, &row)) {
+			truth_close(t);
+			return -1;
+		}
+	truth_close(t);
+	if (got < 0)
+		log_error("%s", why);
+	return rules_exec(r, "COMMIT") || got < 0 ? -1 : 0;
+}
+
+/* ---- when and how much ------------------------------------------------------------- */
+
+/* Microseconds never matter here: bins start on whole seconds. */
+static void moment_sql(struct strbuf *b, const struct rules_conf *c)
+{
+	if (c->time_new) {
+		strbuf_add(b, "sent_ms");
+		return;
+	}
+	/* A start too far from the arrival is a clock that is wrong: the arrival counts. */
+	if (c->time_limit)
+		strbuf_addf(b, "CASE WHEN abs(first_ms - sent_ms) <= %llu THEN first_ms ELSE sent_ms END",
+			    (unsigned long long)c->time_limit * 1000);
+	else
+		strbuf_add(b, "coalesce(first_ms, sent_ms)");
+}
+
+static void factor_sql(struct strbuf *b, const struct rules_conf *c)
+{
+	if (!c->renormalize)
+		strbuf_add(b, "1");
+	else if (c->ext_sampling_rate && c->ext_mode == EXT_OVERRIDE)
+		strbuf_addf(b, "%u", c->ext_sampling_rate);
+	else if (c->ext_sampling_rate)
+		strbuf_addf(b, "CASE WHEN num > 1 THEN num ELSE %u END", c->ext_sampling_rate);
+	else
+		strbuf_add(b, "num");
+}
+
+/* placed(id, bin, packets, octets, flows, factor): each record whole in the bin of its moment. */
+static void place_whole(struct strbuf *b, const struct rules_conf *c)
+{
+	strbuf_add(b, "CREATE TEMP TABLE placed AS SELECT id, bin_start((");
+	moment_sql(b, c);
+	strbuf_add(b, ") / 1000) AS bin, coalesce(packets, 0) AS packets, coalesce(octets, 0) AS octets, 1 AS flows, ");
+	factor_sql(b, c);
+	strbuf_add(b, " AS factor FROM flow");
+}
+
+/*
+ * Pro-rating: a record is cut where bins end, and each piece gets its share by
+ * time; what integer division leaves over goes, one by one, to the pieces with
+ * the largest remainders, the earlier first.  Nothing is lost or made.
+ */
+static void place_pieces(struct strbuf *b, const struct rules_conf *c)
+{
+	strbuf_add(b, "CREATE TEMP TABLE placed AS WITH RECURSIVE timed AS (SELECT id, ");
+	moment_sql(b, c);
+	strbuf_add(b, " AS start, last_ms, muldiv(coalesce(packets, 0), ");
+	factor_sql(b, c);
+	strbuf_add(b, ", 1) AS packets, muldiv(coalesce(octets, 0), ");
+	factor_sql(b, c);
+	strbuf_add(b, ", 1) AS octets, first_ms FROM flow),\n"
+		" whole AS (SELECT id, start, CASE WHEN start = first_ms AND last_ms > start THEN last_ms ELSE start + 1 END"
+		" AS stop, packets, octets FROM timed),\n"
+		" piece(id, lo, hi) AS (SELECT id, start, min(stop, bin_end(start / 1000) * 1000) FROM whole"
+		" UNION ALL SELECT piece.id, hi, min(stop, bin_end(hi / 1000) * 1000) FROM piece JOIN whole USING (id)"
+		" WHERE hi < stop),\n"
+		" share AS (SELECT id, lo, stop - start AS span, hi - lo AS part, packets, octets,"
+		" muldiv(packets, hi - lo, stop - start) AS p, mulmod(packets, hi - lo, stop - start) AS pr,"
+		" muldiv(octets, hi - lo, stop - start) AS o, mulmod(octets, hi - lo, stop - start) AS r"
+		" FROM piece JOIN whole USING (id)),\n"
+		" ranked AS (SELECT *, row_number() OVER (PARTITION BY id ORDER BY pr DESC, lo) AS pn,"
+		" packets - sum(p) OVER (PARTITION BY id) AS pleft,"
+		" row_number() OVER (PARTITION BY id ORDER BY r DESC, lo) AS n,"
+		" octets - sum(o) OVER (PARTITION BY id) AS left,"
+		" row_number() OVER (PARTITION BY id ORDER BY lo) AS first FROM share)\n"
+		"SELECT id, bin_start(lo / 1000) AS bin, p + (pn <= pleft) AS packets, o + (n <= left) AS octets,"
+		" first = 1 AS flows, 1 AS factor FROM ranked");
+}
+
+/* ---- the rows ------------------------------------------------------------------------ */
+
+/* SELECT of the raw values, in one of the two turns of a sum. */
+static void leg_sql(struct strbuf *b, const struct select_plan *s, const struct rules_shape *shape, bool dst)
+{
+	strbuf_add(b, "SELECT ");
+	for (size_t i = 0; i < shape->n; i++)
+		strbuf_addf(b, "%s AS k%zu, ", dst && s->column[i].raw_dst[0] ? s->column[i].raw_dst : s->column[i].raw, i);
+	strbuf_add(b, "p.bin AS bin, p.packets AS packets, p.octets AS octets, p.flows AS flows, p.factor AS factor,"
+		   " coalesce(f.flags, 0) AS flags FROM placed AS p JOIN flow AS f ON f.id = p.id");
+	if (s->hosts)
+		strbuf_add(b, " LEFT JOIN host AS s ON s.addr = f.src LEFT JOIN host AS d ON d.addr = f.dst");
+}
+
+/* `text` is ours, with one %s for the name of the value. */
+static void text_sql(struct strbuf *b, const struct select_column *c, size_t i)
+{
+	const char *at = strstr(c->text, "%s");
+
+	if (!at) {
+		strbuf_addf(b, "k%zu", i);
+		return;
+	}
+	strbuf_addn(b, c->text, (size_t)(at - c->text));
+	strbuf_addf(b, "k%zu", i);
+	strbuf_add(b, at + 2);
+}
+
+/* A row that no address of ours has a part in: every host of its key was put to zero. */
+static void drop_others(struct strbuf *b, const struct rules_shape *shape, const struct rules_plugin *p)
+{
+	struct strbuf key = { 0 };
+
+	if (!p->networks_drop_others)
+		return;
+	for (size_t i = 0; i < shape->n; i++)
+		if (!strcmp(shape->column[i].name, "ip_src") || !strcmp(shape->column[i].name, "ip_dst"))
+			strbuf_addf(&key, "%sk%zu IN (x'00000000000000000000ffff00000000', zeroblob(16), '0.0.0.0')",
+				    key.n ? " AND " : "", i);
+	if (key.n)
+		strbuf_addf(b, " WHERE NOT (%s)", key.s);
+	strbuf_clear(&key);
+}
+
+/* Once by raw values, then by text: two hours of one name (the end of summer time) are one row. */
+static void rows_sql(struct strbuf *b, const struct select_plan *s, const struct rules_shape *shape,
+		     const struct rules_plugin *p)
+{
+	strbuf_add(b, "INSERT INTO expected SELECT ");
+	for (size_t i = 0; i < shape->n; i++) {
+		strbuf_add(b, i ? " || char(9) || " : "");
+		text_sql(b, &s->column[i], i);
+	}
+	strbuf_addf(b, "%s AS key, %s AS stamp, min(bin), total(packets, 1), total(flows, 1), total(octets, 1), bits(flags)"
+		    "\n FROM (SELECT ", shape->n ? "" : "''", shape->history ? "bin_text(bin)" : "''");
+	for (size_t i = 0; i < shape->n; i++)
+		strbuf_addf(b, "k%zu, ", i);
+	strbuf_add(b, "bin, total(packets, factor) AS packets, total(octets, factor) AS octets, sum(flows) AS flows,"
+		   " bits(flags) AS flags\n  FROM (");
+	leg_sql(b, s, shape, false);
+	if (s->sum) {
+		strbuf_add(b, "\n   UNION ALL ");
+		leg_sql(b, s, shape, true);
+	}
+	strbuf_add(b, ")");
+	drop_others(b, shape, p);
+	strbuf_add(b, "\n  GROUP BY ");
+	for (size_t i = 0; i < shape->n; i++)
+		strbuf_addf(b, "k%zu, ", i);
+	strbuf_add(b, "bin)\n GROUP BY key, stamp");
+}
+
+static int load_maps(struct rules *r, const struct rules_plugin *p)
+{
+	if (rules_networks(r, p->networks_file))
+		return -1;
+	if (p->ports_file && rules_numbers(r, "ports", p->ports_file, false))
+		return -1;
+	if (p->protos_file && rules_numbers(r, "protos", p->protos_file, true))
+		return -1;
+	return p->tos_file ? rules_numbers(r, "toses", p->tos_file, false) : 0;
+}
+
+/* What the truth cannot answer for this configuration. */
+static int answerable(const struct rules *r, const struct rules_conf *c, const struct rules_plugin *p,
+		      const struct rules_shape *shape)
+{
+	const char *why;
+
+	if (!bins_known(p, &why)) {
+		log_error("plugin %s: sql_history_roundoff: \"%s\": %s", p->name, p->roundoff ? p->roundoff : "", why);
+		return -1;
+	}
+	if (c->renormalize && r->bad_sampling && !(c->ext_sampling_rate && c->ext_mode == EXT_OVERRIDE)) {
+		log_error("plugin %s: expect does not model nfacctd_renormalize with intervals that are no whole numbers"
+			  " (%llu flows have one)", p->name, (unsigned long long)r->bad_sampling);
+		return -1;
+	}
+	if (shape->flows && r->no_flow_count) {
+		log_error("plugin %s: expect does not model \"flows\" of NetFlow v8: the truth has no column for them",
+			  p->name);
+		return -1;
+	}
+	return 0;
+}
+
+int rules_expect(struct rules *r, const struct rules_conf *c, const struct rules_plugin *p,
+		 struct rules_shape *shape)
+{
+	struct select_plan *s = xcalloc(1, sizeof(*s));
+	struct strbuf b = { 0 };
+	int err;
+
+	r->plugin = p;
+	r->conf = c;
+	err = select_plan(s, shape, c, p) || answerable(r, c, p, shape) || load_maps(r, p) ? -1 : 0;
+	if (!err)
+		err = rules_exec(r, "DROP TABLE IF EXISTS placed; DROP TABLE IF EXISTS expected;"
+				 "CREATE TABLE expected(key TEXT, stamp TEXT, bin INTEGER, packets TEXT, flows TEXT,"
+				 " octets TEXT, flags INTEGER, PRIMARY KEY(key, stamp)) WITHOUT ROWID");
+	if (!err) {
+		if (c->pro_rating && shape->history)
+			place_pieces(&b, c);
+		else
+			place_whole(&b, c);
+		strbuf_add(&b, ";\n");
+		rows_sql(&b, s, shape, p);
+		free(r->sql);
+		r->sql = xstrdup(b.s);
+		err = rules_exec(r, r->sql);
+	}
+	strbuf_clear(&b);
+	free(s);
+	return err;
+}
