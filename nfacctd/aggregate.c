@@ -1,0 +1,433 @@
+#include "nfacctd/aggregate.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#define XXH_INLINE_ALL
+#include <xxhash.h>
+
+enum {
+	SLOTS = 4096,			/* of a segment */
+	SLOTS_MAX_USED = SLOTS / 4 * 3,
+	DEPTH_MAX = 20,			/* 2^20 segments; tag bits: 20 for the directory, 12 for the slot */
+	CHUNK_ROWS = 4096,
+	REGION_MIN = 256 << 10, REGION_MAX = 4 << 20,
+	AHEAD = 32			/* keys in flight */
+};
+
+/* A slot is tag << 32 | row + 1; 0 is free. */
+struct segment {
+	uint32_t used, depth;
+	uint64_t slot[SLOTS];
+};
+
+/* Memory that is taken piece by piece and freed at once. */
+struct region {
+	struct region *next;
+	size_t size, used;
+};
+
+struct arena {
+	struct region *head;
+	size_t next_size, bytes;
+};
+
+struct aggregate {
+	struct agg_shape shape;
+	size_t row_size, key_at, flows_at, flags_at;
+	uint64_t seed;
+	struct agg_budget *budget;
+	struct agg_counts counts;
+	unsigned depth;			/* of the directory */
+	struct segment **dir;
+	uint8_t **chunk;
+	size_t nrows, nchunks, chunks_cap;
+	struct arena rows, index;
+};
+
+/* ---- memory ------------------------------------------------------------------ */
+
+static void *arena_take(struct arena *m, struct agg_budget *budget, size_t n, bool force)
+{
+	struct region *r = m->head;
+	size_t size, at;
+
+	n = (n + 63) / 64 * 64;
+	if (!r || r->size - r->used < n) {
+		size = m->next_size > n + 64 ? m->next_size : (n + 64 + 4095) / 4096 * 4096;
+		if (atomic_fetch_add(&budget->used, size) + size > budget->limit && !force) {
+			atomic_fetch_sub(&budget->used, size);
+			return NULL;
+		}
+		r = aligned_alloc(size >= 2 << 20 ? 2 << 20 : 4096, size);
+		if (!r) {
+			atomic_fetch_sub(&budget->used, size);
+			return NULL;
+		}
+		/* Large pages spare most of the cache misses of address translation. */
+		if (size >= 2 << 20)
+			madvise(r, size, MADV_HUGEPAGE);
+		r->next = m->head;
+		r->size = size;
+		r->used = 64;
+		m->head = r;
+		m->bytes += size;
+		if (m->next_size < REGION_MAX)
+			m->next_size *= 2;
+	}
+	at = r->used;
+	r->used += n;
+	return (uint8_t *)r + at;
+}
+
+static void arena_free(struct arena *m, struct agg_budget *budget)
+{
+	while (m->head) {
+		struct region *next = m->head->next;
+
+		free(m->head);
+		m->head = next;
+	}
+	atomic_fetch_sub(&budget->used, m->bytes);
+	m->bytes = 0;
+}
+
+static struct segment *segment_new(struct aggregate *a, uint32_t depth, bool force)
+{
+	struct segment *s = arena_take(&a->index, a->budget, sizeof(*s), force);
+
+	if (!s)
+		return NULL;
+	memset(s, 0, sizeof(*s));
+	s->depth = depth;
+	return s;
+}
+
+static bool chunk_new(struct aggregate *a, bool force)
+{
+	if (a->nchunks == a->chunks_cap) {
+		size_t cap = a->chunks_cap ? a->chunks_cap * 2 : 64;
+		uint8_t **chunk = realloc(a->chunk, cap * sizeof(*chunk));
+
+		if (!chunk)
+			return false;
+		a->chunk = chunk;
+		a->chunks_cap = cap;
+	}
+	a->chunk[a->nchunks] = arena_take(&a->rows, a->budget, CHUNK_ROWS * a->row_size, force);
+	if (!a->chunk[a->nchunks])
+		return false;
+	a->nchunks++;
+	return true;
+}
+
+struct aggregate *aggregate_new(const struct agg_shape *shape, struct agg_budget *budget, uint64_t seed)
+{
+	struct aggregate *a = calloc(1, sizeof(*a));
+
+	if (!a)
+		return NULL;
+	a->shape = *shape;
+	a->budget = budget;
+	a->seed = seed;
+	a->rows.next_size = a->index.next_size = REGION_MIN;
+	a->row_size = 16;
+	if (shape->flows) {
+		a->flows_at = a->row_size;
+		a->row_size += 8;
+	}
+	if (shape->tcp_flags) {
+		a->flags_at = a->row_size;
+		a->row_size += 8;
+	}
+	a->key_at = a->row_size;
+	a->row_size += shape->key_size;
+	a->dir = malloc(sizeof(*a->dir));
+	if (!a->dir || !(a->dir[0] = segment_new(a, 0, true)) || !chunk_new(a, true)) {
+		aggregate_free(a);
+		errno = ENOMEM;
+		return NULL;
+	}
+	return a;
+}
+
+void aggregate_seal(struct aggregate *a)
+{
+	arena_free(&a->index, a->budget);
+	free(a->dir);
+	a->dir = NULL;
+}
+
+void aggregate_free(struct aggregate *a)
+{
+	if (!a)
+		return;
+	aggregate_seal(a);
+	arena_free(&a->rows, a->budget);
+	free(a->chunk);
+	free(a);
+}
+
+/* ---- finding ------------------------------------------------------------------- */
+
+static inline uint8_t *row_at(const struct aggregate *a, uint32_t row)
+{
+	return a->chunk[row / CHUNK_ROWS] + row % CHUNK_ROWS * a->row_size;
+}
+
+static inline uint32_t tag_of(const struct aggregate *a, const uint8_t *key)
+{
+	return (uint32_t)(XXH3_64bits_withSeed(key, a->shape.key_size, a->seed) >> 32);
+}
+
+static inline struct segment **segment_of(const struct aggregate *a, uint32_t tag)
+{
+	return &a->dir[(uint64_t)tag << a->depth >> 32];
+}
+
+static inline bool key_equal(const uint8_t *x, const uint8_t *y, size_t n)
+{
+	uint64_t diff = 0;
+
+	for (size_t i = 0; i < n; i += 8) {
+		uint64_t u, v;
+
+		memcpy(&u, x + i, 8);
+		memcpy(&v, y + i, 8);
+		diff |= u ^ v;
+	}
+	return diff == 0;
+}
+
+/* sum + v, at most 2^64 - 1; *lost grows by what did not fit. */
+static inline uint64_t add_capped(uint64_t sum, uint64_t v, uint64_t *saturated, uint64_t *lost)
+{
+	uint64_t out;
+
+	if (__builtin_expect(!__builtin_add_overflow(sum, v, &out), 1))
+		return out;
+	(*saturated)++;
+	*lost += out + 1;
+	return UINT64_MAX;
+}
+
+static inline void row_add(struct aggregate *a, uint8_t *row, const struct sums *s)
+{
+	struct agg_counts *c = &a->counts;
+	uint64_t v[2], flows_lost = 0;
+
+	memcpy(v, row, sizeof(v));
+	v[0] = add_capped(v[0], s->octets, &c->saturated, &c->saturated_octets);
+	v[1] = add_capped(v[1], s->packets, &c->saturated, &c->saturated_packets);
+	memcpy(row, v, sizeof(v));
+	if (a->shape.flows) {
+		memcpy(v, row + a->flows_at, 8);
+		v[0] = add_capped(v[0], s->flows, &c->saturated, &flows_lost);
+		memcpy(row + a->flows_at, v, 8);
+	}
+	if (a->shape.tcp_flags) {
+		memcpy(v, row + a->flags_at, 8);
+		v[0] |= s->tcp_flags;
+		memcpy(row + a->flags_at, v, 8);
+	}
+}
+
+/* ---- growing -------------------------------------------------------------------- */
+
+static void slot_put(struct segment *s, uint64_t slot)
+{
+	size_t i = slot >> 32 & (SLOTS - 1);
+
+	while (s->slot[i])
+		i = (i + 1) & (SLOTS - 1);
+	s->slot[i] = slot;
+	s->used++;
+}
+
+static bool dir_double(struct aggregate *a)
+{
+	size_t n = (size_t)1 << a->depth;
+	struct segment **dir;
+
+	if (a->depth == DEPTH_MAX)
+		return false;
+	dir = malloc(2 * n * sizeof(*dir));
+	if (!dir)
+		return false;
+	for (size_t i = 0; i < n; i++)
+		dir[2 * i] = dir[2 * i + 1] = a->dir[i];
+	free(a->dir);
+	a->dir = dir;
+	a->depth++;
+	return true;
+}
+
+/* Split the segment of `tag` by the next bit of its tags. */
+static bool segment_split(struct aggregate *a, uint32_t tag)
+{
+	struct segment *low = *segment_of(a, tag), *high;
+	uint64_t old[SLOTS];
+	size_t span, at;
+
+	if (low->depth == a->depth && !dir_double(a))
+		return false;
+	high = segment_new(a, low->depth + 1, false);
+	if (!high)
+		return false;
+	low->depth++;
+	span = (size_t)1 << (a->depth - low->depth);
+	at = (size_t)((uint64_t)tag << a->depth >> 32) & ~(2 * span - 1);
+	for (size_t i = 0; i < span; i++)
+		a->dir[at + span + i] = high;
+	memcpy(old, low->slot, sizeof(old));
+	memset(low->slot, 0, sizeof(low->slot));
+	low->used = 0;
+	for (size_t i = 0; i < SLOTS; i++)
+		if (old[i])
+			slot_put(old[i] >> (64 - low->depth) & 1 ? high : low, old[i]);
+	return true;
+}
+
+/* A new row for `key`, zero sums; NULL when there is no room. */
+static uint8_t *row_new(struct aggregate *a, const uint8_t *key, uint32_t tag)
+{
+	struct segment *s;
+	uint8_t *row;
+
+	if (a->nrows == a->nchunks * CHUNK_ROWS && (a->nrows >= UINT32_MAX - CHUNK_ROWS || !chunk_new(a, false)))
+		return NULL;
+	while ((s = *segment_of(a, tag))->used == SLOTS_MAX_USED)
+		if (!segment_split(a, tag))
+			return NULL;
+	row = row_at(a, (uint32_t)a->nrows);
+	memset(row, 0, a->key_at);
+	memcpy(row + a->key_at, key, a->shape.key_size);
+	a->nrows++;
+	slot_put(s, (uint64_t)tag << 32 | a->nrows);
+	return row;
+}
+
+/* The careful way: every slot of that tag, then a new row. */
+static void add_one(struct aggregate *a, const uint8_t *key, uint32_t tag, const struct sums *sums)
+{
+	const struct segment *s = *segment_of(a, tag);
+	uint8_t *row = NULL;
+
+	for (size_t i = tag & (SLOTS - 1); s->slot[i]; i = (i + 1) & (SLOTS - 1)) {
+		if (s->slot[i] >> 32 != tag)
+			continue;
+		row = row_at(a, (uint32_t)s->slot[i] - 1);
+		if (key_equal(row + a->key_at, key, a->shape.key_size))
+			break;
+		row = NULL;
+	}
+	if (!row)
+		row = row_new(a, key, tag);
+	if (row) {
+		row_add(a, row, sums);
+		return;
+	}
+	a->counts.shed++;
+	a->counts.shed_octets += sums->octets;
+	a->counts.shed_packets += sums->packets;
+}
+
+static inline uint8_t *row_candidate(const struct aggregate *a, uint32_t tag)
+{
+	const struct segment *s = *segment_of(a, tag);
+	size_t i = tag & (SLOTS - 1);
+
+	for (; s->slot[i]; i = (i + 1) & (SLOTS - 1))
+		if (s->slot[i] >> 32 == tag)
+			return row_at(a, (uint32_t)s->slot[i] - 1);
+	return NULL;
+}
+
+static void add_ahead(struct aggregate *a, const uint8_t *keys, const struct sums *items, size_t n)
+{
+	const size_t key_size = a->shape.key_size;
+	uint32_t tag[AHEAD];
+	uint8_t *row[AHEAD];
+
+	for (size_t i = 0; i < n; i++) {
+		a->counts.octets += items[i].octets;
+		a->counts.packets += items[i].packets;
+		tag[i] = tag_of(a, keys + i * key_size);
+		__builtin_prefetch(&(*segment_of(a, tag[i]))->slot[tag[i] & (SLOTS - 1)], 1);
+	}
+	for (size_t i = 0; i < n; i++) {
+		row[i] = row_candidate(a, tag[i]);
+		if (row[i]) {
+			__builtin_prefetch(row[i], 1);
+			__builtin_prefetch(row[i] + a->row_size - 1);
+		}
+	}
+	for (size_t i = 0; i < n; i++) {
+		const uint8_t *key = keys + i * key_size;
+
+		if (row[i] && key_equal(row[i] + a->key_at, key, key_size))
+			row_add(a, row[i], &items[i]);
+		else
+			add_one(a, key, tag[i], &items[i]);
+	}
+}
+
+void aggregate_add(struct aggregate *a, const uint8_t *keys, const struct sums *items, size_t n)
+{
+	for (size_t i = 0; i < n; i += AHEAD)
+		add_ahead(a, keys + i * a->shape.key_size, items + i, n - i < AHEAD ? n - i : AHEAD);
+}
+
+/* ---- reading --------------------------------------------------------------------- */
+
+size_t aggregate_rows(const struct aggregate *a)
+{
+	return a->nrows;
+}
+
+void aggregate_row(const struct aggregate *a, size_t i, struct sums *sums, const uint8_t **key)
+{
+	const uint8_t *row = row_at(a, (uint32_t)i);
+	uint64_t v;
+
+	memset(sums, 0, sizeof(*sums));
+	memcpy(&sums->octets, row, 8);
+	memcpy(&sums->packets, row + 8, 8);
+	if (a->shape.flows)
+		memcpy(&sums->flows, row + a->flows_at, 8);
+	if (a->shape.tcp_flags) {
+		memcpy(&v, row + a->flags_at, 8);
+		sums->tcp_flags = (uint32_t)v;
+	}
+	*key = row + a->key_at;
+}
+
+void aggregate_merge(struct aggregate *a, const struct aggregate *from)
+{
+	uint8_t keys[AHEAD * (KEY_BYTES_MAX + 8)];
+	struct sums sums[AHEAD];
+	size_t n = 0;
+
+	for (size_t i = 0; i < from->nrows; i++) {
+		const uint8_t *key;
+
+		aggregate_row(from, i, &sums[n], &key);
+		memcpy(keys + n * a->shape.key_size, key, a->shape.key_size);
+		if (++n == AHEAD || i + 1 == from->nrows) {
+			aggregate_add(a, keys, sums, n);
+			n = 0;
+		}
+	}
+}
+
+const struct agg_counts *aggregate_counts(const struct aggregate *a)
+{
+	return &a->counts;
+}
+
+size_t aggregate_bytes(const struct aggregate *a)
+{
+	return a->rows.bytes + a->index.bytes + a->chunks_cap * sizeof(*a->chunk) +
+	       (a->dir ? ((size_t)1 << a->depth) * sizeof(*a->dir) : 0) + sizeof(*a);
+}

@@ -1,0 +1,68 @@
+/*
+ * aggregate.h - the sums of one plugin in one thread: rows of exact size, found
+ * by key.
+ *
+ * Rows stand one behind the other in the order of their first record, so a
+ * purge is a straight walk.  They are found through segments of 4096 slots, each
+ * a 32-bit hash tag and a row number; a full segment splits in two (extendible
+ * hashing), which moves 3072 slots and no row: growth never pauses for longer
+ * than that, and a key costs its row and 11 to 22 bytes.  Against a table that
+ * holds rows itself this halves the memory at equal speed: a look-up misses the
+ * cache twice in either.
+ *
+ * Keys come by the chunk: all tags, then all slots, then all rows are fetched
+ * ahead of their use.  The hash is XXH3 with a seed that strangers do not know.
+ *
+ * The memory of all tables together is bounded by a budget.  When it is spent,
+ * known keys go on and records with new ones are shed: counted here, with all
+ * they carried.
+ */
+#ifndef AGGREGATE_H
+#define AGGREGATE_H
+
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include "nfacctd/sink.h"
+
+/* What a row holds. `key_size` counts the bin's eight bytes in front and is a multiple of 8. */
+struct agg_shape {
+	uint16_t key_size;
+	bool flows, tcp_flags;
+};
+
+struct agg_budget {
+	_Atomic uint64_t used;
+	uint64_t limit;
+};
+
+/*
+ * What was given = what the rows hold + what was shed + what sums that stay at
+ * 2^64 - 1 did not take; in arithmetic modulo 2^64, so it holds for any input.
+ */
+struct agg_counts {
+	uint64_t octets, packets;		/* given */
+	uint64_t shed, shed_octets, shed_packets;	/* records without room */
+	uint64_t saturated, saturated_octets, saturated_packets;
+};
+
+struct aggregate;
+
+/* NULL with ENOMEM.  The budget may be crossed by the first few kilobytes of a table. */
+struct aggregate *aggregate_new(const struct agg_shape *shape, struct agg_budget *budget, uint64_t seed);
+void aggregate_free(struct aggregate *a);
+/* Add item i, key at keys + i * key_size, for i below n. */
+void aggregate_add(struct aggregate *a, const uint8_t *keys, const struct sums *items, size_t n);
+size_t aggregate_rows(const struct aggregate *a);
+/* Row i; *key points at the bin in front of the packed key and lives as long as the table. */
+void aggregate_row(const struct aggregate *a, size_t i, struct sums *sums, const uint8_t **key);
+/* Add every row of `from`. */
+void aggregate_merge(struct aggregate *a, const struct aggregate *from);
+/* Nothing will be added any more: free what only look-ups need. */
+void aggregate_seal(struct aggregate *a);
+const struct agg_counts *aggregate_counts(const struct aggregate *a);
+/* Bytes that the table takes now. */
+size_t aggregate_bytes(const struct aggregate *a);
+
+#endif /* AGGREGATE_H */

@@ -1,0 +1,822 @@
+#include "nfacctd/pipeline.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include "base/log.h"
+#include "base/strbuf.h"
+
+enum { SPREAD_MAX = 1024, BIN_CACHE = 64, SIDES = 2 };
+
+typedef unsigned __int128 u128;
+
+/* ---- a chunk, for all plugins ------------------------------------------------------ */
+
+/* v * num / den with the remainder carried; 2^64 - 1 at most. */
+static uint64_t scale(uint64_t v, uint32_t num, uint32_t den, uint32_t *carry, uint64_t *overflowed)
+{
+	u128 product = (u128)v * num;
+
+	if (den != 1) {
+		product += *carry;
+		*carry = (uint32_t)(product % den);
+		product /= den;
+	}
+	if (product > UINT64_MAX) {
+		(*overflowed)++;
+		return UINT64_MAX;
+	}
+	return (uint64_t)product;
+}
+
+/* The interval in force; false when none is known, and a rate of 0 is none. */
+static bool interval_of(const struct settings *s, const struct flow_record *r, uint32_t *num, uint32_t *den)
+{
+	const bool told = flow_has(r, FLOW_sampling_num) && r->sampling_num;
+
+	*num = r->sampling_num;
+	*den = flow_has(r, FLOW_sampling_den) && r->sampling_den ? r->sampling_den : 1;
+	if (s->ext_sampling_rate && (s->ext_sampling_rate_mode == EXT_RATE_OVERRIDE || !told)) {
+		*num = s->ext_sampling_rate;
+		*den = 1;
+		return true;
+	}
+	return told;
+}
+
+static void renormalize(struct chunk_state *state, const struct settings *s, const struct flow_record *r,
+			struct sums *sums)
+{
+	struct scale_carry *c;
+	uint32_t num, den;
+
+	if (!interval_of(s, r, &num, &den)) {
+		state->counts.unscaled++;
+		return;
+	}
+	if (num == den)
+		return;
+	c = &state->carry[den % CARRIES];
+	if (c->den != den)
+		*c = (struct scale_carry){ .den = den };
+	sums->octets = scale(sums->octets, num, den, &c->octets, &state->counts.overflowed);
+	sums->packets = scale(sums->packets, num, den, &c->packets, &state->counts.overflowed);
+	state->counts.rescaled++;
+}
+
+/* What picks the bin: arrival, or the flow's start when that can be true. */
+static uint64_t time_of(const struct settings *s, const struct flow_origin *o, const struct flow_record *r,
+			bool *by_flow)
+{
+	const uint64_t limit = (uint64_t)s->time_limit * 1000000;
+	uint64_t t = flow_has(r, FLOW_first_us) ? r->first_us : o->export_us;
+	uint64_t off = t > o->recv_us ? t - o->recv_us : o->recv_us - t;
+
+	*by_flow = !limit || off <= limit;
+	return *by_flow ? t : o->recv_us;
+}
+
+void chunk_prepare(struct chunk *c, struct chunk_state *state, const struct settings *s,
+		   const struct flow_origin *origin, const struct flow_record *rec, size_t n)
+{
+	struct chunk_counts *counts = &state->counts;
+	const int64_t arrival = (int64_t)(origin->recv_us / 1000000);
+
+	c->origin = origin;
+	c->n = 0;
+	counts->records += n;
+	for (size_t i = 0; i < n; i++) {
+		const struct flow_record *r = &rec[i];
+		struct sums *sums = &c->sums[c->n];
+
+		if (!flow_has(r, FLOW_octets)) {
+			if (!r->packets) {
+				counts->events++;
+				continue;
+			}
+			counts->no_octets++;
+		}
+		c->rec[c->n] = r;
+		c->second[c->n] = arrival;
+		c->by_flow[c->n] = false;
+		if (!s->time_new) {
+			c->second[c->n] = (int64_t)(time_of(s, origin, r, &c->by_flow[c->n]) / 1000000);
+			counts->clamped += !c->by_flow[c->n];
+		}
+		sums->octets = r->octets;
+		sums->packets = r->packets;
+		sums->flows = flow_has(r, FLOW_flows) ? r->flows : 1;
+		sums->tcp_flags = r->tcp_flags;
+		counts->octets += r->octets;
+		counts->packets += r->packets;
+		if (s->renormalize)
+			renormalize(state, s, r, sums);
+		counts->scaled_octets += sums->octets;
+		counts->scaled_packets += sums->packets;
+		c->n++;
+	}
+}
+
+/* ---- files ------------------------------------------------------------------------------ */
+
+int plugin_maps_load(struct plugin_maps *m, const struct plugin_settings *p)
+{
+	memset(m, 0, sizeof(*m));
+	if ((p->networks_file && !(m->networks = networks_load(p->networks_file))) ||
+	    (p->ports_file && !(m->ports = numbers_load(p->ports_file, NUMBERS_PORTS))) ||
+	    (p->protos_file && !(m->protos = numbers_load(p->protos_file, NUMBERS_PROTOS))) ||
+	    (p->tos_file && !(m->tos = numbers_load(p->tos_file, NUMBERS_TOS)))) {
+		plugin_maps_clear(m);
+		return -1;
+	}
+	return 0;
+}
+
+void plugin_maps_clear(struct plugin_maps *m)
+{
+	networks_free(m->networks);
+	free(m->ports);
+	free(m->protos);
+	free(m->tos);
+	memset(m, 0, sizeof(*m));
+}
+
+/* ---- column operations --------------------------------------------------------------------- */
+
+/* What the operations of one pass over a chunk see. */
+struct pass {
+	const struct pipeline *p;
+	const struct plugin_maps *maps;
+	const struct flow_origin *origin;
+	const struct flow_record *const *rec;
+	const struct network *const (*hit)[DECODER_CHUNK];	/* by side: the entry of the address, or NULL */
+	size_t n, stride;
+	uint8_t *keys;
+};
+
+struct op;
+typedef void fill_fn(const struct op *op, const struct pass *pass);
+
+struct op {
+	fill_fn *fill;
+	uint16_t from;		/* in the record */
+	uint16_t at;		/* in the key, behind the bin */
+	uint8_t side;		/* 0 source, 1 destination: whose address, mask, AS */
+	uint8_t primitive;
+};
+
+struct pipeline {
+	struct key_layout layout;
+	struct agg_shape shape;
+	struct timebin bins;
+	int64_t bin_cache_step;
+	struct op op[SIDES][PRIMITIVES];
+	size_t nops, sides;
+	bool lookup[SIDES];		/* the networks file is asked about that end */
+	bool filter_hosts, drop_others, pro_rating;
+	enum net_source net_source, as_source;
+	bool no_lpm, no_mask_if_zero, dscp, renormalize;
+	unsigned networks_mask;
+	struct filter *filter;
+	char notice[160];
+};
+
+#define OP(name) static void name(const struct op *op, const struct pass *pass)
+#define EACH(i, key) \
+	uint8_t *key = pass->keys + op->at; \
+	for (size_t i = 0; i < pass->n; i++, key += pass->stride)
+#define COPY(name, width) \
+	OP(name) \
+	{ \
+		EACH(i, key) \
+			memcpy(key, (const uint8_t *)pass->rec[i] + op->from, width); \
+	}
+
+COPY(op_copy1, 1)
+COPY(op_copy2, 2)
+COPY(op_copy4, 4)
+COPY(op_copy6, 6)
+COPY(op_copy8, 8)
+COPY(op_copy16, 16)
+
+static inline const struct addr *end_of(const struct flow_record *r, unsigned side)
+{
+	return side ? &r->dst : &r->src;
+}
+
+/* A host outside the networks file is nobody: the zero of its family. */
+OP(op_host_filtered)
+{
+	EACH(i, key) {
+		const struct addr *a = end_of(pass->rec[i], op->side);
+
+		memcpy(key, pass->hit[op->side][i] ? a : addr_zero_like(a), sizeof(*a));
+	}
+}
+
+/* The mask that counts, as people say it (24, 64). */
+static unsigned mask_of(const struct pass *pass, size_t i, unsigned side)
+{
+	const struct pipeline *p = pass->p;
+	const struct network *hit = p->lookup[side] ? pass->hit[side][i] : NULL;
+	const unsigned exported = side ? pass->rec[i]->dst_mask : pass->rec[i]->src_mask;
+	const unsigned file = hit ? prefix_bits(&hit->prefix) : 0;
+
+	switch (p->net_source) {
+	case NET_FILE:
+		return file;
+	case NET_MASK:
+		return p->networks_mask;
+	case NET_LONGEST:
+		return hit && (p->no_lpm || file > exported) ? file : exported;
+	case NET_NETFLOW:
+		break;
+	}
+	return exported;
+}
+
+static unsigned mask_within(const struct addr *a, unsigned bits)
+{
+	unsigned most = addr_is4(a) ? 32 : 128;
+
+	return bits < most ? bits : most;
+}
+
+OP(op_net)
+{
+	const struct pipeline *p = pass->p;
+
+	EACH(i, key) {
+		const struct addr *a = end_of(pass->rec[i], op->side);
+		unsigned bits = mask_within(a, mask_of(pass, i, op->side));
+		struct addr net = addr_mask_family(a, bits);
+
+		if (!bits && p->no_mask_if_zero)
+			net = *a;
+		if (p->filter_hosts && !pass->hit[op->side][i])
+			net = *addr_zero_like(a);
+		memcpy(key, &net, sizeof(net));
+	}
+}
+
+OP(op_mask)
+{
+	EACH(i, key)
+		*key = (uint8_t)mask_within(end_of(pass->rec[i], op->side), mask_of(pass, i, op->side));
+}
+
+/* The file's AS counts when its prefix is at least as long as the exporter's mask. */
+OP(op_as)
+{
+	const struct pipeline *p = pass->p;
+	const bool peer = op->primitive == PRIM_ID_peer_src_as || op->primitive == PRIM_ID_peer_dst_as;
+
+	EACH(i, key) {
+		const struct flow_record *r = pass->rec[i];
+		const struct network *hit = pass->hit[op->side][i];
+		const unsigned exported = op->side ? r->dst_mask : r->src_mask;
+		uint32_t as = 0;
+
+		if (hit && (p->as_source == NET_FILE || p->no_lpm || prefix_bits(&hit->prefix) >= exported))
+			as = peer ? hit->peer_as : hit->as;
+		else if (p->as_source == NET_LONGEST)
+			memcpy(&as, (const uint8_t *)r + op->from, sizeof(as));
+		memcpy(key, &as, sizeof(as));
+	}
+}
+
+/* The next hop that the networks file gives for the destination, else the exporter's. */
+OP(op_peer_dst)
+{
+	EACH(i, key) {
+		const struct network *hit = pass->hit[1][i];
+
+		memcpy(key, hit && !addr_is_zero(&hit->next_hop) ? &hit->next_hop : &pass->rec[i]->bgp_next_hop, 16);
+	}
+}
+
+/* The old formats put anything into the ports of protocols that have none. */
+static bool has_ports(const struct flow_origin *o, uint8_t proto)
+{
+	if (o->protocol != PROTO_NETFLOW1 && o->protocol != PROTO_NETFLOW5 && o->protocol != PROTO_NETFLOW7)
+		return true;
+	return proto == 6 || proto == 17 || proto == 1 || proto == 58 || proto == 132;
+}
+
+OP(op_port)
+{
+	EACH(i, key) {
+		const struct flow_record *r = pass->rec[i];
+		uint16_t port;
+
+		memcpy(&port, (const uint8_t *)r + op->from, sizeof(port));
+		if (!has_ports(pass->origin, r->proto) || (pass->maps->ports && !numbers_has(pass->maps->ports, port)))
+			port = 0;
+		memcpy(key, &port, sizeof(port));
+	}
+}
+
+OP(op_proto)
+{
+	EACH(i, key) {
+		const uint8_t proto = pass->rec[i]->proto;
+
+		*key = pass->maps->protos && !numbers_has(pass->maps->protos, proto) ? 255 : proto;
+	}
+}
+
+OP(op_tos)
+{
+	EACH(i, key) {
+		const uint8_t tos = pass->p->dscp ? pass->rec[i]->tos >> 2 : pass->rec[i]->tos;
+
+		*key = pass->maps->tos && !numbers_has(pass->maps->tos, tos) ? 255 : tos;
+	}
+}
+
+OP(op_direction)
+{
+	EACH(i, key)
+		*key = flow_has(pass->rec[i], FLOW_direction) ? pass->rec[i]->direction : 255;
+}
+
+/* The interval in force; 1 once it has been multiplied in. */
+OP(op_rate)
+{
+	EACH(i, key) {
+		const struct flow_record *r = pass->rec[i];
+		uint32_t rate = 1;
+
+		if (!pass->p->renormalize)
+			rate = r->sampling_num / (r->sampling_den ? r->sampling_den : 1);
+		memcpy(key, &rate, sizeof(rate));
+	}
+}
+
+/* Zero, until there are tags, labels and classes. */
+OP(op_zero)
+{
+	const size_t width = primitives[op->primitive].format == PRIM_TAG ? 8 : 4;
+
+	EACH(i, key)
+		memset(key, 0, width);
+}
+
+/* What all records of a datagram share. */
+OP(op_origin)
+{
+	const struct flow_origin *o = pass->origin;
+	const struct {
+		const void *value;
+		size_t width;
+	} from[] = {
+		[PRIM_EXPORTER] = { &o->exporter, 16 }, [PRIM_ARRIVAL] = { &o->recv_us, 8 },
+		[PRIM_EXPORTED] = { &o->export_us, 8 }, [PRIM_SEQNO] = { &o->sequence, 4 },
+		[PRIM_VERSION] = { &o->version, 2 }, [PRIM_SYSID] = { &o->domain, 4 },
+	}, *f = &from[primitives[op->primitive].format];
+
+	EACH(i, key)
+		memcpy(key, f->value, f->width);
+}
+
+/* ---- compiling ----------------------------------------------------------------------------- */
+
+/* The member on the other end, for the second side of a sum. */
+static int other_end(int member)
+{
+	static const int pair[][2] = {
+		{ FLOW_src, FLOW_dst }, { FLOW_src_as, FLOW_dst_as }, { FLOW_src_port, FLOW_dst_port },
+		{ FLOW_src_mac, FLOW_dst_mac },
+	};
+
+	for (size_t i = 0; i < sizeof(pair) / sizeof(pair[0]); i++)
+		if (member == pair[i][0])
+			return pair[i][1];
+	return member;
+}
+
+static bool of_destination(int member)
+{
+	return member == FLOW_dst || member == FLOW_dst_as || member == FLOW_dst_mask || member == FLOW_peer_dst_as ||
+	       member == FLOW_bgp_next_hop;
+}
+
+/* By the width of a field: a plain copy from the record. */
+static fill_fn *const copy_ops[] = {
+	[1] = op_copy1, [2] = op_copy2, [4] = op_copy4, [6] = op_copy6, [8] = op_copy8, [16] = op_copy16,
+};
+
+/* By format: what no copy can fill. */
+static fill_fn *const format_ops[PRIM_SYSID + 1] = {
+	[PRIM_NET] = op_net, [PRIM_PROTO] = op_proto, [PRIM_DIR] = op_direction, [PRIM_RATE] = op_rate,
+	[PRIM_TAG] = op_zero, [PRIM_TEXT] = op_zero, [PRIM_CLASS] = op_zero, [PRIM_EXPORTER] = op_origin,
+	[PRIM_ARRIVAL] = op_origin, [PRIM_EXPORTED] = op_origin, [PRIM_SEQNO] = op_origin,
+	[PRIM_VERSION] = op_origin, [PRIM_SYSID] = op_origin,
+};
+
+/* By name: primitives that files or keys change.  A condition that does not hold leaves the copy. */
+enum op_when { ALWAYS, HOSTS_FILTERED, AS_FROM_FILE, HOP_FROM_FILE };
+
+static const struct special_op {
+	uint8_t primitive, when;
+	fill_fn *fill;
+} special_ops[] = {
+	{ PRIM_ID_src_host, HOSTS_FILTERED, op_host_filtered },
+	{ PRIM_ID_dst_host, HOSTS_FILTERED, op_host_filtered },
+	{ PRIM_ID_peer_dst_ip, HOP_FROM_FILE, op_peer_dst },
+	{ PRIM_ID_src_port, ALWAYS, op_port },
+	{ PRIM_ID_dst_port, ALWAYS, op_port },
+	{ PRIM_ID_tos, ALWAYS, op_tos },
+	{ PRIM_ID_src_mask, ALWAYS, op_mask },
+	{ PRIM_ID_dst_mask, ALWAYS, op_mask },
+	{ PRIM_ID_src_as, AS_FROM_FILE, op_as },
+	{ PRIM_ID_dst_as, AS_FROM_FILE, op_as },
+	{ PRIM_ID_peer_src_as, AS_FROM_FILE, op_as },
+	{ PRIM_ID_peer_dst_as, AS_FROM_FILE, op_as },
+};
+
+static void choose_op(struct pipeline *p, struct op *op, const struct plugin_settings *s, size_t width)
+{
+	const bool as_file = s->networks_file && p->as_source != NET_NETFLOW;
+	const bool net_file = s->networks_file && (p->net_source == NET_FILE || p->net_source == NET_LONGEST);
+	const bool holds[] = { [ALWAYS] = true, [HOSTS_FILTERED] = p->filter_hosts, [AS_FROM_FILE] = as_file,
+		[HOP_FROM_FILE] = as_file || net_file };
+
+	op->fill = format_ops[primitives[op->primitive].format];
+	if (!op->fill)
+		op->fill = copy_ops[width];
+	for (size_t i = 0; i < sizeof(special_ops) / sizeof(special_ops[0]); i++)
+		if (special_ops[i].primitive == op->primitive && holds[special_ops[i].when])
+			op->fill = special_ops[i].fill;
+	if (op->fill == op_host_filtered || op->fill == op_as || op->fill == op_peer_dst ||
+	    ((op->fill == op_net || op->fill == op_mask) && (net_file || p->filter_hosts)))
+		p->lookup[op->side] = true;
+}
+
+static void compile_ops(struct pipeline *p, const struct plugin_settings *s)
+{
+	p->sides = p->layout.spec.sum == SUM_NONE ? 1 : 2;
+	p->nops = p->layout.nfields;
+	for (unsigned side = 0; side < p->sides; side++) {
+		for (size_t i = 0; i < p->nops; i++) {
+			const struct key_field *f = &p->layout.field[i];
+			struct op *op = &p->op[side][i];
+			int member = primitives[f->primitive].member;
+
+			if (side)
+				member = other_end(member);
+			op->primitive = f->primitive;
+			op->at = (uint16_t)(f->offset + 8);
+			op->side = p->sides == 2 ? (uint8_t)side : of_destination(member);
+			op->from = member >= 0 ? flow_fields[member].offset : 0;
+			choose_op(p, op, s, f->width);
+		}
+	}
+}
+
+/* collector.md 5.2: a file that would have no effect can only be meant as a filter. */
+static void decide_filter(struct pipeline *p, const struct plugin_settings *s)
+{
+	static const char hosts[] = "src_host dst_host";
+	const uint64_t set = s->aggregate.set;
+	bool host = false, resolver = false;
+
+	for (size_t i = 0; i < PRIMITIVES; i++) {
+		const struct primitive *prim = &primitives[i];
+
+		if (!(set >> i & 1))
+			continue;
+		host = host || strstr(hosts, prim->name);
+		resolver = resolver || prim->format == PRIM_NET || strstr(prim->name, "_mask") ||
+			   strstr(prim->name, "_as") || strncmp(prim->name, "peer_", 5) == 0;
+	}
+	p->filter_hosts = s->networks_file && (s->networks_file_filter == FILTER_TRUE ||
+					       (s->networks_file_filter == FILTER_AUTO && host && !resolver));
+	if (s->networks_file && s->networks_file_filter == FILTER_AUTO)
+		snprintf(p->notice, sizeof(p->notice), "networks_file %s; networks_file_filter: %s overrides this",
+			 p->filter_hosts ? "is a filter: addresses outside become 0.0.0.0"
+			 : "resolves prefixes or AS numbers and is no filter", p->filter_hosts ? "false" : "true");
+	else if (s->networks_file_filter == FILTER_TRUE && !s->networks_file)
+		snprintf(p->notice, sizeof(p->notice), "networks_file_filter has no effect without a networks_file");
+}
+
+struct pipeline *pipeline_new(const struct settings *s, const struct plugin_settings *ps, int64_t now)
+{
+	struct pipeline *p = xcalloc(1, sizeof(*p));
+	char why[256];
+
+	key_layout_make(&p->layout, &ps->aggregate);
+	if (p->layout.size > KEY_BYTES_MAX) {
+		log_error("plugin %s: aggregate: the key takes %zu bytes; expected at most %d", ps->name, p->layout.size,
+			  KEY_BYTES_MAX);
+		free(p);
+		return NULL;
+	}
+	if (ps->aggregate_filter && !(p->filter = filter_new(ps->aggregate_filter, why))) {
+		log_error("plugin %s: aggregate_filter: \"%s\": %s", ps->name, ps->aggregate_filter, why);
+		free(p);
+		return NULL;
+	}
+	p->shape = (struct agg_shape){ (uint16_t)(p->layout.size + 8), ps->aggregate.flows, ps->aggregate.tcpflags };
+	timebin_init(&p->bins, &ps->history, ps->history_roundoff, ps->history_offset, now);
+	p->bin_cache_step = p->bins.kind == BIN_STEPS || p->bins.kind == BIN_DAY_PARTS ? p->bins.step : 86400;
+	p->net_source = s->net_source;
+	p->as_source = s->as_source;
+	p->no_lpm = ps->networks_file_no_lpm;
+	p->no_mask_if_zero = ps->networks_no_mask_if_zero;
+	p->networks_mask = ps->networks_mask;
+	p->dscp = ps->tos_encode_as_dscp;
+	p->drop_others = ps->networks_drop_others;
+	p->renormalize = s->renormalize;
+	p->pro_rating = s->pro_rating && !s->time_new && p->bins.kind != BIN_NONE;
+	decide_filter(p, ps);
+	compile_ops(p, ps);
+	return p;
+}
+
+void pipeline_free(struct pipeline *p)
+{
+	if (!p)
+		return;
+	filter_free(p->filter);
+	free(p);
+}
+
+const struct key_layout *pipeline_layout(const struct pipeline *p)
+{
+	return &p->layout;
+}
+
+const struct agg_shape *pipeline_shape(const struct pipeline *p)
+{
+	return &p->shape;
+}
+
+const struct timebin *pipeline_bins(const struct pipeline *p)
+{
+	return &p->bins;
+}
+
+const char *pipeline_notice(const struct pipeline *p)
+{
+	return p->notice[0] ? p->notice : NULL;
+}
+
+/* ---- a lane ---------------------------------------------------------------------------------- */
+
+struct lane {
+	const struct pipeline *p;
+	const struct plugin_maps *maps;
+	struct aggregate *table;
+	struct lane_counts counts;
+	struct bin_span last, cache[BIN_CACHE];
+	/* One chunk at work. */
+	size_t n;
+	const struct flow_record *rec[DECODER_CHUNK];
+	uint8_t item[DECODER_CHUNK];		/* its number in the chunk */
+	uint8_t from[SIDES * DECODER_CHUNK];	/* by entry: side * n + record */
+	const struct network *hit[SIDES][DECODER_CHUNK];
+	struct sums sums[SIDES * DECODER_CHUNK];
+	uint8_t keys[SIDES * DECODER_CHUNK * (KEY_BYTES_MAX + 8)];
+};
+
+struct lane *lane_new(const struct pipeline *p, const struct plugin_maps *maps)
+{
+	struct lane *l = xcalloc(1, sizeof(*l));
+
+	l->p = p;
+	l->maps = maps;
+	l->last = (struct bin_span){ 1, 0 };
+	return l;
+}
+
+void lane_free(struct lane *l)
+{
+	if (!l)
+		return;
+	aggregate_free(l->table);
+	free(l);
+}
+
+const struct lane_counts *lane_counts(const struct lane *l)
+{
+	return &l->counts;
+}
+
+struct aggregate *lane_swap(struct lane *l, struct aggregate *table)
+{
+	struct aggregate *before = l->table;
+
+	l->table = table;
+	return before;
+}
+
+struct aggregate *lane_table(const struct lane *l)
+{
+	return l->table;
+}
+
+void lane_set_maps(struct lane *l, const struct plugin_maps *maps)
+{
+	l->maps = maps;
+}
+
+/* Calendars are slow and flows of a minute lie in two or three bins. */
+static struct bin_span bin_of(struct lane *l, int64_t t)
+{
+	struct bin_span *b;
+
+	if (t >= l->last.start && t < l->last.end)
+		return l->last;
+	b = &l->cache[(uint64_t)(t / l->p->bin_cache_step) % BIN_CACHE];
+	if (t < b->start || t >= b->end)
+		*b = timebin_find(&l->p->bins, t);
+	return l->last = *b;
+}
+
+static void choose_records(struct lane *l, const struct chunk *c)
+{
+	l->counts.records += c->n;
+	l->n = 0;
+	for (size_t i = 0; i < c->n; i++) {
+		if (l->p->filter && !filter_match(l->p->filter, c->rec[i]))
+			continue;
+		l->rec[l->n] = c->rec[i];
+		l->item[l->n++] = (uint8_t)i;
+	}
+	l->counts.filtered += c->n - l->n;
+}
+
+static void look_up(struct lane *l)
+{
+	for (unsigned side = 0; side < SIDES; side++)
+		for (size_t i = 0; l->p->lookup[side] && i < l->n; i++)
+			l->hit[side][i] = networks_find(l->maps->networks, end_of(l->rec[i], side));
+}
+
+static void fill_keys(struct lane *l, const struct chunk *c)
+{
+	const size_t stride = l->p->shape.key_size;
+	struct pass pass = {
+		.p = l->p, .maps = l->maps, .origin = c->origin, .rec = l->rec, .n = l->n, .stride = stride,
+		.hit = (const struct network *const (*)[DECODER_CHUNK])l->hit,
+	};
+
+	for (size_t side = 0; side < l->p->sides; side++) {
+		pass.keys = l->keys + side * l->n * stride;
+		for (size_t i = 0; i < l->n; i++) {
+			int64_t bin = l->p->bins.kind == BIN_NONE ? 0 : bin_of(l, c->second[l->item[i]]).start;
+
+			memcpy(pass.keys + i * stride, &bin, sizeof(bin));
+			l->sums[side * l->n + i] = c->sums[l->item[i]];
+			l->from[side * l->n + i] = (uint8_t)(side * l->n + i);
+		}
+		for (size_t k = 0; k < l->p->nops; k++)
+			l->p->op[side][k].fill(&l->p->op[side][k], &pass);
+	}
+}
+
+/* networks_drop_others: take out the entries of which no end is ours. */
+static size_t drop_others(struct lane *l, size_t entries)
+{
+	const size_t stride = l->p->shape.key_size;
+	size_t kept = 0;
+
+	for (size_t i = 0; i < entries; i++) {
+		bool ours = false;
+
+		for (size_t k = 0; k < l->p->nops; k++) {
+			const struct op *op = &l->p->op[i / l->n][k];
+
+			if (op->fill == op_host_filtered || op->fill == op_net)
+				ours = ours || l->hit[op->side][i % l->n];
+		}
+		if (ours) {
+			memmove(l->keys + kept * stride, l->keys + i * stride, stride);
+			l->from[kept] = l->from[i];
+			l->sums[kept++] = l->sums[i];
+			continue;
+		}
+		l->counts.others++;
+		l->counts.others_octets += l->sums[i].octets;
+		l->counts.others_packets += l->sums[i].packets;
+	}
+	return kept;
+}
+
+/* ---- pro-rating --------------------------------------------------------------------------------- */
+
+struct fraction {
+	uint64_t rest;
+	size_t part;
+};
+
+static int larger_rest(const void *x, const void *y)
+{
+	const struct fraction *a = x, *b = y;
+
+	if (a->rest != b->rest)
+		return a->rest < b->rest ? 1 : -1;
+	return a->part > b->part ? 1 : -1;
+}
+
+void share_out(uint64_t total, const uint64_t *weight, uint64_t all, uint64_t *share, size_t n)
+{
+	struct fraction rest[SPREAD_MAX];
+	uint64_t left = total;
+
+	for (size_t i = 0; i < n; i++) {
+		u128 product = (u128)total * weight[i];
+
+		share[i] = (uint64_t)(product / all);
+		rest[i] = (struct fraction){ (uint64_t)(product % all), i };
+		left -= share[i];
+	}
+	if (left)
+		qsort(rest, n, sizeof(rest[0]), larger_rest);
+	for (size_t i = 0; i < left; i++)
+		share[rest[i].part]++;
+}
+
+/* Microseconds of [first, last) in each bin it touches; 0 when there are more than fit. */
+static size_t overlaps(struct lane *l, uint64_t first, uint64_t last, int64_t *bin, uint64_t *weight)
+{
+	size_t n = 0;
+
+	for (uint64_t at = first; at < last; n++) {
+		struct bin_span b = bin_of(l, (int64_t)(at / 1000000));
+		uint64_t end = (uint64_t)b.end * 1000000;
+
+		if (n == SPREAD_MAX)
+			return 0;
+		bin[n] = b.start;
+		weight[n] = (end < last ? end : last) - at;
+		at += weight[n];
+	}
+	return n;
+}
+
+/* Entry e covers several bins: leave it the first share, book the others at once. */
+static void spread(struct lane *l, const struct flow_record *r, size_t e)
+{
+	const size_t stride = l->p->shape.key_size;
+	int64_t bin[SPREAD_MAX];
+	uint64_t weight[SPREAD_MAX], octets[SPREAD_MAX], packets[SPREAD_MAX];
+	uint8_t key[KEY_BYTES_MAX + 8];
+	struct sums part = l->sums[e];
+	size_t n = overlaps(l, r->first_us, r->last_us, bin, weight);
+
+	if (n == 0)
+		l->counts.not_spread++;
+	if (n < 2)
+		return;
+	l->counts.spread++;
+	share_out(part.octets, weight, r->last_us - r->first_us, octets, n);
+	share_out(part.packets, weight, r->last_us - r->first_us, packets, n);
+	memcpy(key, l->keys + e * stride, stride);
+	l->sums[e].octets = octets[0];
+	l->sums[e].packets = packets[0];
+	part.flows = 0;		/* one flow, counted where it began */
+	for (size_t i = 1; i < n; i++) {
+		memcpy(key, &bin[i], sizeof(bin[i]));
+		part.octets = octets[i];
+		part.packets = packets[i];
+		if (part.octets || part.packets)
+			aggregate_add(l->table, key, &part, 1);
+	}
+}
+
+static void spread_all(struct lane *l, const struct chunk *c, size_t entries)
+{
+	for (size_t e = 0; e < entries; e++) {
+		const size_t i = l->from[e] % l->n;
+		const struct flow_record *r = l->rec[i];
+
+		if (c->by_flow[l->item[i]] && flow_has(r, FLOW_first_us) && flow_has(r, FLOW_last_us) &&
+		    r->last_us > r->first_us)
+			spread(l, r, e);
+	}
+}
+
+void lane_run(struct lane *l, const struct chunk *c)
+{
+	size_t entries;
+
+	choose_records(l, c);
+	if (!l->n)
+		return;
+	look_up(l);
+	fill_keys(l, c);
+	entries = l->p->sides * l->n;
+	for (size_t i = 0; i < entries; i++) {
+		l->counts.octets += l->sums[i].octets;
+		l->counts.packets += l->sums[i].packets;
+	}
+	l->counts.entries += entries;
+	if (l->p->drop_others && l->p->filter_hosts)
+		entries = drop_others(l, entries);
+	if (l->p->pro_rating)
+		spread_all(l, c, entries);
+	aggregate_add(l->table, l->keys, l->sums, entries);
+}

@@ -1,0 +1,116 @@
+/*
+ * pipeline.h - from decoded records to the sums of each plugin.
+ *
+ * What the configuration says is compiled once, at start, into a list of column
+ * operations: each fills one field of the keys of a whole chunk of records, so
+ * nothing is decided a record.  What does not differ between plugins (time,
+ * sampling correction) is worked out once a chunk, before the plugins, and
+ * therefore is the same for all of them.
+ *
+ *	chunk_prepare(&chunk, &common, &state, origin, rec, n);
+ *	for each plugin
+ *		lane_run(&lane[i], &chunk);
+ */
+#ifndef PIPELINE_H
+#define PIPELINE_H
+
+#include "nfacctd/aggregate.h"
+#include "nfacctd/filter.h"
+#include "nfacctd/networks.h"
+#include "nfacctd/settings.h"
+#include "nfacctd/timebin.h"
+#include "wire/decoder.h"
+
+/* ---- what is the same for all plugins ------------------------------------------ */
+
+/* Carried remainders of octets * num / den, by denominator, so that totals stay exact. */
+enum { CARRIES = 16 };
+
+struct scale_carry {
+	uint32_t den;
+	uint32_t octets, packets;
+};
+
+struct chunk_counts {
+	uint64_t records;
+	uint64_t events;	/* neither octets nor packets: counted, not summed */
+	uint64_t no_octets;	/* packets, but no octets */
+	uint64_t clamped;	/* flow time too far off: booked at arrival */
+	uint64_t rescaled;	/* multiplied by a sampling interval */
+	uint64_t unscaled;	/* renormalize is on, and no interval was known */
+	uint64_t overflowed;	/* products that stay at 2^64 - 1 */
+	uint64_t octets, packets;	/* as exported, of records that are no events */
+	uint64_t scaled_octets, scaled_packets;
+};
+
+/* One a worker. */
+struct chunk_state {
+	struct chunk_counts counts;
+	struct scale_carry carry[CARRIES];
+};
+
+struct chunk {
+	const struct flow_origin *origin;
+	size_t n;			/* records that count; events are left out */
+	const struct flow_record *rec[DECODER_CHUNK];
+	int64_t second[DECODER_CHUNK];	/* that picks the bin */
+	bool by_flow[DECODER_CHUNK];	/* the flow's own times count: it may be spread */
+	struct sums sums[DECODER_CHUNK];	/* after sampling correction */
+};
+
+void chunk_prepare(struct chunk *c, struct chunk_state *state, const struct settings *s,
+		   const struct flow_origin *origin, const struct flow_record *rec, size_t n);
+
+/* ---- a plugin's plan -------------------------------------------------------------- */
+
+/* Files of a plugin; replaced as a whole at a reload. */
+struct plugin_maps {
+	struct networks *networks;
+	struct number_set *ports, *protos, *tos;
+};
+
+/* -1 after logging; what could be loaded is freed again. */
+int plugin_maps_load(struct plugin_maps *m, const struct plugin_settings *p);
+void plugin_maps_clear(struct plugin_maps *m);
+
+struct pipeline;
+/* NULL after logging.  `now`: start of the daemon, which bins without round-off count from. */
+struct pipeline *pipeline_new(const struct settings *s, const struct plugin_settings *p, int64_t now);
+void pipeline_free(struct pipeline *p);
+const struct key_layout *pipeline_layout(const struct pipeline *p);
+const struct agg_shape *pipeline_shape(const struct pipeline *p);
+const struct timebin *pipeline_bins(const struct pipeline *p);
+/* "networks_file ... is used as a filter": what was decided and why; NULL when there was nothing to decide. */
+const char *pipeline_notice(const struct pipeline *p);
+
+/* ---- a plugin in one worker ---------------------------------------------------------- */
+
+/*
+ * Entries are records, twice for sum_*.  records = filtered + booked;
+ * entries' octets = given to the table + dropped others.
+ */
+struct lane_counts {
+	uint64_t records, filtered;
+	uint64_t entries, octets, packets;	/* everything that must come out again */
+	uint64_t others, others_octets, others_packets;	/* networks_drop_others */
+	uint64_t spread;	/* flows spread over several bins */
+	uint64_t not_spread;	/* that would have taken more than 1024 bins: in their first one */
+};
+
+struct lane;
+struct lane *lane_new(const struct pipeline *p, const struct plugin_maps *maps);
+void lane_free(struct lane *l);
+void lane_run(struct lane *l, const struct chunk *c);
+const struct lane_counts *lane_counts(const struct lane *l);
+/* The table that lane_run() fills; returns the one before. */
+struct aggregate *lane_swap(struct lane *l, struct aggregate *table);
+struct aggregate *lane_table(const struct lane *l);
+void lane_set_maps(struct lane *l, const struct plugin_maps *maps);
+
+/*
+ * Share `total` among n parts by `weight` (sum `all`, not 0): largest remainder,
+ * ties to the earlier part, so the shares add up to `total`.
+ */
+void share_out(uint64_t total, const uint64_t *weight, uint64_t all, uint64_t *share, size_t n);
+
+#endif /* PIPELINE_H */
