@@ -19,7 +19,7 @@ cpu_of() { # OUTPUT-VARIABLE COMMAND...
 	shift
 	local TIMEFORMAT='%U %S' t
 	t=$({ time "$@" >"$bench_tmp/out" 2>"$bench_tmp/err"; } 2>&1)
-	cpu_status=$?
+	export cpu_status=$?
 	_out=$(awk '{ printf "%.3f", $1 + $2 }' <<<"$t")
 }
 

@@ -6,6 +6,7 @@
 # script says when its sums came out wrong all the same.
 set -u
 here=$(cd "$(dirname "$0")" && pwd)
+# shellcheck source=tests/bench/lib.sh
 . "$here/lib.sh"
 peer=${PEER_NFACCTD:-/usr/sbin/nfacctd}
 records=${BENCH_RECORDS:-1000000}

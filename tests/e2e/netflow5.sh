@@ -1,3 +1,4 @@
+# shellcheck shell=bash
 # netflow5.sh - a NetFlow v5 datagram by hand, for tests that want no generator of
 # ours between the bytes and the collector.  Offsets: Cisco's white paper.
 #

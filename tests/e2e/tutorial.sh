@@ -10,7 +10,7 @@ here=$(cd "$(dirname "$0")" && pwd)
 . "$here/netflow5.sh"
 
 e2e_begin tutorial
-mariadb_start
+mariadb_start --skip-networking
 port=$(free_udp_port)
 export MYSQL_UNIX_PORT=$DB_SOCKET # "sql_host: localhost" means the default socket
 export TZ=UTC
