@@ -1,0 +1,96 @@
+/*
+ * output_pcap.c - into a capture file, at the times of the scenario.
+ */
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include "base/strbuf.h"
+#include "net/capture.h"
+#include "pcapgen/output.h"
+
+struct output {
+	struct endpoint to;
+	char *path;
+	struct capture_writer *writer;
+	struct endpoint *sources;
+	size_t n, cap;
+	struct sender_counts counts;
+};
+
+static struct output *pcap_open_file(const struct output_options *o, char *why)
+{
+	struct output *out = xcalloc(1, sizeof(*out));
+
+	out->to = o->to;
+	out->writer = capture_create(o->path);
+	if (!out->writer) {
+		snprintf(why, OUTPUT_WHY, "%.200s: %s", o->path, strerror(errno));
+		free(out);
+		return NULL;
+	}
+	out->path = xstrdup(o->path);
+	return out;
+}
+
+static int pcap_source(struct output *out, struct endpoint *from, char *why)
+{
+	if (from->any || (!out->to.any && addr_is4(&from->addr) != addr_is4(&out->to.addr))) {
+		char f[ENDPOINT_TEXT];
+
+		snprintf(why, OUTPUT_WHY, "source %s and the destination in the capture are of different address families",
+			 endpoint_print(from, f));
+		return -1;
+	}
+	if (out->n == out->cap) {
+		out->cap = out->cap ? 2 * out->cap : 16;
+		out->sources = xrealloc(out->sources, out->cap * sizeof(*out->sources));
+	}
+	if (!from->port)	/* no kernel to pick one: the ephemeral range in turn */
+		from->port = (uint16_t)(49152 + out->n % 16384);
+	out->sources[out->n] = *from;
+	return (int)out->n++;
+}
+
+static void pcap_send(struct output *out, int source, const struct bytes *d, const uint64_t *when_ns, size_t n,
+		      int *outcome)
+{
+	const struct endpoint *from = &out->sources[source];
+	struct endpoint to = out->to;
+
+	if (to.any) {	/* documentation addresses (RFC 5737, RFC 3849) */
+		static const uint8_t doc6[16] = { 0x20, 0x01, 0x0d, 0xb8, [15] = 1 };
+
+		to.any = false;
+		to.addr = addr_is4(&from->addr) ? addr_make4(0xc0000201) : addr_from16(doc6);
+	}
+	for (size_t i = 0; i < n; i++) {
+		outcome[i] = capture_write(out->writer, when_ns[i], from, &to, d[i]) ? errno : 0;
+		if (outcome[i]) {
+			out->counts.other++;
+		} else {
+			out->counts.sent++;
+			out->counts.sent_octets += d[i].n;
+		}
+	}
+}
+
+static struct sender_counts pcap_counts(const struct output *out)
+{
+	return out->counts;
+}
+
+static int pcap_close_file(struct output *out, char *why)
+{
+	int err = capture_finish(out->writer);
+
+	if (err)
+		snprintf(why, OUTPUT_WHY, "%.200s: %s", out->path, strerror(errno));
+	free(out->sources);
+	free(out->path);
+	free(out);
+	return err;
+}
+
+const struct output_class output_pcap = { "pcap", pcap_open_file, pcap_source, pcap_send, pcap_counts,
+	pcap_close_file };
