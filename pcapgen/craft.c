@@ -1,0 +1,352 @@
+/*
+ * craft.c - the scenario's main loop.
+ *
+ * Datagrams are made ahead of time, as many as fall due within WINDOW_NS, put
+ * together by exporter - a run of one exporter's is one system call - and
+ * handed over when the last of them is due.  None goes out early, none more
+ * than the window late by design; what the machine adds is measured.  The
+ * headers carry the scheduled time, not the time of the hand-over: the bytes
+ * depend on the scenario alone.
+ *
+ * Which exporter is next is stride scheduling: each has a pass that grows by
+ * 1/weight a datagram, the smallest pass goes first.
+ */
+#include <stdlib.h>
+#include <string.h>
+#include "base/clock.h"
+#include "base/strbuf.h"
+#include "pcapgen/craft.h"
+#include "pcapgen/export.h"
+
+#define WINDOW_NS UINT64_C(500000)
+#define STRIDE (UINT64_C(1) << 32)
+
+enum { BATCH = 1024, MAX_RUN = 64, ARENA_BYTES = 4 << 20, SEND_BUFFER = 4 << 20 };
+
+struct item {
+	uint32_t exporter, next;	/* next: item of the same exporter in this batch; 0: none, they count from 1 */
+	uint64_t number, due_ns;
+	struct crafted crafted;
+	uint64_t octets;		/* of its flows */
+	size_t first_record;		/* in batch.records; only with a truth */
+	int outcome;
+};
+
+struct lane {
+	struct exporter *exporter;
+	struct endpoint from;
+	int source;
+	uint64_t pass, stride;
+	uint32_t head, tail, in_batch;	/* items of this batch */
+};
+
+struct crafter {
+	struct craft_job *job;
+	const struct scenario *sc;
+	struct population *population;
+	struct lane *lanes;
+	uint32_t *heap;			/* of lanes, by pass, then number */
+	size_t nlanes;
+	uint64_t units, number, t0_ns, start_ms, last_due_ns;
+	struct item items[BATCH + 1];	/* [0] unused */
+	size_t n;
+	uint32_t touched[BATCH];
+	size_t ntouched;
+	uint8_t *arena;
+	size_t used, cap;
+	struct flow_record *records;	/* copies for the truth, until the outcome is known */
+	size_t nrecords, cap_records;
+	uint64_t sent_us;		/* wall clock of this batch */
+};
+
+/* ---- who is next ------------------------------------------------------------- */
+
+static bool before(const struct crafter *c, uint32_t a, uint32_t b)
+{
+	uint64_t pa = c->lanes[a].pass, pb = c->lanes[b].pass;
+
+	return pa != pb ? pa < pb : a < b;
+}
+
+static void sift_down(struct crafter *c, size_t i)
+{
+	for (;;) {
+		size_t least = i, left = 2 * i + 1;
+		uint32_t swap;
+
+		for (size_t k = left; k < left + 2 && k < c->nlanes; k++)
+			if (before(c, c->heap[k], c->heap[least]))
+				least = k;
+		if (least == i)
+			return;
+		swap = c->heap[i];
+		c->heap[i] = c->heap[least];
+		c->heap[least] = swap;
+		i = least;
+	}
+}
+
+/* ---- making -------------------------------------------------------------------- */
+
+static void keep_records(struct crafter *c, struct item *it)
+{
+	size_t n = it->crafted.nrecords;
+
+	if (c->nrecords + n > c->cap_records) {
+		c->cap_records = (c->nrecords + n) * 2;
+		c->records = xrealloc(c->records, c->cap_records * sizeof(*c->records));
+	}
+	it->first_record = c->nrecords;
+	if (n)
+		memcpy(c->records + c->nrecords, it->crafted.records, n * sizeof(*c->records));
+	c->nrecords += n;
+}
+
+/* One more datagram of the exporter that is next, due at `due_ns`. */
+static void make(struct crafter *c, uint32_t index, uint64_t due_ns)
+{
+	struct lane *lane = &c->lanes[index];
+	uint32_t number = (uint32_t)++c->n;
+	struct item *it = &c->items[number];
+
+	*it = (struct item){ .exporter = index, .number = ++c->number, .due_ns = due_ns };
+	exporter_craft(lane->exporter, c->start_ms + due_ns / 1000000, c->arena + c->used, &it->crafted);
+	if (!it->crafted.from_cycle)
+		c->used += it->crafted.data.n;
+	for (size_t i = 0; i < it->crafted.nrecords; i++)
+		it->octets += it->crafted.records[i].octets;
+	if (c->job->truth)
+		keep_records(c, it);
+	c->units += c->sc->rate_unit == RATE_RECORDS ? it->crafted.nrecords : 1;
+	if (lane->head)
+		c->items[lane->tail].next = number;
+	else
+		c->touched[c->ntouched++] = lane->head = number;
+	lane->tail = number;
+	lane->in_batch++;
+	lane->pass += lane->stride;
+}
+
+/* Whether the batch can take one more of this exporter. */
+static bool has_room(const struct crafter *c, uint32_t index)
+{
+	const struct lane *lane = &c->lanes[index];
+
+	return c->n < BATCH && c->cap - c->used >= c->sc->exporters[index].datagram_octets &&
+		(!c->sc->cycle || lane->in_batch < c->sc->cycle);
+}
+
+/* Fill the batch with what is due within the window.  False when the scenario has ended. */
+static bool fill(struct crafter *c, uint64_t now_ns)
+{
+	bool timed = c->sc->rate != 0;
+	uint64_t end_ns = c->sc->duration_ms * 1000000;
+	uint64_t due_ns = timed ? pace_due_ns(&c->job->pace, c->units) : now_ns - c->t0_ns;
+	uint64_t window_ns = due_ns + WINDOW_NS;
+	unsigned run = 0;
+
+	if (due_ns >= end_ns)
+		return false;
+	while (due_ns < end_ns && due_ns <= window_ns && has_room(c, c->heap[0])) {
+		make(c, c->heap[0], due_ns);
+		/* Without a schedule the order is ours: runs of one exporter are cheaper. */
+		if (timed || ++run == MAX_RUN) {
+			sift_down(c, 0);
+			run = 0;
+		}
+		if (timed)
+			due_ns = pace_due_ns(&c->job->pace, c->units);
+	}
+	sift_down(c, 0);
+	return true;
+}
+
+/* ---- handing over ---------------------------------------------------------------- */
+
+static void send_lane(struct crafter *c, struct lane *lane)
+{
+	struct bytes d[BATCH];
+	uint64_t when_ns[BATCH];
+	int outcome[BATCH];
+	size_t n = 0;
+
+	for (uint32_t i = lane->head; i; i = c->items[i].next) {
+		d[n] = c->items[i].crafted.data;
+		when_ns[n++] = c->start_ms * 1000000 + c->items[i].due_ns;
+	}
+	c->job->class->send(c->job->output, lane->source, d, when_ns, n, outcome);
+	n = 0;
+	for (uint32_t i = lane->head; i; i = c->items[i].next)
+		c->items[i].outcome = outcome[n++];
+	lane->head = lane->tail = lane->in_batch = 0;
+}
+
+static void put_truth(struct crafter *c, const struct item *it)
+{
+	const struct exporter_spec *spec = &c->sc->exporters[it->exporter];
+	const struct lane *lane = &c->lanes[it->exporter];
+	struct truth_row row = { .datagram = it->number, .exporter = lane->from.addr, .port = lane->from.port,
+		.protocol = spec->protocol, .version = it->crafted.version, .domain = spec->domain,
+		.sequence = it->crafted.sequence, .sent_us = c->sent_us };
+
+	if (!c->job->paced)
+		row.sent_us = c->start_ms * 1000 + it->due_ns / 1000;
+	/* sFlow says who it is itself. */
+	if (spec->protocol == PROTO_SFLOW)
+		row.exporter = spec->agent;
+	for (size_t i = 0; i < it->crafted.nrecords; i++) {
+		row.flow = c->records[it->first_record + i];
+		if (!flow_has(&row.flow, FLOW_last_us)) {	/* a sampled packet: now */
+			flow_set(&row.flow, FLOW_first_us, row.sent_us);
+			flow_set(&row.flow, FLOW_last_us, row.sent_us);
+		}
+		truth_put(c->job->truth, &row);
+	}
+}
+
+static void settle(struct crafter *c)
+{
+	for (size_t i = 1; i <= c->n; i++) {
+		const struct item *it = &c->items[i];
+		struct tally t = { .send_errors = 1 };
+
+		if (!it->outcome) {
+			t = (struct tally){ 1, it->crafted.nrecords, it->octets, it->crafted.data.n, 0 };
+			if (c->job->truth)
+				put_truth(c, it);
+		}
+		tally_add(&c->job->each[it->exporter], &t);
+		tally_add(&c->job->total, &t);
+	}
+	c->n = c->ntouched = c->used = c->nrecords = 0;
+}
+
+/* In slices: a signal must not wait for the next datagram of a slow scenario. */
+static void wait_until(uint64_t deadline_ns)
+{
+	const uint64_t slice_ns = 100000000;
+
+	for (uint64_t now = clock_mono_ns(); now < deadline_ns && !stop_asked(); now = clock_mono_ns())
+		clock_sleep_until(deadline_ns - now > slice_ns ? now + slice_ns : deadline_ns);
+}
+
+/* In a capture the order of time is the order; on the wire an exporter's own is. */
+static void flush(struct crafter *c)
+{
+	if (!c->n)
+		return;
+	if (c->job->paced) {
+		uint64_t now_ns;
+
+		if (c->sc->rate)
+			wait_until(c->t0_ns + c->items[c->n].due_ns);
+		if (stop_asked()) {	/* made and not due yet: it never was sent */
+			c->n = 0;
+			return;
+		}
+		now_ns = clock_mono_ns() - c->t0_ns;
+		c->sent_us = clock_wall_us();
+		for (size_t i = 0; i < c->ntouched; i++)
+			send_lane(c, &c->lanes[c->items[c->touched[i]].exporter]);
+		if (c->sc->rate)
+			pace_sent(&c->job->pace, c->items[1].due_ns, now_ns);
+	} else {
+		for (size_t i = 1; i <= c->n; i++) {
+			struct lane one = c->lanes[c->items[i].exporter];
+
+			one.head = (uint32_t)i;
+			c->items[i].next = 0;
+			send_lane(c, &one);
+		}
+		for (size_t i = 0; i < c->ntouched; i++) {
+			struct lane *lane = &c->lanes[c->items[c->touched[i]].exporter];
+
+			lane->head = lane->tail = lane->in_batch = 0;
+		}
+	}
+	settle(c);
+}
+
+/* ---- beginning and end -------------------------------------------------------------- */
+
+static int open_lanes(struct crafter *c, char *why)
+{
+	char reason[OUTPUT_WHY - 100];
+
+	for (size_t i = 0; i < c->nlanes; i++) {
+		const struct exporter_spec *spec = &c->sc->exporters[i];
+		struct lane *lane = &c->lanes[i];
+
+		lane->from = (struct endpoint){ .addr = c->job->has_source ? c->job->source.addr : spec->address,
+			.port = spec->port };
+		lane->source = c->job->class->source(c->job->output, &lane->from, why);
+		if (lane->source < 0) {
+			snprintf(reason, sizeof(reason), "%s", why);
+			snprintf(why, OUTPUT_WHY, "exporter \"%.60s\": %s", spec->name, reason);
+			return -1;
+		}
+		lane->stride = STRIDE / spec->weight;
+		c->heap[i] = (uint32_t)i;
+	}
+	return 0;
+}
+
+static void start_clock(struct crafter *c)
+{
+	c->start_ms = c->sc->start_ms ? c->sc->start_ms : clock_wall_us() / 1000;
+	for (size_t i = 0; i < c->nlanes; i++)
+		c->lanes[i].exporter = exporter_new(&c->sc->exporters[i], c->population, c->sc->seed, i, c->start_ms,
+						    c->sc->cycle);
+	c->t0_ns = clock_mono_ns();
+	/* Making the exporters took a while: headers and clock start together. */
+	if (!c->sc->start_ms)
+		c->t0_ns -= (clock_wall_us() - c->start_ms * 1000) * 1000;
+}
+
+static void run(struct crafter *c)
+{
+	struct craft_job *job = c->job;
+
+	while (!job->stopped && fill(c, clock_mono_ns())) {
+		uint64_t due_ns = c->items[c->n].due_ns;
+
+		flush(c);
+		progress_show(job->progress, clock_mono_ns(), &job->total,
+			      (int)(due_ns / 10000 / (c->sc->duration_ms ? c->sc->duration_ms : 1)));
+		job->stopped = stop_asked();
+	}
+	/* The last unit has its share of time, too: without it the rate would read too high. */
+	if (job->paced && c->sc->rate && !job->stopped)
+		wait_until(c->t0_ns + pace_due_ns(&job->pace, c->units));
+	job->elapsed_ns = clock_mono_ns() - c->t0_ns;
+}
+
+int craft_run(struct craft_job *job, char why[static OUTPUT_WHY])
+{
+	struct crafter *c = xcalloc(1, sizeof(*c));
+	int err;
+
+	c->job = job;
+	c->sc = job->scenario;
+	c->nlanes = c->sc->nexporters;
+	c->lanes = xcalloc(c->nlanes, sizeof(*c->lanes));
+	c->heap = xcalloc(c->nlanes, sizeof(*c->heap));
+	c->population = population_new(c->sc);
+	c->cap = ARENA_BYTES;
+	c->arena = xmalloc(c->cap);
+	job->pace = (struct pace){ .rate = c->sc->rate };
+	err = open_lanes(c, why);
+	if (!err) {
+		start_clock(c);
+		run(c);
+		for (size_t i = 0; i < c->nlanes; i++)
+			exporter_free(c->lanes[i].exporter);
+	}
+	population_free(c->population);
+	free(c->records);
+	free(c->arena);
+	free(c->heap);
+	free(c->lanes);
+	free(c);
+	return err;
+}
