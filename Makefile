@@ -29,15 +29,21 @@ VERSION  := $(shell git describe --always --dirty 2>/dev/null || echo unknown)
 CPPFLAGS += -DVERSION='"0.1 ($(VERSION))"' $(patsubst -I%,-isystem%,$(PKGCFLAGS))
 LDLIBS   += $(PKGLIBS) -lm
 
-objects   = $(patsubst %.c,$(B)/%.o,$(wildcard $(1)/*.c))
+# A program and its folder have one name, so the objects have a folder of their own.
+objects   = $(patsubst %.c,$(B)/obj/%.o,$(wildcard $(1)/*.c))
 LIB      := $(foreach d,wire base net,$(call objects,lib/$d))
 
 all: $(PROGRAMS:%=$(B)/%)
 
-$(B)/%.o: %.c
+define compile
 	@mkdir -p $(@D)
 	$(if $(Q),@echo "  CC      $<")
 	$(Q)$(CC) $(CPPFLAGS) $(CFLAGS) -MMD -MP -c -o $@ $<
+endef
+$(B)/obj/%.o: %.c
+	$(compile)
+$(B)/%.o: %.c
+	$(compile)
 
 # One binary a program, its modules without main for the tests.
 define program
