@@ -337,7 +337,7 @@ static const struct {
 #undef CAUSE
 };
 
-static void charge(struct sender *s, int err, size_t first, size_t n, int *outcome)
+void sender_charge(struct sender *s, int err, size_t n)
 {
 	uint64_t *counter = &s->counts.other;
 
@@ -345,6 +345,11 @@ static void charge(struct sender *s, int err, size_t first, size_t n, int *outco
 		if (causes[i].err == err)
 			counter = (uint64_t *)(void *)((char *)&s->counts + causes[i].counter);
 	*counter += n;
+}
+
+static void charge(struct sender *s, int err, size_t first, size_t n, int *outcome)
+{
+	sender_charge(s, err, n);
 	for (size_t i = 0; outcome && i < n; i++)
 		outcome[first + i] = err;
 }

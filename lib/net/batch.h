@@ -84,6 +84,8 @@ struct sender {
 };
 
 void sender_init(struct sender *s, int fd);
+/* Count `n` datagrams as lost to `err`, when they never came as far as sender_send(). */
+void sender_charge(struct sender *s, int err, size_t n);
 /*
  * Send `n` datagrams in order: runs of equal size (a shorter one may end a run)
  * as one UDP_SEGMENT send, the rest by sendmmsg.  Never blocks.  Each datagram

@@ -1,0 +1,277 @@
+/*
+ * fanout.c - see fanout.h.
+ */
+#include "fanout.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <time.h>
+
+enum {
+	ROOM = 4096,		/* datagrams at a time; a larger batch takes several turns */
+	GROUPS = 256,		/* exporters told apart in one batch; the rest shares a group, in order */
+	GROUP_SLOTS = 1024,
+	END = UINT32_MAX,
+};
+
+/* Datagrams of one exporter, linked in the order in which they came. */
+struct group {
+	const struct endpoint *from;
+	uint32_t first, last;
+};
+
+struct selection {
+	struct bytes *data;
+	const struct endpoint **from;
+};
+
+struct fanout_private {
+	struct subject *subject;
+	struct selection all, wanted, picked, sampled;
+	uint32_t *next;			/* the group's following datagram */
+	uint32_t *pick;			/* balance: which receiver */
+	struct group group[GROUPS];
+	size_t groups;
+	uint16_t slot[GROUP_SLOTS];	/* group + 1; 0: free */
+};
+
+static bool selection_new(struct selection *s)
+{
+	s->data = calloc(ROOM, sizeof(*s->data));
+	s->from = calloc(ROOM, sizeof(*s->from));
+	return s->data && s->from;
+}
+
+static bool private_new(struct fanout_private *p)
+{
+	p->subject = calloc(ROOM, sizeof(*p->subject));
+	p->next = calloc(ROOM, sizeof(*p->next));
+	p->pick = calloc(ROOM, sizeof(*p->pick));
+	return p->subject && p->next && p->pick && selection_new(&p->all) && selection_new(&p->wanted) &&
+	       selection_new(&p->picked) && selection_new(&p->sampled);
+}
+
+struct fanout *fanout_new(struct receivers *rs, struct outlet *o, size_t datagram_max)
+{
+	struct fanout *f = calloc(1, sizeof(*f));
+
+	if (!f)
+		return NULL;
+	f->receivers = rs;
+	f->outlet = o;
+	f->datagram_max = datagram_max;
+	f->priv = calloc(1, sizeof(*f->priv));
+	if (!f->priv || !private_new(f->priv)) {
+		fanout_free(f);
+		errno = ENOMEM;
+		return NULL;
+	}
+	return f;
+}
+
+static void selection_free(struct selection *s)
+{
+	free(s->data);
+	free(s->from);
+}
+
+void fanout_free(struct fanout *f)
+{
+	if (!f)
+		return;
+	if (f->priv) {
+		free(f->priv->subject);
+		free(f->priv->next);
+		free(f->priv->pick);
+		selection_free(&f->priv->all);
+		selection_free(&f->priv->wanted);
+		selection_free(&f->priv->picked);
+		selection_free(&f->priv->sampled);
+		free(f->priv);
+	}
+	free(f);
+}
+
+/* ---- exporters together --------------------------------------------------- */
+
+static bool same(const struct endpoint *a, const struct endpoint *b)
+{
+	return a->port == b->port && addr_equal(&a->addr, &b->addr);
+}
+
+static size_t slot_of(const struct endpoint *e)
+{
+	uint64_t word[2];
+
+	memcpy(word, e->addr.b, sizeof(word));
+	return (size_t)(((word[0] ^ word[1] ^ e->port) * UINT64_C(0x9e3779b97f4a7c15)) >> 54) % GROUP_SLOTS;
+}
+
+static struct group *group_find(struct fanout_private *p, const struct endpoint *from)
+{
+	size_t slot = slot_of(from);
+
+	for (; p->slot[slot]; slot = (slot + 1) % GROUP_SLOTS) {
+		struct group *g = &p->group[p->slot[slot] - 1];
+
+		if (same(g->from, from))
+			return g;
+	}
+	if (p->groups == GROUPS)
+		return &p->group[GROUPS - 1];
+	p->slot[slot] = (uint16_t)(p->groups + 1);
+	p->group[p->groups] = (struct group){ from, END, END };
+	return &p->group[p->groups++];
+}
+
+static void take(struct fanout *f, const struct datagram *d, size_t at)
+{
+	struct fanout_private *p = f->priv;
+
+	classify_subject(&p->subject[at], d);
+	p->all.data[at] = d->data;
+	p->all.from[at] = &d->from;
+	f->counts.datagrams++;
+	f->counts.octets += d->data.n;
+	f->counts.protocols[p->subject[at].peek.protocol]++;
+	if (d->data.n > f->datagram_max) {
+		p->all.data[at].n = f->datagram_max;
+		f->counts.cut++;
+	}
+}
+
+/* Fill `all`: one exporter after the other, each in its own order. */
+static void arrange(struct fanout *f, const struct datagram *d, size_t n)
+{
+	struct fanout_private *p = f->priv;
+	struct group *g = NULL;
+	size_t at = 0;
+
+	p->groups = 0;
+	memset(p->slot, 0, sizeof(p->slot));
+	for (size_t i = 0; i < n; i++) {
+		if (!g || !same(g->from, &d[i].from))
+			g = group_find(p, &d[i].from);
+		if (g->first == END)
+			g->first = (uint32_t)i;
+		else
+			p->next[g->last] = (uint32_t)i;
+		g->last = (uint32_t)i;
+		p->next[i] = END;
+	}
+	for (size_t k = 0; k < p->groups; k++)
+		for (uint32_t i = p->group[k].first; i != END; i = p->next[i])
+			take(f, &d[i], at++);
+}
+
+/* ---- pools and receivers -------------------------------------------------- */
+
+static struct share wanted_by(struct fanout_private *p, const struct pool *pool, size_t n)
+{
+	size_t k = 0;
+
+	if (pool->everyone && !pool->never)
+		return (struct share){ p->all.data, p->all.from, n };
+	for (size_t i = 0; i < n; i++) {
+		if (!classify_wants(pool, &p->subject[i]))
+			continue;
+		p->wanted.data[k] = p->all.data[i];
+		p->wanted.from[k++] = p->all.from[i];
+	}
+	return (struct share){ p->wanted.data, p->wanted.from, k };
+}
+
+static void pick_receivers(struct fanout_private *p, struct pool *pool, const struct share *s)
+{
+	for (size_t i = 0; i < s->n; i++)
+		p->pick[i] = (uint32_t)pool->balance->pick(&s->from[i]->addr, pool->n, &pool->turn);
+}
+
+/* The part of `s` that the balance gave to receiver `k`. */
+static struct share picked_for(struct fanout_private *p, const struct share *s, size_t k)
+{
+	size_t n = 0;
+
+	for (size_t i = 0; i < s->n; i++) {
+		if (p->pick[i] != k)
+			continue;
+		p->picked.data[n] = s->data[i];
+		p->picked.from[n++] = s->from[i];
+	}
+	return (struct share){ p->picked.data, p->picked.from, n };
+}
+
+/* One in `frequency`: the first is sent, then frequency - 1 are left out. */
+static struct share sampled_for(struct fanout_private *p, const struct share *s, struct receiver *r)
+{
+	size_t n = 0;
+
+	for (size_t i = 0; i < s->n; i++) {
+		if (r->countdown > 0) {
+			r->countdown--;
+			continue;
+		}
+		r->countdown = r->frequency - 1;
+		p->sampled.data[n] = s->data[i];
+		p->sampled.from[n++] = s->from[i];
+	}
+	r->sampled += s->n - n;
+	return (struct share){ p->sampled.data, p->sampled.from, n };
+}
+
+/* -x: sleep after each datagram, also after those that were sampled out. */
+static void send_slowly(struct fanout *f, struct receiver *r, const struct share *s, uint64_t now_ns)
+{
+	const struct timespec pause = { r->delay_us / 1000000, (long)(r->delay_us % 1000000) * 1000 };
+
+	for (size_t i = 0; i < s->n; i++) {
+		struct share one = { s->data + i, s->from + i, 1 };
+
+		one = sampled_for(f->priv, &one, r);
+		if (one.n)
+			r->kind->send(r, f->outlet, &one, now_ns);
+		nanosleep(&pause, NULL);
+	}
+}
+
+static void give(struct fanout *f, struct receiver *r, struct share s, uint64_t now_ns)
+{
+	if (r->delay_us) {
+		send_slowly(f, r, &s, now_ns);
+		return;
+	}
+	if (r->frequency > 1)
+		s = sampled_for(f->priv, &s, r);
+	if (s.n)
+		r->kind->send(r, f->outlet, &s, now_ns);
+}
+
+static void fanout_pool(struct fanout *f, struct pool *pool, size_t n, uint64_t now_ns)
+{
+	const struct share wanted = wanted_by(f->priv, pool, n);
+
+	if (pool->balance)
+		pick_receivers(f->priv, pool, &wanted);
+	for (size_t k = 0; k < pool->n; k++) {
+		struct receiver *r = pool->receivers[k];
+		struct share s = wanted;
+
+		r->received += n;
+		r->filtered += n - wanted.n;
+		if (pool->balance) {
+			s = picked_for(f->priv, &wanted, k);
+			r->balanced += wanted.n - s.n;
+		}
+		give(f, r, s, now_ns);
+	}
+}
+
+void fanout_batch(struct fanout *f, const struct batch *b, uint64_t now_ns)
+{
+	for (size_t at = 0, n; at < b->n; at += n) {
+		n = b->n - at < ROOM ? b->n - at : ROOM;
+		arrange(f, b->d + at, n);
+		for (size_t i = 0; i < f->receivers->npools; i++)
+			fanout_pool(f, &f->receivers->pools[i], n, now_ns);
+	}
+}

@@ -1,0 +1,226 @@
+/*
+ * receivers.c - the set of pools in force: put together, opened, replaced.
+ * What files and words say is read in receivers_read.c.
+ */
+#include "receivers.h"
+
+#include <ifaddrs.h>
+#include <netinet/in.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "base/strbuf.h"
+
+void receivers_init(struct receivers *rs)
+{
+	memset(rs, 0, sizeof(*rs));
+}
+
+static void receiver_free(struct receiver *r)
+{
+	free(r->label);
+	free(r);
+}
+
+static void pools_free(struct receivers *rs)
+{
+	for (size_t i = 0; i < rs->npools; i++) {
+		for (size_t k = 0; k < rs->pools[i].n; k++)
+			receiver_free(rs->pools[i].receivers[k]);
+		free(rs->pools[i].receivers);
+		free(rs->pools[i].label);
+	}
+	free(rs->pools);
+	rs->pools = NULL;
+	rs->npools = 0;
+}
+
+void receivers_clear(struct receivers *rs, struct outlet *o)
+{
+	for (size_t i = 0; i < rs->npools; i++)
+		for (size_t k = 0; k < rs->pools[i].n; k++)
+			rs->pools[i].receivers[k]->kind->close(rs->pools[i].receivers[k], o);
+	pools_free(rs);
+	receivers_init(rs);
+}
+
+struct pool *receivers_add_pool(struct receivers *rs, const char *label)
+{
+	struct pool *p;
+	unsigned twins = 1;
+
+	for (size_t i = 0; i < rs->npools; i++) {
+		size_t n = strlen(label);
+
+		if (strncmp(rs->pools[i].label, label, n) == 0 &&
+		    (rs->pools[i].label[n] == '\0' || rs->pools[i].label[n] == '#'))
+			twins++;
+	}
+	rs->pools = xrealloc(rs->pools, (rs->npools + 1) * sizeof(*rs->pools));
+	p = &rs->pools[rs->npools++];
+	memset(p, 0, sizeof(*p));
+	p->everyone = true;
+	p->label = xmalloc(strlen(label) + 16);
+	/* Statistics need a name that only one pool has. */
+	if (twins > 1)
+		sprintf(p->label, "%s#%u", label, twins);
+	else
+		strcpy(p->label, label);
+	return p;
+}
+
+bool receivers_spoof(const struct receivers *rs)
+{
+	for (size_t i = 0; i < rs->npools; i++)
+		for (size_t k = 0; k < rs->pools[i].n; k++)
+			if (rs->pools[i].receivers[k]->transparent)
+				return true;
+	return false;
+}
+
+size_t receivers_count(const struct receivers *rs)
+{
+	size_t n = 0;
+
+	for (size_t i = 0; i < rs->npools; i++)
+		n += rs->pools[i].n;
+	return n;
+}
+
+/* Whether an address is one of this host's. */
+static bool is_local(const struct addr *a)
+{
+	struct ifaddrs *list, *i;
+	bool found = addr_is_zero(a) || (addr_is4(a) && a->b[12] == 127);
+
+	if (found || getifaddrs(&list) < 0)
+		return found;
+	for (i = list; i && !found; i = i->ifa_next) {
+		struct sockaddr_storage ss;
+		struct endpoint e;
+
+		if (!i->ifa_addr || (i->ifa_addr->sa_family != AF_INET && i->ifa_addr->sa_family != AF_INET6))
+			continue;
+		memset(&ss, 0, sizeof(ss));
+		memcpy(&ss, i->ifa_addr, i->ifa_addr->sa_family == AF_INET ? sizeof(struct sockaddr_in)
+									    : sizeof(struct sockaddr_in6));
+		endpoint_from_sockaddr(&e, &ss);
+		found = addr_equal(&e.addr, a);
+	}
+	freeifaddrs(list);
+	return found;
+}
+
+const struct receiver *receivers_find_loop(const struct receivers *rs, const struct endpoint *listen)
+{
+	for (size_t i = 0; i < rs->npools; i++) {
+		for (size_t k = 0; k < rs->pools[i].n; k++) {
+			const struct endpoint *to = &rs->pools[i].receivers[k]->to;
+
+			if (to->port != listen->port)
+				continue;
+			if (listen->any || addr_is_zero(&listen->addr) ? is_local(&to->addr)
+								       : addr_equal(&to->addr, &listen->addr))
+				return rs->pools[i].receivers[k];
+		}
+	}
+	return NULL;
+}
+
+void receivers_open(struct receivers *rs, struct outlet *o)
+{
+	for (size_t i = 0; i < rs->npools; i++) {
+		for (size_t k = 0; k < rs->pools[i].n; k++) {
+			struct receiver *r = rs->pools[i].receivers[k];
+
+			if (!r->keep)
+				r->kind->open(r, o);
+			r->keep = false;
+		}
+	}
+}
+
+static bool is_twin(const struct receiver *a, const struct receiver *b)
+{
+	return strcmp(a->label, b->label) == 0 && a->ttl == b->ttl && a->source_port == b->source_port &&
+	       a->transparent == b->transparent && a->kind == b->kind;
+}
+
+/* The place in `rs` of the receiver that `r` of the pool `label` is, or NULL. */
+static struct receiver **twin_find(struct receivers *rs, const char *label, const struct receiver *r)
+{
+	for (size_t i = 0; i < rs->npools; i++) {
+		if (strcmp(rs->pools[i].label, label) != 0)
+			continue;
+		for (size_t k = 0; k < rs->pools[i].n; k++)
+			if (!rs->pools[i].receivers[k]->keep && is_twin(rs->pools[i].receivers[k], r))
+				return &rs->pools[i].receivers[k];
+	}
+	return NULL;
+}
+
+static void counts_add(struct receiver *sum, const struct receiver *r)
+{
+	sum->received += r->received;
+	sum->filtered += r->filtered;
+	sum->balanced += r->balanced;
+	sum->sampled += r->sampled;
+	sum->family += r->family;
+	sum->out.counts.sent += r->out.counts.sent;
+	sum->out.counts.sent_octets += r->out.counts.sent_octets;
+	sum->out.counts.eagain += r->out.counts.eagain;
+	sum->out.counts.emsgsize += r->out.counts.emsgsize;
+	sum->out.counts.refused += r->out.counts.refused;
+	sum->out.counts.unreachable += r->out.counts.unreachable;
+	sum->out.counts.other += r->out.counts.other;
+	sum->out.counts.calls += r->out.counts.calls;
+	sum->out.counts.icmp_errors += r->out.counts.icmp_errors;
+	sum->out.counts.runs += r->out.counts.runs;
+}
+
+void receivers_adopt(struct receivers *now, struct receivers *fresh, struct outlet *o)
+{
+	struct receiver removed = now->removed;
+
+	for (size_t i = 0; i < fresh->npools; i++) {
+		for (size_t k = 0; k < fresh->pools[i].n; k++) {
+			struct receiver *r = fresh->pools[i].receivers[k];
+			struct receiver **old = twin_find(now, fresh->pools[i].label, r), *kept;
+
+			if (!old)
+				continue;
+			/* The old one goes on under what the new one says; the new one is closed in its place. */
+			kept = *old;
+			*old = r;
+			r->keep = true;		/* nothing to count, nothing to close */
+			kept->keep = true;
+			kept->delay_us = r->delay_us;
+			if (kept->frequency != r->frequency)
+				kept->countdown = 0;
+			kept->frequency = r->frequency;
+			fresh->pools[i].receivers[k] = kept;
+		}
+	}
+	for (size_t i = 0; i < now->npools; i++) {
+		for (size_t k = 0; k < now->pools[i].n; k++) {
+			struct receiver *r = now->pools[i].receivers[k];
+
+			if (r->keep)
+				continue;
+			counts_add(&removed, r);
+			r->kind->close(r, o);
+		}
+	}
+	pools_free(now);
+	*now = *fresh;
+	now->removed = removed;
+	receivers_init(fresh);
+	receivers_open(now, o);
+}
+
+uint64_t receiver_losses(const struct receiver *r)
+{
+	const struct sender_counts *c = &r->out.counts;
+
+	return r->family + c->eagain + c->emsgsize + c->refused + c->unreachable + c->other;
+}

@@ -1,0 +1,552 @@
+/*
+ * receivers_read.c - samplicator's words and file, pmacct's tee_receivers map.
+ *
+ * Where these differ from the programs that they come from (receivers.conf(5)
+ * has the list): a prefix with host bits is normalised, with a warning, instead
+ * of never matching; IPv6 masks hold to the last bit; `[::1]:8000` names a
+ * port; no line is too long and no entry has too many receivers; a comment may
+ * touch the word before it; a duplicate id is an error.  Every error of a file
+ * is told, not only the first.
+ */
+#include <ctype.h>
+#include <errno.h>
+#include <limits.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "base/log.h"
+#include "base/strbuf.h"
+#include "replicator/classify.h"
+
+/* ---- messages ------------------------------------------------------------- */
+
+static void say_where(char *buf, size_t n, struct place at)
+{
+	if (at.line)
+		snprintf(buf, n, "%s:%u", at.file, at.line);
+	else
+		snprintf(buf, n, "%s", at.file);
+}
+
+/* "file:line: what: "value": expected ..." */
+static int complain(struct receivers *rs, struct place at, const char *what, const char *value,
+		    const char *expected)
+{
+	char where[512];
+
+	say_where(where, sizeof(where), at);
+	log_error("%s: %s: \"%.200s\": %s", where, what, value, expected);
+	rs->errors++;
+	return -1;
+}
+
+static void warn(struct receivers *rs, struct place at, const char *what, const char *value, const char *text)
+{
+	char where[512];
+
+	say_where(where, sizeof(where), at);
+	log_warn("%s: %s: \"%.200s\": %s", where, what, value, text);
+	rs->warnings++;
+}
+
+/* ---- numbers -------------------------------------------------------------- */
+
+/* Decimal digits up to `end`, no sign, no blank; false when it is anything else or above max. */
+static bool number(const char *p, const char *end, uint64_t max, uint64_t *v)
+{
+	*v = 0;
+	if (p == end)
+		return false;
+	for (; p < end; p++) {
+		if (*p < '0' || *p > '9' || *v > (max - (uint64_t)(*p - '0')) / 10)
+			return false;
+		*v = *v * 10 + (uint64_t)(*p - '0');
+	}
+	return true;
+}
+
+static bool number_all(const char *text, uint64_t max, uint64_t *v)
+{
+	return number(text, text + strlen(text), max, v);
+}
+
+static int resolve(struct endpoint *e, const char *host, const char *port, const struct receiver_defaults *d,
+		   const char **why)
+{
+	struct addr a;
+	uint64_t v;
+
+	if (d->no_lookup && (!addr_parse(&a, host) || (port && !number_all(port, UINT16_MAX, &v)))) {
+		*why = "names are not looked up here";
+		return -1;
+	}
+	return endpoint_resolve(e, host, port, d->family, why);
+}
+
+/* ---- a receiver word ------------------------------------------------------ */
+
+/* HOST[/PORT[/FREQ[,TTL]]], cut into its parts. */
+struct word {
+	char host[256];
+	char port[64];		/* "" when there is none */
+	uint32_t frequency;
+	uint8_t ttl;		/* 0: none given */
+};
+
+#define WORD_EXPECTED "expected HOST[/PORT[/FREQ[,TTL]]]"
+
+static bool copy_part(char *to, size_t n, const char *from, const char *end)
+{
+	if ((size_t)(end - from) >= n)
+		return false;
+	memcpy(to, from, (size_t)(end - from));
+	to[end - from] = '\0';
+	return true;
+}
+
+/* FREQ[,TTL]; NULL, or what was expected. */
+static const char *cut_frequency(struct word *w, const char *p)
+{
+	const char *comma = strchr(p, ',');
+	const char *end = comma ? comma : p + strlen(p);
+	uint64_t v;
+
+	if (end > p) {
+		if (!number(p, end, UINT32_MAX, &v) || v == 0)
+			return "expected FREQ to be 1 or more: one datagram in FREQ is sent";
+		w->frequency = (uint32_t)v;
+	} else if (!comma) {
+		return "expected FREQ after the second slash";
+	}
+	if (comma) {
+		if (!number_all(comma + 1, 255, &v) || v == 0)
+			return "expected TTL to be 1 to 255";
+		w->ttl = (uint8_t)v;
+	}
+	return NULL;
+}
+
+/* NULL, or what was expected. */
+static const char *cut_word(struct word *w, const char *text)
+{
+	const char *p = text, *end, *slash;
+
+	memset(w, 0, sizeof(*w));
+	w->frequency = 1;
+	if (*p == '[') {
+		end = strchr(p, ']');
+		if (!end)
+			return "expected ] behind the IPv6 address";
+		p++;
+	} else {
+		end = p + strcspn(p, "/");
+		/* host:port, as everybody writes it; with two colons it is an IPv6 address. */
+		if (memchr(p, ':', (size_t)(end - p)) == strrchr(p, ':') && strchr(p, ':') && strchr(p, ':') < end)
+			end = strchr(p, ':');
+	}
+	if (end == p || !copy_part(w->host, sizeof(w->host), p, end))
+		return WORD_EXPECTED;
+	p = end + (*end == ']');
+	if (*p == '\0')
+		return NULL;
+	if (*p != '/' && *p != ':')
+		return WORD_EXPECTED;
+	p++;
+	slash = p + strcspn(p, "/");
+	if (!copy_part(w->port, sizeof(w->port), p, slash))
+		return WORD_EXPECTED;
+	if (*slash == '\0')
+		return strchr(w->port, ',') ? "expected a TTL behind the second slash: HOST/PORT/FREQ,TTL" : NULL;
+	return cut_frequency(w, slash + 1);
+}
+
+/*
+ * A port: number, service, A-B or A+N (N ports from A).  NULL with first and
+ * count, or what was expected; service is set when it is to be looked up.
+ */
+static const char *port_range(const char *text, uint32_t *first, uint32_t *count, bool *service)
+{
+	const char *mark = text + strspn(text, "0123456789");
+	uint64_t a, b;
+
+	*service = false;
+	*count = 1;
+	*first = RECEIVER_PORT;
+	if (*text == '\0')
+		return NULL;
+	if (mark == text) {
+		*service = true;
+		return NULL;
+	}
+	if (!number(text, mark, UINT16_MAX, &a) || a == 0)
+		return "expected a port, 1 to 65535";
+	*first = (uint32_t)a;
+	if (*mark == '\0')
+		return NULL;
+	if ((*mark != '-' && *mark != '+') || !number_all(mark + 1, UINT16_MAX, &b))
+		return "expected a port, A-B or A+N";
+	if (*mark == '+' ? b == 0 || a + b - 1 > UINT16_MAX : b < a)
+		return "expected a range of ports that is not empty and ends at 65535 or before";
+	*count = (uint32_t)(*mark == '+' ? b : b - a + 1);
+	return NULL;
+}
+
+static struct receiver *pool_add(struct pool *pool, const struct endpoint *to, const struct word *w,
+				 const struct receiver_defaults *d)
+{
+	struct receiver *r = xcalloc(1, sizeof(*r));
+	char text[ENDPOINT_TEXT];
+	unsigned twins = 1;
+
+	endpoint_print(to, text);
+	for (size_t i = 0; i < pool->n; i++) {
+		const struct receiver *q = pool->receivers[i];
+
+		twins += q->to.port == to->port && addr_equal(&q->to.addr, &to->addr);
+	}
+	r->label = xmalloc(sizeof(text) + 16);
+	if (twins > 1)
+		sprintf(r->label, "%s#%u", text, twins);
+	else
+		strcpy(r->label, text);
+	r->to = *to;
+	r->frequency = w->frequency;
+	r->ttl = w->ttl;
+	r->transparent = d->transparent;
+	r->delay_us = d->delay_us;
+	r->options = d->options;
+	r->kind = d->transparent ? &sender_transparent : &sender_udp;
+	r->out.fd = -1;
+	/* In powers of two. */
+	if ((pool->n & (pool->n - 1)) == 0)
+		pool->receivers = xrealloc(pool->receivers,
+					   (pool->n ? 2 * pool->n : 1) * sizeof(struct receiver *));
+	pool->receivers[pool->n++] = r;
+	return r;
+}
+
+int receivers_add_word(struct receivers *rs, struct pool *pool, const char *text,
+		       const struct receiver_defaults *d, struct place at)
+{
+	struct word w;
+	struct endpoint to;
+	uint32_t first, count;
+	bool service;
+	const char *why = cut_word(&w, text);
+	char port[16];
+
+	if (!why)
+		why = port_range(w.port, &first, &count, &service);
+	if (why)
+		return complain(rs, at, "receiver", text, why);
+	snprintf(port, sizeof(port), "%u", first);
+	if (resolve(&to, w.host, service ? w.port : port, d, &why) < 0)
+		return complain(rs, at, "receiver", text, why);
+	if (to.any || addr_is_zero(&to.addr) || to.port == 0)
+		return complain(rs, at, "receiver", text, "expected an address and a port to send to");
+	if (receivers_count(rs) + count > RECEIVERS_MAX)
+		return complain(rs, at, "receiver", text, "expected no more than 8192 receivers in all");
+	for (uint32_t i = 0; i < count; i++) {
+		struct endpoint one = to;
+
+		one.port = (uint16_t)(to.port + i);
+		pool_add(pool, &one, &w, d);
+	}
+	return 0;
+}
+
+/* ---- samplicator's file --------------------------------------------------- */
+
+/* A dotted mask to its length; false when it has holes. */
+static bool dotted_mask(const char *text, unsigned *bits)
+{
+	struct addr a;
+	uint32_t m, inverse;
+
+	if (!addr_parse(&a, text) || !addr_is4(&a))
+		return false;
+	m = addr_host4(&a);
+	inverse = ~m;
+	if (inverse & (inverse + 1))
+		return false;
+	for (*bits = 0; m; m <<= 1)
+		(*bits)++;
+	return true;
+}
+
+/* SRC[/MASK] of an entry into `pool`; 0, or -1 after complaining. */
+static int entry_source(struct receivers *rs, struct pool *pool, const char *text,
+			const struct receiver_defaults *d, struct place at)
+{
+	const char *slash = strchr(text, '/'), *end = slash ? slash : text + strlen(text), *why;
+	char host[256];
+	struct endpoint src;
+	unsigned bits, width;
+	uint64_t v;
+	struct addr masked;
+
+	if (!copy_part(host, sizeof(host), text, end) || host[0] == '\0' || strcmp(host, "*") == 0)
+		return complain(rs, at, "source", text, "expected SRC[/MASK], an address or a name");
+	if (resolve(&src, host, NULL, d, &why) < 0)
+		return complain(rs, at, "source", text, why);
+	width = bits = addr_is4(&src.addr) ? 32 : 128;
+	if (slash && number_all(slash + 1, width, &v))
+		bits = (unsigned)v;
+	else if (slash && (width == 128 || !dotted_mask(slash + 1, &bits)))
+		return complain(rs, at, "source", text, width == 128 ? "expected a prefix length, 0 to 128" :
+				"expected a prefix length, 0 to 32, or a mask as 255.255.0.0");
+	masked = addr_mask_family(&src.addr, bits);
+	if (!addr_equal(&masked, &src.addr)) {
+		char kept[ADDR_TEXT + 64];
+
+		snprintf(kept, sizeof(kept), "has host bits, taken as %s/%u", addr_print(&masked, host), bits);
+		warn(rs, at, "source", text, kept);
+	}
+	/* 0.0.0.0 means everybody, whatever its mask; so does a mask that asks for nothing. */
+	pool->everyone = bits == 0 || addr_is_zero(&masked);
+	pool->source = (struct prefix){ masked, (uint8_t)(bits + (width == 32 ? 96 : 0)) };
+	classify_compile(pool);
+	return 0;
+}
+
+/* The colon that ends SRC: behind the bracket of an IPv6 address. */
+static char *entry_colon(char *line)
+{
+	char *p = line;
+
+	if (*p == '[') {
+		p = strchr(p, ']');
+		if (!p)
+			return NULL;
+	}
+	return strchr(p, ':');
+}
+
+static char *skip_blanks(char *p)
+{
+	while (isspace((unsigned char)*p))
+		p++;
+	return p;
+}
+
+static void entry_line(struct receivers *rs, char *line, const struct receiver_defaults *d, struct place at)
+{
+	char *colon, *end, *word, *save;
+	struct pool *pool;
+	const unsigned errors = rs->errors;
+
+	line[strcspn(line, "#")] = '\0';
+	line = skip_blanks(line);
+	if (*line == '\0')
+		return;
+	colon = entry_colon(line);
+	if (!colon) {
+		complain(rs, at, "entry", line, "expected SRC[/MASK]: RECEIVER ...");
+		return;
+	}
+	*colon = '\0';
+	for (end = colon; end > line && isspace((unsigned char)end[-1]); )
+		*--end = '\0';
+	word = strtok_r(colon + 1, " \t\r\n\v\f", &save);
+	pool = receivers_add_pool(rs, line);
+	if (entry_source(rs, pool, line, d, at) < 0)
+		return;
+	if (!word)
+		warn(rs, at, "entry", line, "has no receivers, ignored");
+	for (; word; word = strtok_r(NULL, " \t\r\n\v\f", &save))
+		receivers_add_word(rs, pool, word, d, at);
+	if (pool->n == 0 && rs->errors == errors) {
+		free(pool->label);
+		rs->npools--;
+	}
+}
+
+/* ---- pmacct's map --------------------------------------------------------- */
+
+bool tag_filter_accepts(const char *list, uint64_t tag, bool *lawful)
+{
+	const char *p = list;
+	bool accepted = false, decided = false;
+
+	*lawful = true;
+	for (unsigned n = 0; *p; n++) {
+		const char *end = p + strcspn(p, ","), *from = p + (*p == '-'), *dash = memchr(from, '-', (size_t)(end - from));
+		uint64_t low, high;
+
+		if (n == 96 || !number(from, dash ? dash : end, UINT64_MAX, &low) ||
+		    (dash && !number(dash + 1, end, UINT64_MAX, &high))) {
+			*lawful = false;
+			return false;
+		}
+		high = dash ? high : low;
+		/* A negative element decides at once, whether it holds the tag or not. */
+		if (!decided && (*p == '-' || (tag >= low && tag <= high))) {
+			accepted = *p == '-' ? tag < low || tag > high : true;
+			decided = true;
+		}
+		p = *end ? end + 1 : end;
+	}
+	return accepted;
+}
+
+/* A line of the map while its keys are read. */
+struct map_line {
+	char *ip, *balance, *tag;
+	uint64_t id, source_port;
+};
+
+static const char *map_key(struct map_line *m, const char *key, char *value)
+{
+	if (strcmp(key, "ip") == 0)
+		m->ip = value;
+	else if (strcmp(key, "balance-alg") == 0)
+		m->balance = value;
+	else if (strcmp(key, "tag") == 0)
+		m->tag = value;
+	else if (strcmp(key, "id") == 0)
+		return number_all(value, UINT32_MAX, &m->id) && m->id ? NULL : "expected a number, 1 to 4294967295";
+	else if (strcmp(key, "src_port") == 0)
+		return number_all(value, UINT16_MAX, &m->source_port) ? NULL : "expected a port, 0 to 65535";
+	else if (strncmp(key, "kafka_", 6) == 0 || strncmp(key, "zmq_", 4) == 0)
+		return "Kafka and ZeroMQ are not supported; expected ip=";
+	else
+		return "unknown key; expected id, ip, tag, balance-alg or src_port";
+	return NULL;
+}
+
+static void map_receivers(struct receivers *rs, struct pool *pool, const struct map_line *m,
+			  const struct receiver_defaults *d, struct place at)
+{
+	char *save, *one;
+
+	for (one = strtok_r(m->ip, ",", &save); one; one = strtok_r(NULL, ",", &save)) {
+		const char *behind = one[0] == '[' && strchr(one, ']') ? strchr(one, ']') : one;
+
+		if (!strchr(behind, ':') || strchr(one, '/')) {
+			complain(rs, at, "ip", one, "expected HOST:PORT or [ADDR]:PORT");
+			continue;
+		}
+		receivers_add_word(rs, pool, one, d, at);
+	}
+	for (size_t i = 0; i < pool->n; i++)
+		pool->receivers[i]->source_port = d->transparent ? 0 : (uint16_t)m->source_port;
+}
+
+static void map_balance(struct receivers *rs, struct pool *pool, const char *name, struct place at)
+{
+	pool->balance = balance_find(name);
+	if (!pool->balance)
+		complain(rs, at, "balance-alg", name, balance_names);
+	else if (pool->balance->splits && pool->n > 1)
+		warn(rs, at, "balance-alg", name, "splits the datagrams of one exporter: NetFlow v9 and IPFIX "
+		     "templates reach one receiver, records another");
+}
+
+static void map_line(struct receivers *rs, char *line, const struct receiver_defaults *d, struct place at)
+{
+	struct map_line m = { 0 };
+	char *save, *word, label[32];
+	struct pool *pool;
+	bool lawful = true;
+
+	line = skip_blanks(line);
+	if (*line == '\0' || *line == '!' || *line == '#')
+		return;
+	for (word = strtok_r(line, " \t\r\n\v\f", &save); word; word = strtok_r(NULL, " \t\r\n\v\f", &save)) {
+		char *equals = strchr(word, '=');
+		const char *why;
+
+		if (!equals) {
+			complain(rs, at, "map", word, "expected key=value");
+			continue;
+		}
+		*equals = '\0';
+		why = map_key(&m, word, equals + 1);
+		if (why)
+			complain(rs, at, word, equals + 1, why);
+	}
+	if (!m.id || !m.ip) {
+		complain(rs, at, "map", m.id ? "ip" : "id", "is missing; expected id=NUMBER ip=HOST:PORT[,...]");
+		return;
+	}
+	snprintf(label, sizeof(label), "pool %llu", (unsigned long long)m.id);
+	for (size_t i = 0; i < rs->npools; i++)
+		if (strcmp(rs->pools[i].label, label) == 0)
+			complain(rs, at, "id", label + 5, "another pool has this id");
+	pool = receivers_add_pool(rs, label);
+	map_receivers(rs, pool, &m, d, at);
+	if (m.balance)
+		map_balance(rs, pool, m.balance, at);
+	if (m.tag)
+		pool->never = !tag_filter_accepts(m.tag, 0, &lawful);
+	if (!lawful)
+		complain(rs, at, "tag", m.tag, "expected N, -N, A-B, -A-B, with commas between, at most 96");
+	else if (pool->never)
+		warn(rs, at, "tag", m.tag, "there is no pre_tag_map, every datagram has tag 0: this pool gets none");
+}
+
+/* ---- files ---------------------------------------------------------------- */
+
+static int read_lines(struct receivers *rs, const char *origin, FILE *f, const struct receiver_defaults *d, bool map)
+{
+	const unsigned errors = rs->errors;
+	struct place at = { origin, 0 };
+	char *line = NULL;
+	size_t room = 0;
+	ssize_t n;
+
+	while (errno = 0, (n = getline(&line, &room, f)) >= 0) {
+		at.line++;
+		if (strlen(line) != (size_t)n)
+			complain(rs, at, "line", line, "holds a NUL byte");
+		else if (map)
+			map_line(rs, line, d, at);
+		else
+			entry_line(rs, line, d, at);
+	}
+	if (ferror(f)) {
+		log_error_errno("%s", origin);
+		rs->errors++;
+	}
+	free(line);
+	return rs->errors == errors ? 0 : -1;
+}
+
+static int read_file(struct receivers *rs, const char *path, const struct receiver_defaults *d, bool map)
+{
+	FILE *f = fopen(path, "re");
+	int result;
+
+	if (!f) {
+		log_error_errno("%s", path);
+		rs->errors++;
+		return -1;
+	}
+	result = read_lines(rs, path, f, d, map);
+	fclose(f);
+	return result;
+}
+
+int receivers_read(struct receivers *rs, const char *path, const struct receiver_defaults *d)
+{
+	return read_file(rs, path, d, false);
+}
+
+int receivers_read_map(struct receivers *rs, const char *path, const struct receiver_defaults *d)
+{
+	return read_file(rs, path, d, true);
+}
+
+int receivers_read_text(struct receivers *rs, const char *origin, const char *text, size_t n,
+			const struct receiver_defaults *d, bool map)
+{
+	FILE *f = n ? fmemopen((void *)(uintptr_t)text, n, "r") : NULL;
+	int result;
+
+	if (!f)
+		return n ? -1 : 0;
+	result = read_lines(rs, origin, f, d, map);
+	fclose(f);
+	return result;
+}

@@ -1,0 +1,64 @@
+/*
+ * settings.h - what the command line and the configuration file say.
+ *
+ * Two forms: samplicator's options and receiver words, to take its place as it
+ * is; and --config FILE in the grammar of nfacctd's files, which also takes
+ * the tee keys of pmacct.
+ */
+#ifndef REPLICATOR_SETTINGS_H
+#define REPLICATOR_SETTINGS_H
+
+#include "base/conf.h"
+#include "replicator/receivers.h"
+
+/* A file of receivers. */
+struct source_file {
+	const char *path;
+	bool map;			/* pmacct's tee_receivers; else samplicator's */
+	struct receiver_defaults defaults;
+};
+
+/* One tee of `plugins:`. */
+struct tee {
+	char *name;
+	char *receivers;		/* tee_receivers */
+	bool transparent;
+	uint64_t send_buffer;
+	char *source_ip;
+	uint32_t precedence;		/* IP precedence, 0 to 7 */
+};
+
+struct settings {
+	char *listen_ip;
+	uint32_t listen_port;		/* 0: the default of the form that is used */
+	char *listen_service;		/* -p with a service name */
+	struct endpoint listen;		/* the three above, resolved */
+	uint64_t receive_buffer, send_buffer;	/* bytes; 0: ours */
+	uint32_t datagram_max;
+	int family;			/* 0, 4, 6 */
+	bool transparent, no_checksum, background, check, debug;
+	uint32_t delay_us;		/* of the receivers on the command line */
+	uint32_t idle_ms;		/* end when nothing came for so long; 0: never */
+	char *pid_file, *stats_file, *log_file, *syslog;
+	char *plugins, *receivers;	/* --config's keys */
+	struct source_file *files;
+	size_t nfiles;
+	char **words;			/* receivers on the command line */
+	size_t nwords;
+	struct tee *tees;
+	size_t ntees;
+	struct conf conf;
+};
+
+enum { SETTINGS_GO = -1 };
+
+extern const struct conf_key settings_keys[];
+extern const size_t settings_nkeys;
+
+/* SETTINGS_GO, or the status to exit with, after saying why on stderr (--help: on stdout). */
+int settings_parse(struct settings *s, int argc, char **argv);
+void settings_clear(struct settings *s);
+/* Read all files and words into `rs`, which is empty; -1 when there was an error (logged). */
+int settings_receivers(const struct settings *s, struct receivers *rs);
+
+#endif /* REPLICATOR_SETTINGS_H */
