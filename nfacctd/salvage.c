@@ -11,10 +11,10 @@
 #include <unistd.h>
 
 static int open_at(struct salvage_file *s, const char *base, const char *plugin, uint64_t run_id,
-		   uint64_t purge)
+		   uint64_t purge, const char *suffix)
 {
-	int n = snprintf(s->path, sizeof(s->path), "%s.%s.%" PRIu64 ".%" PRIu64 ".sql", base, plugin,
-			 run_id, purge);
+	int n = snprintf(s->path, sizeof(s->path), "%s.%s.%" PRIu64 ".%" PRIu64 ".%s", base, plugin,
+			 run_id, purge, suffix);
 	int fd;
 
 	if (n < 0 || (size_t)n >= sizeof(s->path)) {
@@ -31,13 +31,14 @@ static int open_at(struct salvage_file *s, const char *base, const char *plugin,
 	return s->f ? 0 : -1;
 }
 
-int salvage_open(struct salvage_file *s, const struct plugin_settings *p, uint64_t run_id, uint64_t purge)
+int salvage_open(struct salvage_file *s, const struct plugin_settings *p, uint64_t run_id,
+		 uint64_t purge, const char *suffix)
 {
 	const char *bases[] = { p->sql_recovery_logfile, "/var/lib/nfacctd/unwritten", "./unwritten" };
 
 	memset(s, 0, sizeof(*s));
 	for (size_t i = 0; i < sizeof(bases) / sizeof(bases[0]); i++)
-		if (bases[i] && *bases[i] && open_at(s, bases[i], p->name, run_id, purge) == 0)
+		if (bases[i] && *bases[i] && open_at(s, bases[i], p->name, run_id, purge, suffix) == 0)
 			return 0;
 	return -1;
 }

@@ -17,11 +17,12 @@ struct salvage_file {
 };
 
 /*
- * <base>.<plugin>.<run>.<purge>.sql with base sql_recovery_logfile, else
+ * <base>.<plugin>.<run>.<purge>.<suffix> with base sql_recovery_logfile, else
  * /var/lib/nfacctd/unwritten, else ./unwritten: the first that can be written.
  * 0, or -1 with errno.
  */
-int salvage_open(struct salvage_file *s, const struct plugin_settings *p, uint64_t run_id, uint64_t purge);
+int salvage_open(struct salvage_file *s, const struct plugin_settings *p, uint64_t run_id,
+		 uint64_t purge, const char *suffix);
 /* Flush and rename when `err` is 0, else remove; the outcome as 0 or -1 with errno. */
 int salvage_close(struct salvage_file *s, int err);
 

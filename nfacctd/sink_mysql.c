@@ -475,7 +475,8 @@ static bool told_lately(const struct sink_mysql *s)
 {
 	uint64_t last = s->trouble_us;
 
-	return last && !log_allow(&last, clock_mono_ns() / 1000, SAY_AGAIN_SECONDS * UINT64_C(1000000));
+	return s->trouble == 1 && last &&
+	       !log_allow(&last, clock_mono_ns() / 1000, SAY_AGAIN_SECONDS * UINT64_C(1000000));
 }
 
 /*
@@ -866,7 +867,7 @@ static int mysql_salvage(void *sink, const struct purge *p)
 	if (!name_groups_make(&g, s->table, SQL_TABLE_NAME_MAX + 1, true, s->p, s->l,
 			      p->slot ? p->slot : p->deadline, p->rows, p->nrows))
 		return -1;
-	err = salvage_open(&file, s->p, s->run_id, p->id);
+	err = salvage_open(&file, s->p, s->run_id, p->id, "sql");
 	if (err == 0) {
 		err = salvage_rows(file.f, s, &g, p);
 		err = salvage_close(&file, err);

@@ -1,0 +1,265 @@
+/*
+ * row_text.c - see row_text.h.  A row is the key's primitives in the order of
+ * primitives.def, tcp_flags among them, then the counters.
+ */
+#include "nfacctd/row_text.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+#include <time.h>
+
+/* What JSON writes without quotes, and how wide the column of the formatted output is. */
+static const struct {
+	bool number;
+	unsigned width;
+} forms[] = {
+	[PRIM_TAG] = { true, 10 }, [PRIM_MAC] = { false, 17 }, [PRIM_NUM] = { true, 10 },
+	[PRIM_HEX] = { false, 5 }, [PRIM_PROTO] = { false, 10 }, [PRIM_HOST] = { false, 45 },
+	[PRIM_NET] = { false, 45 }, [PRIM_TEXT] = { false, 16 }, [PRIM_FLAGS] = { false, 3 },
+	[PRIM_CLASS] = { false, 16 }, [PRIM_EXPORTER] = { false, 45 }, [PRIM_RATE] = { true, 10 },
+	[PRIM_DIR] = { false, 1 }, [PRIM_TIME] = { false, 29 }, [PRIM_ARRIVAL] = { false, 29 },
+	[PRIM_EXPORTED] = { false, 29 }, [PRIM_SEQNO] = { true, 10 }, [PRIM_VERSION] = { true, 5 },
+	[PRIM_SYSID] = { true, 10 },
+};
+
+enum { COUNTER_WIDTH = 20, FIELDS_MAX = PRIMITIVES + 1 };
+
+static bool is_event(const struct row_text *t)
+{
+	return t->p->print_output == PRINT_EVENT_CSV || t->p->print_output == PRINT_EVENT_FORMATTED;
+}
+
+static bool is_csv(const struct row_text *t)
+{
+	return t->p->print_output == PRINT_CSV || t->p->print_output == PRINT_EVENT_CSV;
+}
+
+/* The key's fields with a gap (NULL) where tcp_flags stand. */
+struct column {
+	const struct primitive *primitive;
+	const struct key_field *field;
+};
+
+static size_t columns(struct column *c, const struct row_text *t)
+{
+	size_t n = 0;
+
+	for (int id = 0; id < PRIMITIVES; id++) {
+		const struct key_field *f = key_layout_find(t->l, (enum primitive_id)id);
+
+		if (!f && !(primitives[id].format == PRIM_FLAGS && t->l->spec.tcpflags))
+			continue;
+		c[n].primitive = &primitives[id];
+		c[n++].field = f;
+	}
+	return n;
+}
+
+void row_text_init(struct row_text *t, const struct plugin_settings *p, const struct key_layout *l)
+{
+	const char *sep = p->print_separator && *p->print_separator ? p->print_separator : ",";
+
+	memset(t, 0, sizeof(*t));
+	t->p = p;
+	t->l = l;
+	t->style = (struct print_style){ .num_protos = p->num_protos, .epoch = p->timestamps_since_epoch,
+		.utc = p->timestamps_utc, .secs = p->timestamps_secs };
+	if (strcmp(sep, "\\t") == 0)
+		sep = "\t";
+	else if (strcmp(sep, "\\s") == 0)
+		sep = " ";
+	snprintf(t->separator, sizeof(t->separator), "%s", sep);
+}
+
+static unsigned width_of(const struct primitive *p)
+{
+	unsigned name = (unsigned)strlen(p->csv), form = forms[p->format].width;
+
+	return name > form ? name : form;
+}
+
+void row_text_head(struct strbuf *b, const struct row_text *t)
+{
+	struct column c[FIELDS_MAX];
+	size_t n = columns(c, t);
+	static const char *const counters[] = { "PACKETS", "FLOWS", "BYTES" };
+	bool any = false;
+
+	if (t->p->print_output == PRINT_JSON)
+		return;
+	for (size_t i = 0; i < n; i++, any = true) {
+		if (is_csv(t))
+			strbuf_addf(b, "%s%s", any ? t->separator : "", c[i].primitive->csv);
+		else
+			strbuf_addf(b, "%-*s  ", (int)width_of(c[i].primitive), c[i].primitive->csv);
+	}
+	for (size_t i = 0; i < 3 && !is_event(t); i++) {
+		if (i == 1 && !t->l->spec.flows)
+			continue;
+		if (is_csv(t))
+			strbuf_addf(b, "%s%s", any ? t->separator : "", counters[i]);
+		else if (i < 2)
+			strbuf_addf(b, "%-*s  ", COUNTER_WIDTH, counters[i]);
+		else
+			strbuf_add(b, counters[i]);
+		any = true;
+	}
+	strbuf_add(b, "\n");
+}
+
+static size_t field_text(char *buf, const struct row_text *t, const struct column *c,
+			 const struct sum_row *r)
+{
+	if (!c->field)		/* tcp_flags */
+		return (size_t)snprintf(buf, PRIM_TEXT_MAX, "%" PRIu32, r->sums.tcp_flags);
+	return key_print(buf, c->field, r->key, &t->style);
+}
+
+/* RFC 4180: quotes when the text would break the line's columns. */
+static void csv_field(struct strbuf *b, const char *text, size_t n, const char *separator)
+{
+	bool plain = true;
+
+	for (size_t i = 0; i < n; i++)
+		if (text[i] == separator[0] || text[i] == '"' || text[i] == '\n' || text[i] == '\r')
+			plain = false;
+	if (plain) {
+		strbuf_addn(b, text, n);
+		return;
+	}
+	strbuf_add(b, "\"");
+	for (size_t i = 0; i < n; i++) {
+		if (text[i] == '"')
+			strbuf_add(b, "\"");
+		strbuf_addn(b, &text[i], 1);
+	}
+	strbuf_add(b, "\"");
+}
+
+static void columns_row(struct strbuf *b, const struct row_text *t, const struct sum_row *r)
+{
+	struct column c[FIELDS_MAX];
+	size_t n = columns(c, t);
+	char text[PRIM_TEXT_MAX + 1];
+	const char *gap = "";
+
+	for (size_t i = 0; i < n; i++) {
+		size_t len = field_text(text, t, &c[i], r);
+
+		if (is_csv(t)) {
+			strbuf_add(b, gap);
+			csv_field(b, text, len, t->separator);
+			gap = t->separator;
+		} else {
+			strbuf_addf(b, "%-*.*s  ", (int)width_of(c[i].primitive), (int)len, text);
+		}
+	}
+	if (!is_event(t) && is_csv(t)) {
+		strbuf_addf(b, "%s%" PRIu64, gap, r->sums.packets);
+		if (t->l->spec.flows)
+			strbuf_addf(b, "%s%" PRIu64, t->separator, r->sums.flows);
+		strbuf_addf(b, "%s%" PRIu64, t->separator, r->sums.octets);
+	} else if (!is_event(t)) {
+		strbuf_addf(b, "%-*" PRIu64 "  ", COUNTER_WIDTH, r->sums.packets);
+		if (t->l->spec.flows)
+			strbuf_addf(b, "%-*" PRIu64 "  ", COUNTER_WIDTH, r->sums.flows);
+		strbuf_addf(b, "%" PRIu64, r->sums.octets);
+	}
+	strbuf_add(b, "\n");
+}
+
+void row_text_json(struct strbuf *b, const char *text, size_t n)
+{
+	strbuf_add(b, "\"");
+	for (size_t i = 0; i < n; i++) {
+		unsigned char c = (unsigned char)text[i];
+
+		if (c == '"' || c == '\\')
+			strbuf_add(b, "\\");
+		if (c < ' ')
+			strbuf_addf(b, "\\u%04x", c);
+		else
+			strbuf_addn(b, &text[i], 1);
+	}
+	strbuf_add(b, "\"");
+}
+
+static void json_stamp(struct strbuf *b, const struct row_text *t, const char *name, int64_t when)
+{
+	time_t s = (time_t)when;
+	struct tm tm;
+	char text[32] = "";
+
+	if (t->style.epoch)
+		snprintf(text, sizeof(text), "%" PRId64, when);
+	else if (t->style.utc ? gmtime_r(&s, &tm) : localtime_r(&s, &tm))
+		strftime(text, sizeof(text), "%Y-%m-%d %H:%M:%S", &tm);
+	strbuf_addf(b, ", \"%s\": \"%s\"", name, text);
+}
+
+static void json_row(struct strbuf *b, const struct row_text *t, const struct purge *p,
+		     const struct sum_row *r)
+{
+	struct column c[FIELDS_MAX];
+	size_t n = columns(c, t);
+	char text[PRIM_TEXT_MAX + 1];
+
+	strbuf_add(b, "{\"event_type\": \"purge\"");
+	for (size_t i = 0; i < n; i++) {
+		size_t len = field_text(text, t, &c[i], r);
+
+		strbuf_addf(b, ", \"%s\": ", c[i].primitive->sql8);
+		if (forms[c[i].primitive->format].number)
+			strbuf_addn(b, text, len);
+		else
+			row_text_json(b, text, len);
+	}
+	if (t->p->history.seconds || t->p->history.months) {
+		json_stamp(b, t, "stamp_inserted", r->bin);
+		json_stamp(b, t, "stamp_updated", p->now);
+	}
+	if (t->l->spec.flows)
+		strbuf_addf(b, ", \"flows\": %" PRIu64, r->sums.flows);
+	strbuf_addf(b, ", \"packets\": %" PRIu64 ", \"bytes\": %" PRIu64 "}\n", r->sums.packets,
+		    r->sums.octets);
+}
+
+void row_text_row(struct strbuf *b, const struct row_text *t, const struct purge *p,
+		  const struct sum_row *r)
+{
+	if (t->p->print_output == PRINT_JSON)
+		json_row(b, t, p, r);
+	else
+		columns_row(b, t, r);
+}
+
+/* "name/pid", as the reference names its writers. */
+static void json_writer(struct strbuf *b, const struct row_text *t, const char *event, long writer)
+{
+	char id[256];
+	int n = snprintf(id, sizeof(id), "%s/%ld", t->p->name, writer);
+
+	strbuf_addf(b, "{\"event_type\": \"%s\", \"writer_id\": ", event);
+	row_text_json(b, id, n < (int)sizeof(id) ? (size_t)n : sizeof(id) - 1);
+}
+
+void row_text_start(struct strbuf *b, const struct row_text *t, long writer)
+{
+	if (t->p->print_output != PRINT_JSON) {
+		strbuf_addf(b, "--START (%ld)--\n", writer);
+		return;
+	}
+	json_writer(b, t, "purge_init", writer);
+	strbuf_add(b, "}\n");
+}
+
+void row_text_end(struct strbuf *b, const struct row_text *t, long writer, size_t nrows)
+{
+	if (t->p->print_output != PRINT_JSON) {
+		strbuf_addf(b, "--END (%ld)--\n", writer);
+		return;
+	}
+	json_writer(b, t, "purge_close", writer);
+	strbuf_addf(b, ", \"purged_entries\": %zu, \"total_entries\": %zu}\n", nrows, nrows);
+}

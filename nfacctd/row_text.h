@@ -1,0 +1,30 @@
+/*
+ * row_text.h - rows as people and scripts read them: CSV, JSON lines, columns.
+ * Names and order as pmacct prints them (collector.md 10.1, 10.2).
+ */
+#ifndef ROW_TEXT_H
+#define ROW_TEXT_H
+
+#include "base/strbuf.h"
+#include "nfacctd/sink.h"
+
+struct row_text {
+	const struct plugin_settings *p;
+	const struct key_layout *l;
+	struct print_style style;
+	char separator[4];	/* of CSV */
+};
+
+void row_text_init(struct row_text *t, const struct plugin_settings *p, const struct key_layout *l);
+/* The line of names; nothing for JSON. */
+void row_text_head(struct strbuf *b, const struct row_text *t);
+void row_text_row(struct strbuf *b, const struct row_text *t, const struct purge *p,
+		  const struct sum_row *r);
+/* The markers around a purge, `writer` being the process. */
+void row_text_start(struct strbuf *b, const struct row_text *t, long writer);
+void row_text_end(struct strbuf *b, const struct row_text *t, long writer, size_t nrows);
+
+/* `text` as a JSON string with its quotes. */
+void row_text_json(struct strbuf *b, const char *text, size_t n);
+
+#endif /* ROW_TEXT_H */
