@@ -64,7 +64,7 @@ static int print_plugin(struct rules *r, const struct rules_conf *c, const struc
 {
 	struct rules_shape shape;
 
-	if (rules_expect(r, c, p, &shape))
+	if (rules_expect(r, c, p, &shape, NULL, NULL))
 		return EXIT_USAGE;
 	if (c->nplugins > 1)
 		printf("%s plugin %s table %s\n", sql ? "--" : "#", p->name, p->table);

@@ -1,56 +1,31 @@
 /*
- * report.h - how far it is, on a terminal; what came of it, for people as a
- * table and for programs as "name<TAB>value" lines.
+ * report.h - a comparison for people, for a CI server (JUnit) and for programs
+ * (JSON).  The same input gives the same bytes.
  */
 #ifndef REPORT_H
 #define REPORT_H
 
-#include <stdbool.h>
-#include <stdint.h>
 #include <stdio.h>
-#include "net/batch.h"
+#include "pcapgen/compare.h"
 
-/* What was handed over, of one exporter or of all. */
-struct tally {
-	uint64_t datagrams, records;
-	uint64_t octets;	/* of the flows, as exported */
-	uint64_t wire_octets;	/* UDP payload */
-	uint64_t send_errors;	/* datagrams that were not taken; in none of the above */
+/* One plugin that was compared. */
+struct report_plugin {
+	const struct rules_plugin *plugin;
+	struct rules_shape shape;
+	struct comparison result;
+	char **bin;		/* stamps of all bins, expected or found, in order */
+	size_t nbins;
 };
 
-void tally_add(struct tally *sum, const struct tally *t);
+enum { REPORT_ROWS = 50 };	/* wrong rows that a person is shown, over all plugins */
 
-struct progress {
-	const char *what;
-	bool shown;		/* stderr is a terminal */
-	uint64_t next_ns;
-};
-
-void progress_init(struct progress *p, const char *what);
-/* One line, rewritten at most twice a second; percent < 0: unknown. */
-void progress_show(struct progress *p, uint64_t now_ns, const struct tally *t, int percent);
-void progress_end(struct progress *p);
-
-/* Rows of the summary; on a terminal a table, else TSV. */
-struct report {
-	FILE *to;
-	bool terminal;
-};
-
-/* On stdout, or on stderr when stdout carries the truth. */
-void report_init(struct report *r, bool stdout_taken);
-void report_text(const struct report *r, const char *name, const char *value);
-void report_number(const struct report *r, const char *name, uint64_t value);
-/* `milli` thousandths: "12.345". */
-void report_milli(const struct report *r, const char *name, uint64_t milli);
-void report_tally(const struct report *r, const struct tally *t);
-/* One exporter's line. */
-void report_exporter(const struct report *r, const char *name, const struct tally *t);
-/* What the kernel refused, by cause; nothing when there was nothing. */
-void report_errors(const struct report *r, const struct sender_counts *c);
-
-/* SIGINT and SIGTERM ask for an orderly end; true once one came. */
-void stop_on_signals(void);
-bool stop_asked(void);
+/* Wrong rows, a line each, then how many more there are. */
+void report_text(FILE *to, const struct report_plugin *p, size_t n);
+/* A test suite a plugin, a test case a bin. */
+void report_junit(FILE *to, const struct report_plugin *p, size_t n);
+void report_json(FILE *to, const struct report_plugin *p, size_t n, uint64_t flows, const char *verdict);
+/* Collect the bins of tables expected and actual; 0, or -1 after logging. */
+int report_bins(struct report_plugin *p, struct rules *r);
+void report_plugin_clear(struct report_plugin *p);
 
 #endif /* REPORT_H */

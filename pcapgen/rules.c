@@ -282,8 +282,10 @@ static void rows_sql(struct strbuf *b, const struct select_plan *s, const struct
 		strbuf_add(b, i ? " || char(9) || " : "");
 		text_sql(b, &s->column[i], i);
 	}
+	/* stamp(bin, text) is empty unless a database said how it shows its bins. */
 	strbuf_addf(b, "%s AS key, %s AS stamp, min(bin), total(packets, 1), total(flows, 1), total(octets, 1), bits(flags)"
-		    "\n FROM (SELECT ", shape->n ? "" : "''", shape->history ? "bin_text(bin)" : "''");
+		    "\n FROM (SELECT ", shape->n ? "" : "''", shape->history ? "coalesce((SELECT text FROM stamp WHERE stamp.bin = sums.bin), bin_text(bin))"
+				   : "''");
 	for (size_t i = 0; i < shape->n; i++)
 		strbuf_addf(b, "k%zu, ", i);
 	strbuf_add(b, "bin, total(packets, factor) AS packets, total(octets, factor) AS octets, sum(flows) AS flows,"
@@ -298,7 +300,7 @@ static void rows_sql(struct strbuf *b, const struct select_plan *s, const struct
 	strbuf_add(b, "\n  GROUP BY ");
 	for (size_t i = 0; i < shape->n; i++)
 		strbuf_addf(b, "k%zu, ", i);
-	strbuf_add(b, "bin)\n GROUP BY key, stamp");
+	strbuf_add(b, "bin) AS sums\n GROUP BY 1, 2");
 }
 
 static int load_maps(struct rules *r, const struct rules_plugin *p)
@@ -335,30 +337,41 @@ static int answerable(const struct rules *r, const struct rules_conf *c, const s
 	return 0;
 }
 
+static int place(struct rules *r, const struct rules_conf *c, const struct rules_shape *shape, struct strbuf *b)
+{
+	if (c->pro_rating && shape->history)
+		place_pieces(b, c);
+	else
+		place_whole(b, c);
+	return rules_exec(r, b->s);
+}
+
 int rules_expect(struct rules *r, const struct rules_conf *c, const struct rules_plugin *p,
-		 struct rules_shape *shape)
+		 struct rules_shape *shape, rules_stamps_fn *stamps, void *ctx)
 {
 	struct select_plan *s = xcalloc(1, sizeof(*s));
 	struct strbuf b = { 0 };
+	size_t placed;
 	int err;
 
 	r->plugin = p;
-	r->conf = c;
 	err = select_plan(s, shape, c, p) || answerable(r, c, p, shape) || load_maps(r, p) ? -1 : 0;
 	if (!err)
-		err = rules_exec(r, "DROP TABLE IF EXISTS placed; DROP TABLE IF EXISTS expected;"
+		err = rules_exec(r, "DROP TABLE IF EXISTS placed; DROP TABLE IF EXISTS expected; DROP TABLE IF EXISTS stamp;"
+				 "CREATE TABLE stamp(bin INTEGER PRIMARY KEY, text TEXT);"
 				 "CREATE TABLE expected(key TEXT, stamp TEXT, bin INTEGER, packets TEXT, flows TEXT,"
 				 " octets TEXT, flags INTEGER, PRIMARY KEY(key, stamp)) WITHOUT ROWID");
+	if (!err)
+		err = place(r, c, shape, &b);
+	if (!err && stamps && shape->history)
+		err = stamps(r, p, ctx);
 	if (!err) {
-		if (c->pro_rating && shape->history)
-			place_pieces(&b, c);
-		else
-			place_whole(&b, c);
 		strbuf_add(&b, ";\n");
+		placed = b.n;
 		rows_sql(&b, s, shape, p);
 		free(r->sql);
 		r->sql = xstrdup(b.s);
-		err = rules_exec(r, r->sql);
+		err = rules_exec(r, r->sql + placed);
 	}
 	strbuf_clear(&b);
 	free(s);

@@ -22,6 +22,7 @@ struct rules_column {
 	bool address;		/* text of an address: in a table with sql_num_hosts it is binary */
 	bool proto;		/* ip_proto: a name, or digits where the column is too short */
 	bool time;		/* DATETIME in the session's zone */
+	bool filler;		/* not aggregated: the same text in every row */
 	int16_t mirror;		/* the column of the other end, -1: none */
 };
 
@@ -42,9 +43,14 @@ struct rules {
 	sqlite3_stmt *insert;
 	/* of the plugin at hand, for the SQL functions */
 	const struct rules_plugin *plugin;
-	const struct rules_conf *conf;
 	char *sql;			/* the statement that filled `expected` */
 };
+
+/*
+ * Called when table placed(bin, ...) is there and before bins become text:
+ * who knows how stamps look in a database fills table stamp(bin, text).
+ */
+typedef int rules_stamps_fn(struct rules *r, const struct rules_plugin *p, void *ctx);
 
 /* NULL after logging why. */
 struct rules *rules_open(void);
@@ -58,10 +64,12 @@ int rules_load_row(struct rules *r, const struct truth_row *row);
  * Fill table expected(key, stamp, bin, packets, flows, octets, flags) for
  * plugin `p` and say in `shape` what its columns are.  `key` is the columns'
  * texts with tabs between, `stamp` that of stamp_inserted; sums are decimal
- * texts.  0, or -1 after logging what cannot be modelled or read.
+ * texts.  `stamps` may be NULL: the text is then that of the process's zone.
+ * 0, or -1 after logging what cannot be modelled or read; what stamps()
+ * returned when it failed.
  */
 int rules_expect(struct rules *r, const struct rules_conf *c, const struct rules_plugin *p,
-		 struct rules_shape *shape);
+		 struct rules_shape *shape, rules_stamps_fn *stamps, void *ctx);
 
 /* Run one statement; -1 after logging it with SQLite's words. */
 int rules_exec(struct rules *r, const char *sql);

@@ -375,6 +375,7 @@ static int add_primitive(struct select_plan *s, struct rules_shape *shape, const
 	col->proto = is_format(prim, "PROTO");
 	col->time = is_format(prim, "TIME");
 	if (!wanted) {
+		col->filler = true;
 		filler(to, prim->filler);
 		return 0;
 	}
@@ -425,6 +426,8 @@ static int add_keys(struct select_plan *s, struct rules_shape *shape, const stru
 		    as_for_host(p, w, prim->name, dst ? "dst_as" : "src_as")) {
 			as_sql(s->column[shape->n - 1].raw, c, p, &ends[dst]);
 			shape->column[shape->n - 1].address = false;
+			shape->column[shape->n - 1].filler = false;
+			s->column[shape->n - 1].text[0] = '\0';
 		}
 	}
 	return 0;

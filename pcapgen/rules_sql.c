@@ -157,19 +157,31 @@ static void step_total(sqlite3_context *ctx, int n, sqlite3_value **v)
 	memcpy(at, &sum, sizeof(sum));
 }
 
-static void final_total(sqlite3_context *ctx)
+static void result_unsigned(sqlite3_context *ctx, u128 sum)
 {
-	void *at = sqlite3_aggregate_context(ctx, 0);
 	char text[44], *p = text + sizeof(text);
-	u128 sum = 0;
 
-	if (at)
-		memcpy(&sum, at, sizeof(sum));
 	*--p = '\0';
 	do
 		*--p = (char)('0' + (int)(sum % 10));
 	while (sum /= 10);
 	result_text(ctx, p);
+}
+
+static void final_total(sqlite3_context *ctx)
+{
+	void *at = sqlite3_aggregate_context(ctx, 0);
+	u128 sum = 0;
+
+	if (at)
+		memcpy(&sum, at, sizeof(sum));
+	result_unsigned(ctx, sum);
+}
+
+static void fn_added(sqlite3_context *ctx, int n, sqlite3_value **v)
+{
+	(void)n;
+	result_unsigned(ctx, unsigned_value(v[0]) + unsigned_value(v[1]));
 }
 
 static void step_bits(sqlite3_context *ctx, int n, sqlite3_value **v)
@@ -200,6 +212,7 @@ int rules_sql_register(struct rules *r)
 		{ "bin_start", 1, fn_bin_start }, { "bin_end", 1, fn_bin_end },
 		{ "bin_text", 1, fn_bin_text }, { "proto_text", 1, fn_proto_text },
 		{ "muldiv", 3, fn_muldiv }, { "mulmod", 3, fn_mulmod },
+		{ "added", 2, fn_added },
 	};
 	const int flags = SQLITE_UTF8 | SQLITE_DETERMINISTIC;
 	int err = 0;

@@ -17,6 +17,7 @@
  *	second_text(s)          a time as the table shows it
  *	proto_text(n)           tcp, udp, ...; digits where there is no name
  *	muldiv(a, b, c), mulmod(a, b, c)    a * b / c and the rest, in 128 bits
+ *	added(a, b)             of two decimal texts
  *	total(n, factor)        aggregate: sum of n * factor, unsigned, a decimal text
  *	bits(n)                 aggregate: OR
  * 0, or -1.
