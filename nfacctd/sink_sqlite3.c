@@ -534,7 +534,7 @@ static unsigned check_columns(struct sink_sqlite *s, const char *table)
 	}
 	sqlite3_finalize(stmt);
 	if (n == 0) {
-		log_error("%s: no table %s in \"%s\"; sql/pmacct-create-db_v%" PRIu32 ".sqlite3 makes it",
+		log_error("%s: no table %s in \"%s\"; sql/pmacct-create-table_v%" PRIu32 ".sqlite3 makes it",
 			  s->who, table, s->path, s->p->sql_table_version);
 		return 1;
 	}
@@ -612,7 +612,7 @@ static bool open_file(struct sink_sqlite *s)
 	sqlite3_stmt *stmt;
 
 	if (sqlite3_open_v2(s->path, &s->db, SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX, NULL) != SQLITE_OK) {
-		log_error("%s: sql_db: \"%s\": %s; sqlite3 %s < sql/pmacct-create-db_v%" PRIu32 ".sqlite3 makes it",
+		log_error("%s: sql_db: \"%s\": %s; sqlite3 %s < sql/pmacct-create-table_v%" PRIu32 ".sqlite3 makes it",
 			  s->who, s->path, s->db ? sqlite3_errmsg(s->db) : "out of memory", s->path,
 			  s->p->sql_table_version);
 		return false;
