@@ -513,7 +513,7 @@ static void ledger_text(struct strbuf *b, const struct sink_mysql *s, const stru
 		all.packets += p->rows[i].sums.packets;
 		all.octets += p->rows[i].sums.octets;
 	}
-	strbuf_add(b, "INSERT INTO flow_ledger (run_id,plugin,purge,worker,batch,purge_rows,purge_packets,"
+	strbuf_add(b, "INSERT INTO flow_ledger (run_id,plugin,purge_id,worker,batch,purge_rows,purge_packets,"
 		   "purge_octets,stamp) VALUES ");
 	for (size_t i = 0; i < (p->nmarks ? p->nmarks : 1); i++) {
 		strbuf_addf(b, "%s(%" PRIu64 ",", i ? "," : "", s->run_id);

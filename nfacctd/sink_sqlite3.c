@@ -376,7 +376,7 @@ static int write_group(struct sink_sqlite *s, const struct purge *p, const struc
 /* The ledger's lines; 1 when this purge is there already. */
 static int write_ledger(struct sink_sqlite *s, const struct purge *p)
 {
-	static const char sql[] = "INSERT INTO flow_ledger (run_id,plugin,purge,worker,batch,purge_rows,"
+	static const char sql[] = "INSERT INTO flow_ledger (run_id,plugin,purge_id,worker,batch,purge_rows,"
 		"purge_packets,purge_octets,stamp) VALUES (?,?,?,?,?,?,?,?,?)";
 	const struct purge_mark none = { 0, 0 }, *marks = p->nmarks ? p->marks : &none;
 	struct sums all = { 0, 0, 0, 0 };
@@ -760,7 +760,7 @@ static int salvage_rows(FILE *f, struct sink_sqlite *s, const struct name_groups
 		    "once: sqlite3 -bail %s < this file\nBEGIN IMMEDIATE;\n", p->id, s->p->name, s->run_id,
 		    p->nrows, s->path);
 	if (s->ledger)
-		strbuf_addf(&s->text, "INSERT INTO flow_ledger (run_id,plugin,purge,worker,batch,purge_rows) VALUES "
+		strbuf_addf(&s->text, "INSERT INTO flow_ledger (run_id,plugin,purge_id,worker,batch,purge_rows) VALUES "
 			    "(%" PRId64 ",'%s',%" PRIu64 ",0,0,%zu);\n", (int64_t)s->run_id, s->p->name, p->id,
 			    p->nrows);
 	for (size_t i = 0; i < g->n; i++)
