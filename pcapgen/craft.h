@@ -7,7 +7,7 @@
 
 #include "pcapgen/output.h"
 #include "pcapgen/pace.h"
-#include "pcapgen/report.h"
+#include "pcapgen/summary.h"
 #include "pcapgen/scenario.h"
 #include "pcapgen/truth.h"
 

@@ -1,5 +1,5 @@
 /*
- * commands.c - `pcapgen craft`: options, checks between them, the summary.
+ * craft_command.c - `pcapgen craft`: options, checks between them, the summary.
  */
 #include <errno.h>
 #include <getopt.h>
@@ -141,25 +141,25 @@ static void summarize(const struct craft_options *o, const struct craft_job *job
 {
 	const struct scenario *sc = job->scenario;
 	bool by_records = sc->rate_unit == RATE_RECORDS;
-	struct report r;
+	struct summary r;
 
-	report_init(&r, o->truth && !strcmp(o->truth, "-"));
-	report_tally(&r, &job->total);
-	report_errors(&r, counts);
-	report_milli(&r, "seconds", job->elapsed_ns / 1000000);
-	report_text(&r, "rate_unit", by_records ? "records/s" : "datagrams/s");
+	summary_init(&r, o->truth && !strcmp(o->truth, "-"));
+	summary_tally(&r, &job->total);
+	summary_errors(&r, counts);
+	summary_milli(&r, "seconds", job->elapsed_ns / 1000000);
+	summary_text(&r, "rate_unit", by_records ? "records/s" : "datagrams/s");
 	if (sc->rate)
-		report_number(&r, "rate_asked", sc->rate);
+		summary_number(&r, "rate_asked", sc->rate);
 	if (job->paced) {
-		report_milli(&r, "rate_reached", pace_reached_milli(by_records ? job->total.records : job->total.datagrams,
+		summary_milli(&r, "rate_reached", pace_reached_milli(by_records ? job->total.records : job->total.datagrams,
 								    job->elapsed_ns));
-		report_milli(&r, "late_max_ms", job->pace.late_max_ns / 1000);
-		report_milli(&r, "late_mean_ms", job->pace.sends ? job->pace.late_sum_ns / job->pace.sends / 1000 : 0);
+		summary_milli(&r, "late_max_ms", job->pace.late_max_ns / 1000);
+		summary_milli(&r, "late_mean_ms", job->pace.sends ? job->pace.late_sum_ns / job->pace.sends / 1000 : 0);
 	}
 	if (r.terminal && sc->nexporters > 40)
 		return;
 	for (size_t i = 0; i < sc->nexporters; i++)
-		report_exporter(&r, sc->exporters[i].name, &job->each[i]);
+		summary_exporter(&r, sc->exporters[i].name, &job->each[i]);
 }
 
 /* After the run: everything to its place, and how it went. */
