@@ -23,7 +23,10 @@ struct ie {
 	int16_t field;		/* enum flow_field where it lands, or -1 */
 };
 
-/* NULL when the element is not in the table; it is then skipped by its length. */
+/*
+ * NULL when the element is not in the table; it is then skipped by its length.
+ * An Element of PEN_REVERSE (RFC 5103) is the IANA row of the same number.
+ */
 const struct ie *ie_find(uint32_t pen, uint16_t id);
 const struct ie *ie_by_name(const char *name);
 

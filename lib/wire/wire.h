@@ -20,6 +20,15 @@ struct bytes {
 	size_t n;
 };
 
+/* Nothing but zeros in it: fill, padding. */
+static inline int bytes_all_zero(struct bytes b)
+{
+	for (size_t i = 0; i < b.n; i++)
+		if (b.p[i])
+			return 0;
+	return 1;
+}
+
 /*
  * What can be wrong with a datagram, a Set, a sample or a template: one row is
  * the value, the name of its counter and the text of its log line.  "refused"

@@ -1,0 +1,60 @@
+/*
+ * decode.h - what decoder.c and decode_flowset.c share; nobody else includes it.
+ */
+#ifndef DECODE_H
+#define DECODE_H
+
+#include "decoder.h"
+#include "samplers.h"
+#include "sequence.h"
+#include "templates.h"
+
+/* A stream and what it has announced about itself. */
+struct stream_row {
+	struct store_link link;
+	struct stream_key key;
+	struct stream pub;
+	struct sequence sequence;
+	uint64_t init_ms;		/* IE 160 */
+	struct addr announced;		/* IE 130/131 */
+	uint32_t epoch[2];		/* of data and options templates, see templates.h */
+	bool has_init, has_announced;
+};
+
+struct decoder {
+	struct decoder_limits limits;
+	struct decode_counts counts;
+	struct store streams;
+	struct templates templates;
+	struct samplers samplers;
+	enum wire_err last_err;
+	uint32_t last_id;
+	struct plan_work work;
+	struct template_def def;
+	struct flow_record chunk[DECODER_CHUNK];
+};
+
+/* One datagram on its way through. */
+struct job {
+	struct decoder *d;
+	const struct decoder_input *in;
+	emit_fn *emit;
+	void *ctx;
+	struct flow_origin origin;
+	struct stream_row *row;
+	size_t fill;		/* records in d->chunk */
+};
+
+typedef enum wire_err decode_fn(struct job *j);
+decode_fn decode_netflow5, decode_netflow8, decode_flowset, decode_sflow;
+
+/* Count damage to a Set, template or sample with number `id`, `n` times. */
+void job_damage(struct job *j, enum wire_err err, uint32_t id, uint64_t n);
+/* Find or make the stream and fill in the origin; `exporter` NULL: the sender. */
+void job_stream(struct job *j, const struct addr *exporter, uint32_t domain);
+/* Hand over what is in the chunk. */
+void job_flush(struct job *j);
+/* A place for the next record; makes room when the chunk is full. */
+struct flow_record *job_next(struct job *j);
+
+#endif /* DECODE_H */

@@ -1,0 +1,306 @@
+/*
+ * decode_flowset.c - v9 and IPFIX messages into flow records: templates are
+ * learnt, options data teach samplers and clocks, data Sets run their plan.
+ */
+#include "decode.h"
+
+/* State of one message. */
+struct message {
+	struct job *j;
+	struct flow_msg msg;
+	struct plan_time time;
+	uint32_t records;	/* data records of every kind, for IPFIX's sequence */
+	bool uncertain;		/* some could not be counted */
+};
+
+static struct template_key key_of(const struct message *m, uint16_t id)
+{
+	return (struct template_key){ .exporter = m->j->row->key.exporter, .domain = m->msg.domain,
+		.id = id, .protocol = m->j->row->key.protocol };
+}
+
+/* The clock of uptimes: v9 has it in its header, IPFIX in options data (IE 160). */
+static void set_clock(struct message *m)
+{
+	const struct stream_row *row = m->j->row;
+
+	m->time.at_us = (uint64_t)m->msg.export_s * 1000000;
+	m->time.tick_us = m->j->d->limits.uptime_is_seconds ? 1000000 : 1000;
+	m->time.has_uptime = true;
+	if (m->msg.version == 9) {
+		m->time.uptime = m->msg.uptime_ms;
+		return;
+	}
+	m->time.has_uptime = row->has_init;
+	m->time.uptime = (uint32_t)((m->time.at_us - row->init_ms * 1000) / (uint64_t)m->time.tick_us);
+}
+
+/* ---- templates ------------------------------------------------------------------- */
+
+static void withdraw(struct message *m, uint16_t id, bool options)
+{
+	struct template_key key = key_of(m, id);
+
+	if (id < TEMPLATE_ID_MIN)
+		m->j->row->epoch[options]++;
+	else
+		templates_forget(&m->j->d->templates, &key);
+}
+
+static void template_set(struct message *m, const struct flow_set *set)
+{
+	bool options = set->kind == SET_OPTIONS, changed;
+	struct decoder *d = m->j->d;
+	struct bytes rest = set->body;
+
+	while (!template_padding(rest)) {
+		enum wire_err err = template_read(&d->def, &rest, m->msg.version, options);
+		struct template_key key = key_of(m, d->def.id);
+
+		if (err == WIRE_OK)
+			err = templates_learn(&d->templates, &key, m->j->row->epoch[options], &d->def,
+					      m->j->in->recv_us, &changed);
+		if (err == WIRE_OK) {
+			d->counts.templates++;
+			d->counts.template_changes += changed;
+			continue;
+		}
+		/*
+		 * What is refused makes the old definition wrong too; only a cut
+		 * one says nothing about it.
+		 */
+		if (err == WIRE_WITHDRAWAL)
+			withdraw(m, d->def.id, options);
+		else if (err != WIRE_TEMPLATE_CUT && d->def.id >= TEMPLATE_ID_MIN)
+			templates_forget(&d->templates, &key);
+		job_damage(m->j, err, d->def.id, 1);
+	}
+}
+
+/* Data and options templates share the IDs; each kind has its own epoch. */
+static const struct plan *find_plan(struct message *m, uint16_t id)
+{
+	struct template_key key = key_of(m, id);
+	struct template *t = templates_find(&m->j->d->templates, &key);
+
+	if (!t || t->epoch != m->j->row->epoch[(t->plan.flags & PLAN_OPTIONS) != 0])
+		return NULL;
+	return &t->plan;
+}
+
+/* ---- options data ------------------------------------------------------------------- */
+
+static void learn_exporter(struct job *j, const struct plan *p, const struct plan_work *w)
+{
+	const struct addr *a = NULL;
+
+	if (p->alt & 1u << ALT_exporter4 && !addr_is_zero(&w->alt[ALT_exporter4]))
+		a = &w->alt[ALT_exporter4];
+	else if (p->alt & 1u << ALT_exporter6 && !addr_is_zero(&w->alt[ALT_exporter6]))
+		a = &w->alt[ALT_exporter6];
+	if (!a || j->d->limits.trust_sender)
+		return;
+	/* Records before this one in the same datagram go out under the name they had. */
+	job_flush(j);
+	j->row->pub.exporter = j->origin.exporter = *a;
+}
+
+static void learn_option(struct message *m, const struct plan *p, const struct plan_work *w)
+{
+	struct job *j = m->j;
+	struct sampler_news news = { .system = p->flags & PLAN_SYSTEM,
+		.has_id = p->present & FLOW_BIT(sampler), .id = w->rec.sampler,
+		.has_template = p->aux & 1u << AUX_template, .template_id = w->aux[AUX_template] };
+
+	j->d->counts.option_records++;
+	if (p->aux & 1u << AUX_init_ms && m->msg.version == 10) {
+		j->row->init_ms = w->aux[AUX_init_ms];
+		j->row->has_init = true;
+		set_clock(m);
+	}
+	learn_exporter(j, p, w);
+	if (!(p->flags & PLAN_INTERVAL && ratio_reduce(w->rec.sampling_num, 1, &news.num, &news.den)) &&
+	    !plan_ratio(p, w, &news.num, &news.den))
+		return;
+	samplers_learn(&j->d->samplers, &j->row->key, &news);
+}
+
+/* ---- sampling ----------------------------------------------------------------------- */
+
+/* What a Set's records share, and the last sampler that one of them named. */
+struct scaling {
+	struct sampling fallback, named;
+	uint64_t id;
+	bool has_named;
+};
+
+static void apply(struct flow_record *r, uint32_t num, uint32_t den)
+{
+	r->sampling_num = num;
+	r->sampling_den = den;
+	r->present |= FLOW_BIT(sampling_num) | FLOW_BIT(sampling_den);
+}
+
+static void scale_record(struct message *m, struct scaling *s, const struct plan *p, struct flow_record *r)
+{
+	const struct sampling *from = &s->fallback;
+
+	if (flow_has(r, FLOW_sampling_num))
+		return;
+	if (p->flags & PLAN_INTERVAL && r->sampling_num) {
+		apply(r, r->sampling_num, 1);
+		return;
+	}
+	if (p->present & FLOW_BIT(sampler)) {
+		if (!s->has_named || s->id != r->sampler) {
+			s->named = samplers_by_id(&m->j->d->samplers, &m->j->row->key, r->sampler);
+			s->id = r->sampler;
+			s->has_named = true;
+		}
+		from = &s->named;
+	}
+	if (from->num)
+		apply(r, from->num, from->den);
+	else
+		m->j->d->counts.unscaled += from->source == SAMPLING_UNKNOWN_SAMPLER;
+}
+
+/* ---- data ------------------------------------------------------------------------------ */
+
+/* Fixed length, nothing to decide: whole columns at a time.  Returns what is left. */
+static struct bytes run_columns(struct message *m, const struct plan *p, struct bytes body, struct scaling *s)
+{
+	struct flow_record start = flow_record_empty, *chunk = m->j->d->chunk;
+	bool by_record = p->flags & PLAN_INTERVAL || p->present & FLOW_BIT(sampler);
+	size_t left = body.n / p->min_len;
+
+	start.present = p->present;
+	if (!m->time.has_uptime)
+		start.present &= ~p->uptimes;
+	if (!by_record && s->fallback.num)
+		apply(&start, s->fallback.num, s->fallback.den);
+	job_flush(m->j);
+	while (left > 0) {
+		size_t n = left < DECODER_CHUNK ? left : DECODER_CHUNK;
+
+		for (size_t i = 0; i < n; i++)
+			chunk[i] = start;
+		plan_columns(p, chunk, body.p, n, &m->time);
+		for (size_t i = 0; by_record && i < n; i++)
+			scale_record(m, s, p, &chunk[i]);
+		m->j->fill = n;
+		job_flush(m->j);
+		m->records += (uint32_t)n;
+		body.p += n * p->min_len;
+		body.n -= n * p->min_len;
+		left -= n;
+	}
+	return body;
+}
+
+static void emit_record(struct message *m, const struct plan *p, struct scaling *s)
+{
+	struct plan_work *w = &m->j->d->work;
+	struct flow_record *r, other;
+	uint32_t num, den;
+
+	if (p->flags & PLAN_RATIO && !(p->flags & PLAN_INTERVAL && w->rec.sampling_num) &&
+	    plan_ratio(p, w, &num, &den))
+		apply(&w->rec, num, den);
+	scale_record(m, s, p, &w->rec);
+	r = job_next(m->j);
+	*r = w->rec;
+	if (!(p->flags & PLAN_BIFLOW) || !plan_reverse(p, w, &other))
+		return;
+	r = job_next(m->j);
+	*r = other;
+	m->j->d->counts.reversed++;
+}
+
+/* Record by record.  Returns what is left. */
+static struct bytes run_records(struct message *m, const struct plan *p, struct bytes body, struct scaling *s)
+{
+	struct plan_work *w = &m->j->d->work;
+
+	while (body.n >= p->min_len) {
+		size_t used = plan_record(p, w, body.p, body.n, &m->time);
+
+		if (used == 0)
+			break;
+		m->records++;
+		body.p += used;
+		body.n -= used;
+		if (p->flags & PLAN_OPTIONS)
+			learn_option(m, p, w);
+		else
+			emit_record(m, p, s);
+	}
+	return body;
+}
+
+static void data_set(struct message *m, const struct flow_set *set)
+{
+	const struct plan *p = find_plan(m, set->id);
+	uint32_t before = m->records;
+	struct scaling s = { .has_named = false };
+	struct bytes rest;
+
+	if (!p) {
+		job_damage(m->j, WIRE_NO_TEMPLATE, set->id, 1);
+		m->j->d->counts.no_template_octets += set->body.n + 4;
+		m->uncertain = true;
+		return;
+	}
+	s.fallback = samplers_default(&m->j->d->samplers, &m->j->row->key, set->id);
+	rest = p->flags & PLAN_CAREFUL ? run_records(m, p, set->body, &s) : run_columns(m, p, set->body, &s);
+	/* Padding: up to three octets of anything behind records, or zeros. */
+	if (bytes_all_zero(rest) || (rest.n < 4 && m->records > before))
+		return;
+	job_damage(m->j, WIRE_RECORD_CUT, set->id, 1);
+	m->uncertain = true;
+}
+
+/* ---- the message ------------------------------------------------------------------------- */
+
+static void take_set(struct message *m, const struct flow_set *set)
+{
+	switch (set->kind) {
+	case SET_TEMPLATE:
+	case SET_OPTIONS:
+		template_set(m, set);
+		break;
+	case SET_DATA:
+		data_set(m, set);
+		break;
+	case SET_RESERVED:
+		job_damage(m->j, WIRE_SET_RESERVED, set->id, 1);
+		break;
+	}
+}
+
+enum wire_err decode_flowset(struct job *j)
+{
+	struct message m = { .j = j };
+	struct set_iter it;
+	struct flow_set set;
+	enum wire_err err = flow_msg_parse(&m.msg, j->in->data);
+
+	if (err != WIRE_OK)
+		return err;
+	job_stream(j, NULL, m.msg.domain);
+	j->origin.sequence = m.msg.sequence;
+	j->origin.export_us = (uint64_t)m.msg.export_s * 1000000;
+	set_clock(&m);
+	for (set_first(&it, &m.msg); set_next(&it, &set); )
+		take_set(&m, &set);
+	if (it.err != WIRE_OK) {
+		job_damage(j, it.err, 0, 1);
+		m.uncertain = true;
+	}
+	job_damage(j, WIRE_TRAILING, 0, m.msg.trailing > 0);
+	sequence_step(&j->row->sequence, &j->row->pub.sequence, &(struct sequence_step){
+		.number = m.msg.sequence, .units = m.msg.version == 9 ? 1 : m.records,
+		.unit = m.msg.version == 9 ? 1 : 30, .uncertain = m.msg.version == 10 && m.uncertain,
+		.has_uptime = m.msg.version == 9, .uptime_ms = m.msg.uptime_ms });
+	return WIRE_OK;
+}

@@ -1,0 +1,350 @@
+/*
+ * decoder.c - the front door: detection, streams, counters; and the protocols
+ * that need no more than a loop.  v9 and IPFIX are in decode_flowset.c.
+ */
+#include "decode.h"
+#include "netflow5.h"
+#include "netflow8.h"
+#include "sflow.h"
+
+/* A tenth of a large carrier's core: 1.2 MB of streams, 37 MB of templates, 1.2 MB of samplers. */
+const struct decoder_limits decoder_limits_default = {
+	.streams = 4096, .templates = 16384, .samplers = 16384, .v8_dst_mask_first = true,
+};
+
+static const struct protocol {
+	uint8_t protocol, octets;
+	uint16_t version;
+	decode_fn *decode;
+} protocols[] = {
+#define PROTOCOL(id, octets, version, decode) { id, octets, version, decode },
+#include "protocols.def"
+#undef PROTOCOL
+};
+
+const char *flow_protocol_name(enum flow_protocol p)
+{
+	static const char *const names[] = {
+		[PROTO_NETFLOW1] = "netflow1", [PROTO_NETFLOW5] = "netflow5", [PROTO_NETFLOW7] = "netflow7",
+		[PROTO_NETFLOW8] = "netflow8", [PROTO_NETFLOW9] = "netflow9", [PROTO_IPFIX] = "ipfix",
+		[PROTO_SFLOW] = "sflow", [PROTO_UNKNOWN] = "unknown",
+	};
+
+	return (unsigned)p <= PROTO_UNKNOWN ? names[p] : "unknown";
+}
+
+/* WIRE_SHORT: too short to be anything. */
+static enum wire_err detect(const struct protocol **found, struct bytes b)
+{
+	if (b.n < 4)
+		return WIRE_SHORT;
+	for (size_t i = 0; i < sizeof(protocols) / sizeof(protocols[0]); i++) {
+		const struct protocol *p = &protocols[i];
+
+		if ((p->octets == 2 ? be16(b.p) : be32(b.p)) == p->version) {
+			*found = p;
+			return WIRE_OK;
+		}
+	}
+	return WIRE_VERSION;
+}
+
+/* ---- memory ------------------------------------------------------------------ */
+
+static struct decoder_limits at_least_one(const struct decoder_limits *l)
+{
+	struct decoder_limits out = *l;
+
+	out.streams += out.streams == 0;
+	out.templates += out.templates == 0;
+	out.samplers += out.samplers == 0;
+	return out;
+}
+
+static size_t decoder_head(void)
+{
+	return (sizeof(struct decoder) + 63) & ~(size_t)63;
+}
+
+size_t decoder_size(const struct decoder_limits *l)
+{
+	struct decoder_limits n = at_least_one(l);
+
+	return decoder_head() + store_size(n.streams, sizeof(struct stream_row)) +
+		templates_size(n.templates) + samplers_size(n.samplers);
+}
+
+struct decoder *decoder_init(void *mem, const struct decoder_limits *l, uint64_t seed)
+{
+	struct decoder *d = mem;
+	uint8_t *at = (uint8_t *)mem + decoder_head();
+
+	memset(d, 0, sizeof(*d));
+	d->limits = at_least_one(l);
+	store_init(&d->streams, at, d->limits.streams, sizeof(struct stream_row),
+		   sizeof(struct stream_key), seed);
+	at += store_size(d->limits.streams, sizeof(struct stream_row));
+	templates_init(&d->templates, at, d->limits.templates, seed + 1);
+	at += templates_size(d->limits.templates);
+	samplers_init(&d->samplers, at, d->limits.samplers, seed + 2, d->limits.options_any_scope);
+	return d;
+}
+
+/* ---- one datagram --------------------------------------------------------------- */
+
+void job_damage(struct job *j, enum wire_err err, uint32_t id, uint64_t n)
+{
+	if (n == 0)
+		return;
+	j->d->counts.damaged[err] += n;
+	j->row->pub.damaged += n;
+	j->d->last_err = err;
+	j->d->last_id = id;
+}
+
+void job_stream(struct job *j, const struct addr *exporter, uint32_t domain)
+{
+	struct stream_key key = { .exporter = exporter ? *exporter : j->in->sender, .domain = domain,
+		.protocol = j->origin.protocol };
+	struct stream *s;
+	bool fresh;
+
+	j->row = store_put(&j->d->streams, &key, &fresh);
+	s = &j->row->pub;
+	if (fresh) {
+		s->exporter = key.exporter;
+		s->protocol = key.protocol;
+		s->domain = domain;
+		s->first_seen_us = j->in->recv_us;
+	}
+	s->last_seen_us = j->in->recv_us;
+	s->datagrams++;
+	s->octets += j->in->data.n;
+	j->origin.exporter = s->exporter;
+	j->origin.domain = domain;
+	j->origin.stream = s;
+}
+
+void job_flush(struct job *j)
+{
+	struct decode_counts *c = &j->d->counts;
+
+	if (j->fill == 0)
+		return;
+	for (size_t i = 0; i < j->fill; i++)
+		c->no_octets += !flow_has(&j->d->chunk[i], FLOW_octets);
+	c->records += j->fill;
+	j->row->pub.records += j->fill;
+	j->emit(j->ctx, &j->origin, j->d->chunk, j->fill);
+	j->fill = 0;
+}
+
+struct flow_record *job_next(struct job *j)
+{
+	if (j->fill == DECODER_CHUNK)
+		job_flush(j);
+	return &j->d->chunk[j->fill++];
+}
+
+enum wire_err decode(struct decoder *d, const struct decoder_input *in, emit_fn *emit, void *ctx)
+{
+	struct job j = { .d = d, .in = in, .emit = emit, .ctx = ctx,
+		.origin = { .sender = in->sender, .sender_port = in->sender_port, .recv_us = in->recv_us } };
+	struct decode_counts *c = &d->counts;
+	const struct protocol *p = NULL;
+	enum wire_err err;
+
+	c->datagrams++;
+	c->octets += in->data.n;
+	err = detect(&p, in->data);
+	if (err == WIRE_OK) {
+		j.origin.protocol = p->protocol;
+		j.origin.version = p->version;
+		err = p->decode(&j);
+	}
+	if (err == WIRE_OK) {
+		c->accepted++;
+		job_flush(&j);
+	} else {
+		c->refused[err]++;
+		d->last_err = err;
+		d->last_id = 0;
+	}
+	c->evicted_streams = d->streams.evicted;
+	c->evicted_templates = d->templates.store.evicted;
+	c->evicted_samplers = d->samplers.store.evicted;
+	return err;
+}
+
+/* ---- v1, v5, v7 ------------------------------------------------------------------ */
+
+/* The interval of a v5 header: fourteen bits, whatever the two of the mode say. */
+static void scale(struct flow_record *rec, size_t n, uint32_t interval)
+{
+	for (size_t i = 0; i < n && interval; i++) {
+		rec[i].sampling_num = interval;
+		rec[i].sampling_den = 1;
+		rec[i].present |= FLOW_BIT(sampling_num) | FLOW_BIT(sampling_den);
+	}
+}
+
+static void count_records(struct job *j, uint32_t number, uint32_t records, uint32_t uptime_ms)
+{
+	sequence_step(&j->row->sequence, &j->row->pub.sequence, &(struct sequence_step){
+		.number = number, .units = records, .unit = NETFLOW5_MAX, .has_uptime = true,
+		.uptime_ms = uptime_ms });
+}
+
+enum wire_err decode_netflow5(struct job *j)
+{
+	struct netflow5_msg m;
+	enum wire_err err = netflow5_parse(&m, j->in->data);
+
+	if (err != WIRE_OK)
+		return err;
+	m.uptime_is_seconds = j->d->limits.uptime_is_seconds;
+	job_stream(j, NULL, (uint32_t)m.engine_type << 8 | m.engine_id);
+	j->origin.sequence = m.sequence;
+	j->origin.export_us = (uint64_t)m.export_s * 1000000 + m.export_ns / 1000;
+	if (m.version != 1)
+		count_records(j, m.sequence, m.count, m.uptime_ms);
+	for (size_t from = 0; from < m.count; ) {
+		j->fill = netflow5_records(&m, from, j->d->chunk, DECODER_CHUNK);
+		if (j->fill == 0)
+			break;
+		from += j->fill;
+		scale(j->d->chunk, j->fill, m.sampling & 0x3fff);
+		job_flush(j);
+	}
+	job_damage(j, WIRE_TRAILING, 0, m.trailing > 0);
+	return WIRE_OK;
+}
+
+/* ---- v8 --------------------------------------------------------------------------- */
+
+enum wire_err decode_netflow8(struct job *j)
+{
+	struct netflow8_msg m;
+	enum wire_err err = netflow8_parse(&m, j->in->data);
+
+	if (err != WIRE_OK)
+		return err;
+	m.dialect = j->d->limits.v8_dst_mask_first ? NETFLOW8_DST_MASK_FIRST : 0;
+	m.uptime_is_seconds = j->d->limits.uptime_is_seconds;
+	job_stream(j, NULL, (uint32_t)m.engine_type << 8 | m.engine_id);
+	j->origin.sequence = m.sequence;
+	j->origin.export_us = (uint64_t)m.export_s * 1000000 + m.export_ns / 1000;
+	count_records(j, m.sequence, m.count, m.uptime_ms);
+	for (size_t from = 0; from < m.count; ) {
+		j->fill = netflow8_records(&m, from, j->d->chunk, DECODER_CHUNK);
+		if (j->fill == 0)
+			break;
+		from += j->fill;
+		job_flush(j);
+	}
+	job_damage(j, WIRE_TRAILING, 0, m.trailing > 0);
+	return WIRE_OK;
+}
+
+/* ---- sFlow ------------------------------------------------------------------------- */
+
+static void take_samples(struct job *j, const struct sflow_msg *m, struct sflow_iter *it)
+{
+	struct decode_counts *c = &j->d->counts;
+	struct sflow_sample s;
+
+	for (sflow_first(it, m); ; ) {
+		struct flow_record *rec = job_next(j);
+
+		*rec = flow_record_empty;
+		if (!sflow_next(it, &s, rec)) {
+			j->fill--;
+			return;
+		}
+		if (s.counters) {
+			c->counter_samples++;
+			j->fill--;
+			continue;
+		}
+		c->agent_drops += samplers_drops(&j->d->samplers, &j->row->key,
+			(uint64_t)s.source_type << 32 | s.source_index, s.drops);
+	}
+}
+
+enum wire_err decode_sflow(struct job *j)
+{
+	struct sflow_msg m;
+	struct sflow_iter it;
+	enum wire_err err = sflow_parse(&m, j->in->data);
+
+	if (err != WIRE_OK)
+		return err;
+	job_stream(j, j->d->limits.trust_sender || addr_is_zero(&m.agent) ? NULL : &m.agent, m.sub_agent);
+	j->origin.sequence = m.sequence;
+	j->origin.export_us = j->in->recv_us;
+	sequence_step(&j->row->sequence, &j->row->pub.sequence, &(struct sequence_step){
+		.number = m.sequence, .units = 1, .unit = 1, .has_uptime = true, .uptime_ms = m.uptime_ms });
+	take_samples(j, &m, &it);
+	job_damage(j, WIRE_SAMPLE_UNKNOWN, 0, it.skipped);
+	job_damage(j, WIRE_SAMPLE_CUT, 0, it.cut);
+	job_damage(j, it.err, 0, it.err != WIRE_OK);
+	return WIRE_OK;
+}
+
+/* ---- questions ----------------------------------------------------------------------- */
+
+const struct decode_counts *decoder_counts(const struct decoder *d)
+{
+	return &d->counts;
+}
+
+enum wire_err decoder_last(const struct decoder *d, uint32_t *id)
+{
+	*id = d->last_id;
+	return d->last_err;
+}
+
+struct stream *decoder_stream_next(struct decoder *d, struct stream *prev)
+{
+	struct stream_row *row = NULL;
+
+	if (prev)
+		row = (struct stream_row *)(void *)((uint8_t *)prev - offsetof(struct stream_row, pub));
+	row = store_next(&d->streams, row);
+	return row ? &row->pub : NULL;
+}
+
+/* Header offsets of domain and sequence; v9 and IPFIX have a domain word, the older ones an engine. */
+void wire_peek(struct peek *p, struct bytes b)
+{
+	static const struct {
+		uint16_t version;
+		uint8_t header, sequence, domain;
+	} headers[] = { { 5, 24, 16, 20 }, { 7, 24, 16, 0 }, { 8, 28, 16, 20 }, { 9, 20, 12, 16 },
+		{ 10, 16, 8, 12 }, { 1, 16, 0, 0 } };
+	const struct protocol *found;
+	struct sflow_msg m;
+
+	*p = (struct peek){ .protocol = PROTO_UNKNOWN, .agent = addr_zero4 };
+	if (detect(&found, b) != WIRE_OK)
+		return;
+	if (found->protocol == PROTO_SFLOW) {
+		if (sflow_parse(&m, b) != WIRE_OK)
+			return;
+		p->domain = m.sub_agent;
+		p->sequence = m.sequence;
+		p->agent = m.agent;
+	}
+	for (size_t i = 0; found->octets == 2 && i < sizeof(headers) / sizeof(headers[0]); i++) {
+		if (headers[i].version != found->version)
+			continue;
+		if (b.n < headers[i].header)
+			return;
+		if (headers[i].sequence)
+			p->sequence = be32(b.p + headers[i].sequence);
+		if (headers[i].domain)
+			p->domain = found->version > 8 ? be32(b.p + headers[i].domain) : be16(b.p + headers[i].domain);
+	}
+	p->protocol = found->protocol;
+	p->version = found->version;
+}

@@ -1,0 +1,125 @@
+/*
+ * plan.h - a template turned into work: which bytes of a record go where.
+ *
+ * A template is compiled once, when it arrives.  What several Elements could
+ * say is decided then (octets: IE 1, else 85, else 23, else 352, else 231), so
+ * that a record is a straight run of loads and stores.  A plan has two ways to
+ * run:
+ *
+ * - by columns, for templates of fixed length without surprises: one
+ *   operation over all records of a Set, then the next, without a branch a
+ *   record (plan_columns);
+ * - by record, for everything else (PLAN_CAREFUL): variable length, biflows,
+ *   both address families in one template, options data (plan_record).
+ *
+ * Numbers may have any length: 1 to 8 octets are read whole (RFC 7011 6.2), of
+ * a longer one the last eight, and what the member cannot hold is cut from the
+ * left.  Of a longer address the first octets count; a shorter one is absent.
+ */
+#ifndef PLAN_H
+#define PLAN_H
+
+#include "flow.h"
+#include "flowset.h"
+#include "ie.h"
+
+enum { TEMPLATE_FIELDS_MAX = 512 };
+
+/* A template as it was read, before it means anything. */
+struct template_def {
+	uint16_t version;	/* 9 or 10 */
+	uint16_t id, nfields, nscope;
+	bool options;
+	struct field_spec fields[TEMPLATE_FIELDS_MAX];
+};
+
+/* Numbers that have no member in the record but decide about it. */
+enum plan_aux { AUX_packet_interval, AUX_packet_space, AUX_size, AUX_population, AUX_probability,
+	AUX_init_ms, AUX_template, AUX_first_uptime, AUX_last_uptime, AUX_NUMBERS };
+
+/* The IPv4 twin of a member that has an IPv6 Element in the same template; exporter addresses. */
+enum plan_alt { ALT_src, ALT_dst, ALT_next_hop, ALT_bgp_next_hop, ALT_post_src, ALT_post_dst,
+	ALT_exporter4, ALT_exporter6, ALT_ADDRS };
+
+enum plan_flags {
+	PLAN_OPTIONS = 1,
+	PLAN_VARLEN = 2,
+	PLAN_BIFLOW = 4,	/* RFC 5103 or NSEL: a record may become two */
+	PLAN_FAMILIES = 8,	/* IPv4 and IPv6 Elements for one member */
+	PLAN_INIT = 16,		/* IE 160 in the record dates its IE 21/22 */
+	PLAN_INTERVAL = 32,	/* IE 34 or 50 in the record */
+	PLAN_RATIO = 64,	/* IE 305/306, 309/310 or 311 in the record */
+	PLAN_SYSTEM = 128,	/* options of the whole exporter */
+	PLAN_CAREFUL = PLAN_OPTIONS | PLAN_VARLEN | PLAN_BIFLOW | PLAN_FAMILIES | PLAN_INIT | PLAN_RATIO
+};
+
+struct plan_op {
+	uint16_t src;		/* offset in the record; PLAN_VARLEN: number of the field */
+	uint16_t dst;		/* offset in struct plan_work */
+	uint16_t len;
+	uint16_t kind;
+};
+
+/* At most one operation a member and direction, a twin, a number, and ten labels. */
+enum { PLAN_OPS = 2 * FLOW_FIELDS + AUX_NUMBERS + ALT_ADDRS + 10 };
+
+struct plan {
+	uint64_t present;	/* members of every record */
+	uint64_t reverse;	/* members that the reverse half has of its own */
+	uint64_t uptimes;	/* members dated by uptime: absent where that is not known */
+	uint32_t aux, alt;	/* bits of the enums above */
+	uint32_t min_len;	/* octets of a record; PLAN_VARLEN: at least */
+	uint16_t flags, nops, nfields, id;
+	struct plan_op ops[PLAN_OPS];
+	uint16_t lens[TEMPLATE_FIELDS_MAX];	/* of every field, for the careful walk */
+};
+
+/* What a message's clock says. */
+struct plan_time {
+	uint64_t at_us;		/* export time */
+	uint32_t uptime;	/* at that time */
+	int64_t tick_us;	/* unit of uptimes: 1000, or 1000000 where exporters count seconds */
+	bool has_uptime;	/* false: IPFIX without systemInitTimeMilliseconds */
+};
+
+struct plan_work {
+	struct flow_record rec;	/* first: offsets are those of a bare record */
+	struct flow_record rev;
+	uint64_t aux[AUX_NUMBERS];
+	struct addr alt[ALT_ADDRS];
+};
+
+/*
+ * WIRE_OK or WIRE_TEMPLATE_EMPTY.  The fields of `def` were checked by
+ * template_read().
+ */
+enum wire_err plan_compile(struct plan *p, const struct template_def *def);
+
+/* `n` records that lie one behind the other, into `out`, whose members are preset. */
+void plan_columns(const struct plan *p, struct flow_record *out, const uint8_t *data, size_t n,
+		  const struct plan_time *t);
+
+/*
+ * One record at `data`, of which `n` octets are left: its length, or 0 when it
+ * runs past the end.  w->rec is complete but for sampling.
+ */
+size_t plan_record(const struct plan *p, struct plan_work *w, const uint8_t *data, size_t n,
+		   const struct plan_time *t);
+
+/*
+ * PLAN_BIFLOW: the other half of w->rec into `out`, with everything that has a
+ * direction swapped; false when it counted nothing.  Octets and packets of zero
+ * are no flow: exporters write them for every one-way connection.
+ */
+bool plan_reverse(const struct plan *p, const struct plan_work *w, struct flow_record *out);
+
+/*
+ * The sampling interval that the record itself tells by IE 305/306, 309/310 or
+ * 311, reduced; false when there is none, or one that says nothing (a zero).
+ */
+bool plan_ratio(const struct plan *p, const struct plan_work *w, uint32_t *num, uint32_t *den);
+
+/* num/den reduced; false when either is 0 or does not fit 32 bits. */
+bool ratio_reduce(uint64_t num, uint64_t den, uint32_t *rnum, uint32_t *rden);
+
+#endif /* PLAN_H */

@@ -1,0 +1,116 @@
+/*
+ * samplers.c - see samplers.h.
+ */
+#include "samplers.h"
+
+enum sampler_kind { BY_ID, LAST_OF_DOMAIN, OF_TEMPLATE, EXPORTER_BY_ID, LAST_OF_EXPORTER, DROPS };
+
+struct sampler_key {
+	struct addr exporter;
+	uint64_t id;
+	uint32_t domain;
+	uint8_t protocol, kind, zero[2];
+};
+
+struct sampler {
+	struct store_link link;
+	struct sampler_key key;
+	uint32_t num, den;	/* DROPS: the counter, and 1 */
+};
+
+size_t samplers_size(uint32_t cap)
+{
+	return store_size(cap, sizeof(struct sampler));
+}
+
+void samplers_init(struct samplers *s, void *mem, uint32_t cap, uint64_t seed, bool any_scope)
+{
+	store_init(&s->store, mem, cap, sizeof(struct sampler), sizeof(struct sampler_key), seed);
+	s->any_scope = any_scope;
+}
+
+static struct sampler_key key_of(const struct stream_key *who, enum sampler_kind kind, uint64_t id)
+{
+	bool domain = kind != EXPORTER_BY_ID && kind != LAST_OF_EXPORTER;
+
+	return (struct sampler_key){ .exporter = who->exporter, .id = id, .domain = domain ? who->domain : 0,
+		.protocol = who->protocol, .kind = (uint8_t)kind };
+}
+
+static void put(struct samplers *s, const struct stream_key *who, enum sampler_kind kind, uint64_t id,
+		const struct sampler_news *news)
+{
+	struct sampler_key key = key_of(who, kind, id);
+	bool fresh;
+	struct sampler *row = store_put(&s->store, &key, &fresh);
+
+	row->num = news->num;
+	row->den = news->den;
+}
+
+void samplers_learn(struct samplers *s, const struct stream_key *who, const struct sampler_news *news)
+{
+	bool exporter = news->system || s->any_scope;
+
+	if (news->num == 0 || news->den == 0)
+		return;
+	if (news->has_template) {
+		put(s, who, OF_TEMPLATE, news->template_id, news);
+		return;
+	}
+	if (news->has_id)
+		put(s, who, BY_ID, news->id, news);
+	put(s, who, LAST_OF_DOMAIN, 0, news);
+	if (exporter && news->has_id)
+		put(s, who, EXPORTER_BY_ID, news->id, news);
+	if (exporter)
+		put(s, who, LAST_OF_EXPORTER, 0, news);
+}
+
+static bool get(struct samplers *s, const struct stream_key *who, enum sampler_kind kind, uint64_t id,
+		enum sampling_source source, struct sampling *out)
+{
+	struct sampler_key key = key_of(who, kind, id);
+	const struct sampler *row = store_find(&s->store, &key);
+
+	if (row)
+		*out = (struct sampling){ row->num, row->den, source };
+	return row != NULL;
+}
+
+struct sampling samplers_by_id(struct samplers *s, const struct stream_key *who, uint64_t id)
+{
+	struct sampling out = { 0, 0, SAMPLING_UNKNOWN_SAMPLER };
+
+	if (!get(s, who, BY_ID, id, SAMPLING_SAMPLER, &out))
+		get(s, who, EXPORTER_BY_ID, id, SAMPLING_SAMPLER, &out);
+	return out;
+}
+
+struct sampling samplers_default(struct samplers *s, const struct stream_key *who, uint16_t template_id)
+{
+	struct sampling out = { 0, 0, SAMPLING_NONE };
+
+	if (get(s, who, BY_ID, 0, SAMPLING_DOMAIN, &out) ||
+	    get(s, who, LAST_OF_DOMAIN, 0, SAMPLING_DOMAIN, &out) ||
+	    get(s, who, EXPORTER_BY_ID, 0, SAMPLING_EXPORTER, &out) ||
+	    get(s, who, LAST_OF_EXPORTER, 0, SAMPLING_EXPORTER, &out))
+		return out;
+	get(s, who, OF_TEMPLATE, template_id, SAMPLING_DOMAIN, &out);
+	return out;
+}
+
+uint32_t samplers_drops(struct samplers *s, const struct stream_key *who, uint64_t source, uint32_t drops)
+{
+	struct sampler_key key = key_of(who, DROPS, source);
+	bool fresh;
+	struct sampler *row = store_put(&s->store, &key, &fresh);
+	uint32_t moved = drops - row->num;
+
+	/* The first value is the base; a step back is a restart of the agent. */
+	if (fresh || moved > INT32_MAX)
+		moved = 0;
+	row->num = drops;
+	row->den = 1;
+	return moved;
+}

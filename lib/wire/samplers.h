@@ -1,0 +1,53 @@
+/*
+ * samplers.h - sampling intervals that exporters announce in options data.
+ *
+ * What an announcement is for decides where it is kept: a sampler or selector
+ * by its ID, the domain (the last one announced), a template, or the whole
+ * exporter (scope System).  A record then takes, first match: what it says
+ * itself; the sampler it names; sampler 0 of its domain; the last one of its
+ * domain; the exporter's; its template's.  An interval of 0 is "unknown" and
+ * is not kept: it never multiplies.
+ *
+ * The same bounded table keeps the drop counters of sFlow data sources.
+ */
+#ifndef SAMPLERS_H
+#define SAMPLERS_H
+
+#include "decoder.h"
+#include "store.h"
+
+struct samplers {
+	struct store store;
+	bool any_scope;		/* every announcement is for the whole exporter */
+};
+
+/* Who speaks: the key of a stream. */
+struct stream_key {
+	struct addr exporter;
+	uint32_t domain;
+	uint8_t protocol, zero[3];
+};
+
+/* One options data record: one in num/den. */
+struct sampler_news {
+	bool has_id, has_template, system;
+	uint64_t id, template_id;
+	uint32_t num, den;
+};
+
+struct sampling {
+	uint32_t num, den;
+	enum sampling_source source;	/* SAMPLING_NONE, SAMPLING_UNKNOWN_SAMPLER: num and den are 0 */
+};
+
+size_t samplers_size(uint32_t cap);
+void samplers_init(struct samplers *s, void *mem, uint32_t cap, uint64_t seed, bool any_scope);
+void samplers_learn(struct samplers *s, const struct stream_key *who, const struct sampler_news *news);
+/* For a record that names sampler `id`. */
+struct sampling samplers_by_id(struct samplers *s, const struct stream_key *who, uint64_t id);
+/* For a record that names none. */
+struct sampling samplers_default(struct samplers *s, const struct stream_key *who, uint16_t template_id);
+/* sFlow: how far the drop counter of data source `source` moved since it was last seen. */
+uint32_t samplers_drops(struct samplers *s, const struct stream_key *who, uint64_t source, uint32_t drops);
+
+#endif /* SAMPLERS_H */

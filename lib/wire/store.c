@@ -1,0 +1,206 @@
+/*
+ * store.c - see store.h.  Rows are named by index, so that the memory may be
+ * anywhere and a link takes four bytes.
+ */
+#include <string.h>
+#include "store.h"
+
+#define NONE UINT32_MAX
+
+static size_t round_up(size_t n)
+{
+	return (n + 63) & ~(size_t)63;
+}
+
+static uint32_t buckets_for(uint32_t cap)
+{
+	uint32_t n = 8;
+
+	while (n < cap && n < UINT32_C(1) << 31)
+		n *= 2;
+	return n;
+}
+
+size_t store_size(uint32_t cap, size_t row_size)
+{
+	return round_up(cap * row_size) + round_up(buckets_for(cap) * sizeof(uint32_t));
+}
+
+void store_init(struct store *s, void *mem, uint32_t cap, size_t row_size, size_t key_size, uint64_t seed)
+{
+	uint32_t n = buckets_for(cap);
+
+	memset(s, 0, sizeof(*s));
+	s->rows = mem;
+	s->buckets = (uint32_t *)(void *)(s->rows + round_up(cap * row_size));
+	s->row_size = row_size;
+	s->key_size = key_size;
+	s->cap = cap;
+	s->mask = n - 1;
+	s->newest = s->oldest = s->free = NONE;
+	s->seed[0] = seed;
+	s->seed[1] = seed * UINT64_C(0x9e3779b97f4a7c15) + UINT64_C(0x632be59bd9b4e019);
+	memset(s->buckets, 0xff, n * sizeof(uint32_t));
+}
+
+static struct store_link *row_at(const struct store *s, uint32_t i)
+{
+	return (struct store_link *)(void *)(s->rows + (size_t)i * s->row_size);
+}
+
+static uint32_t index_of(const struct store *s, const void *row)
+{
+	return (uint32_t)((size_t)((const uint8_t *)row - s->rows) / s->row_size);
+}
+
+static uint64_t rotate(uint64_t v, int by)
+{
+	return v << by | v >> (64 - by);
+}
+
+static void sip_round(uint64_t v[4])
+{
+	v[0] += v[1];
+	v[2] += v[3];
+	v[1] = rotate(v[1], 13) ^ v[0];
+	v[3] = rotate(v[3], 16) ^ v[2];
+	v[0] = rotate(v[0], 32) + v[3];
+	v[2] += v[1];
+	v[3] = rotate(v[3], 21) ^ v[0];
+	v[1] = rotate(v[1], 17) ^ v[2];
+	v[2] = rotate(v[2], 32);
+}
+
+/* SipHash-1-3 (Aumasson, Bernstein 2012), eight bytes a round. */
+static uint32_t hash(const struct store *s, const uint8_t *key)
+{
+	uint64_t v[4] = { s->seed[0] ^ UINT64_C(0x736f6d6570736575), s->seed[1] ^ UINT64_C(0x646f72616e646f6d),
+		s->seed[0] ^ UINT64_C(0x6c7967656e657261), s->seed[1] ^ UINT64_C(0x7465646279746573) };
+	size_t left = s->key_size;
+	uint64_t word = 0;
+
+	for (; left >= 8; left -= 8, key += 8) {
+		memcpy(&word, key, 8);
+		v[3] ^= word;
+		sip_round(v);
+		v[0] ^= word;
+	}
+	word = 0;
+	memcpy(&word, key, left);
+	word |= (uint64_t)s->key_size << 56;
+	v[3] ^= word;
+	sip_round(v);
+	v[0] ^= word;
+	v[2] ^= 0xff;
+	sip_round(v);
+	sip_round(v);
+	sip_round(v);
+	word = v[0] ^ v[1] ^ v[2] ^ v[3];
+	return (uint32_t)(word ^ word >> 32);
+}
+
+/* ---- order of use ---------------------------------------------------------- */
+
+static void unlink_age(struct store *s, const struct store_link *l)
+{
+	if (l->newer != NONE)
+		row_at(s, l->newer)->older = l->older;
+	else
+		s->newest = l->older;
+	if (l->older != NONE)
+		row_at(s, l->older)->newer = l->newer;
+	else
+		s->oldest = l->newer;
+}
+
+static void link_newest(struct store *s, struct store_link *l)
+{
+	uint32_t i = index_of(s, l);
+
+	l->newer = NONE;
+	l->older = s->newest;
+	if (s->newest != NONE)
+		row_at(s, s->newest)->newer = i;
+	else
+		s->oldest = i;
+	s->newest = i;
+}
+
+/* ---- rows -------------------------------------------------------------------- */
+
+static struct store_link *find(struct store *s, const void *key, uint32_t h)
+{
+	for (uint32_t i = s->buckets[h & s->mask]; i != NONE; ) {
+		struct store_link *l = row_at(s, i);
+
+		if (l->hash == h && memcmp(l + 1, key, s->key_size) == 0) {
+			if (s->newest != i) {
+				unlink_age(s, l);
+				link_newest(s, l);
+			}
+			return l;
+		}
+		i = l->chain;
+	}
+	return NULL;
+}
+
+void *store_find(struct store *s, const void *key)
+{
+	return find(s, key, hash(s, key));
+}
+
+static void detach(struct store *s, struct store_link *l)
+{
+	uint32_t i = index_of(s, l), *at = &s->buckets[l->hash & s->mask];
+
+	while (*at != i)
+		at = &row_at(s, *at)->chain;
+	*at = l->chain;
+	unlink_age(s, l);
+}
+
+void store_remove(struct store *s, void *row)
+{
+	struct store_link *l = row;
+
+	detach(s, l);
+	l->chain = s->free;
+	s->free = index_of(s, l);
+}
+
+void *store_put(struct store *s, const void *key, bool *fresh)
+{
+	uint32_t h = hash(s, key), i;
+	struct store_link *l = find(s, key, h);
+
+	*fresh = !l;
+	if (l)
+		return l;
+	if (s->free != NONE) {
+		i = s->free;
+		s->free = row_at(s, i)->chain;
+	} else if (s->used < s->cap) {
+		i = s->used++;
+	} else {
+		i = s->oldest;
+		detach(s, row_at(s, i));
+		s->evicted++;
+	}
+	l = row_at(s, i);
+	memset(l, 0, s->row_size);
+	memcpy(l + 1, key, s->key_size);
+	l->hash = h;
+	l->chain = s->buckets[h & s->mask];
+	s->buckets[h & s->mask] = i;
+	link_newest(s, l);
+	return l;
+}
+
+void *store_next(const struct store *s, const void *row)
+{
+	const struct store_link *l = row;
+	uint32_t i = l ? l->newer : s->oldest;
+
+	return i == NONE ? NULL : row_at(s, i);
+}
