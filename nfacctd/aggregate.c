@@ -39,6 +39,7 @@ struct aggregate {
 	uint64_t seed;
 	struct agg_budget *budget;
 	struct agg_counts counts;
+	bool unbound;
 	unsigned depth;			/* of the directory */
 	struct segment **dir;
 	uint8_t **chunk;
@@ -95,7 +96,7 @@ static void arena_free(struct arena *m, struct agg_budget *budget)
 
 static struct segment *segment_new(struct aggregate *a, uint32_t depth, bool force)
 {
-	struct segment *s = arena_take(&a->index, a->budget, sizeof(*s), force);
+	struct segment *s = arena_take(&a->index, a->budget, sizeof(*s), force || a->unbound);
 
 	if (!s)
 		return NULL;
@@ -115,7 +116,8 @@ static bool chunk_new(struct aggregate *a, bool force)
 		a->chunk = chunk;
 		a->chunks_cap = cap;
 	}
-	a->chunk[a->nchunks] = arena_take(&a->rows, a->budget, CHUNK_ROWS * a->row_size, force);
+	a->chunk[a->nchunks] = arena_take(&a->rows, a->budget, CHUNK_ROWS * a->row_size,
+					 force || a->unbound);
 	if (!a->chunk[a->nchunks])
 		return false;
 	a->nchunks++;
@@ -150,6 +152,11 @@ struct aggregate *aggregate_new(const struct agg_shape *shape, struct agg_budget
 		return NULL;
 	}
 	return a;
+}
+
+void aggregate_unbind(struct aggregate *a)
+{
+	a->unbound = true;
 }
 
 void aggregate_seal(struct aggregate *a)

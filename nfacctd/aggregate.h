@@ -59,6 +59,8 @@ size_t aggregate_rows(const struct aggregate *a);
 void aggregate_row(const struct aggregate *a, size_t i, struct sums *sums, const uint8_t **key);
 /* Add every row of `from`. */
 void aggregate_merge(struct aggregate *a, const struct aggregate *from);
+/* From here on grow beyond the budget rather than shed: what is merged was paid for once. */
+void aggregate_unbind(struct aggregate *a);
 /* Nothing will be added any more: free what only look-ups need. */
 void aggregate_seal(struct aggregate *a);
 const struct agg_counts *aggregate_counts(const struct aggregate *a);

@@ -1,19 +1,507 @@
 /*
  * main.c - nfacctd: read settings, start the engine, act on signals, stop.
+ *
+ * Everything that can fail at start is tried before the process detaches, so
+ * its exit status tells the truth: 1 for what the machine lacks (port in use,
+ * no database), 2 for what the user wrote.
  */
+#include <errno.h>
+#include <getopt.h>
+#include <poll.h>
+#include <signal.h>
 #include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/eventfd.h>
+#include <sys/random.h>
+#include <sys/stat.h>
+#include <unistd.h>
+#include "base/clock.h"
 #include "base/daemon.h"
 #include "base/log.h"
-#include "nfacctd/settings.h"
+#include "net/capture.h"
+#include "nfacctd/engine.h"
+
+/* ---- the command line -------------------------------------------------------------------- */
+
+/* A switch is a line of configuration behind the last one of the file. */
+static const struct switch_row {
+	char letter;
+	const char *key, *value;	/* value NULL: it takes an argument */
+	const char *help;
+} switches[] = {
+	{ 'L', "nfacctd_ip", NULL, "ADDRESS to listen on" },
+	{ 'l', "nfacctd_port", NULL, "PORT to listen on" },
+	{ 'c', "aggregate", NULL, "PRIMITIVES, comma-separated" },
+	{ 'P', "plugins", NULL, "PLUGINS, comma-separated" },
+	{ 'D', "daemonize", "true", "detach from the terminal" },
+	{ 'd', "debug", "true", "log more" },
+	{ 'S', "syslog", NULL, "FACILITY of syslog" },
+	{ 'F', "pidfile", NULL, "FILE for the process number" },
+	{ 'n', "networks_file", NULL, "FILE of our prefixes" },
+	{ 't', "ports_file", NULL, "FILE of ports that are told apart" },
+	{ 'R', "nfacctd_renormalize", "true", "multiply by the sampling interval" },
+	{ 'r', "sql_refresh_time", NULL, "SECONDS between purges" },
+	{ 'u', "sql_num_protos", "true", "protocols as numbers" },
+	{ 'O', "print_output", NULL, "FORMAT of print: formatted, csv, json" },
+	{ 'o', "print_output_file", NULL, "FILE that print writes" },
+	{ 'A', "print_output_file_append", "true", "append to it" },
+	{ 'E', "print_output_separator", NULL, "CHARACTER between CSV values" },
+	{ 'M', "print_markers", "true", "lines around each purge" },
+	{ 'I', "pcap_savefile", NULL, "CAPTURE to read instead of listening; - is standard input" },
+	{ 'W', "pcap_sf_wait", "true", "stay alive at its end" },
+	{ 'Z', "pcap_sf_delay", NULL, "SECONDS to wait before it" },
+	{ 'Y', "pcap_sf_replays", NULL, "TIMES to read it, 0 for ever" },
+	{ 'p', "imt_path", NULL, NULL },
+	{ 'b', "imt_buckets", NULL, NULL },
+	{ 'm', "imt_mem_pools_number", NULL, NULL },
+	{ 's', "imt_mem_pools_size", NULL, NULL },
+};
+
+enum { SWITCHES = sizeof(switches) / sizeof(switches[0]), LONG_CHECK = 256, LONG_DUMP, LONG_ROFF };
+
+enum mode { MODE_RUN, MODE_CHECK, MODE_SETUP, MODE_DUMP };
+
+struct command {
+	const char *file;
+	struct conf lines;
+	enum mode mode;
+};
+
+static void usage(FILE *to)
+{
+	fputs("usage: nfacctd -f FILE [switches]\n"
+	      "Flow accounting: NetFlow, IPFIX and sFlow into MySQL, SQLite and files.\n\n"
+	      "  -f FILE   configuration; without it the switches are the whole of it\n", to);
+	for (size_t i = 0; i < SWITCHES; i++)
+		if (switches[i].help)
+			fprintf(to, "  -%c %s\n", switches[i].letter, switches[i].help);
+	fputs("  -a        list the primitives\n"
+	      "  -T config the same as --check; -T setup also opens what the plugins need\n"
+	      "  --check   parse all files, compare the tables' columns, say what is wrong, exit 2 if anything is\n"
+	      "  --dump-config  every line with where it came from\n"
+	      "  -V, --version   -h, --help\n", to);
+}
+
+static void list_primitives(void)
+{
+	for (size_t i = 0; i < PRIMITIVES; i++)
+		puts(primitives[i].name);
+	puts("flows\nnone\nsum_host\nsum_net\nsum_as\nsum_port\nsum_mac");
+}
+
+/* -1: go on; else the exit status. */
+static int dry_run(struct command *c, const char *what)
+{
+	if (strcmp(what, "config") == 0)
+		c->mode = MODE_CHECK;
+	else if (strcmp(what, "setup") == 0)
+		c->mode = MODE_SETUP;
+	else {
+		fprintf(stderr, "nfacctd: -T: \"%s\": expected config or setup\n", what);
+		return EXIT_USAGE;
+	}
+	return -1;
+}
+
+static int add_switch(struct command *c, int letter, const char *argument)
+{
+	for (size_t i = 0; i < SWITCHES; i++)
+		if (switches[i].letter == letter)
+			return conf_add(&c->lines, switches[i].key, NULL, switches[i].value ? switches[i].value : argument);
+	return -1;
+}
+
+/* -1: go on; else the exit status. */
+static int command_parse(struct command *c, int argc, char **argv)
+{
+	static const struct option longs[] = {
+		{ "help", no_argument, NULL, 'h' }, { "version", no_argument, NULL, 'V' },
+		{ "check", no_argument, NULL, LONG_CHECK }, { "dump-config", no_argument, NULL, LONG_DUMP },
+		{ "keys-roff", no_argument, NULL, LONG_ROFF }, { NULL, 0, NULL, 0 },
+	};
+	char letters[2 * SWITCHES + 16] = "f:T:aVh", *at = letters + strlen(letters);
+	int letter;
+
+	for (size_t i = 0; i < SWITCHES; i++) {
+		*at++ = switches[i].letter;
+		if (!switches[i].value)
+			*at++ = ':';
+	}
+	*at = '\0';
+	while ((letter = getopt_long(argc, argv, letters, longs, NULL)) != -1) {
+		int status = -1;
+
+		if (letter == 'f') {
+			c->file = optarg;
+		} else if (letter == 'T') {
+			status = dry_run(c, optarg);
+		} else if (letter == LONG_CHECK) {
+			c->mode = MODE_CHECK;
+		} else if (letter == LONG_DUMP) {
+			c->mode = MODE_DUMP;
+		} else if (letter == LONG_ROFF) {
+			settings_print_roff(stdout);
+			return 0;
+		} else if (letter == 'a') {
+			list_primitives();
+			return 0;
+		} else if (letter == 'V') {
+			printf("nfacctd %s (flowledger); plugins: %s\n", VERSION, sink_types());
+			return 0;
+		} else if (letter == 'h') {
+			usage(stdout);
+			return 0;
+		} else if (add_switch(c, letter, optarg) < 0) {
+			fprintf(stderr, "try nfacctd --help\n");
+			return EXIT_USAGE;
+		}
+		if (status >= 0)
+			return status;
+	}
+	if (optind < argc) {
+		fprintf(stderr, "nfacctd: \"%s\": expected switches only; try nfacctd --help\n", argv[optind]);
+		return EXIT_USAGE;
+	}
+	if (!c->file && c->lines.n == 0) {
+		fprintf(stderr, "nfacctd: neither -f FILE nor a switch; try nfacctd --help\n");
+		return EXIT_USAGE;
+	}
+	return -1;
+}
+
+/* ---- the daemon ---------------------------------------------------------------------------- */
+
+struct daemon {
+	const struct settings *settings;
+	struct engine *engine;
+	struct capture *capture;	/* NULL: live */
+	struct capture_counts captured;	/* of readings that have ended */
+	int signals, purged;		/* signalfd; eventfd that counts purges */
+	int pidfile;
+	uint64_t stats_logged_us;
+	bool stop;
+};
+
+static void write_stats(struct daemon *d)
+{
+	const struct capture_counts *c = d->capture ? capture_counts(d->capture) : NULL;
+	struct stats s;
+
+	if (!d->settings->stats_file)
+		return;
+	stats_init(&s);
+	if (c) {
+		stats_add(&s, d->captured.packets + c->packets, "capture_packets");
+		stats_add(&s, d->captured.datagrams + c->datagrams, "capture_datagrams");
+		stats_add(&s, d->captured.other + c->other, "capture_not_udp");
+		stats_add(&s, d->captured.fragments + c->fragments, "capture_fragments_lost");
+		stats_add(&s, d->captured.joined + c->joined, "capture_fragments_joined");
+		stats_add(&s, d->captured.cut + c->cut, "capture_cut");
+	}
+	engine_stats(d->engine, &s);
+	if (stats_write(&s, d->settings->stats_file) < 0 &&
+	    log_allow(&d->stats_logged_us, clock_wall_us(), 60000000))
+		log_error_errno("nfacctd_stats_file: \"%s\"", d->settings->stats_file);
+	stats_clear(&s);
+}
+
+static void on_purge(void *ctx)
+{
+	const struct daemon *d = ctx;
+	uint64_t one = 1;
+
+	(void)!write(d->purged, &one, sizeof(one));
+}
+
+static void on_signal(struct daemon *d, int sig)
+{
+	switch (sig) {
+	case SIGINT:
+	case SIGTERM:
+		d->stop = true;
+		break;
+	case SIGHUP:
+		if (log_reopen() < 0)
+			log_error_errno("logfile");
+		break;
+	case SIGUSR1:
+		engine_report(d->engine);
+		write_stats(d);
+		break;
+	case SIGUSR2:
+		engine_reload(d->engine);
+		break;
+	default:
+		break;
+	}
+}
+
+static void read_signals(struct daemon *d)
+{
+	for (int sig; (sig = daemon_signal_read(d->signals)) > 0; )
+		on_signal(d, sig);
+}
+
+/* Until INT or TERM. */
+static void wait_for_signals(struct daemon *d)
+{
+	struct pollfd p[] = { { d->signals, POLLIN, 0 }, { d->purged, POLLIN, 0 } };
+	uint64_t n;
+
+	while (!d->stop) {
+		if (poll(p, 2, -1) < 0 && errno != EINTR)
+			return;
+		read_signals(d);
+		if (read(d->purged, &n, sizeof(n)) == (ssize_t)sizeof(n))
+			write_stats(d);
+	}
+}
+
+/* From here on a second INT or TERM ends the process by its default action. */
+static void let_signals_kill(void)
+{
+	sigset_t set;
+
+	sigemptyset(&set);
+	sigaddset(&set, SIGINT);
+	sigaddset(&set, SIGTERM);
+	sigprocmask(SIG_UNBLOCK, &set, NULL);
+}
+
+static void count_reading(struct daemon *d)
+{
+	const struct capture_counts *c = capture_counts(d->capture);
+
+	d->captured.packets += c->packets;
+	d->captured.datagrams += c->datagrams;
+	d->captured.fragments += c->fragments;
+	d->captured.other += c->other;
+	d->captured.cut += c->cut;
+	d->captured.joined += c->joined;
+}
+
+/* One reading of the capture; -1 after logging. */
+static int read_capture(struct daemon *d)
+{
+	struct datagram dgram;
+	struct endpoint to;
+	char why[256];
+	int got = 0;
+
+	for (unsigned n = 0; !d->stop && (got = capture_next(d->capture, &dgram, &to, why)) > 0; n++) {
+		engine_feed(d->engine, &dgram);
+		if (n % 1024 == 0)
+			read_signals(d);
+	}
+	if (got < 0)
+		log_error("%s: %s", d->settings->pcap_savefile, why);
+	return got < 0 ? -1 : 0;
+}
+
+static int run_capture(struct daemon *d)
+{
+	const struct settings *s = d->settings;
+	const bool from_stdin = strcmp(s->pcap_savefile, "-") == 0;
+	char why[256];
+	int err = 0;
+
+	if (s->pcap_delay)
+		clock_sleep_until(clock_mono_ns() + s->pcap_delay * UINT64_C(1000000000));
+	for (uint32_t i = 0; !d->stop && !err && (i < s->pcap_replays || s->pcap_replays == 0); i++) {
+		if (i) {
+			if (from_stdin)
+				break;
+			count_reading(d);
+			capture_close(d->capture);
+			d->capture = capture_open(s->pcap_savefile, why);
+			if (!d->capture) {
+				log_error("%s: %s", s->pcap_savefile, why);
+				return -1;
+			}
+		}
+		err = read_capture(d);
+	}
+	if (s->pcap_wait && !err) {
+		log_info("%s: read to its end; waiting for a signal", s->pcap_savefile);
+		wait_for_signals(d);
+	}
+	return err;
+}
+
+static int run_live(struct daemon *d)
+{
+	if (engine_start(d->engine, on_purge, d) < 0)
+		return -1;
+	wait_for_signals(d);
+	return 0;
+}
+
+/* What must be there before the process may say that it runs. */
+static int prepare(struct daemon *d)
+{
+	const struct settings *s = d->settings;
+	uint64_t seed;
+	char why[256];
+
+	if (getrandom(&seed, sizeof(seed), 0) != (ssize_t)sizeof(seed))
+		seed = clock_wall_us();
+	d->engine = engine_new(s, sink_find, (int64_t)(clock_wall_us() / 1000000), seed);
+	if (!d->engine)
+		return EXIT_USAGE;
+	d->purged = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+	if (d->purged < 0) {
+		log_error_errno("eventfd");
+		return EXIT_RUNTIME;
+	}
+	if (s->pidfile) {
+		d->pidfile = pidfile_open(s->pidfile);
+		if (d->pidfile < 0) {
+			if (errno == EWOULDBLOCK)
+				log_error("pidfile: \"%s\": held by another process; is nfacctd running?", s->pidfile);
+			else
+				log_error_errno("pidfile: \"%s\"", s->pidfile);
+			return EXIT_RUNTIME;
+		}
+	}
+	if (s->pcap_savefile) {
+		d->capture = capture_open(s->pcap_savefile, why);
+		if (!d->capture) {
+			log_error("%s: %s", s->pcap_savefile, why);
+			return EXIT_RUNTIME;
+		}
+	} else if (engine_listen(d->engine) < 0) {
+		return EXIT_RUNTIME;
+	}
+	return engine_open(d->engine) < 0 ? EXIT_RUNTIME : 0;
+}
+
+static void let_go(struct daemon *d)
+{
+	engine_free(d->engine);
+	if (d->capture)
+		capture_close(d->capture);
+	if (d->purged >= 0)
+		close(d->purged);
+	if (d->signals >= 0)
+		close(d->signals);
+	if (d->pidfile >= 0)
+		pidfile_close(d->pidfile, d->settings->pidfile);
+}
+
+static int run(const struct settings *s)
+{
+	struct daemon d = { .settings = s, .signals = -1, .purged = -1, .pidfile = -1 };
+	int status, err;
+
+	if (s->daemonize && daemon_detach_begin() < 0) {
+		log_error_errno("daemonize");
+		return EXIT_RUNTIME;
+	}
+	d.signals = daemon_signals();
+	if (d.signals < 0) {
+		log_error_errno("signals");
+		status = EXIT_RUNTIME;
+	} else {
+		status = prepare(&d);
+	}
+	if (s->daemonize)
+		daemon_detach_done(status);
+	if (status) {
+		let_go(&d);
+		return status;
+	}
+	log_info("nfacctd %s started", VERSION);
+	daemon_notify("READY=1");
+	err = s->pcap_savefile ? run_capture(&d) : run_live(&d);
+	daemon_notify("STOPPING=1");
+	let_signals_kill();
+	if (engine_stop(d.engine) < 0)
+		err = -1;
+	write_stats(&d);
+	log_info("nfacctd stopped");
+	let_go(&d);
+	return err ? EXIT_RUNTIME : 0;
+}
+
+/* ---- before it ---------------------------------------------------------------------------------- */
+
+static int open_log(const struct settings *s)
+{
+	char name[80];
+
+	snprintf(name, sizeof(name), "%s/core", s->core_proc_name);
+	log_name(name);
+	log_level(s->debug ? LOG_LEVEL_DEBUG : LOG_LEVEL_INFO);
+	if (s->logfile) {
+		if (log_to_file(s->logfile) < 0) {
+			log_error_errno("logfile: \"%s\"", s->logfile);
+			return -1;
+		}
+	} else if (s->syslog && log_to_syslog(s->syslog, "nfacctd") < 0) {
+		log_error("syslog: \"%s\": expected auth, mail, daemon, kern, user or local0 to local7", s->syslog);
+		return -1;
+	}
+	return 0;
+}
+
+static void notices(const struct settings *s)
+{
+	for (size_t i = 0; i < s->nplugins; i++)
+		if (s->daemonize && strcmp(s->plugin[i].type, "print") == 0 && !s->plugin[i].print_output_file)
+			log_warn("plugin %s: print writes to standard output, which daemonize closes", s->plugin[i].name);
+	if (s->daemonize && !s->logfile && !s->syslog)
+		log_warn("daemonize without logfile or syslog: the log ends here");
+}
+
+static int check(const struct settings *s, unsigned problems, bool open)
+{
+	struct engine *e = engine_new(s, sink_find, (int64_t)(clock_wall_us() / 1000000), 1);
+	int status = EXIT_USAGE;
+
+	if (e) {
+		problems += open ? engine_open(e) < 0 : engine_check(e);
+		status = problems ? EXIT_USAGE : 0;
+	}
+	engine_free(e);
+	if (status)
+		log_error("check: %u problems", problems ? problems : 1);
+	else
+		log_info("check: no problems");
+	return status;
+}
 
 int main(int argc, char **argv)
 {
+	struct command c = { 0 };
 	struct settings s;
 	unsigned problems = 0;
+	int status;
 
 	log_open("nfacctd");
-	if (argc != 3 || settings_load(&s, argv[2], NULL, &problems) < 0)
-		return EXIT_USAGE;
+	conf_init(&c.lines);
+	status = command_parse(&c, argc, argv);
+	if (status >= 0) {
+		conf_clear(&c.lines);
+		return status;
+	}
+	status = EXIT_USAGE;
+	if (settings_load(&s, c.file, &c.lines, &problems) == 0) {
+		umask((mode_t)s.files_umask);
+		if (c.mode == MODE_DUMP) {
+			settings_print_lines(&s, stdout);
+			status = 0;
+		} else if (c.mode == MODE_RUN) {
+			status = EXIT_RUNTIME;
+			if (open_log(&s) == 0) {
+				notices(&s);
+				status = run(&s);
+			}
+		} else {
+			status = check(&s, problems, c.mode == MODE_SETUP);
+		}
+	}
 	settings_clear(&s);
-	return problems ? EXIT_USAGE : 0;
+	conf_clear(&c.lines);
+	return status;
 }

@@ -535,6 +535,11 @@ struct pipeline *pipeline_new(const struct settings *s, const struct plugin_sett
 	return p;
 }
 
+void pipeline_restart(struct pipeline *p, const struct plugin_settings *s, int64_t now)
+{
+	timebin_init(&p->bins, &s->history, s->history_roundoff, s->history_offset, now);
+}
+
 void pipeline_free(struct pipeline *p)
 {
 	if (!p)
@@ -608,6 +613,10 @@ struct aggregate *lane_swap(struct lane *l, struct aggregate *table)
 {
 	struct aggregate *before = l->table;
 
+	if (before) {
+		l->counts.taken_octets += aggregate_counts(before)->octets;
+		l->counts.taken_packets += aggregate_counts(before)->packets;
+	}
 	l->table = table;
 	return before;
 }

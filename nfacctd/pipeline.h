@@ -76,6 +76,8 @@ void plugin_maps_clear(struct plugin_maps *m);
 struct pipeline;
 /* NULL after logging.  `now`: start of the daemon, which bins without round-off count from. */
 struct pipeline *pipeline_new(const struct settings *s, const struct plugin_settings *p, int64_t now);
+/* Bins count from `now`: for a capture, whose clock is known with its first datagram only. */
+void pipeline_restart(struct pipeline *p, const struct plugin_settings *s, int64_t now);
 void pipeline_free(struct pipeline *p);
 const struct key_layout *pipeline_layout(const struct pipeline *p);
 const struct agg_shape *pipeline_shape(const struct pipeline *p);
@@ -92,6 +94,7 @@ const char *pipeline_notice(const struct pipeline *p);
 struct lane_counts {
 	uint64_t records, filtered;
 	uint64_t entries, octets, packets;	/* everything that must come out again */
+	uint64_t taken_octets, taken_packets;	/* given to tables that were swapped out */
 	uint64_t others, others_octets, others_packets;	/* networks_drop_others */
 	uint64_t spread;	/* flows spread over several bins */
 	uint64_t not_spread;	/* that would have taken more than 1024 bins: in their first one */

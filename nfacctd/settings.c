@@ -147,6 +147,10 @@ const struct conf_key settings_keys[] = {
 	OWN("nfacctd_net", "sfacctd_net", GF(net_source, enum net_source), "netflow", parse_net_source,
 	    "Where prefixes and masks come from: the exporter, networks_file, the longer of both, or networks_mask"),
 	STR("pcap_savefile", NULL, GF(pcap_savefile, char *), NULL, "Read exports from this capture, then stop"),
+	BOOL("pcap_sf_wait", NULL, GF(pcap_wait, bool), "false", "When the capture has ended, wait for a signal"),
+	U32("pcap_sf_delay", NULL, GF(pcap_delay, uint32_t), 0, 86400, "0", "Seconds to wait before the capture is read"),
+	U32("pcap_sf_replays", NULL, GF(pcap_replays, uint32_t), 0, UINT32_MAX, "1",
+	    "How often the capture is read; 0: for ever"),
 	/* aggregation, a plugin each */
 	OWN("aggregate", NULL, PF(aggregate, struct aggregate_spec), "src_host", parse_aggregate,
 	    "The primitives that make a row, comma-separated"),
@@ -637,4 +641,84 @@ void settings_clear(struct settings *s)
 	free(s->plugin);
 	conf_clear(&s->conf);
 	memset(s, 0, sizeof(*s));
+}
+
+/* ---- for the manual -------------------------------------------------------------------- */
+
+static const char first_own[] = "nfacctd_time_limit";
+
+static const char *type_text(const struct conf_key *k)
+{
+	static const char *const text[] = {
+		[CONF_BOOL] = "true or false", [CONF_U32] = "number", [CONF_U64] = "number", [CONF_STRING] = "text",
+		[CONF_CUSTOM] = "", [CONF_ACCEPTED] = "",
+	};
+
+	return text[k->type];
+}
+
+static void print_key(FILE *to, const struct conf_key *k)
+{
+	bool open = false;
+
+	fprintf(to, ".TP\n.B %s\n", k->name);
+	if (*type_text(k)) {
+		fprintf(to, "(%s", type_text(k));
+		open = true;
+	}
+	if (k->fallback) {
+		fprintf(to, "%sdefault \\fI%s\\fP", open ? "; " : "(", k->fallback);
+		open = true;
+	}
+	if (k->scope == CONF_GLOBAL) {
+		fprintf(to, "%sglobal", open ? "; " : "(");
+		open = true;
+	}
+	fprintf(to, "%s%s.\n", open ? ")\n" : "", k->help);
+	if (k->aliases)
+		fprintf(to, "Also \\fI%s\\fP.\n", k->aliases);
+}
+
+static void print_accepted(FILE *to)
+{
+	for (size_t i = 0; i < settings_nkeys; i++) {
+		const struct conf_key *k = &settings_keys[i];
+
+		if (k->type == CONF_ACCEPTED)
+			fprintf(to, ".TP\n.B %s%s%s\n%s.\n", k->name, k->aliases ? ", " : "", k->aliases ? k->aliases : "",
+				k->help);
+	}
+}
+
+void settings_print_roff(FILE *to)
+{
+	bool own = false;
+
+	fputs(".SS Keys of pmacct\n", to);
+	for (size_t i = 0; i < settings_nkeys; i++) {
+		if (strcmp(settings_keys[i].name, first_own) == 0) {
+			fputs(".SS Keys of ours\n", to);
+			own = true;
+		}
+		if (settings_keys[i].type != CONF_ACCEPTED)
+			print_key(to, &settings_keys[i]);
+	}
+	fputs(own ? ".SS Keys that are known and have no effect\nOne notice each.\n" : "", to);
+	print_accepted(to);
+}
+
+void settings_print_lines(const struct settings *s, FILE *to)
+{
+	for (size_t i = 0; i < s->conf.n; i++) {
+		const struct conf_line *l = &s->conf.lines[i];
+		bool secret = strcmp(l->key, "sql_passwd") == 0;
+
+		fprintf(to, "%s%s%s%s: %s\t! %s", l->key, l->name ? "[" : "", l->name ? l->name : "", l->name ? "]" : "",
+			secret ? "(not shown)" : l->value, l->file);
+		if (l->line)
+			fprintf(to, ":%u", l->line);
+		if (l->beaten_by)
+			fprintf(to, ", overridden by %s:%u", l->beaten_by->file, l->beaten_by->line);
+		fputc('\n', to);
+	}
 }

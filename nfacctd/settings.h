@@ -6,6 +6,7 @@
 #ifndef SETTINGS_H
 #define SETTINGS_H
 
+#include <stdio.h>
 #include "base/conf.h"
 #include "nfacctd/primitive.h"
 
@@ -74,6 +75,8 @@ struct settings {
 	enum net_source as_source, net_source;
 	/* input from a capture */
 	char *pcap_savefile;
+	bool pcap_wait;			/* stay alive when it has ended */
+	uint32_t pcap_delay, pcap_replays;	/* seconds before the first datagram; readings, 0: for ever */
 	/* engine, ours */
 	uint32_t workers;
 	uint64_t memory_budget;		/* bytes of aggregation tables over all plugins */
@@ -84,7 +87,7 @@ struct settings {
 	struct conf conf;		/* where each value came from */
 };
 
-/* The table of keys, for --help, the manual and --dump-config. */
+/* The table of keys, for the manual and --check. */
 extern const struct conf_key settings_keys[];
 extern const size_t settings_nkeys;
 
@@ -94,5 +97,9 @@ extern const size_t settings_nkeys;
  */
 int settings_load(struct settings *s, const char *path, const struct conf *switches, unsigned *problems);
 void settings_clear(struct settings *s);
+/* The key list of nfacctd.conf(5), from the table. */
+void settings_print_roff(FILE *to);
+/* Every line with where it came from, for --dump-config. */
+void settings_print_lines(const struct settings *s, FILE *to);
 
 #endif /* SETTINGS_H */

@@ -1,0 +1,385 @@
+#include "nfacctd/engine_private.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+#include "base/clock.h"
+#include "base/log.h"
+#include "base/strbuf.h"
+
+enum { FINAL_ATTEMPTS = 3, MCAST_MAX = 20 };
+
+/* ---- set-up -------------------------------------------------------------------------- */
+
+static int plugin_init(struct engine *e, size_t i, const struct sink *(*find)(const char *), int64_t now)
+{
+	struct plugin *p = &e->plugin[i];
+	const char *notice;
+
+	p->settings = &e->settings->plugin[i];
+	p->maps = xcalloc(1, sizeof(*p->maps));
+	if (plugin_maps_load(p->maps, p->settings) < 0)
+		return -1;
+	p->pipeline = pipeline_new(e->settings, p->settings, now);
+	if (!p->pipeline)
+		return -1;
+	notice = pipeline_notice(p->pipeline);
+	if (notice)
+		log_info("plugin %s: %s", p->settings->name, notice);
+	for (size_t w = 0; w < e->nworkers; w++)
+		e->worker[w].lane[i] = lane_new(p->pipeline, p->maps);
+	p->flush = (struct flush){ .plugin = (unsigned)i, .settings = p->settings, .pipeline = p->pipeline,
+		.sink = find(p->settings->type), .worker = e->worker, .nworkers = e->nworkers,
+		.budget = &e->budget, .seed = e->seed };
+	p->flushing = true;
+	return flush_init(&p->flush, now);
+}
+
+/* Where the local zone folds an hour, two hours of a bill get one name. */
+static void warn_of_dst(const struct settings *s, int64_t now)
+{
+	for (size_t i = 0; i < s->nplugins; i++) {
+		const struct plugin_settings *p = &s->plugin[i];
+
+		if ((p->history.seconds || p->history.months) && !p->timestamps_utc && !p->timestamps_since_epoch &&
+		    zone_has_dst(now)) {
+			log_warn("the time zone has summer time: one hour a year is written twice under one name; "
+				 "run with TZ=UTC or set timestamps_utc: true");
+			return;
+		}
+	}
+}
+
+struct engine *engine_new(const struct settings *s, const struct sink *(*find)(const char *), int64_t now,
+			  uint64_t seed)
+{
+	struct engine *e = xcalloc(1, sizeof(*e));
+
+	e->settings = s;
+	e->seed = seed;
+	e->budget.limit = s->memory_budget;
+	e->nplugins = s->nplugins;
+	e->plugin = xcalloc(s->nplugins, sizeof(*e->plugin));
+	e->nworkers = s->pcap_savefile ? 1 : s->workers;
+	e->worker = xcalloc(e->nworkers, sizeof(*e->worker));
+	for (size_t i = 0; i < sizeof(e->fd) / sizeof(e->fd[0]); i++)
+		e->fd[i] = -1;
+	warn_of_dst(s, now);
+	if (s->allow_file && !(e->allow = senders_load(s->allow_file)))
+		goto fail;
+	for (size_t i = 0; i < e->nworkers; i++) {
+		if (worker_init(&e->worker[i], (unsigned)i, s, s->nplugins, seed + i) < 0) {
+			log_error_errno("worker %zu", i);
+			e->nworkers = i;
+			goto fail;
+		}
+		e->worker[i].allow = e->allow;
+	}
+	for (size_t i = 0; i < e->nplugins; i++)
+		if (plugin_init(e, i, find, now) < 0)
+			goto fail;
+	return e;
+fail:
+	engine_free(e);
+	return NULL;
+}
+
+void engine_free(struct engine *e)
+{
+	if (!e)
+		return;
+	for (size_t i = 0; i < e->nworkers; i++)
+		worker_clear(&e->worker[i]);
+	for (size_t i = 0; i < e->nplugins; i++) {
+		struct plugin *p = &e->plugin[i];
+
+		if (p->flush.handle)
+			p->flush.sink->close(p->flush.handle);
+		if (p->flushing)
+			flush_clear(&p->flush);
+		pipeline_free(p->pipeline);
+		if (p->maps)
+			plugin_maps_clear(p->maps);
+		free(p->maps);
+	}
+	for (size_t i = 0; i < sizeof(e->fd) / sizeof(e->fd[0]); i++)
+		if (e->fd[i] >= 0)
+			close(e->fd[i]);
+	networks_free(e->allow);
+	free(e->plugin);
+	free(e->worker);
+	free(e);
+}
+
+unsigned engine_check(struct engine *e)
+{
+	unsigned problems = 0;
+
+	for (size_t i = 0; i < e->nplugins; i++) {
+		struct plugin *p = &e->plugin[i];
+
+		if (p->maps->networks)
+			problems += (unsigned)p->maps->networks->skipped;
+		if (p->maps->ports)
+			problems += (unsigned)p->maps->ports->skipped;
+		if (p->maps->protos)
+			problems += (unsigned)p->maps->protos->skipped;
+		if (p->maps->tos)
+			problems += (unsigned)p->maps->tos->skipped;
+		problems += p->flush.sink->check(p->settings, pipeline_layout(p->pipeline));
+	}
+	if (e->allow)
+		problems += (unsigned)e->allow->skipped;
+	return problems;
+}
+
+int engine_open(struct engine *e)
+{
+	for (size_t i = 0; i < e->nplugins; i++) {
+		struct flush *f = &e->plugin[i].flush;
+
+		f->handle = f->sink->open(f->settings, pipeline_layout(f->pipeline), e->seed);
+		if (!f->handle) {
+			log_error("plugin %s: not started", f->settings->name);
+			return -1;
+		}
+	}
+	return 0;
+}
+
+/* ---- listening --------------------------------------------------------------------------- */
+
+static int join_groups(const struct settings *s, int fd)
+{
+	char *list = xstrdup(s->mcast_groups), *save = NULL;
+	int n = 0, err = 0;
+
+	for (char *g = strtok_r(list, ", \t", &save); g && !err; g = strtok_r(NULL, ", \t", &save)) {
+		struct addr a;
+
+		if (!addr_parse(&a, g) || n++ == MCAST_MAX) {
+			log_error("nfacctd_mcast_groups: \"%s\": expected at most %d addresses", g, MCAST_MAX);
+			err = -1;
+		} else if (socket_join(fd, &a) < 0) {
+			log_error_errno("nfacctd_mcast_groups: \"%s\"", g);
+			err = -1;
+		}
+	}
+	free(list);
+	return err;
+}
+
+static int listen_one(const struct settings *s, const struct endpoint *at, bool reuse_port)
+{
+	const struct listen_options o = {
+		.recv_buffer = s->pipe_size > INT32_MAX ? INT32_MAX : (int)s->pipe_size, .reuse_port = reuse_port,
+		.reuse_addr = false, .gro = true, .v6_only = s->ipv6_only, .overflow = true, .interface = s->interface,
+	};
+	char text[ENDPOINT_TEXT];
+	int fd = socket_listen(at, &o);
+
+	if (fd < 0)
+		log_error_errno("cannot listen on %s (nfacctd_ip, nfacctd_port)", endpoint_print(at, text));
+	return fd;
+}
+
+int engine_listen(struct engine *e)
+{
+	const struct settings *s = e->settings;
+	struct endpoint at = { .port = (uint16_t)s->port, .any = !s->ip };
+	bool shared = e->nworkers > 1 || s->share_port;
+	char text[ENDPOINT_TEXT];
+	int got;
+
+	if (s->ip)
+		addr_parse(&at.addr, s->ip);	/* settings_load has checked it */
+	/* With several sockets of ours on one port another daemon's would slip in: look first. */
+	if (shared && !s->share_port) {
+		int probe = listen_one(s, &at, false);
+
+		if (probe < 0)
+			return -1;
+		close(probe);
+	}
+	for (size_t i = 0; i < e->nworkers; i++) {
+		e->fd[i] = listen_one(s, &at, shared);
+		if (e->fd[i] < 0 || (s->mcast_groups && join_groups(s, e->fd[i]) < 0))
+			return -1;
+	}
+	if (e->nworkers > 1 && socket_steer_by_source(e->fd[0], (unsigned)e->nworkers) < 0) {
+		log_error_errno("cannot steer exporters to %zu workers", e->nworkers);
+		return -1;
+	}
+	got = socket_recv_buffer(e->fd[0]);
+	log_info("listening on %s, receive buffer %d bytes", endpoint_print(&at, text), got);
+	if (s->pipe_size && (uint64_t)got < s->pipe_size)
+		log_warn("nfacctd_pipe_size: the kernel gives %d bytes of %" PRIu64 " (net.core.rmem_max, or CAP_NET_ADMIN)",
+			 got, s->pipe_size);
+	return 0;
+}
+
+/* ---- running --------------------------------------------------------------------------------- */
+
+/* A worker, after each batch: purge early rather than run out of memory. */
+static void watch_memory(void *ctx)
+{
+	struct engine *e = ctx;
+
+	if (atomic_load_explicit(&e->budget.used, memory_order_relaxed) <= e->budget.limit / 4 * 3)
+		return;
+	for (size_t i = 0; i < e->nplugins; i++)
+		flush_urge(&e->plugin[i].flush);
+}
+
+int engine_start(struct engine *e, void (*purged)(void *ctx), void *ctx)
+{
+	for (size_t i = 0; i < e->nplugins; i++) {
+		struct flush *f = &e->plugin[i].flush;
+
+		f->purged = purged;
+		f->ctx = ctx;
+		if (flush_start(f) < 0) {
+			log_error_errno("plugin %s: no thread", f->settings->name);
+			return -1;
+		}
+	}
+	for (size_t i = 0; i < e->nworkers; i++) {
+		struct worker *w = &e->worker[i];
+		int fd = e->fd[i];
+
+		w->after_batch = watch_memory;
+		w->ctx = e;
+		e->fd[i] = -1;
+		if (worker_start(w, fd) < 0) {
+			log_error_errno("worker %zu: no thread", i);
+			return -1;
+		}
+		e->started++;
+	}
+	return 0;
+}
+
+/* Every purge that live reception would have made until `now`. */
+static void purge_until(struct flush *f, int64_t now)
+{
+	while (f->deadline <= now) {
+		if (f->waiting) {
+			flush_step(f, f->deadline);
+			if (f->waiting)		/* later: the tables add up what comes */
+				return;
+			continue;
+		}
+		if (flush_idle(f, f->deadline)) {
+			int64_t skip = f->held ? f->deadline : purge_latest(f->deadline, now, f->settings->refresh_time);
+
+			f->before = skip;
+			f->deadline = skip + f->settings->refresh_time;
+			continue;
+		}
+		flush_step(f, f->deadline);
+	}
+}
+
+void engine_feed(struct engine *e, const struct datagram *d)
+{
+	int64_t now = (int64_t)(d->recv_us / 1000000);
+
+	for (size_t i = 0; i < e->nplugins; i++) {
+		struct plugin *p = &e->plugin[i];
+
+		if (!e->fed) {
+			pipeline_restart(p->pipeline, p->settings, now);
+			flush_restart(&p->flush, now);
+		}
+		purge_until(&p->flush, now);
+		if (atomic_load_explicit(&e->budget.used, memory_order_relaxed) > e->budget.limit / 4 * 3) {
+			flush_urge(&p->flush);
+			flush_step(&p->flush, now);
+		}
+	}
+	if (!e->fed || now > e->last_s)
+		e->last_s = now;
+	e->fed = true;
+	e->worker[0].batches++;
+	e->worker[0].received.datagrams++;
+	e->worker[0].received.octets += d->data.n;
+	worker_datagram(&e->worker[0], d);
+}
+
+int engine_stop(struct engine *e)
+{
+	int64_t now = e->fed ? e->last_s : (int64_t)(clock_wall_us() / 1000000);
+	int err = 0;
+
+	if (e->stopped)
+		return 0;
+	e->stopped = true;
+	for (size_t i = 0; i < e->started; i++)
+		worker_stop(&e->worker[i]);
+	for (size_t i = 0; i < e->nplugins; i++) {
+		struct flush *f = &e->plugin[i].flush;
+
+		flush_stop(f);
+		f->purged = NULL;
+		if (!f->handle)
+			continue;
+		flush_finish(f, now, FINAL_ATTEMPTS);
+		if (f->counts.lost_octets || f->counts.lost_packets)
+			err = -1;
+	}
+	return err;
+}
+
+/* ---- reload -------------------------------------------------------------------------------------- */
+
+struct new_maps {
+	struct engine *e;
+	struct plugin_maps **maps;
+	struct networks *allow;
+};
+
+static void install_maps(struct worker *w, void *arg)
+{
+	const struct new_maps *n = arg;
+
+	for (size_t i = 0; i < w->nlanes; i++)
+		lane_set_maps(w->lane[i], n->maps[i]);
+	w->allow = n->allow;
+}
+
+int engine_reload(struct engine *e)
+{
+	struct new_maps n = { e, xcalloc(e->nplugins, sizeof(*n.maps)), NULL };
+	int err = 0;
+
+	if (e->settings->allow_file && !(n.allow = senders_load(e->settings->allow_file)))
+		err = -1;
+	for (size_t i = 0; i < e->nplugins; i++) {
+		n.maps[i] = xcalloc(1, sizeof(**n.maps));
+		if (plugin_maps_load(n.maps[i], e->plugin[i].settings) < 0)
+			err = -1;
+	}
+	for (size_t i = 0; i < e->nworkers && !err; i++)
+		worker_do(&e->worker[i], install_maps, &n);
+	for (size_t i = 0; i < e->nplugins; i++) {
+		struct plugin_maps *unused = err ? n.maps[i] : e->plugin[i].maps;
+
+		if (!err)
+			e->plugin[i].maps = n.maps[i];
+		plugin_maps_clear(unused);
+		free(unused);
+	}
+	networks_free(err ? n.allow : e->allow);
+	if (!err)
+		e->allow = n.allow;
+	free(n.maps);
+	if (err)
+		log_error("reload: nothing is changed, the files of before stay in force");
+	else
+		log_info("reload: all files are in force");
+	return err;
+}

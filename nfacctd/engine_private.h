@@ -1,0 +1,36 @@
+/*
+ * engine_private.h - what engine.c runs and ledger.c counts.
+ */
+#ifndef ENGINE_PRIVATE_H
+#define ENGINE_PRIVATE_H
+
+#include "nfacctd/engine.h"
+#include "nfacctd/flush.h"
+#include "nfacctd/worker.h"
+
+enum { WORKERS_MAX = 64 };
+
+struct plugin {
+	const struct plugin_settings *settings;
+	struct pipeline *pipeline;
+	struct plugin_maps *maps;
+	struct flush flush;
+	bool flushing;		/* flush_init was reached */
+};
+
+struct engine {
+	const struct settings *settings;
+	uint64_t seed;
+	struct plugin *plugin;
+	size_t nplugins;
+	struct worker *worker;
+	size_t nworkers, started;
+	struct networks *allow;
+	struct agg_budget budget;
+	int fd[WORKERS_MAX];	/* bound, not yet a worker's */
+	bool fed;		/* by engine_feed, which sets the clock */
+	bool stopped;
+	int64_t last_s;		/* of the capture */
+};
+
+#endif /* ENGINE_PRIVATE_H */

@@ -1,0 +1,469 @@
+#include "nfacctd/flush.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include "base/clock.h"
+#include "base/log.h"
+#include "base/strbuf.h"
+
+enum { BACKOFF_MAX = 30, RETRY_PAUSE_MS = 100 };
+
+/* A purge with all that it borrows. */
+struct waiting {
+	struct purge purge;
+	struct sum_row *rows;
+	struct purge_mark *marks;
+	struct aggregate *table;	/* where the keys live */
+	uint64_t octets, packets;
+};
+
+static void waiting_free(struct waiting *w)
+{
+	if (!w)
+		return;
+	free(w->rows);
+	free(w->marks);
+	aggregate_free(w->table);
+	free(w);
+}
+
+/* ---- taking tables ------------------------------------------------------------------ */
+
+struct take {
+	unsigned lane;
+	struct aggregate *table;	/* in: the empty one, out: the full one */
+	uint64_t batch;
+};
+
+static void take_table(struct worker *w, void *arg)
+{
+	struct take *t = arg;
+
+	t->table = lane_swap(w->lane[t->lane], t->table);
+	t->batch = w->batches;
+}
+
+static struct aggregate *new_table(struct flush *f, struct agg_budget *budget)
+{
+	struct aggregate *a = aggregate_new(pipeline_shape(f->pipeline), budget, f->seed);
+
+	if (!a)
+		log_error_errno("plugin %s: no memory for a table; what there is stays", f->settings->name);
+	return a;
+}
+
+static void count_table(struct flush *f, const struct aggregate *a)
+{
+	const struct agg_counts *c = aggregate_counts(a);
+	struct flush_counts *out = &f->counts;
+
+	out->taken_octets += c->octets;
+	out->taken_packets += c->packets;
+	out->shed += c->shed;
+	out->shed_octets += c->shed_octets;
+	out->shed_packets += c->shed_packets;
+	out->saturated += c->saturated;
+	out->saturated_octets += c->saturated_octets;
+	out->saturated_packets += c->saturated_packets;
+	if (c->shed && log_allow(&f->shed_logged_us, clock_wall_us(), 60000000))
+		log_error("plugin %s: memory budget is spent: %llu records with new keys shed (nfacctd_memory_budget)",
+			  f->settings->name, (unsigned long long)c->shed);
+}
+
+/* What merging itself can add: sums that stay at their top. */
+static void count_merge(struct flush *f, const struct aggregate *a, struct agg_counts before)
+{
+	const struct agg_counts *c = aggregate_counts(a);
+
+	f->counts.saturated += c->saturated - before.saturated;
+	f->counts.saturated_octets += c->saturated_octets - before.saturated_octets;
+	f->counts.saturated_packets += c->saturated_packets - before.saturated_packets;
+}
+
+/* The rows of both in one of them; the other is freed.  `into` may be NULL. */
+static struct aggregate *merge(struct flush *f, struct aggregate *into, struct aggregate *from)
+{
+	struct agg_counts before;
+
+	if (!into)
+		return from;
+	if (aggregate_rows(into) < aggregate_rows(from)) {
+		struct aggregate *larger = from;
+
+		from = into;
+		into = larger;
+	}
+	before = *aggregate_counts(into);
+	aggregate_unbind(into);
+	aggregate_merge(into, from);
+	count_merge(f, into, before);
+	aggregate_free(from);
+	return into;
+}
+
+/* The sums of all workers, of the rows held back too; NULL when there is nothing. */
+static struct aggregate *take_all(struct flush *f, struct purge_mark *marks)
+{
+	struct aggregate *all = f->held;
+
+	f->held = NULL;
+	f->counts.held_octets = f->counts.held_packets = 0;
+	for (size_t i = 0; i < f->nworkers; i++) {
+		struct take t = { f->plugin, new_table(f, f->budget), 0 };
+
+		marks[i] = (struct purge_mark){ (uint32_t)i, 0 };
+		if (!t.table)
+			continue;
+		worker_do(&f->worker[i], take_table, &t);
+		marks[i].batch = t.batch;
+		count_table(f, t.table);
+		all = merge(f, all, t.table);
+	}
+	if (all && aggregate_rows(all) == 0) {
+		aggregate_free(all);
+		all = NULL;
+	}
+	return all;
+}
+
+/* ---- making a purge ------------------------------------------------------------------ */
+
+static int64_t bin_of_key(const uint8_t *key)
+{
+	int64_t bin;
+
+	memcpy(&bin, key, sizeof(bin));
+	return bin;
+}
+
+/* Rows of bins before `limit` into w, the others back into f->held. */
+static void cut_at(struct flush *f, struct waiting *w, int64_t limit)
+{
+	size_t n = aggregate_rows(w->table);
+
+	w->rows = xcalloc(n + 1, sizeof(*w->rows));
+	f->held_first = INT64_MAX;
+	for (size_t i = 0; i < n; i++) {
+		struct sum_row *row = &w->rows[w->purge.nrows];
+		const uint8_t *key;
+
+		aggregate_row(w->table, i, &row->sums, &key);
+		row->bin = bin_of_key(key);
+		row->key = key + sizeof(row->bin);
+		if (row->bin >= limit && !f->held)
+			f->held = new_table(f, f->budget);
+		/* Without memory to hold it, better too early than lost. */
+		if (row->bin < limit || !f->held) {
+			w->octets += row->sums.octets;
+			w->packets += row->sums.packets;
+			w->purge.nrows++;
+			continue;
+		}
+		aggregate_unbind(f->held);
+		aggregate_add(f->held, key, &row->sums, 1);
+		f->counts.held_octets += row->sums.octets;
+		f->counts.held_packets += row->sums.packets;
+		if (row->bin < f->held_first)
+			f->held_first = row->bin;
+	}
+	/* Half a gigabyte at ten million keys, so: only what is needed while the sink works. */
+	aggregate_seal(w->table);
+	w->purge.rows = w->rows;
+}
+
+/* The newest bin that a purge with this limit writes, for file names. */
+static int64_t slot_of(const struct flush *f, int64_t limit)
+{
+	const struct timebin *b = pipeline_bins(f->pipeline);
+
+	return b->kind == BIN_NONE ? 0 : timebin_find(b, limit - 1).start;
+}
+
+static struct waiting *purge_make(struct flush *f, int64_t now, int64_t deadline, bool last)
+{
+	struct waiting *w = xcalloc(1, sizeof(*w));
+	int64_t limit = purge_limit(pipeline_bins(f->pipeline), now, f->before, f->settings->startup_delay);
+
+	w->marks = xcalloc(f->nworkers, sizeof(*w->marks));
+	w->table = take_all(f, w->marks);
+	w->purge.now = now;
+	w->purge.deadline = deadline;
+	w->purge.slot = slot_of(f, limit);
+	w->purge.last = last;
+	w->purge.marks = w->marks;
+	w->purge.nmarks = f->nworkers;
+	if (w->table)
+		cut_at(f, w, last ? INT64_MAX : limit);
+	if (w->purge.nrows == 0 && !f->settings->print_write_empty_file) {
+		waiting_free(w);
+		return NULL;
+	}
+	w->purge.id = ++f->next_id;
+	return w;
+}
+
+/* ---- handing it over ---------------------------------------------------------------------- */
+
+static void publish(struct flush *f)
+{
+	pthread_mutex_lock(&f->lock);
+	f->counts.waiting_octets = f->waiting ? f->waiting->octets : 0;
+	f->counts.waiting_packets = f->waiting ? f->waiting->packets : 0;
+	f->counts.waiting_rows = f->waiting ? f->waiting->purge.nrows : 0;
+	if (f->handle)
+		f->counts.sink = *f->sink->counts(f->handle);
+	f->published = f->counts;
+	pthread_mutex_unlock(&f->lock);
+	if (f->purged)
+		f->purged(f->ctx);
+}
+
+/* Try the purge that waits; true when it is gone. */
+static bool hand_over(struct flush *f)
+{
+	struct waiting *w = f->waiting;
+	const struct sink_counts *c = f->sink->counts(f->handle);
+	uint64_t rejected_octets = c->rejected_octets, rejected_packets = c->rejected_packets;
+
+	if (f->sink->write(f->handle, &w->purge) != SINK_OK) {
+		f->counts.retries++;
+		return false;
+	}
+	c = f->sink->counts(f->handle);
+	f->counts.purges++;
+	f->counts.rows += w->purge.nrows;
+	f->counts.written_octets += w->octets - (c->rejected_octets - rejected_octets);
+	f->counts.written_packets += w->packets - (c->rejected_packets - rejected_packets);
+	waiting_free(w);
+	f->waiting = NULL;
+	return true;
+}
+
+/* A sink recovers by the wall clock, also while a capture's clock runs. */
+static int64_t wall_s(void)
+{
+	return (int64_t)(clock_wall_us() / 1000000);
+}
+
+static void put_off(struct flush *f)
+{
+	if (!f->backoff)
+		log_warn("plugin %s: purge %llu of %zu rows waits: the sink does not take it now", f->settings->name,
+			 (unsigned long long)f->waiting->purge.id, f->waiting->purge.nrows);
+	f->backoff = f->backoff ? f->backoff * 2 : 1;
+	if (f->backoff > BACKOFF_MAX)
+		f->backoff = BACKOFF_MAX;
+	f->retry_at = wall_s() + f->backoff;
+}
+
+bool flush_step(struct flush *f, int64_t now)
+{
+	bool urgent, handed = false;
+
+	if (f->waiting) {
+		if (wall_s() < f->retry_at)
+			return false;
+		handed = true;
+		if (!hand_over(f)) {
+			put_off(f);
+			/* Deadlines that pass meanwhile are one purge, later. */
+			publish(f);
+			return true;
+		}
+		if (f->backoff)
+			log_info("plugin %s: the sink takes purges again", f->settings->name);
+		f->backoff = 0;
+	}
+	pthread_mutex_lock(&f->lock);
+	urgent = f->urgent;
+	f->urgent = false;
+	pthread_mutex_unlock(&f->lock);
+	if (now >= f->deadline || urgent) {
+		int64_t due = purge_latest(f->deadline, now, f->settings->refresh_time);
+
+		f->waiting = purge_make(f, now, due, false);
+		f->before = now;
+		f->deadline = due + f->settings->refresh_time;
+		if (f->waiting) {
+			handed = true;
+			if (!hand_over(f))
+				put_off(f);
+		}
+	}
+	publish(f);
+	return handed;
+}
+
+static void tables_empty(struct worker *w, void *arg)
+{
+	struct take *t = arg;
+
+	t->batch = aggregate_rows(lane_table(w->lane[t->lane]));
+}
+
+bool flush_idle(const struct flush *f, int64_t deadline)
+{
+	if (f->waiting)
+		return false;
+	for (size_t i = 0; i < f->nworkers; i++) {
+		struct take t = { f->plugin, NULL, 0 };
+
+		worker_do(&f->worker[i], tables_empty, &t);
+		if (t.batch)
+			return false;
+	}
+	return !f->held || purge_limit(pipeline_bins(f->pipeline), deadline, f->before,
+				       f->settings->startup_delay) <= f->held_first;
+}
+
+static void save_or_lose(struct flush *f, struct waiting *w)
+{
+	bool saved = f->sink->salvage && f->sink->salvage(f->handle, &w->purge) == 0;
+
+	if (saved) {
+		f->counts.salvaged_octets += w->octets;
+		f->counts.salvaged_packets += w->packets;
+	} else {
+		f->counts.lost_octets += w->octets;
+		f->counts.lost_packets += w->packets;
+		log_error("plugin %s: purge %llu is lost: %zu rows, %llu octets, %llu packets", f->settings->name,
+			  (unsigned long long)w->purge.id, w->purge.nrows, (unsigned long long)w->octets,
+			  (unsigned long long)w->packets);
+	}
+	waiting_free(w);
+}
+
+static bool persist(struct flush *f, unsigned attempts)
+{
+	const struct timespec pause = { 0, RETRY_PAUSE_MS * 1000000L };
+
+	for (unsigned i = 0; f->waiting && i < attempts; i++) {
+		if (i)
+			nanosleep(&pause, NULL);
+		hand_over(f);
+	}
+	return !f->waiting;
+}
+
+void flush_finish(struct flush *f, int64_t now, unsigned attempts)
+{
+	struct waiting *older = NULL;
+
+	if (!persist(f, attempts)) {
+		older = f->waiting;
+		attempts = 1;
+	}
+	f->waiting = purge_make(f, now, f->deadline, true);
+	if (older) {		/* in order: a newer one must not go before it */
+		save_or_lose(f, older);
+		if (f->waiting)
+			save_or_lose(f, f->waiting);
+		f->waiting = NULL;
+	} else if (!persist(f, attempts)) {
+		save_or_lose(f, f->waiting);
+		f->waiting = NULL;
+	}
+	publish(f);
+}
+
+/* ---- life ------------------------------------------------------------------------------------ */
+
+void flush_restart(struct flush *f, int64_t now)
+{
+	f->before = now;
+	f->deadline = purge_first(now, f->settings->history_roundoff, f->settings->refresh_time,
+				  f->settings->startup_delay);
+}
+
+int flush_init(struct flush *f, int64_t now)
+{
+	pthread_mutex_init(&f->lock, NULL);
+	pthread_cond_init(&f->wake, NULL);
+	f->held_first = INT64_MAX;
+	flush_restart(f, now);
+	for (size_t i = 0; i < f->nworkers; i++) {
+		struct aggregate *a = new_table(f, f->budget);
+
+		if (!a)
+			return -1;
+		aggregate_free(lane_swap(f->worker[i].lane[f->plugin], a));
+	}
+	return 0;
+}
+
+void flush_clear(struct flush *f)
+{
+	waiting_free(f->waiting);
+	aggregate_free(f->held);
+	f->waiting = NULL;
+	f->held = NULL;
+	pthread_mutex_destroy(&f->lock);
+	pthread_cond_destroy(&f->wake);
+}
+
+static void *flush_main(void *arg)
+{
+	struct flush *f = arg;
+
+	pthread_mutex_lock(&f->lock);
+	while (!f->stop) {
+		/* Wall-clock deadlines: the condition's clock is the wall clock, too. */
+		struct timespec until = { f->waiting ? f->retry_at : f->deadline, 0 };
+		bool hurry = f->urgent && !f->waiting;
+
+		if (!hurry && pthread_cond_timedwait(&f->wake, &f->lock, &until) != ETIMEDOUT)
+			continue;
+		if (f->stop)
+			break;
+		pthread_mutex_unlock(&f->lock);
+		flush_step(f, wall_s());
+		pthread_mutex_lock(&f->lock);
+	}
+	pthread_mutex_unlock(&f->lock);
+	return NULL;
+}
+
+int flush_start(struct flush *f)
+{
+	int err;
+
+	f->threaded = true;
+	err = pthread_create(&f->thread, NULL, flush_main, f);
+	if (err) {
+		f->threaded = false;
+		errno = err;
+		return -1;
+	}
+	return 0;
+}
+
+void flush_urge(struct flush *f)
+{
+	pthread_mutex_lock(&f->lock);
+	if (!f->urgent) {
+		f->urgent = true;
+		pthread_cond_signal(&f->wake);
+	}
+	pthread_mutex_unlock(&f->lock);
+}
+
+void flush_stop(struct flush *f)
+{
+	if (!f->threaded)
+		return;
+	pthread_mutex_lock(&f->lock);
+	f->stop = true;
+	pthread_cond_signal(&f->wake);
+	pthread_mutex_unlock(&f->lock);
+	pthread_join(f->thread, NULL);
+	f->threaded = false;
+}
+
+void flush_read_counts(struct flush *f, struct flush_counts *out)
+{
+	pthread_mutex_lock(&f->lock);
+	*out = f->published;
+	pthread_mutex_unlock(&f->lock);
+}

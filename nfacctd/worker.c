@@ -1,0 +1,255 @@
+#include "nfacctd/worker.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <stdatomic.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/eventfd.h>
+#include <unistd.h>
+#include "base/clock.h"
+#include "base/log.h"
+
+enum {
+	BATCH_MESSAGES = 64, MESSAGE_BYTES = 65536,
+	DRAIN_BATCHES = 4096,	/* at stop: a flood does not keep it alive */
+};
+
+#define COMPLAINT_INTERVAL_US UINT64_C(60000000)
+
+struct worker_call {
+	void (*fn)(struct worker *w, void *arg);
+	void *arg;
+	bool finished;
+	struct worker_call *next;
+};
+
+int worker_init(struct worker *w, unsigned id, const struct settings *s, size_t nlanes, uint64_t seed)
+{
+	struct decoder_limits limits = decoder_limits_default;
+	size_t size;
+
+	memset(w, 0, sizeof(*w));
+	w->id = id;
+	w->settings = s;
+	w->fd = w->wake = -1;
+	limits.uptime_is_seconds = s->time_secs;
+	limits.options_any_scope = s->disable_opt_scope_check;
+	limits.trust_sender = s->ignore_exporter_address;
+	size = (decoder_size(&limits) + 63) / 64 * 64;
+	w->memory = aligned_alloc(64, size);
+	w->lane = calloc(nlanes ? nlanes : 1, sizeof(*w->lane));
+	w->nlanes = nlanes;
+	w->wake = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+	pthread_mutex_init(&w->lock, NULL);
+	pthread_cond_init(&w->done, NULL);
+	if (!w->memory || !w->lane || w->wake < 0) {
+		worker_clear(w);
+		return -1;
+	}
+	w->decoder = decoder_init(w->memory, &limits, seed);
+	return 0;
+}
+
+void worker_clear(struct worker *w)
+{
+	for (size_t i = 0; w->lane && i < w->nlanes; i++)
+		lane_free(w->lane[i]);
+	free(w->lane);
+	free(w->memory);
+	batch_free(w->batch);
+	if (w->wake >= 0)
+		close(w->wake);
+	if (w->fd >= 0)
+		close(w->fd);
+	pthread_mutex_destroy(&w->lock);
+	pthread_cond_destroy(&w->done);
+	memset(w, 0, sizeof(*w));
+	w->fd = w->wake = -1;
+}
+
+/* ---- datagrams --------------------------------------------------------------------- */
+
+static void on_records(void *ctx, const struct flow_origin *origin, struct flow_record *rec, size_t n)
+{
+	struct worker *w = ctx;
+
+	chunk_prepare(&w->chunk, &w->state, w->settings, origin, rec, n);
+	if (w->chunk.n)
+		for (size_t i = 0; i < w->nlanes; i++)
+			lane_run(w->lane[i], &w->chunk);
+}
+
+static uint64_t damaged_total(const struct decode_counts *c)
+{
+	uint64_t n = 0;
+
+	for (size_t i = 0; i < WIRE_ERRORS_MAX; i++)
+		n += c->damaged[i];
+	return n;
+}
+
+/* One line a sender and minute; the counters have the rest. */
+static void complain(struct worker *w, const struct datagram *d, enum wire_err err, bool refused)
+{
+	uint32_t slot = 0, id = 0;
+	enum wire_err last = decoder_last(w->decoder, &id);
+	char from[ENDPOINT_TEXT];
+
+	if (err == WIRE_OK)
+		err = last;
+	if (err == WIRE_OK || (err == WIRE_VERSION && w->settings->disable_checks))
+		return;
+	for (size_t i = 0; i < sizeof(d->from.addr.b); i++)
+		slot = slot * 31 + d->from.addr.b[i];
+	if (!log_allow(&w->logged_us[slot % LOG_SLOTS], d->recv_us, COMPLAINT_INTERVAL_US))
+		return;
+	endpoint_print(&d->from, from);
+	if (refused)
+		log_warn("exporter %s: datagram of %zu octets refused: %s", from, d->data.n, wire_err_text(err));
+	else if (id)
+		log_info("exporter %s: id %u: %s", from, id, wire_err_text(err));
+	else
+		log_info("exporter %s: %s", from, wire_err_text(err));
+}
+
+void worker_datagram(struct worker *w, const struct datagram *d)
+{
+	struct decoder_input in = { d->data, d->from.addr, d->from.port, d->recv_us };
+	enum wire_err err;
+	uint64_t damaged;
+
+	w->datagrams++;
+	if (w->allow && !networks_find(w->allow, &d->from.addr)) {
+		w->denied++;
+		return;
+	}
+	err = decode(w->decoder, &in, on_records, w);
+	damaged = damaged_total(decoder_counts(w->decoder));
+	if (__builtin_expect(err != WIRE_OK || damaged != w->damaged, 0))
+		complain(w, d, err, err != WIRE_OK);
+	w->damaged = damaged;
+}
+
+/* ---- the thread ------------------------------------------------------------------------ */
+
+/* With the lock held. */
+static void run_calls(struct worker *w)
+{
+	struct worker_call *c;
+
+	atomic_store(&w->called, false);
+	while ((c = w->calls)) {
+		w->calls = c->next;
+		c->fn(w, c->arg);
+		c->finished = true;
+	}
+	pthread_cond_broadcast(&w->done);
+}
+
+void worker_do(struct worker *w, void (*fn)(struct worker *, void *), void *arg)
+{
+	struct worker_call c = { fn, arg, false, NULL }, **last;
+	uint64_t one = 1;
+
+	pthread_mutex_lock(&w->lock);
+	if (!w->threaded) {
+		fn(w, arg);
+		pthread_mutex_unlock(&w->lock);
+		return;
+	}
+	for (last = &w->calls; *last; last = &(*last)->next)
+		;
+	*last = &c;
+	atomic_store(&w->called, true);
+	/* A full eventfd counter wakes the thread as well. */
+	(void)!write(w->wake, &one, sizeof(one));
+	while (!c.finished)
+		pthread_cond_wait(&w->done, &w->lock);
+	pthread_mutex_unlock(&w->lock);
+}
+
+static void calls_now(struct worker *w)
+{
+	uint64_t woken;
+
+	pthread_mutex_lock(&w->lock);
+	/* Under the lock, as the write: a wake-up that is left over would make poll() spin. */
+	(void)!read(w->wake, &woken, sizeof(woken));
+	run_calls(w);
+	pthread_mutex_unlock(&w->lock);
+}
+
+/* Number of datagrams; 0 when the socket is empty. */
+static size_t one_batch(struct worker *w)
+{
+	int n = batch_recv(w->batch, w->fd);
+
+	if (n < 0) {
+		if (errno != EINTR && errno != ECONNREFUSED)
+			log_warn_errno("receive");
+		return 0;
+	}
+	for (size_t i = 0; i < (size_t)n; i++)
+		worker_datagram(w, &w->batch->d[i]);
+	w->received = w->batch->counts;
+	if (n > 0) {
+		w->batches++;
+		if (w->after_batch)
+			w->after_batch(w->ctx);
+	}
+	return (size_t)n;
+}
+
+static void *worker_main(void *arg)
+{
+	struct worker *w = arg;
+	struct pollfd p[] = { { w->fd, POLLIN, 0 }, { w->wake, POLLIN, 0 } };
+
+	while (!atomic_load(&w->stop)) {
+		size_t n = one_batch(w);
+
+		if (atomic_load(&w->called))
+			calls_now(w);
+		else if (n == 0 && poll(p, 2, -1) < 0 && errno != EINTR)
+			log_warn_errno("poll");
+	}
+	for (int i = 0; i < DRAIN_BATCHES && one_batch(w); i++)
+		;
+	pthread_mutex_lock(&w->lock);
+	w->threaded = false;
+	run_calls(w);
+	pthread_mutex_unlock(&w->lock);
+	return NULL;
+}
+
+int worker_start(struct worker *w, int fd)
+{
+	int err;
+
+	w->fd = fd;
+	w->batch = batch_new(BATCH_MESSAGES, MESSAGE_BYTES);
+	if (!w->batch)
+		return -1;
+	w->threaded = true;
+	err = pthread_create(&w->thread, NULL, worker_main, w);
+	if (err) {
+		w->threaded = false;
+		errno = err;
+		return -1;
+	}
+	return 0;
+}
+
+void worker_stop(struct worker *w)
+{
+	uint64_t one = 1;
+
+	if (!w->batch)
+		return;
+	atomic_store(&w->stop, true);
+	(void)!write(w->wake, &one, sizeof(one));
+	pthread_join(w->thread, NULL);
+	batch_free(w->batch);
+	w->batch = NULL;
+}

@@ -1,0 +1,64 @@
+/*
+ * worker.h - a thread that receives: socket -> batch -> decoder -> chunk ->
+ * lanes, one a plugin.  It owns all of that; who wants something of it (a table
+ * at a purge, counters, new maps) hands in a function that the worker runs
+ * between two batches.  One mechanism, no locks in the hot path, and everything
+ * it hands out is of one moment.
+ *
+ * Each batch has a number; a purge says up to which batch of which worker its
+ * rows account.
+ */
+#ifndef WORKER_H
+#define WORKER_H
+
+#include <pthread.h>
+#include "net/batch.h"
+#include "nfacctd/pipeline.h"
+
+enum { LOG_SLOTS = 256 };
+
+struct worker_call;
+
+struct worker {
+	unsigned id;
+	const struct settings *settings;
+	int fd, wake;			/* socket; eventfd */
+	struct batch *batch;		/* NULL when datagrams are fed */
+	void *memory;			/* the decoder's */
+	struct decoder *decoder;
+	const struct networks *allow;	/* senders listened to; NULL: all */
+	struct lane **lane;
+	size_t nlanes;
+	uint64_t batches;		/* number of the last batch that is in the sums */
+	uint64_t datagrams, denied, damaged;
+	struct batch_counts received;
+	struct chunk chunk;
+	struct chunk_state state;
+	uint64_t logged_us[LOG_SLOTS];	/* by a hash of the sender: its last complaint */
+	void (*after_batch)(void *ctx);	/* NULL, or told after each batch */
+	void *ctx;
+
+	pthread_t thread;
+	pthread_mutex_t lock;
+	pthread_cond_t done;
+	struct worker_call *calls;
+	bool threaded;			/* calls wait for the thread */
+	_Atomic bool called, stop;
+};
+
+/* Lanes are the caller's to fill in, one for each of `nlanes`.  -1 with errno. */
+int worker_init(struct worker *w, unsigned id, const struct settings *s, size_t nlanes, uint64_t seed);
+void worker_clear(struct worker *w);
+
+/* Decode one datagram into the lanes. */
+void worker_datagram(struct worker *w, const struct datagram *d);
+
+/* Receive from `fd` in a thread of its own. -1 with errno. */
+int worker_start(struct worker *w, int fd);
+/* Take what the socket still holds, then end the thread. */
+void worker_stop(struct worker *w);
+
+/* Run fn(w, arg) between two batches, and wait for it. From any other thread. */
+void worker_do(struct worker *w, void (*fn)(struct worker *w, void *arg), void *arg);
+
+#endif /* WORKER_H */
