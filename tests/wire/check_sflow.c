@@ -3,8 +3,9 @@
  *
  * XDR is words, and so are the vectors.  They were written from the sFlow v5
  * specification and RFC 3176, and what they mean was confirmed with tshark
- * 4.0.17, except for the octets of damaged ones and for which record wins,
- * which the reference collector decides (collector.md 11, wire-formats.md 6).
+ * 4.0.17, except: the octets of damaged samples and which record wins, as
+ * pmacct's sfacctd 1.7.7 has it; user, URL and sampled-IP data of v2 and v4,
+ * which tshark does not read.
  */
 #include <check.h>
 #include "exact.h"
