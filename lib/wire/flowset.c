@@ -55,22 +55,23 @@ enum wire_err flow_msg_parse(struct flow_msg *msg, struct bytes dgram)
 		msg->count = be16(dgram.p + 2);
 		msg->uptime_ms = be32(dgram.p + 4);
 	}
-	msg->sets = (struct bytes){ dgram.p + d->header, end - d->header };
+	msg->sets = (struct bytes){ dgram.p + d->header, dgram.n - d->header };
 	return WIRE_OK;
 }
 
 void set_first(struct set_iter *it, const struct flow_msg *msg)
 {
-	*it = (struct set_iter){ .rest = msg->sets, .version = msg->version, .err = WIRE_OK };
+	*it = (struct set_iter){ .rest = msg->sets, .own = msg->sets.n - msg->trailing,
+		.version = msg->version, .err = WIRE_OK };
 }
 
 /* No Set begins here: the end, v9's zero fill (Palo Alto), or something wrong. */
 static bool set_stop(struct set_iter *it, enum wire_err err)
 {
-	if (it->rest.n > 0 && !(it->version == 9 && bytes_all_zero(it->rest)))
+	if (it->own > 0 && !(it->version == 9 && bytes_all_zero(it->rest)))
 		it->err = err;
 	it->rest.p += it->rest.n;
-	it->rest.n = 0;
+	it->rest.n = it->own = 0;
 	return false;
 }
 
@@ -80,7 +81,7 @@ bool set_next(struct set_iter *it, struct flow_set *set)
 	size_t len;
 	uint16_t id;
 
-	if (it->rest.n < SET_HEADER)
+	if (it->own < SET_HEADER)
 		return set_stop(it, WIRE_TRAILING);
 	id = be16(it->rest.p);
 	len = be16(it->rest.p + 2);
@@ -92,6 +93,7 @@ bool set_next(struct set_iter *it, struct flow_set *set)
 	set->body = (struct bytes){ it->rest.p + SET_HEADER, len - SET_HEADER };
 	it->rest.p += len;
 	it->rest.n -= len;
+	it->own -= len < it->own ? len : it->own;
 	return true;
 }
 

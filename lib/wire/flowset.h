@@ -27,8 +27,8 @@ struct flow_msg {
 	uint32_t export_s;	/* seconds since 1970 UTC */
 	uint32_t sequence;	/* v9: messages; IPFIX: data records; mod 2^32 */
 	uint32_t domain;	/* v9 Source ID, IPFIX Observation Domain ID */
-	struct bytes sets;	/* what follows the header */
-	size_t trailing;	/* octets after an IPFIX message's own end: tolerated, counted */
+	struct bytes sets;	/* what follows the header, up to the end of the datagram */
+	size_t trailing;	/* octets of it after an IPFIX message's own end: tolerated, counted */
 };
 
 enum set_kind { SET_TEMPLATE, SET_OPTIONS, SET_DATA, SET_RESERVED };
@@ -41,13 +41,16 @@ struct flow_set {
 
 struct set_iter {
 	struct bytes rest;
+	size_t own;		/* octets of `rest` that the message claims */
 	uint16_t version;
 	enum wire_err err;	/* why set_next() stopped; WIRE_OK at the end */
 };
 
 /*
  * WIRE_OK, WIRE_VERSION, WIRE_SHORT.  An IPFIX length beyond what arrived is
- * not refused: Sets that arrived whole are read, the cut one is counted.  The
+ * not refused: Sets that arrived whole are read, the cut one is counted.  Nor is
+ * one that ends inside a Set that did arrive whole: that Set is read (pmacct and
+ * nfdump bill it), and what begins behind the message's end is `trailing`.  The
  * v9 record count is never trusted (exporters disagree on what it counts).
  */
 enum wire_err flow_msg_parse(struct flow_msg *msg, struct bytes dgram);

@@ -162,7 +162,7 @@ static const uint8_t ranks[512] = {
 	[85] = 1, [23] = 2, [352] = 3, [231] = 4, [232] = 4,		/* octets */
 	[86] = 1, [24] = 2, [298] = 3, [299] = 3,			/* packets */
 	[44] = 1, [45] = 1, [169] = 1, [170] = 1,			/* prefixes after addresses */
-	[180] = 1, [181] = 1, [182] = 2, [183] = 2, [32] = 3, [139] = 4, /* ports */
+	[180] = 1, [181] = 1, [182] = 2, [183] = 2,		/* ports */
 	[57] = 1, [81] = 1, [243] = 1, [254] = 1,
 	[230] = 1, [302] = 1, [50] = 1,
 	[154] = 1, [155] = 1, [156] = 2, [157] = 2, [150] = 3, [151] = 3, [158] = 4, [159] = 4,
@@ -711,18 +711,20 @@ static bool ratio_of_probability(double p, uint32_t *num, uint32_t *den)
 
 bool plan_ratio(const struct plan *p, const struct plan_work *w, uint32_t *num, uint32_t *den)
 {
-	uint64_t interval = w->aux[AUX_packet_interval];
-	uint64_t space = p->aux & 1u << AUX_packet_space ? w->aux[AUX_packet_space] : 0;
+	const uint32_t spaced = 1u << AUX_packet_interval | 1u << AUX_packet_space;
+	const uint32_t drawn = 1u << AUX_size | 1u << AUX_population;
+	uint64_t interval = w->aux[AUX_packet_interval], space = w->aux[AUX_packet_space];
 	double probability;
 
-	if (p->aux & 1u << AUX_packet_interval && space <= UINT64_MAX - interval &&
+	if ((p->aux & spaced) == spaced && space <= UINT64_MAX - interval &&
 	    ratio_reduce(interval + space, interval, num, den))
 		return true;
-	if (p->aux & 1u << AUX_size && p->aux & 1u << AUX_population &&
-	    ratio_reduce(w->aux[AUX_population], w->aux[AUX_size], num, den))
+	if ((p->aux & drawn) == drawn && ratio_reduce(w->aux[AUX_population], w->aux[AUX_size], num, den))
 		return true;
-	if (!(p->aux & 1u << AUX_probability))
-		return false;
 	memcpy(&probability, &w->aux[AUX_probability], sizeof(probability));
-	return ratio_of_probability(probability, num, den);
+	if (p->aux & 1u << AUX_probability && ratio_of_probability(probability, num, den))
+		return true;
+	/* Cisco's IPFIX: IE 305 with neither space nor population, nothing is skipped. */
+	return p->aux & 1u << AUX_packet_interval && !(p->aux & ((spaced | drawn) & ~(1u << AUX_packet_interval))) &&
+		ratio_reduce(interval, interval, num, den);
 }

@@ -1,0 +1,458 @@
+/*
+ * check_corpus.c - every capture of the corpus, record by record against the
+ * truth that other people's decoders (tshark in most cases) gave for it.
+ *
+ * The corpus is not part of the project: FLOWLEDGER_CORPUS names it, else
+ * ../shared/corpus is tried, else the suite says that it was skipped.
+ * Differences that are right are in exceptions[], with the reason.
+ */
+#include <check.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
+#include "net/capture.h"
+#include "wire/decoder.h"
+
+Suite *suite_corpus(void);
+
+enum { CAPTURES_MAX = 512, COLUMNS_MAX = 64, LINE = 8192 };
+
+/* Where we and the truth differ, and why the truth is not followed. */
+static const struct {
+	const char *file;
+	const char *column;
+	unsigned cells;		/* that differ, and no more */
+	const char *why;
+} exceptions[] = {
+	{ "IPFIX-netflowparser-b.tsv", "sampling", 1,
+	  "tshark reads a v9 options template in Set 1, an ID that IPFIX does not have" },
+	/* Some templates have an inner and an outer header in Elements of the same number. */
+	{ "IPFIX-swisscom-scenario5.tsv", "src", 56, "the last of equal Elements counts, as in pmacct" },
+	{ "IPFIX-swisscom-scenario5.tsv", "dst", 56, "the last of equal Elements counts, as in pmacct" },
+	{ "IPFIX-swisscom-scenario5.tsv", "sport", 49, "the last of equal Elements counts, as in pmacct" },
+	{ "IPFIX-swisscom-scenario5.tsv", "dport", 49, "the last of equal Elements counts, as in pmacct" },
+	{ "IPFIX-swisscom-scenario5.tsv", "proto", 49, "the last of equal Elements counts, as in pmacct" },
+	{ "NFv8-gen-flowtools-agg09.tsv", "in_if", 100, "flow-tools wrote it: in, out, tos; tshark reads tos, in, out" },
+	{ "NFv8-gen-flowtools-agg09.tsv", "out_if", 100, "flow-tools wrote it: in, out, tos; tshark reads tos, in, out" },
+	{ "NFv8-gen-flowtools-agg09.tsv", "tos", 100, "flow-tools wrote it: in, out, tos; tshark reads tos, in, out" },
+	{ "sFlowv5-akvorado-ipv4-data.tsv", "tcpflags", 1, "a sampled-IPv4 record has the word; the truth skips it for UDP" },
+	{ "sFlowv5-nxthdr.tsv", "proto", 1, "the truth does not have this word of sampled-IPv4 records" },
+	{ "sFlowv5-nxthdr.tsv", "tos", 1, "the truth does not have this word of sampled-IPv4 records" },
+	{ "sFlowv5-nxthdr.tsv", "tcpflags", 1, "the truth does not have this word of sampled-IPv4 records" },
+	{ "sFlowv5-pktvisor-keyed.tsv", "proto", 2, "the truth does not have this word of sampled-IPv4/6 records" },
+	{ "sFlowv5-pktvisor-keyed.tsv", "tos", 2, "the truth does not have this word of sampled-IPv4/6 records" },
+	{ "sFlowv5-pktvisor-keyed.tsv", "tcpflags", 2, "the truth does not have this word of sampled-IPv4/6 records" },
+};
+
+static char corpus[1024];
+static char *captures[CAPTURES_MAX];
+static int ncaptures;
+
+/* ---- TSV ------------------------------------------------------------------------ */
+
+struct table {
+	FILE *f;
+	char head[LINE], line[LINE];
+	char *names[COLUMNS_MAX], *cells[COLUMNS_MAX];
+	int columns;
+};
+
+static int split(char *line, char **cells)
+{
+	int n = 0;
+
+	line[strcspn(line, "\r\n")] = '\0';
+	for (char *s = line; s && n < COLUMNS_MAX; )
+		cells[n++] = strsep(&s, "\t");
+	return n;
+}
+
+static bool table_open(struct table *t, const char *path)
+{
+	char command[2200];
+
+	snprintf(command, sizeof(command), "gzip -dcf '%s' 2>/dev/null", path);
+	t->f = popen(command, "r");
+	if (!t->f || !fgets(t->head, sizeof(t->head), t->f))
+		return false;
+	t->columns = split(t->head, t->names);
+	return true;
+}
+
+static bool table_next(struct table *t)
+{
+	if (!fgets(t->line, sizeof(t->line), t->f))
+		return false;
+	for (int n = split(t->line, t->cells); n < t->columns; n++)
+		t->cells[n] = (char *)(uintptr_t)"";
+	return true;
+}
+
+/* "" where the cell is empty or there is no such column. */
+static const char *cell(const struct table *t, const char *name)
+{
+	for (int i = 0; i < t->columns; i++)
+		if (strcmp(t->names[i], name) == 0)
+			return t->cells[i];
+	return "";
+}
+
+/* ---- decoding a capture ----------------------------------------------------------- */
+
+struct got {
+	unsigned dg;
+	struct flow_origin origin;
+	uint32_t uptime;	/* of a NetFlow header */
+	struct flow_record rec;
+};
+
+struct run {
+	struct got *got;
+	size_t n, cap;
+	unsigned dg;
+	uint32_t uptime;
+};
+
+static void keep(void *ctx, const struct flow_origin *origin, struct flow_record *rec, size_t n)
+{
+	struct run *r = ctx;
+
+	ck_assert_uint_le(n, DECODER_CHUNK);
+	for (size_t i = 0; i < n; i++) {
+		if (r->n == r->cap) {
+			r->cap = r->cap ? 2 * r->cap : 1024;
+			r->got = realloc(r->got, r->cap * sizeof(*r->got));
+			ck_assert_ptr_nonnull(r->got);
+		}
+		r->got[r->n++] = (struct got){ r->dg, *origin, r->uptime, rec[i] };
+	}
+}
+
+static void decode_capture(struct run *r, const char *name)
+{
+	char path[2048], why[256] = "";
+	struct decoder_limits limits = decoder_limits_default;
+	struct capture *c;
+	struct decoder *d;
+	struct datagram dgram;
+	struct endpoint to;
+	int more;
+
+	limits.templates = 1024;
+	limits.streams = 256;
+	limits.samplers = 256;
+	snprintf(path, sizeof(path), "%s/%s", corpus, name);
+	c = capture_open(path, why);
+	ck_assert_msg(c != NULL, "%s: %s", name, why);
+	d = decoder_init(aligned_alloc(64, (decoder_size(&limits) + 63) & ~(size_t)63), &limits, 1);
+	while ((more = capture_next(c, &dgram, &to, why)) == 1) {
+		struct decoder_input in = { dgram.data, dgram.from.addr, dgram.from.port, dgram.recv_us };
+
+		r->dg++;
+		r->uptime = dgram.data.n >= 8 ? be32(dgram.data.p + 4) : 0;
+		decode(d, &in, keep, r);
+	}
+	ck_assert_msg(more == 0, "%s: %s", name, why);
+	capture_close(c);
+	free(d);
+}
+
+/* ---- comparing ---------------------------------------------------------------------- */
+
+static bool excepted(const char *file, const char *column)
+{
+	static unsigned used[sizeof(exceptions) / sizeof(exceptions[0])];
+
+	for (size_t i = 0; i < sizeof(exceptions) / sizeof(exceptions[0]); i++)
+		if (strcmp(file, exceptions[i].file) == 0 && strcmp(exceptions[i].column, column) == 0)
+			return ++used[i] <= exceptions[i].cells;
+	return false;
+}
+
+static int shown;
+
+static unsigned differ(const char *file, int line, const char *column, const char *want, const char *have)
+{
+	if (excepted(file, column))
+		return 0;
+	if (shown++ < 12) {
+		printf("%s:%d: %s is \"%s\", truth \"%s\"\n", file, line, column, have, want);
+		fflush(stdout);	/* the test runs in a child that ends without */
+	}
+	return 1;
+}
+
+static const struct {
+	const char *column;
+	enum flow_field field;
+} numbers[] = {
+	{ "sport", FLOW_src_port }, { "dport", FLOW_dst_port }, { "proto", FLOW_proto },
+	{ "tos", FLOW_tos }, { "tcpflags", FLOW_tcp_flags }, { "in_if", FLOW_in_if },
+	{ "out_if", FLOW_out_if }, { "src_as", FLOW_src_as }, { "dst_as", FLOW_dst_as },
+	{ "packets", FLOW_packets }, { "octets", FLOW_octets },
+};
+
+static unsigned check_address(const char *file, int line, const char *column, const char *want,
+			      const struct flow_record *r, enum flow_field f)
+{
+	const struct addr *a = f == FLOW_src ? &r->src : &r->dst;
+	char text[ADDR_TEXT] = "";
+
+	if (flow_has(r, f))
+		addr_print(a, text);
+	return strcmp(text, want) == 0 ? 0 : differ(file, line, column, want, text);
+}
+
+static unsigned check_number(const char *file, int line, const char *column, const char *want,
+			     const struct flow_record *r, enum flow_field f)
+{
+	char text[32] = "";
+
+	if (flow_has(r, f))
+		snprintf(text, sizeof(text), "%" PRIu64, flow_get(r, f));
+	return strcmp(text, want) == 0 ? 0 : differ(file, line, column, want, text);
+}
+
+/* The truth's raw time in microseconds since 1970; false when it cannot be told. */
+static bool truth_time(const struct got *g, const char *unit, const char *raw, uint64_t *us)
+{
+	uint64_t v = strtoull(raw, NULL, 10);
+
+	if (!raw[0] || !unit[0])
+		return false;
+	if (strcmp(unit, "switched") == 0 && g->origin.protocol != PROTO_IPFIX) {
+		int64_t t = (int64_t)g->origin.export_us + (int64_t)(int32_t)((uint32_t)v - g->uptime) * 1000;
+
+		/* flow-gen's patterns reach back before 1970. */
+		*us = t < 0 ? 0 : (uint64_t)t;
+	}
+	else if (strcmp(unit, "milliseconds") == 0)
+		*us = v * 1000;
+	else if (strcmp(unit, "seconds") == 0)
+		*us = v * 1000000;
+	else if (strcmp(unit, "delta microseconds") == 0)
+		*us = g->origin.export_us - v;
+	else if (strcmp(unit, "microseconds") == 0 || strcmp(unit, "nanoseconds") == 0)
+		*us = (uint64_t)(((unsigned __int128)v * 1000000 >> 32) - (unsigned __int128)2208988800u * 1000000);
+	else
+		return false;
+	return true;
+}
+
+static unsigned check_time(const char *file, int line, const struct table *t, const char *column,
+			   const struct got *g, enum flow_field f)
+{
+	char want[32] = "", have[32] = "";
+	uint64_t us;
+
+	if (truth_time(g, cell(t, "time_unit"), cell(t, column), &us))
+		snprintf(want, sizeof(want), "%" PRIu64, us);
+	else if (cell(t, column)[0])
+		return 0;
+	if (flow_has(&g->rec, f))
+		snprintf(have, sizeof(have), "%" PRIu64, flow_get(&g->rec, f));
+	return strcmp(have, want) == 0 ? 0 : differ(file, line, column, want, have);
+}
+
+static unsigned check_sampling(const char *file, int line, const char *want, const struct flow_record *r)
+{
+	char text[32] = "";
+
+	if (flow_has(r, FLOW_sampling_num) && r->sampling_den == 1)
+		snprintf(text, sizeof(text), "%u", r->sampling_num);
+	else if (flow_has(r, FLOW_sampling_num))
+		snprintf(text, sizeof(text), "%u/%u", r->sampling_num, r->sampling_den);
+	return strcmp(text, want) == 0 ? 0 : differ(file, line, "sampling", want, text);
+}
+
+/* The second half of a biflow: the ends traded, the counters of the rev_ columns. */
+static unsigned check_reverse(const char *file, int line, const struct table *t, const struct flow_record *r)
+{
+	unsigned bad = 0;
+
+	bad += check_address(file, line, "rev src", cell(t, "dst"), r, FLOW_src);
+	bad += check_address(file, line, "rev dst", cell(t, "src"), r, FLOW_dst);
+	bad += check_number(file, line, "rev sport", cell(t, "dport"), r, FLOW_src_port);
+	bad += check_number(file, line, "rev dport", cell(t, "sport"), r, FLOW_dst_port);
+	bad += check_number(file, line, "rev in_if", cell(t, "out_if"), r, FLOW_in_if);
+	bad += check_number(file, line, "rev proto", cell(t, "proto"), r, FLOW_proto);
+	bad += check_number(file, line, "rev_octets", cell(t, "rev_octets"), r, FLOW_octets);
+	bad += check_number(file, line, "rev_packets", cell(t, "rev_packets"), r, FLOW_packets);
+	return bad;
+}
+
+static unsigned check_row(const char *file, int line, const struct table *t, const struct got *g)
+{
+	char text[32];
+	unsigned bad = 0;
+
+	snprintf(text, sizeof(text), "%u", g->dg);
+	bad += strcmp(text, cell(t, "dg")) ? differ(file, line, "dg", cell(t, "dg"), text) : 0;
+	bad += check_address(file, line, "src", cell(t, "src"), &g->rec, FLOW_src);
+	bad += check_address(file, line, "dst", cell(t, "dst"), &g->rec, FLOW_dst);
+	for (size_t i = 0; i < sizeof(numbers) / sizeof(numbers[0]); i++)
+		bad += check_number(file, line, numbers[i].column, cell(t, numbers[i].column), &g->rec,
+				    numbers[i].field);
+	bad += check_sampling(file, line, cell(t, "sampling"), &g->rec);
+	bad += check_time(file, line, t, "first", g, FLOW_first_us);
+	bad += check_time(file, line, t, "last", g, FLOW_last_us);
+	return bad;
+}
+
+static unsigned compare_flows(const char *file, struct table *t, const struct run *r)
+{
+	unsigned bad = 0;
+	size_t at = 0;
+	int line = 1;
+
+	while (table_next(t)) {
+		bool reverse = strtoull(cell(t, "rev_octets"), NULL, 10) || strtoull(cell(t, "rev_packets"), NULL, 10);
+
+		line++;
+		/* Events without an octet counter are not in the truth. */
+		while (at < r->n && (!flow_has(&r->got[at].rec, FLOW_octets) || r->got[at].origin.protocol == PROTO_SFLOW))
+			at++;
+		if (at == r->n)
+			return bad + differ(file, line, "records", "one more", "the end");
+		bad += check_row(file, line, t, &r->got[at++]);
+		if (reverse && at < r->n)
+			bad += check_reverse(file, line, t, &r->got[at++].rec);
+	}
+	while (at < r->n && (!flow_has(&r->got[at].rec, FLOW_octets) || r->got[at].origin.protocol == PROTO_SFLOW))
+		at++;
+	return at == r->n ? bad : bad + differ(file, line, "records", "the end", "more");
+}
+
+/* ---- sFlow ----------------------------------------------------------------------------- */
+
+/* Compact interface words have two format bits; only ifIndexes are kept. */
+static unsigned check_if(const char *file, int line, const struct table *t, const char *column, const char *want,
+			 const struct flow_record *r, enum flow_field f)
+{
+	uint64_t v = strtoull(want, NULL, 10);
+
+	if (v >= UINT64_C(0x3fffffff) && strcmp(cell(t, "kind"), "exp") != 0)
+		return flow_has(r, f) ? differ(file, line, column, "", "present") : 0;
+	return check_number(file, line, column, want, r, f);
+}
+
+static unsigned check_sample(const char *file, int line, const struct table *t, const struct got *g)
+{
+	const char *frame = cell(t, "frame_length"), *records = cell(t, "records");
+	const char *as;
+	bool by_ip = !frame[0] || strstr(records, ",3") || strstr(records, ",4");
+	char text[ADDR_TEXT];
+	unsigned bad = 0;
+
+	addr_print(&g->origin.exporter, text);
+	bad += strcmp(text, cell(t, "agent")) ? differ(file, line, "agent", cell(t, "agent"), text) : 0;
+	snprintf(text, sizeof(text), "%u", g->origin.sequence);
+	bad += strcmp(text, cell(t, "dg_seq")) ? differ(file, line, "dg_seq", cell(t, "dg_seq"), text) : 0;
+	bad += check_address(file, line, "src", cell(t, "src"), &g->rec, FLOW_src);
+	bad += check_address(file, line, "dst", cell(t, "dst"), &g->rec, FLOW_dst);
+	for (size_t i = 0; i < 5; i++) {
+		/* The truth lists type and code of ICMP nowhere; for us they are the destination port. */
+		bool icmp = numbers[i].field == FLOW_dst_port && (g->rec.proto == 1 || g->rec.proto == 58);
+
+		if (!icmp)
+			bad += check_number(file, line, numbers[i].column, cell(t, numbers[i].column),
+					    &g->rec, numbers[i].field);
+	}
+	bad += check_if(file, line, t, "in_if", cell(t, "in_if"), &g->rec, FLOW_in_if);
+	bad += check_if(file, line, t, "out_if", cell(t, "out_if"), &g->rec, FLOW_out_if);
+	bad += check_number(file, line, "octets", by_ip ? cell(t, "ip_len") : frame, &g->rec, FLOW_octets);
+	bad += check_sampling(file, line, cell(t, "sampling_rate"), &g->rec);
+	/* The truth has the whole AS path; the destination is its end. */
+	as = strrchr(cell(t, "dst_as"), ',');
+	bad += check_number(file, line, "dst_as", as ? as + 1 : cell(t, "dst_as"), &g->rec, FLOW_dst_as);
+	bad += check_number(file, line, "src_as", cell(t, "src_as"), &g->rec, FLOW_src_as);
+	return bad;
+}
+
+static unsigned compare_samples(const char *file, struct table *t, const struct run *r)
+{
+	unsigned bad = 0;
+	size_t at = 0;
+	int line = 1;
+
+	while (table_next(t)) {
+		line++;
+		while (at < r->n && r->got[at].origin.protocol != PROTO_SFLOW)
+			at++;
+		if (at == r->n)
+			return bad + differ(file, line, "records", "one more", "the end");
+		bad += check_sample(file, line, t, &r->got[at++]);
+	}
+	while (at < r->n && r->got[at].origin.protocol != PROTO_SFLOW)
+		at++;
+	return at == r->n ? bad : bad + differ(file, line, "records", "the end", "more");
+}
+
+/* ---- the suite --------------------------------------------------------------------------- */
+
+static unsigned compare(const char *name, const char *suffix, const struct run *r)
+{
+	char path[2048], file[256];
+	struct table t;
+	unsigned bad;
+
+	snprintf(file, sizeof(file), "%.*s%s", (int)strlen(name) - 5, name, suffix);
+	snprintf(path, sizeof(path), "%s/truth/%s", corpus, file);
+	if (access(path, R_OK) != 0)
+		return 0;
+	ck_assert_msg(table_open(&t, path), "%s", path);
+	bad = t.names[2][0] == 'a' ? compare_samples(file, &t, r) : compare_flows(file, &t, r);
+	pclose(t.f);
+	return bad;
+}
+
+START_TEST(equals_truth)
+{
+	struct run r = { .n = 0 };
+	unsigned bad = 0;
+
+	decode_capture(&r, captures[_i]);
+	bad += compare(captures[_i], ".tsv", &r);
+	bad += compare(captures[_i], ".tsv.gz", &r);
+	bad += compare(captures[_i], ".sflow.tsv", &r);
+	free(r.got);
+	ck_assert_msg(bad == 0, "%s: %u cells differ", captures[_i], bad);
+}
+END_TEST
+
+START_TEST(skipped)
+{
+	printf("corpus: skipped, neither FLOWLEDGER_CORPUS nor ../shared/corpus is there\n");
+}
+END_TEST
+
+static void find_corpus(void)
+{
+	const char *named = getenv("FLOWLEDGER_CORPUS");
+	static struct table t;
+	char path[2048];
+
+	snprintf(corpus, sizeof(corpus), "%s", named ? named : "../shared/corpus");
+	snprintf(path, sizeof(path), "%s/MANIFEST.tsv", corpus);
+	if (access(path, R_OK) != 0 || !table_open(&t, path))
+		return;
+	while (table_next(&t) && ncaptures < CAPTURES_MAX)
+		captures[ncaptures++] = strdup(cell(&t, "file"));
+	pclose(t.f);
+}
+
+Suite *suite_corpus(void)
+{
+	Suite *s = suite_create("corpus");
+	TCase *t = tcase_create("corpus");
+
+	find_corpus();
+	tcase_set_timeout(t, 60);
+	if (ncaptures)
+		tcase_add_loop_test(t, equals_truth, 0, ncaptures);
+	else
+		tcase_add_test(t, skipped);
+	suite_add_tcase(s, t);
+	return s;
+}
