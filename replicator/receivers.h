@@ -67,6 +67,7 @@ struct receivers {
 	/* What receivers_free'd ones had counted, so that nothing vanishes from the sums. */
 	struct receiver removed;
 	unsigned errors, warnings;	/* logged while reading */
+	size_t file_pools;		/* where the pools of the file being read begin: ids are unique in it */
 };
 
 /* What holds for every receiver that is read. */

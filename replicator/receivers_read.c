@@ -338,6 +338,8 @@ static void entry_line(struct receivers *rs, char *line, const struct receiver_d
 
 	line[strcspn(line, "#")] = '\0';
 	line = skip_blanks(line);
+	for (end = line + strlen(line); end > line && isspace((unsigned char)end[-1]); )
+		*--end = '\0';
 	if (*line == '\0')
 		return;
 	colon = entry_colon(line);
@@ -471,7 +473,7 @@ static void map_line(struct receivers *rs, char *line, const struct receiver_def
 		return;
 	}
 	snprintf(label, sizeof(label), "pool %llu", (unsigned long long)m.id);
-	for (size_t i = 0; i < rs->npools; i++)
+	for (size_t i = rs->file_pools; i < rs->npools; i++)
 		if (strcmp(rs->pools[i].label, label) == 0)
 			complain(rs, at, "id", label + 5, "another pool has this id");
 	pool = receivers_add_pool(rs, label);
@@ -496,6 +498,7 @@ static int read_lines(struct receivers *rs, const char *origin, FILE *f, const s
 	size_t room = 0;
 	ssize_t n;
 
+	rs->file_pools = rs->npools;
 	while (errno = 0, (n = getline(&line, &room, f)) >= 0) {
 		at.line++;
 		if (strlen(line) != (size_t)n)

@@ -180,8 +180,10 @@ static int read_config(struct settings *s, const char *path)
 	if (!s->listen_port && !s->listen_service)
 		s->listen_port = plugins ? 2100 : RECEIVER_PORT;
 	/* An unknown key may be pmacct's; a value that is not understood is not to be guessed. */
-	if (problems > unknown || (s->check && problems))
+	if (problems > unknown || (s->check && problems)) {
+		log_error("%s: %u problems, see above", path, problems);
 		return -1;
+	}
 	for (size_t i = 0; i < s->ntees; i++)
 		if ((plugins || s->tees[i].receivers) && add_tee_file(s, &s->tees[i]) < 0)
 			return -1;

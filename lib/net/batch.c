@@ -112,7 +112,12 @@ struct recv_notes {
 
 static void batch_saw_drops(struct batch *b, uint32_t now)
 {
-	b->counts.kernel_drops += now - b->priv->overflow;
+	const uint32_t more = now - b->priv->overflow;
+
+	/* A datagram carries what the counter was when it was queued: perhaps less than is known by now. */
+	if (more >= UINT32_C(1) << 31)
+		return;
+	b->counts.kernel_drops += more;
 	b->priv->overflow = now;
 }
 

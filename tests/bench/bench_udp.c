@@ -1,0 +1,159 @@
+/*
+ * bench_udp.c - the two ends of a replication benchmark: a source that sends as
+ * fast as it may, and sinks that only count.
+ *
+ *	bench-udp send PORT SECONDS SIZE[-SIZE] [gso]	datagrams to 127.0.0.1:PORT
+ *	bench-udp count SECONDS PORT...			until nothing came for SECONDS
+ *
+ * Both print one line "name<TAB>value" a figure.  A size range gives every
+ * datagram another size.  Plain datagrams leave one by one (sendmmsg), so that
+ * the receiver cannot get them joined; gso sends runs of 44.
+ */
+#include <arpa/inet.h>
+#include <netinet/in.h>
+#include <netinet/udp.h>
+#include <poll.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <time.h>
+#include <unistd.h>
+
+enum { VECTOR = 44, PORTS = 64, LARGEST = 9000 };
+
+static double now_s(void)
+{
+	struct timespec ts;
+
+	clock_gettime(CLOCK_MONOTONIC, &ts);
+	return (double)ts.tv_sec + (double)ts.tv_nsec / 1e9;
+}
+
+static void die(const char *what)
+{
+	perror(what);
+	exit(1);
+}
+
+static struct sockaddr_in loopback(const char *port)
+{
+	struct sockaddr_in a = { .sin_family = AF_INET, .sin_port = htons((uint16_t)atoi(port)) };
+
+	a.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+	return a;
+}
+
+/* A NetFlow v5 header, so that programs that look at the version take it. */
+static void fill(uint8_t *p)
+{
+	memset(p, 0, LARGEST);
+	p[1] = 5;
+	p[3] = 30;
+}
+
+static int send_main(const char *port, double seconds, const char *sizes, int gso)
+{
+	static uint8_t data[VECTOR][LARGEST];
+	struct sockaddr_in to = loopback(port);
+	struct mmsghdr msg[VECTOR];
+	struct iovec iov[VECTOR];
+	size_t low = (size_t)atoi(sizes), high = strchr(sizes, '-') ? (size_t)atoi(strchr(sizes, '-') + 1) : low;
+	int fd = socket(AF_INET, SOCK_DGRAM, 0), segment = (int)low;
+	double start = now_s(), t = start;
+	uint64_t sent = 0, seed = 1;
+
+	if (fd < 0 || connect(fd, (struct sockaddr *)&to, sizeof(to)) < 0)
+		die("connect");
+	if (low < 24 || high > LARGEST || high < low || (gso && low != high)) {
+		fprintf(stderr, "sizes: 24 to %d, one size with gso\n", LARGEST);
+		return 2;
+	}
+	if (gso && setsockopt(fd, SOL_UDP, UDP_SEGMENT, &segment, sizeof(segment)) < 0)
+		die("UDP_SEGMENT");
+	memset(msg, 0, sizeof(msg));
+	for (size_t i = 0; i < VECTOR; i++) {
+		fill(data[i]);
+		iov[i] = (struct iovec){ data[i], low };
+		msg[i].msg_hdr.msg_iov = &iov[i];
+		msg[i].msg_hdr.msg_iovlen = 1;
+	}
+	/* The run has to stay below 65507 octets. */
+	const size_t run = low * VECTOR > 65507 ? 65507 / low : VECTOR;
+
+	if (gso)
+		msg[0].msg_hdr.msg_iovlen = run;
+	while (t - start < seconds) {
+		int n;
+
+		for (size_t i = 0; !gso && low != high && i < VECTOR; i++) {
+			seed = seed * UINT64_C(6364136223846793005) + 1442695040888963407u;
+			iov[i].iov_len = low + (size_t)(seed >> 33) % (high - low + 1);
+		}
+		n = sendmmsg(fd, msg, gso ? 1 : VECTOR, 0);
+		if (n > 0)
+			sent += gso ? run : (size_t)n;
+		t = now_s();
+	}
+	printf("sent\t%llu\nseconds\t%.3f\n", (unsigned long long)sent, t - start);
+	return 0;
+}
+
+static int count_main(double seconds, char **ports, size_t n)
+{
+	static uint8_t data[64][64];	/* payload beyond is not read: these only count */
+	struct pollfd fds[PORTS];
+	struct mmsghdr msg[64];
+	struct iovec iov[64];
+	uint64_t got[PORTS] = { 0 };
+	double first = 0, last = 0;
+	const int room = 64 << 20;
+
+	if (n > PORTS)
+		n = PORTS;
+	memset(msg, 0, sizeof(msg));
+	for (size_t i = 0; i < 64; i++) {
+		iov[i] = (struct iovec){ data[i], sizeof(data[i]) };
+		msg[i].msg_hdr.msg_iov = &iov[i];
+		msg[i].msg_hdr.msg_iovlen = 1;
+	}
+	for (size_t i = 0; i < n; i++) {
+		struct sockaddr_in at = loopback(ports[i]);
+
+		fds[i] = (struct pollfd){ .fd = socket(AF_INET, SOCK_DGRAM | SOCK_NONBLOCK, 0), .events = POLLIN };
+		if (setsockopt(fds[i].fd, SOL_SOCKET, SO_RCVBUFFORCE, &room, sizeof(room)) < 0)
+			setsockopt(fds[i].fd, SOL_SOCKET, SO_RCVBUF, &room, sizeof(room));
+		if (bind(fds[i].fd, (struct sockaddr *)&at, sizeof(at)) < 0)
+			die("bind");
+	}
+	for (;;) {
+		/* The first datagram may take its time; after it, silence is the end. */
+		if (poll(fds, (nfds_t)n, first > 0 ? (int)(seconds * 1000) : 20000) <= 0)
+			break;
+		for (size_t i = 0; i < n; i++) {
+			int k;
+
+			if (!fds[i].revents)
+				continue;
+			while ((k = recvmmsg(fds[i].fd, msg, 64, MSG_DONTWAIT | MSG_TRUNC, NULL)) > 0)
+				got[i] += (uint64_t)k;
+			last = now_s();
+			first = first > 0 ? first : last;
+		}
+	}
+	for (size_t i = 0; i < n; i++)
+		printf("port %s\t%llu\n", ports[i], (unsigned long long)got[i]);
+	printf("seconds\t%.3f\n", last - first);
+	return 0;
+}
+
+int main(int argc, char **argv)
+{
+	if (argc >= 5 && strcmp(argv[1], "send") == 0)
+		return send_main(argv[2], atof(argv[3]), argv[4], argc > 5);
+	if (argc >= 4 && strcmp(argv[1], "count") == 0)
+		return count_main(atof(argv[2]), argv + 3, (size_t)argc - 3);
+	fprintf(stderr, "usage: bench-udp send PORT SECONDS SIZE[-SIZE] [gso] | count SECONDS PORT...\n");
+	return 2;
+}
