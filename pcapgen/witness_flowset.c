@@ -23,6 +23,7 @@ struct value {
 struct values {
 	struct value *v;
 	size_t n, nscope;
+	uint16_t id;		/* of the template */
 };
 
 struct message {
@@ -30,6 +31,7 @@ struct message {
 	struct witness_stream *stream;
 	uint64_t export_us;
 	uint32_t uptime_ms;
+	const uint8_t *end;	/* of the message by its own length: no Set begins behind it */
 };
 
 /* ---- templates ------------------------------------------------------------ */
@@ -208,32 +210,34 @@ static bool address6(const struct values *v, uint32_t pen, uint16_t id, struct a
 	return b.n >= 16;
 }
 
-/* An IPv4 and an IPv6 element for the same end: IE 60 decides, else the one that is not zero. */
-static bool address(const struct values *v, uint16_t id4, uint16_t id6, struct addr *to)
+/* Of an IPv4 and an IPv6 element for one member: IE 60 decides, else IPv6 when only it is set. */
+static bool use_v6(const struct values *v)
 {
-	struct addr a4, a6;
-	bool has4 = address4(v, 0, id4, &a4), has6 = address6(v, 0, id6, &a6);
+	static const uint16_t v4[] = { 8, 12 }, v6[] = { 27, 28 };
+	bool any4 = false, any6 = false;
+	struct addr a;
 	uint64_t version = 0;
 
-	if (has4 && has6) {
-		number(v, 0, 60, &version);
-		has6 = version == 6 || (version != 4 && addr_is_zero(&a4) && !addr_is_zero(&a6));
+	if (number(v, 0, 60, &version) && (version == 4 || version == 6))
+		return version == 6;
+	for (int i = 0; i < 2; i++) {
+		any4 = any4 || (address4(v, 0, v4[i], &a) && !addr_is_zero(&a));
+		any6 = any6 || (address6(v, 0, v6[i], &a) && !addr_is_zero(&a));
 	}
-	if (has6)
-		*to = a6;
-	else if (has4)
-		*to = a4;
-	return has4 || has6;
+	return any6 && !any4;
 }
 
 static void set_address(struct flow_record *f, enum flow_field field, const struct values *v, uint16_t id4,
 			uint16_t id6)
 {
-	struct addr a;
+	struct addr a4, a6;
+	bool has4 = address4(v, 0, id4, &a4), has6 = address6(v, 0, id6, &a6);
 
-	if (!address(v, id4, id6, &a))
+	if (!has4 && !has6)
 		return;
-	memcpy((uint8_t *)f + flow_fields[field].offset, &a, sizeof(a));
+	if (has4 && has6)
+		has6 = use_v6(v);
+	memcpy((uint8_t *)f + flow_fields[field].offset, has6 ? &a6 : &a4, sizeof(a4));
 	f->present |= UINT64_C(1) << field;
 }
 
@@ -292,10 +296,9 @@ static struct ratio said_ratio(const struct values *v)
 
 	if ((number(v, 0, 34, &a) && a) || (number(v, 0, 50, &a) && a))
 		return ratio(a, 1);
-	if (number(v, 0, 305, &a) && a) {
-		number(v, 0, 306, &b);
+	/* 305 packets are taken, then 306 are not; alone, 305 says only how many are taken in a row. */
+	if (number(v, 0, 305, &a) && a && number(v, 0, 306, &b))
 		return ratio(a + b, a);
-	}
 	if (number(v, 0, 309, &a) && a && number(v, 0, 310, &b))
 		return ratio(b, a);
 	return from_probability(find(v, 0, 311));
@@ -310,14 +313,17 @@ static void learn_sampler(struct message *m, const struct values *v)
 {
 	struct witness_sampler *s, **at;
 	struct ratio said = said_ratio(v);
-	uint64_t id = 0;
+	uint64_t id = 0, template_id = 0;
 	bool has_id = sampler_id(v, &id);
+	/* Scope Template of v9 (5) or IE 145: good for the records of that template. */
+	bool of_template = number(v, PEN_V9_SCOPE, 5, &template_id) || number(v, 0, 145, &template_id);
 
 	if (!said.num)
 		return;
 	for (at = &m->r->w->samplers; *at; at = &(*at)->next)
 		if ((*at)->domain == m->stream->domain && addr_equal(&(*at)->sender, &m->stream->sender) &&
-		    (*at)->has_id == has_id && (*at)->id == id)
+		    (*at)->has_id == has_id && (*at)->id == id && (*at)->has_template == of_template &&
+		    (*at)->template_id == template_id)
 			break;
 	s = *at;
 	if (s)
@@ -328,6 +334,8 @@ static void learn_sampler(struct message *m, const struct values *v)
 	s->domain = m->stream->domain;
 	s->has_id = has_id;
 	s->id = id;
+	s->has_template = of_template;
+	s->template_id = template_id;
 	s->num = said.num;
 	s->den = said.den;
 	/* The scope System of v9; in IPFIX the exporter itself or its process (130, 131, 144). */
@@ -340,10 +348,13 @@ static void learn_sampler(struct message *m, const struct values *v)
 	m->r->w->samplers = s;
 }
 
-/* By its id in the domain, then exporter-wide; without an id sampler 0 or the last one of the domain. */
+/*
+ * By its id in the domain, then exporter-wide; without an id sampler 0 or the
+ * last one of the domain, then of the exporter, then that of the template.
+ */
 static struct ratio known_ratio(const struct message *m, const struct values *v)
 {
-	const struct witness_sampler *zero = NULL, *last = NULL, *wide = NULL;
+	const struct witness_sampler *zero = NULL, *last = NULL, *wide = NULL, *of_template = NULL;
 	uint64_t id = 0;
 	bool has_id = sampler_id(v, &id);
 
@@ -354,14 +365,17 @@ static struct ratio known_ratio(const struct message *m, const struct values *v)
 			continue;
 		if (has_id && (!s->has_id || s->id != id))
 			continue;
-		if (!here)
+		if (s->has_template) {
+			if (here && s->template_id == v->id && !has_id)
+				of_template = of_template ? of_template : s;
+		} else if (!here)
 			wide = wide ? wide : s;
 		else if (s->has_id && s->id == 0)
 			zero = zero ? zero : s;
 		else
 			last = last ? last : s;
 	}
-	zero = zero ? zero : last ? last : wide;
+	zero = zero ? zero : last ? last : wide ? wide : of_template;
 	return zero ? (struct ratio){ zero->num, zero->den } : (struct ratio){ 0, 0 };
 }
 
@@ -382,49 +396,67 @@ static void set_sampling(const struct message *m, struct flow_record *f, const s
 
 /* ---- times ----------------------------------------------------------------- */
 
-/* 64-bit NTP time: seconds since 1900 and a binary fraction (RFC 7011 6.1.9). */
-static uint64_t from_ntp(uint64_t v)
+/*
+ * Micro- and nanoseconds are 64-bit NTP times, seconds since 1900 (from 2036 on
+ * since then) and a binary fraction (RFC 7011 6.1.9); some exporters count
+ * plainly since 1970.  Nearest to the export time is what was meant.
+ */
+static uint64_t from_fine(uint64_t v, uint64_t per_us, uint64_t export_us)
 {
-	return ((v >> 32) - 2208988800u) * 1000000 + ((v & 0xffffffff) * 1000000 >> 32);
+	const uint64_t fraction = (v & 0xffffffff) * 1000000 >> 32, ntp = 2208988800u;
+	uint64_t said[3] = { v / per_us, ((v >> 32) + (UINT64_C(1) << 32) - ntp) * 1000000 + fraction,
+		v >> 32 >= ntp ? ((v >> 32) - ntp) * 1000000 + fraction : v / per_us };
+	uint64_t best = said[0];
+
+	for (int i = 1; i < 3; i++)
+		if (llabs((long long)(said[i] - export_us)) < llabs((long long)(best - export_us)))
+			best = said[i];
+	return best;
 }
 
-/* Elements of one end of the flow, in the order in which they are believed. */
+/* Elements of one end of the flow, in the order in which they are believed: absolute ones first. */
 struct time_ids {
-	uint16_t uptime, ms, us, seconds, ns, delta;
+	uint16_t ms, us, ns, seconds, delta, uptime;
 };
+
+/* In IPFIX an uptime counts from systemInitTimeMilliseconds, of this record or of options data. */
+static bool from_uptime(const struct message *m, const struct values *v, uint64_t *x)
+{
+	uint64_t init = m->stream->init_us / 1000;
+	uint32_t now = m->uptime_ms;
+
+	if (m->r->row.version != V9) {
+		if (!number(v, 0, 160, &init) && !m->stream->has_init)
+			return false;
+		now = (uint32_t)(m->export_us / 1000 - init);
+	}
+	*x = witness_uptime(m->export_us, now, (uint32_t)*x);
+	return true;
+}
 
 static bool set_time(const struct message *m, struct flow_record *f, enum flow_field field,
 		     const struct values *v, uint32_t pen, const struct time_ids *t)
 {
-	uint64_t x = 0, init = m->stream->init_us;
-	bool has_init = m->stream->has_init;
+	uint64_t x = 0;
 
-	if (number(v, 0, 160, &init)) {
-		has_init = true;
-		init *= 1000;
-	}
-	if (number(v, pen, t->uptime, &x) && m->r->row.version == V9)
-		x = witness_uptime(m->export_us, m->uptime_ms, (uint32_t)x);
-	else if (number(v, pen, t->uptime, &x) && has_init)
-		x = init + x * 1000;
-	else if (number(v, pen, t->ms, &x))
+	if (number(v, pen, t->ms, &x))
 		x *= 1000;
 	else if (number(v, pen, t->us, &x))
-		x = from_ntp(x);
+		x = from_fine(x, 1, m->export_us);
 	else if (number(v, pen, t->ns, &x))
-		x = from_ntp(x);
+		x = from_fine(x, 1000, m->export_us);
 	else if (number(v, pen, t->seconds, &x))
 		x *= 1000000;
 	else if (number(v, pen, t->delta, &x))
-		x = m->export_us - x;
-	else
+		x = x < m->export_us ? m->export_us - x : 0;
+	else if (!number(v, pen, t->uptime, &x) || !from_uptime(m, v, &x))
 		return false;
 	flow_set(f, field, x);
 	return true;
 }
 
-static const struct time_ids first_ids = { 22, 152, 154, 150, 156, 158 };
-static const struct time_ids last_ids = { 21, 153, 155, 151, 157, 159 };
+static const struct time_ids first_ids = { 152, 154, 156, 150, 158, 22 };
+static const struct time_ids last_ids = { 153, 155, 157, 151, 159, 21 };
 
 /* A record without times is dated by its message: that is where a collector books it. */
 static void set_times(const struct message *m, struct flow_record *f, const struct values *v)
@@ -441,13 +473,13 @@ static void set_times(const struct message *m, struct flow_record *f, const stru
 /* Where a plain number lands, and which elements can tell it, the first that is there. */
 static const struct {
 	uint8_t field;
-	uint16_t ids[4];
+	uint16_t ids[6];
 } numbers[] = {
 	{ FLOW_proto, { 4 } },
 	{ FLOW_tos, { 5 } },
 	{ FLOW_tcp_flags, { 6 } },
 	{ FLOW_src_port, { 7, 180, 182 } },
-	{ FLOW_dst_port, { 11, 181, 183 } },
+	{ FLOW_dst_port, { 11, 181, 183, 32, 139 } },
 	{ FLOW_in_if, { 10, 252 } },
 	{ FLOW_out_if, { 14, 253 } },
 	{ FLOW_src_as, { 16 } },
@@ -492,13 +524,14 @@ static void exchange(struct flow_record *f, enum flow_field a, enum flow_field b
  * The other direction of the same flow: RFC 5103's reverse elements, or what
  * the responder of an NSEL event sent.  Of zero octets and packets it is none.
  */
-static void reverse_record(struct message *m, struct flow_record f, const struct values *v, bool nsel)
+static void reverse_record(struct message *m, struct flow_record f, const struct values *v, bool nsel_octets,
+			   bool nsel_packets)
 {
 	uint64_t octets = 0, packets = 0, x;
 	bool has_octets = first_of(v, PEN_REVERSE, reverse_octet_ids, &octets) ||
-		(nsel && number(v, 0, 232, &octets));
+		(nsel_octets && number(v, 0, 232, &octets));
 	bool has_packets = first_of(v, PEN_REVERSE, reverse_packet_ids, &packets) ||
-		(nsel && number(v, 0, 299, &packets));
+		(nsel_packets && number(v, 0, 299, &packets));
 
 	if (!octets && !packets)
 		return;
@@ -513,8 +546,10 @@ static void reverse_record(struct message *m, struct flow_record f, const struct
 	flow_set(&f, FLOW_packets, packets);
 	f.present &= ~(FLOW_BIT(octets) | FLOW_BIT(packets));
 	f.present |= (has_octets ? FLOW_BIT(octets) : 0) | (has_packets ? FLOW_BIT(packets) : 0);
-	flow_set(&f, FLOW_tcp_flags, 0);
-	f.present &= ~FLOW_BIT(tcp_flags);
+	/* What was said of the forward packets only. */
+	f.tcp_flags = 0;
+	f.next_hop = f.bgp_next_hop = addr_zero4;
+	f.present &= ~(FLOW_BIT(tcp_flags) | FLOW_BIT(next_hop) | FLOW_BIT(bgp_next_hop));
 	if (number(v, PEN_REVERSE, 6, &x))
 		flow_set(&f, FLOW_tcp_flags, x);
 	if (number(v, PEN_REVERSE, 5, &x))
@@ -557,7 +592,7 @@ static void data_record(struct message *m, const struct values *v)
 	/* Neither octets nor packets: an event, not traffic. */
 	if (octets_id || packets)
 		witness_emit(m->r, &f);
-	reverse_record(m, f, v, octets_id == 231 || (!octets_id && (packets_id == 298 || !packets_id)));
+	reverse_record(m, f, v, !octets_id || octets_id == 231, !packets_id || packets_id == 298);
 }
 
 static void options_record(struct message *m, const struct values *v)
@@ -583,6 +618,7 @@ static size_t take_apart(struct values *v, const struct witness_template *t, str
 
 	v->n = t->nfields;
 	v->nscope = t->nscope;
+	v->id = t->id;
 	for (size_t i = 0; i < t->nfields; i++) {
 		size_t len = t->field[i].len;
 
@@ -632,7 +668,7 @@ static void read_sets(struct message *m, struct bytes rest)
 {
 	bool v9 = m->r->row.version == V9;
 
-	while (rest.n >= 4) {
+	while (rest.n >= 4 && rest.p < m->end) {
 		uint16_t id = be16(rest.p), len = be16(rest.p + 2);
 		struct bytes set;
 
@@ -673,9 +709,11 @@ void witness_read_flowset(struct witness_reading *r)
 		m.export_us = (uint64_t)be32(p + 4) * 1000000;
 		r->row.sequence = be32(p + 8);
 		r->row.domain = be32(p + 12);
-		if (be16(p + 2) >= header && be16(p + 2) < r->data.n)
-			rest.n = be16(p + 2) - header;
 	}
+	m.end = p + r->data.n;
+	/* NSX counts its message short: a Set that begins inside it is whole in the datagram, and billed. */
+	if (!v9 && be16(p + 2) >= header && be16(p + 2) < r->data.n)
+		m.end = p + be16(p + 2);
 	m.stream = witness_stream(r->w, &r->row.exporter, r->row.protocol, r->row.domain);
 	if (m.stream->has_exporter)
 		r->row.exporter = m.stream->exporter;

@@ -30,8 +30,8 @@ struct witness_sampler {
 	struct addr sender;
 	uint32_t domain;
 	bool anywhere;			/* scope System: any domain of the exporter */
-	bool has_id;
-	uint64_t id;
+	bool has_id, has_template;
+	uint64_t id, template_id;
 	uint32_t num, den;
 };
 
