@@ -18,6 +18,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/random.h>
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/strbuf.h"
@@ -674,6 +675,17 @@ static bool try_again(struct sink_mysql *s, const struct purge *p, unsigned err,
 	return false;
 }
 
+/* Our line stands in the ledger although we never sent it: somebody else has this run's number. */
+static void new_run_id(struct sink_mysql *s, const struct purge *p)
+{
+	uint64_t old = s->run_id;
+
+	if (getrandom(&s->run_id, sizeof(s->run_id), 0) != (ssize_t)sizeof(s->run_id))
+		s->run_id = old + clock_mono_ns();
+	log_warn("%s: flow_ledger has purge %" PRIu64 " of run %" PRIu64 " already; this run is %" PRIu64
+		 " from now on", s->who, p->id, old, s->run_id);
+}
+
 static enum sink_result mysql_write(void *sink, const struct purge *p)
 {
 	struct sink_mysql *s = sink;
@@ -692,13 +704,17 @@ static enum sink_result mysql_write(void *sink, const struct purge *p)
 
 		if (s->tally.rejected)
 			s->told = p->id;
-		if (step == ALREADY_THERE) {
+		if (step == ALREADY_THERE && s->in_doubt == p->id) {
 			log_info("%s: purge %" PRIu64 " had arrived before the connection broke", s->who, p->id);
-			add_counts(s, p, s->in_doubt == p->id ? &s->doubt_tally : &s->tally);
+			add_counts(s, p, &s->doubt_tally);
 			result = SINK_OK;
 			break;
 		}
-		if (err == 0) {
+		if (step == ALREADY_THERE && attempt < REPLAYS) {
+			new_run_id(s, p);
+			continue;
+		}
+		if (err == 0 && step == AT_COMMIT) {
 			add_counts(s, p, &s->tally);
 			result = SINK_OK;
 			break;

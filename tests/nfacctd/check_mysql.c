@@ -1,0 +1,712 @@
+/*
+ * check_mysql.c - the mysql sink against a real server.  FLOWLEDGER_MYSQL is its
+ * sql_host ("unix:/tmp/x/s"), reached as root without a password; a database of
+ * our own is made and dropped.  Without it the suite says so and does nothing.
+ * Each case runs twice: rows as arrays, rows as text.
+ */
+#include <mysql.h>
+#include <unistd.h>
+#include "tests/nfacctd/sink_fixture.h"
+
+#define DB "flowledger_check"
+
+static MYSQL *admin;
+
+static void run(const char *sql)
+{
+	ck_assert_msg(mysql_query(admin, sql) == 0, "%s: %s", sql, mysql_error(admin));
+	do {
+		mysql_free_result(mysql_store_result(admin));
+	} while (mysql_next_result(admin) == 0);
+}
+
+/* All cells of a result, fields by blank, rows by bar. */
+static const char *ask(const char *sql)
+{
+	static char text[65536];
+	MYSQL_RES *res;
+	MYSQL_ROW row;
+	size_t n = 0;
+
+	ck_assert_msg(mysql_query(admin, sql) == 0, "%s: %s", sql, mysql_error(admin));
+	res = mysql_store_result(admin);
+	ck_assert_ptr_nonnull(res);
+	text[0] = '\0';
+	while ((row = mysql_fetch_row(res))) {
+		if (n)
+			n += (size_t)snprintf(text + n, sizeof(text) - n, "|");
+		for (unsigned i = 0; i < mysql_num_fields(res); i++)
+			n += (size_t)snprintf(text + n, sizeof(text) - n, "%s%s", i ? " " : "",
+					      row[i] ? row[i] : "NULL");
+	}
+	mysql_free_result(res);
+	return text;
+}
+
+static void expect(const char *sql, const char *want)
+{
+	const char *got = ask(sql);
+
+	ck_assert_msg(strcmp(got, want) == 0, "%s\n got: %s\nwant: %s", sql, got, want);
+}
+
+static const char *host(void)
+{
+	return getenv("FLOWLEDGER_MYSQL");
+}
+
+static void set_up(void)
+{
+	const char *h = host();
+	bool local = strncmp(h, "unix:", 5) == 0;
+
+	admin = mysql_init(NULL);
+	ck_assert_msg(mysql_real_connect(admin, local ? NULL : h, "root", "", NULL, 0, local ? h + 5 : NULL,
+					 CLIENT_MULTI_STATEMENTS) != NULL, "%s", mysql_error(admin));
+	run("DROP DATABASE IF EXISTS " DB "; CREATE DATABASE " DB "; USE " DB);
+	run("SET time_zone='+00:00'");
+}
+
+static void tear_down(void)
+{
+	run("DROP DATABASE IF EXISTS " DB);
+	mysql_close(admin);
+}
+
+/* Loop tests: 0 arrays, 1 text. */
+static struct fixture *fixture(const char *list, uint32_t version, int way)
+{
+	struct fixture *f = fix_new(list, version);
+
+	setenv("FLOWLEDGER_MYSQL_BULK", way ? "off" : "on", 1);
+	f->p.sql_host = (char *)host();
+	f->p.sql_user = (char *)"root";
+	f->p.sql_passwd = (char *)"";
+	f->p.sql_db = (char *)DB;
+	return f;
+}
+
+static void *open_sink(struct fixture *f)
+{
+	void *s = sink_find("mysql")->open(&f->p, &f->l, 77);
+
+	ck_assert_msg(s != NULL, "open: %s", f->log);
+	return s;
+}
+
+static void put(struct fixture *f, void *s)
+{
+	ck_assert_msg(sink_find("mysql")->write(s, &f->purge) == SINK_OK, "write: %s", f->log);
+}
+
+static void close_sink(void *s)
+{
+	sink_find("mysql")->close(s);
+}
+
+static const struct sink_counts *counts(void *s)
+{
+	return sink_find("mysql")->counts(s);
+}
+
+static void host_row(struct fixture *f, int64_t bin, const char *src, uint64_t packets, uint64_t octets)
+{
+	fix_addr(f, fix_row(f, bin, packets, octets), PRIM_ID_src_host, src);
+}
+
+static const char v1[] = "CREATE TABLE acct (mac_src CHAR(17) NOT NULL, mac_dst CHAR(17) NOT NULL, ip_src "
+	"CHAR(15) NOT NULL, ip_dst CHAR(15) NOT NULL, src_port INT(2) UNSIGNED NOT NULL, dst_port INT(2) "
+	"UNSIGNED NOT NULL, ip_proto CHAR(6) NOT NULL, packets INT UNSIGNED NOT NULL, bytes BIGINT UNSIGNED "
+	"NOT NULL, stamp_inserted DATETIME NOT NULL, stamp_updated DATETIME, PRIMARY KEY (mac_src, mac_dst, "
+	"ip_src, ip_dst, src_port, dst_port, ip_proto, stamp_inserted))";
+static const char ledger[] = "CREATE TABLE flow_ledger (run_id BIGINT UNSIGNED NOT NULL, plugin VARCHAR(64) "
+	"NOT NULL, purge_id BIGINT UNSIGNED NOT NULL, worker INT UNSIGNED NOT NULL, batch BIGINT UNSIGNED NOT "
+	"NULL, purge_rows BIGINT UNSIGNED NOT NULL, purge_packets BIGINT UNSIGNED NOT NULL, purge_octets BIGINT "
+	"UNSIGNED NOT NULL, stamp DATETIME, PRIMARY KEY (run_id, plugin, purge_id, worker))";
+
+/* The tutorial's table; values as collector.md 13 observed them with pmacct 1.7.7. */
+START_TEST(tutorial_rows)
+{
+	struct fixture *f = fixture("sum_host", 1, _i);
+	void *s;
+
+	run(v1);
+	run(ledger);
+	s = open_sink(f);
+	host_row(f, 1699999800, "111.222.1.2", 61, 6100);
+	host_row(f, 1699999800, "0.0.0.0", 62, 6014);
+	put(f, s);
+	expect("SELECT * FROM acct ORDER BY ip_src",
+	       "0:0:0:0:0:0 0:0:0:0:0:0 0.0.0.0 0.0.0.0 0 0 0 62 6014 2023-11-14 22:10:00 2023-11-14 22:14:20|"
+	       "0:0:0:0:0:0 0:0:0:0:0:0 111.222.1.2 0.0.0.0 0 0 0 61 6100 2023-11-14 22:10:00 2023-11-14 22:14:20");
+	fix_next(f);
+	host_row(f, 1699999800, "111.222.1.2", 1, 11);
+	host_row(f, 1700000400, "111.222.1.2", 2, 22);
+	put(f, s);
+	expect("SELECT ip_src,packets,bytes,stamp_inserted,stamp_updated FROM acct ORDER BY ip_src,stamp_inserted",
+	       "0.0.0.0 62 6014 2023-11-14 22:10:00 2023-11-14 22:14:20|"
+	       "111.222.1.2 62 6111 2023-11-14 22:10:00 2023-11-14 22:15:20|"
+	       "111.222.1.2 2 22 2023-11-14 22:20:00 2023-11-14 22:15:20");
+	ck_assert_uint_eq(counts(s)->rows, 4);
+	ck_assert_uint_eq(counts(s)->inserted, 3);
+	ck_assert_uint_eq(counts(s)->updated, 1);
+	ck_assert_uint_eq(counts(s)->purges, 2);
+	expect("SELECT run_id,plugin,purge_id,worker,batch,purge_rows,purge_packets,purge_octets FROM flow_ledger",
+	       "77 t 1 0 0 2 123 12114|77 t 2 0 0 2 3 33");
+	close_sink(s);
+	fix_free(f);
+}
+END_TEST
+
+/* More rows than one array or one packet, half of them known. */
+START_TEST(many_rows)
+{
+	struct fixture *f = fixture("src_host", 1, _i);
+	void *s;
+
+	run(v1);
+	s = open_sink(f);
+	for (int round = 0; round < 2; round++) {
+		fix_next(f);
+		for (unsigned i = 0; i < 9000; i++) {
+			char ip[16];
+
+			snprintf(ip, sizeof(ip), "10.%d.%u.%u", round ? 1 : 0, i >> 8 & 255, i & 255);
+			host_row(f, 1699999800, ip, i, i * 100);
+			snprintf(ip, sizeof(ip), "10.2.%u.%u", i >> 8 & 255, i & 255);
+			host_row(f, 1699999800, ip, 1, 1);
+		}
+		put(f, s);
+	}
+	/* sum 0..8999 = 40495500, for two networks; the third has 9000 rows of 1, twice */
+	expect("SELECT COUNT(*),SUM(packets),SUM(bytes) FROM acct", "27000 81009000 8099118000");
+	expect("SELECT COUNT(*),MIN(bytes),MAX(bytes) FROM acct WHERE ip_src LIKE '10.2.%'", "9000 2 2");
+	ck_assert_uint_eq(counts(s)->inserted, 27000);
+	ck_assert_uint_eq(counts(s)->updated, 9000);
+	close_sink(s);
+	fix_free(f);
+}
+END_TEST
+
+/* What does not fit is named and counted, everything else gets in (collector.md 15, 36). */
+START_TEST(refused_rows)
+{
+	struct fixture *f = fixture("src_host", 1, _i);
+	void *s;
+
+	run(v1);
+	run("INSERT INTO acct VALUES ('0:0:0:0:0:0','0:0:0:0:0:0','10.0.0.9','0.0.0.0',0,0,'0',1,"
+	    "18446744073709551615,'2023-11-14 22:10:00',NULL)");
+	s = open_sink(f);
+	ck_assert(fix_logged(f, "ip_src of table acct is char(15): rows with IPv6 addresses will be refused; run: "
+			     "ALTER TABLE `acct` MODIFY `ip_src` CHAR(45)"));
+	ck_assert(fix_logged(f, "packets of table acct is int"));
+	for (unsigned i = 0; i < 1000; i++) {
+		char ip[16];
+
+		snprintf(ip, sizeof(ip), "10.0.%u.%u", 1 + (i >> 8), i & 255);
+		host_row(f, 1699999800, ip, 1, 10);
+	}
+	fix_addr(f, f->keys[500], PRIM_ID_src_host, "2001:db8::15:1234");	/* 17 characters */
+	f->rows[0].sums.packets = UINT64_C(4294967296);				/* INT UNSIGNED + 1 */
+	fix_addr(f, f->keys[999], PRIM_ID_src_host, "10.0.0.9");		/* sum above 2^64 - 1 */
+	f->rows[1].sums.packets = UINT64_C(4294967295);
+	put(f, s);
+	expect("SELECT COUNT(*),SUM(bytes),SUM(packets) FROM acct WHERE ip_src<>'10.0.0.9'",
+	       "997 9970 4294968291");
+	expect("SELECT bytes FROM acct WHERE ip_src='10.0.0.9'", "18446744073709551615");
+	ck_assert_uint_eq(counts(s)->rejected, 3);
+	ck_assert_uint_eq(counts(s)->rejected_octets, 30);
+	ck_assert_uint_eq(counts(s)->rejected_packets, UINT64_C(4294967298));
+	ck_assert_uint_eq(counts(s)->inserted + counts(s)->updated, 997);
+	ck_assert_msg(fix_logged(f, "ip_src=2001:db8::15:1234") && fix_logged(f, "(1406)"), "%s", f->log);
+	ck_assert_msg(fix_logged(f, "packets=4294967296") && fix_logged(f, "(1264)"), "%s", f->log);
+	ck_assert_msg(fix_logged(f, "ip_src=10.0.0.9") && fix_logged(f, "30 octets, 4294967298 packets"), "%s", f->log);
+	close_sink(s);
+	fix_free(f);
+}
+END_TEST
+
+/* No unique key: rows still add up, and a key that stands twice is added to once. */
+START_TEST(without_unique_key)
+{
+	struct fixture *f = fixture("src_host, flows, tcpflags", 7, _i);
+	void *s;
+
+	f->p.sql_optimize_clauses = true;
+	run("CREATE TABLE acct_v7 (ip_src CHAR(45) NOT NULL, stamp_inserted DATETIME NOT NULL, stamp_updated "
+	    "DATETIME, packets BIGINT UNSIGNED NOT NULL, bytes BIGINT UNSIGNED NOT NULL, flows INT UNSIGNED NOT "
+	    "NULL, tcp_flags INT UNSIGNED NOT NULL, note INT DEFAULT 5)");
+	s = open_sink(f);
+	ck_assert(fix_logged(f, "has no unique key over exactly the written key columns"));
+	host_row(f, 1699999800, "10.0.0.1", 1, 10);
+	host_row(f, 1699999800, "10.0.0.2", 2, 20);
+	f->rows[0].sums.tcp_flags = 2;
+	put(f, s);
+	fix_next(f);
+	host_row(f, 1699999800, "10.0.0.1", 5, 50);
+	host_row(f, 1699999800, "10.0.0.3", 3, 30);
+	f->rows[0].sums.tcp_flags = 16;
+	put(f, s);
+	expect("SELECT ip_src,packets,bytes,flows,tcp_flags,note FROM acct_v7 ORDER BY ip_src",
+	       "10.0.0.1 6 60 2 18 5|10.0.0.2 2 20 1 0 5|10.0.0.3 3 30 1 0 5");
+	ck_assert_uint_eq(counts(s)->inserted, 3);
+	ck_assert_uint_eq(counts(s)->updated, 1);
+	run("INSERT INTO acct_v7 SELECT * FROM acct_v7 WHERE ip_src='10.0.0.2'");
+	fix_next(f);
+	host_row(f, 1699999800, "10.0.0.2", 1, 1);
+	host_row(f, 1699999800, "10.0.0.3", 1, 1);
+	host_row(f, 1699999800, "10.0.0.4", 1, 1);
+	put(f, s);
+	expect("SELECT ip_src,SUM(bytes),COUNT(*) FROM acct_v7 GROUP BY ip_src ORDER BY ip_src",
+	       "10.0.0.1 60 1|10.0.0.2 41 2|10.0.0.3 31 1|10.0.0.4 1 1");
+	close_sink(s);
+	fix_free(f);
+}
+END_TEST
+
+/* The same without the right to make a temporary table; and a refused row among them. */
+START_TEST(row_by_row)
+{
+	struct fixture *f = fixture("src_host", 1, _i);
+	void *s;
+
+	f->p.sql_optimize_clauses = true;
+	run("CREATE TABLE acct (ip_src CHAR(15) NOT NULL, stamp_inserted DATETIME NOT NULL, stamp_updated DATETIME,"
+	    " packets INT UNSIGNED NOT NULL, bytes BIGINT UNSIGNED NOT NULL)");
+	run("CREATE OR REPLACE USER flowledger_few@localhost IDENTIFIED BY 'few'");
+	run("GRANT SELECT, INSERT, UPDATE ON " DB ".* TO flowledger_few@localhost");
+	f->p.sql_user = (char *)"flowledger_few";
+	f->p.sql_passwd = (char *)"few";
+	s = open_sink(f);
+	for (int round = 0; round < 2; round++) {
+		fix_next(f);
+		host_row(f, 1699999800, "10.0.0.1", 1, 10);
+		host_row(f, 1699999800, "2001:db8::15:1234", 2, 20);
+		host_row(f, 1699999800, "10.0.0.2", 3, 30);
+		put(f, s);
+	}
+	expect("SELECT ip_src,packets,bytes FROM acct ORDER BY ip_src", "10.0.0.1 2 20|10.0.0.2 6 60");
+	ck_assert_uint_eq(counts(s)->rejected, 2);
+	ck_assert_uint_eq(counts(s)->rejected_octets, 40);
+	ck_assert(fix_logged(f, "GRANT CREATE TEMPORARY TABLES"));
+	close_sink(s);
+	run("DROP USER flowledger_few@localhost");
+	fix_free(f);
+}
+END_TEST
+
+/* A key that lacks a column: told with its cure, and after the cure all rows fit. */
+START_TEST(key_too_short)
+{
+	struct fixture *f = fixture("src_host, in_iface", 1, _i);
+	void *s;
+	char *cure, *end;
+
+	f->p.sql_optimize_clauses = true;
+	run("CREATE TABLE acct (ip_src CHAR(45) NOT NULL, iface_in INT UNSIGNED NOT NULL, stamp_inserted DATETIME "
+	    "NOT NULL, stamp_updated DATETIME, packets BIGINT UNSIGNED NOT NULL, bytes BIGINT UNSIGNED NOT NULL, "
+	    "PRIMARY KEY (ip_src, stamp_inserted))");
+	s = open_sink(f);
+	host_row(f, 1699999800, "10.0.0.1", 1, 10);
+	host_row(f, 1699999800, "10.0.0.1", 2, 20);
+	fix_number(f, f->keys[1], PRIM_ID_in_iface, 7);
+	put(f, s);
+	expect("SELECT ip_src,iface_in,bytes FROM acct", "10.0.0.1 0 10");
+	ck_assert_uint_eq(counts(s)->rejected, 1);
+	close_sink(s);
+	cure = strstr(f->log, "ALTER TABLE");
+	ck_assert_msg(cure != NULL, "%s", f->log);
+	end = strchr(cure, ';');
+	*end = '\0';
+	run(cure);
+	fix_forget_log(f);
+	s = open_sink(f);
+	put(f, s);
+	expect("SELECT ip_src,iface_in,bytes FROM acct ORDER BY iface_in", "10.0.0.1 0 20|10.0.0.1 7 20");
+	close_sink(s);
+	fix_free(f);
+}
+END_TEST
+
+/* Missing columns: no start, and the ALTER that is printed cures it. */
+START_TEST(missing_columns)
+{
+	struct fixture *f = fixture("dst_host, in_iface, out_iface, src_net, timestamp_start, label, flows", 5, _i);
+	char *cure, *end;
+	void *s;
+
+	run("CREATE TABLE acct_v5 (agent_id INT UNSIGNED NOT NULL, class_id CHAR(16) NOT NULL, mac_src CHAR(17) NOT "
+	    "NULL, mac_dst CHAR(17) NOT NULL, vlan INT UNSIGNED NOT NULL, ip_src CHAR(45) NOT NULL, ip_dst CHAR(45) "
+	    "NOT NULL, src_port INT UNSIGNED NOT NULL, dst_port INT UNSIGNED NOT NULL, ip_proto CHAR(20) NOT NULL, "
+	    "tos INT UNSIGNED NOT NULL, packets BIGINT UNSIGNED NOT NULL, bytes BIGINT UNSIGNED NOT NULL, flows "
+	    "BIGINT UNSIGNED NOT NULL, stamp_inserted DATETIME NOT NULL, stamp_updated DATETIME, PRIMARY KEY "
+	    "(agent_id, class_id, mac_src, mac_dst, vlan, ip_src, ip_dst, src_port, dst_port, ip_proto, tos, "
+	    "stamp_inserted))");
+	ck_assert_ptr_null(sink_find("mysql")->open(&f->p, &f->l, 1));
+	ck_assert_msg(fix_logged(f, "table acct_v5 lacks label, iface_in, iface_out, net_src, timestamp_start, "
+				 "timestamp_start_residual; run: ALTER TABLE"), "%s", f->log);
+	ck_assert_uint_eq(sink_find("mysql")->check(&f->p, &f->l), 1);
+	cure = strstr(f->log, "ALTER TABLE");
+	end = strchr(cure, ';');
+	*end = '\0';
+	run(cure);
+	fix_forget_log(f);
+	s = open_sink(f);
+	ck_assert_msg(!fix_logged(f, "unique key"), "%s", f->log);
+	fix_addr(f, fix_row(f, 1699999800, 1, 10), PRIM_ID_dst_host, "10.0.0.1");
+	fix_number(f, f->keys[0], PRIM_ID_timestamp_start, UINT64_C(1699999801234567));
+	put(f, s);
+	fix_next(f);
+	fix_addr(f, fix_row(f, 1699999800, 1, 10), PRIM_ID_dst_host, "10.0.0.1");
+	put(f, s);
+	expect("SELECT ip_src,ip_dst,iface_in,net_src,timestamp_start,timestamp_start_residual,class_id,flows,bytes "
+	       "FROM acct_v5 ORDER BY timestamp_start",
+	       "0.0.0.0 10.0.0.1 0 0.0.0.0 1970-01-01 00:00:00 0 unknown 1 10|"
+	       "0.0.0.0 10.0.0.1 0 0.0.0.0 2023-11-14 22:10:01 234567 unknown 1 10");
+	close_sink(s);
+	fix_free(f);
+}
+END_TEST
+
+/* What cannot work does not start, with one line that says why. */
+START_TEST(refuses_to_start)
+{
+	static const struct {
+		const char *table, *say;
+		const char *user, *password, *host, *list;
+		bool no_history, hosts, epoch;
+	} cases[] = {
+		{ NULL, "table acct does not exist", NULL, NULL, NULL, NULL, false, false, false },
+		{ v1, "set sql_history", NULL, NULL, NULL, NULL, true, false, false },
+		{ v1, "Access denied for user 'nobody_here'", "nobody_here", "secret", NULL, NULL, false, false, false },
+		{ v1, "/nowhere/s", NULL, NULL, "unix:/nowhere/s", NULL, false, false, false },
+		{ v1, "sql_num_hosts writes addresses as bytes; run: ALTER TABLE `acct` MODIFY `ip_src` VARBINARY(16)",
+			NULL, NULL, NULL, NULL, false, true, false },
+		{ v1, "timestamps_since_epoch writes seconds", NULL, NULL, NULL, NULL, false, false, true },
+		{ v1, "\"tos\" needs sql_table_version 3 or higher (it is 1)", NULL, NULL, NULL, "tos", false, false, false },
+		{ v1, "\"vlan\" needs sql_table_version 2", NULL, NULL, NULL, "vlan", false, false, false },
+		{ v1, "\"flows\" needs sql_table_version 4", NULL, NULL, NULL, "src_host,flows", false, false, false },
+		{ v1, "\"tcpflags\" needs sql_table_version 7", NULL, NULL, NULL, "tcpflags", false, false, false },
+		{ v1, "\"src_as\" needs sql_table_version 6", NULL, NULL, NULL, "src_as,src_host", false, false, false },
+		{ "CREATE TABLE acct (x INT NOT NULL, ip_src CHAR(45) NOT NULL)", "column x of table acct has no default",
+			NULL, NULL, NULL, NULL, false, false, false },
+	};
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		struct fixture *f = fixture(cases[i].list ? cases[i].list : "src_host", 1, _i);
+
+		run("DROP TABLE IF EXISTS acct");
+		if (cases[i].table)
+			run(cases[i].table);
+		if (cases[i].user)
+			f->p.sql_user = (char *)cases[i].user;
+		if (cases[i].password)
+			f->p.sql_passwd = (char *)cases[i].password;
+		if (cases[i].host)
+			f->p.sql_host = (char *)cases[i].host;
+		if (cases[i].no_history)
+			f->p.history.seconds = 0;
+		f->p.sql_num_hosts = cases[i].hosts;
+		f->p.timestamps_since_epoch = cases[i].epoch;
+		ck_assert_msg(sink_find("mysql")->open(&f->p, &f->l, 1) == NULL, "%s", cases[i].say);
+		ck_assert_msg(fix_logged(f, cases[i].say), "want %s\ngot %s", cases[i].say, f->log);
+		ck_assert_msg(!fix_logged(f, "secret"), "%s", f->log);
+		fix_forget_log(f);
+		ck_assert_uint_ge(sink_find("mysql")->check(&f->p, &f->l), 1);
+		fix_free(f);
+	}
+}
+END_TEST
+
+/* Names of more than six characters go as numbers into CHAR(6). */
+START_TEST(narrow_proto)
+{
+	struct fixture *f = fixture("proto", 1, _i);
+	void *s;
+
+	run(v1);
+	s = open_sink(f);
+	ck_assert(fix_logged(f, "protocols with longer names are written as numbers"));
+	fix_number(f, fix_row(f, 1699999800, 1, 10), PRIM_ID_proto, 6);
+	fix_number(f, fix_row(f, 1699999800, 1, 20), PRIM_ID_proto, 58);
+	put(f, s);
+	expect("SELECT ip_proto,bytes FROM acct ORDER BY bytes", "tcp 10|58 20");
+	ck_assert_uint_eq(counts(s)->rejected, 0);
+	close_sink(s);
+	fix_free(f);
+}
+END_TEST
+
+START_TEST(other_types)
+{
+	struct fixture *f = fixture("src_host, dst_host, timestamp_start", 1, _i);
+	void *s;
+
+	f->p.sql_num_hosts = f->p.timestamps_since_epoch = f->p.sql_optimize_clauses = true;
+	run("CREATE TABLE acct (ip_src VARBINARY(16) NOT NULL, ip_dst VARBINARY(16) NOT NULL, timestamp_start BIGINT "
+	    "UNSIGNED NOT NULL, timestamp_start_residual INT UNSIGNED NOT NULL, stamp_inserted INT UNSIGNED NOT NULL,"
+	    " stamp_updated INT UNSIGNED, packets BIGINT UNSIGNED NOT NULL, bytes BIGINT UNSIGNED NOT NULL, PRIMARY "
+	    "KEY (ip_src, ip_dst, timestamp_start, timestamp_start_residual, stamp_inserted))");
+	s = open_sink(f);
+	host_row(f, 1699999800, "192.0.2.1", 1, UINT64_C(9223372036854775808));
+	fix_addr(f, f->keys[0], PRIM_ID_dst_host, "2001:db8::1");
+	fix_number(f, f->keys[0], PRIM_ID_timestamp_start, UINT64_C(4000000000000007));	/* 2096 */
+	put(f, s);
+	expect("SELECT HEX(ip_src),INET6_NTOA(ip_dst),timestamp_start,timestamp_start_residual,stamp_inserted,"
+	       "stamp_updated,bytes FROM acct",
+	       "C0000201 2001:db8::1 4000000000 7 1699999800 1700000060 9223372036854775808");
+	close_sink(s);
+	fix_free(f);
+}
+END_TEST
+
+/* Rows of one purge for several tables, made from the schema file. */
+START_TEST(dynamic_tables)
+{
+	struct fixture *f = fixture("src_host, peer_src_ip", 1, _i);
+	char path[] = "/tmp/flowledger-schema-XXXXXX";
+	int fd = mkstemp(path);
+	FILE *out = fdopen(fd, "w");
+	void *s;
+
+	fputs("CREATE TABLE acct_$peer_src_ip_%Y%m%d_%H%M (ip_src CHAR(45) NOT NULL, peer_ip_src CHAR(45) NOT NULL,"
+	      " stamp_inserted DATETIME NOT NULL, stamp_updated DATETIME, packets BIGINT UNSIGNED NOT NULL, bytes "
+	      "BIGINT UNSIGNED NOT NULL, PRIMARY KEY (ip_src, peer_ip_src, stamp_inserted));\n", out);
+	fclose(out);
+	f->p.sql_table = (char *)"acct_$peer_src_ip_%Y%m%d_%H%M";
+	f->p.sql_table_schema = path;
+	f->p.sql_optimize_clauses = true;
+	s = open_sink(f);
+	for (int round = 0; round < 2; round++) {
+		fix_next(f);
+		for (int i = 0; i < 4; i++) {
+			host_row(f, i & 1 ? 1699999800 : 1700000400, "10.0.0.1", 1, 10);
+			fix_addr(f, f->keys[i], PRIM_ID_peer_src_ip, i & 2 ? "127.0.0.1" : "2001:db8::1");
+		}
+		put(f, s);
+	}
+	expect("SHOW TABLES", "acct_127_0_0_1_20231114_2210|acct_127_0_0_1_20231114_2220|"
+	       "acct_2001_db8__1_20231114_2210|acct_2001_db8__1_20231114_2220");
+	expect("SELECT peer_ip_src,bytes,stamp_inserted FROM acct_127_0_0_1_20231114_2220",
+	       "127.0.0.1 20 2023-11-14 22:20:00");
+	close_sink(s);
+	unlink(path);
+	fix_free(f);
+}
+END_TEST
+
+/* A purge that waits while its table is away is written when it comes. */
+START_TEST(table_goes_and_comes)
+{
+	struct fixture *f = fixture("src_host", 1, _i);
+	void *s;
+
+	run(v1);
+	s = open_sink(f);
+	run("RENAME TABLE acct TO away");
+	host_row(f, 1699999800, "10.0.0.1", 1, 10);
+	ck_assert_int_eq(sink_find("mysql")->write(s, &f->purge), SINK_RETRY);
+	ck_assert_int_eq(sink_find("mysql")->write(s, &f->purge), SINK_RETRY);
+	run("RENAME TABLE away TO acct");
+	put(f, s);
+	expect("SELECT bytes FROM acct", "10");
+	ck_assert_uint_eq(counts(s)->rows, 1);
+	ck_assert_uint_eq(counts(s)->retries, 2);
+	close_sink(s);
+	fix_free(f);
+}
+END_TEST
+
+/* A connection that the server ended while it was idle costs nothing. */
+START_TEST(idle_connection)
+{
+	struct fixture *f = fixture("src_host", 1, _i);
+	void *s;
+
+	run(v1);
+	run(ledger);
+	s = open_sink(f);
+	run("BEGIN NOT ATOMIC FOR c IN (SELECT ID FROM INFORMATION_SCHEMA.PROCESSLIST WHERE DB='" DB "' AND "
+	    "ID<>CONNECTION_ID()) DO KILL c.ID; END FOR; END");
+	host_row(f, 1699999800, "10.0.0.1", 1, 10);
+	put(f, s);
+	expect("SELECT bytes FROM acct", "10");
+	ck_assert_uint_eq(counts(s)->reconnects, 1);
+	ck_assert_uint_eq(counts(s)->ambiguous, 0);
+	close_sink(s);
+	fix_free(f);
+}
+END_TEST
+
+/* Somebody holds a row: the purge waits, and is written once when he lets go. */
+START_TEST(locked_row)
+{
+	struct fixture *f = fixture("src_host", 1, _i);
+	void *s;
+
+	run(v1);
+	run("SET GLOBAL innodb_lock_wait_timeout=1");
+	s = open_sink(f);
+	host_row(f, 1699999800, "10.0.0.1", 1, 10);
+	put(f, s);
+	run("START TRANSACTION");
+	run("UPDATE acct SET packets=packets");
+	fix_next(f);
+	host_row(f, 1699999800, "10.0.0.2", 1, 7);
+	host_row(f, 1699999800, "10.0.0.1", 1, 5);
+	ck_assert_int_eq(sink_find("mysql")->write(s, &f->purge), SINK_RETRY);
+	run("COMMIT");
+	put(f, s);
+	run("SET GLOBAL innodb_lock_wait_timeout=50");
+	expect("SELECT ip_src,bytes FROM acct ORDER BY ip_src", "10.0.0.1 15|10.0.0.2 7");
+	ck_assert_uint_eq(counts(s)->rows, 3);
+	close_sink(s);
+	fix_free(f);
+}
+END_TEST
+
+/* Another run with our number: its ledger lines do not swallow our purge. */
+START_TEST(run_id_taken)
+{
+	struct fixture *f = fixture("src_host", 1, _i);
+	void *s;
+
+	run(v1);
+	run(ledger);
+	run("INSERT INTO flow_ledger VALUES (77,'t',1,0,0,0,0,0,NULL)");
+	s = open_sink(f);
+	host_row(f, 1699999800, "10.0.0.1", 1, 10);
+	put(f, s);
+	expect("SELECT bytes FROM acct", "10");
+	expect("SELECT COUNT(*) FROM flow_ledger", "2");
+	ck_assert(fix_logged(f, "flow_ledger has purge 1 of run 77 already"));
+	close_sink(s);
+	fix_free(f);
+}
+END_TEST
+
+/* The saved file, replayed: the same rows as a write; a second time it stops at the ledger. */
+START_TEST(salvaged)
+{
+	struct fixture *f = fixture("src_host", 1, _i);
+	char base[] = "/tmp/flowledger-salvage-XXXXXX", path[256], *text;
+	FILE *in;
+	size_t n;
+	void *s;
+
+	ck_assert_ptr_nonnull(mkdtemp(base));
+	snprintf(path, sizeof(path), "%s/log", base);
+	f->p.sql_recovery_logfile = path;
+	run(v1);
+	run(ledger);
+	if (_i >= 2)
+		run("ALTER TABLE acct DROP PRIMARY KEY");
+	s = open_sink(f);
+	host_row(f, 1699999800, "10.0.0.1", 1, 10);
+	put(f, s);
+	fix_next(f);
+	host_row(f, 1699999800, "10.0.0.1", 1, 5);
+	host_row(f, 1699999800, "10.0.0.2", 1, 7);
+	ck_assert_int_eq(sink_find("mysql")->salvage(s, &f->purge), 0);
+	ck_assert_msg(fix_logged(f, "mariadb -u root -p " DB " < "), "%s", f->log);
+	strcat(path, ".t.77.2.sql");
+	in = fopen(path, "r");
+	ck_assert_msg(in != NULL, "%s", path);
+	text = calloc(1, 65536);
+	n = fread(text, 1, 65535, in);
+	fclose(in);
+	ck_assert_uint_gt(n, 0);
+	run(text);
+	expect("SELECT ip_src,packets,bytes,stamp_inserted,stamp_updated FROM acct ORDER BY ip_src",
+	       "10.0.0.1 2 15 2023-11-14 22:10:00 2023-11-14 22:15:20|"
+	       "10.0.0.2 1 7 2023-11-14 22:10:00 2023-11-14 22:15:20");
+	mysql_query(admin, text);
+	do {
+		mysql_free_result(mysql_store_result(admin));
+	} while ((n = (size_t)mysql_next_result(admin)) == 0);
+	ck_assert_uint_eq(mysql_errno(admin), 1062);
+	run("ROLLBACK");
+	expect("SELECT SUM(bytes) FROM acct", "22");
+	free(text);
+	unlink(path);
+	rmdir(base);
+	close_sink(s);
+	fix_free(f);
+}
+END_TEST
+
+/* Every version's own columns and fillers (collector.md 9.1, 9.2). */
+START_TEST(versions)
+{
+	static const char *const rows[] = {
+		"0:0:0:0:0:0 0:0:0:0:0:0 10.0.0.1 0.0.0.0 0 0 0 1 10",
+		"0 0:0:0:0:0:0 0:0:0:0:0:0 0 10.0.0.1 0.0.0.0 0 0 0 1 10",
+		"0 0:0:0:0:0:0 0:0:0:0:0:0 0 10.0.0.1 0.0.0.0 0 0 0 0 1 10",
+		"0 0:0:0:0:0:0 0:0:0:0:0:0 0 10.0.0.1 0.0.0.0 0 0 0 0 1 10 0",
+		"0 unknown 0:0:0:0:0:0 0:0:0:0:0:0 0 10.0.0.1 0.0.0.0 0 0 0 0 1 10 0",
+		"0 unknown 0:0:0:0:0:0 0:0:0:0:0:0 0 0 0 10.0.0.1 0.0.0.0 0 0 0 0 1 10 0",
+		"0 unknown 0:0:0:0:0:0 0:0:0:0:0:0 0 0 0 10.0.0.1 0.0.0.0 0 0 0 0 0 1 10 0",
+		"0 unknown 0:0:0:0:0:0 0:0:0:0:0:0 0 0 0 10.0.0.1 0.0.0.0 0 0 0 0 0 1 10 0",
+		"0 unknown 0:0:0:0:0:0 0:0:0:0:0:0 0 0 0 10.0.0.1 0.0.0.0 0 0 0 0 0 1 10 0",
+	};
+	struct fixture *f = fixture("src_host", (uint32_t)_i / 2 + 1, _i & 1);
+	char path[256], table[32], sql[512], want[512], text[8192];
+	const char *root = getenv("FLOWLEDGER_SQL");
+	size_t n;
+	FILE *in;
+	void *s;
+
+	snprintf(path, sizeof(path), "%s/pmacct-create-table_v%d.mysql", root ? root : "sql", _i / 2 + 1);
+	in = fopen(path, "r");
+	ck_assert_msg(in != NULL, "%s", path);
+	n = fread(text, 1, sizeof(text) - 1, in);
+	text[n] = '\0';
+	fclose(in);
+	run(text);
+	s = open_sink(f);
+	ck_assert_msg(!strstr(f->log, "\n1 ") && strncmp(f->log, "1 ", 2) != 0, "no warning: %s", f->log);
+	host_row(f, 1699999800, "10.0.0.1", 1, 10);
+	put(f, s);
+	snprintf(table, sizeof(table), _i / 2 ? "acct_v%d" : "acct", _i / 2 + 1);
+	snprintf(sql, sizeof(sql), "SELECT * FROM %s", table);
+	snprintf(want, sizeof(want), "%s 2023-11-14 22:10:00 2023-11-14 22:14:20", rows[_i / 2]);
+	expect(sql, want);
+	close_sink(s);
+	fix_free(f);
+}
+END_TEST
+
+Suite *suite_mysql(void);
+Suite *suite_mysql(void)
+{
+	const struct {
+		const char *name;
+		const TTest *test;
+		int ways;
+	} cases[] = {
+		{ "tutorial rows", tutorial_rows, 2 }, { "many rows", many_rows, 2 },
+		{ "refused rows", refused_rows, 2 }, { "without unique key", without_unique_key, 2 },
+		{ "row by row", row_by_row, 2 }, { "key too short", key_too_short, 2 },
+		{ "missing columns", missing_columns, 2 }, { "refuses to start", refuses_to_start, 1 },
+		{ "narrow ip_proto", narrow_proto, 2 }, { "other types", other_types, 2 },
+		{ "dynamic tables", dynamic_tables, 2 }, { "table goes", table_goes_and_comes, 2 },
+		{ "idle connection", idle_connection, 2 }, { "locked row", locked_row, 2 },
+		{ "run id taken", run_id_taken, 2 }, { "salvage", salvaged, 4 },
+		{ "versions", versions, 18 },
+	};
+	Suite *s = suite_create("mysql");
+
+	if (!host()) {
+		fprintf(stderr, "mysql: skipped, FLOWLEDGER_MYSQL names no server (tests/e2e/mysql_sink.sh does)\n");
+		return s;
+	}
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		TCase *t = tcase_create(cases[i].name);
+
+		tcase_set_timeout(t, 60);
+		tcase_add_checked_fixture(t, set_up, tear_down);
+		tcase_add_loop_test(t, cases[i].test, 0, cases[i].ways);
+		suite_add_tcase(s, t);
+	}
+	return s;
+}
