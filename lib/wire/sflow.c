@@ -47,7 +47,7 @@ enum { VLAN_UNKNOWN = UINT32_MAX };
 
 /* ---- reading -------------------------------------------------------------- */
 
-static const uint8_t *take(struct xdr *x, size_t n)
+static inline const uint8_t *take(struct xdr *x, size_t n)
 {
 	const uint8_t *p = x->rest.p;
 
@@ -61,7 +61,7 @@ static const uint8_t *take(struct xdr *x, size_t n)
 	return p;
 }
 
-static uint32_t word(struct xdr *x)
+static inline uint32_t word(struct xdr *x)
 {
 	const uint8_t *p = take(x, 4);
 
@@ -127,8 +127,8 @@ enum wire_err sflow_parse(struct sflow_msg *m, struct bytes dgram)
 		return WIRE_SHORT;
 	if (m->version != 2 && m->version != 4 && m->version != 5)
 		return WIRE_VERSION;
-	if (x.rest.n >= 4 && (be32(x.rest.p) == ADDR_UNKNOWN || be32(x.rest.p) > ADDR_IPV6))
-		return WIRE_VERSION;	/* no agent, no sFlow */
+	if (x.rest.n >= 4 && be32(x.rest.p) > ADDR_IPV6)
+		return WIRE_VERSION;	/* an agent of no family: this is no sFlow */
 	address(&x, &m->agent);
 	if (m->version == 5)
 		m->sub_agent = word(&x);

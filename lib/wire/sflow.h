@@ -15,7 +15,7 @@
 
 struct sflow_msg {
 	uint32_t version;	/* 2, 4, 5 */
-	struct addr agent;	/* the accounting identity of the exporter */
+	struct addr agent;	/* the accounting identity of the exporter; 0.0.0.0 when it does not say (type unknown) */
 	uint32_t sub_agent;	/* v5; else 0 */
 	uint32_t sequence;	/* datagrams */
 	uint32_t uptime_ms;
