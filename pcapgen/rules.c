@@ -120,8 +120,9 @@ int rules_load_row(struct rules *r, const struct truth_row *row)
 			sqlite3_bind_null(st, at);
 	}
 	sqlite3_bind_int64(st, at++, interval(r, f));
-	bind_ms(st, at++, flow_has(f, FLOW_first_us), f->first_us);
-	bind_ms(st, at++, flow_has(f, FLOW_last_us), f->last_us);
+	/* sFlow says no times of a packet: whatever the truth knows, a collector can only book its arrival. */
+	bind_ms(st, at++, flow_has(f, FLOW_first_us) && row->protocol != PROTO_SFLOW, f->first_us);
+	bind_ms(st, at++, flow_has(f, FLOW_last_us) && row->protocol != PROTO_SFLOW, f->last_us);
 	bind_ms(st, at, true, row->sent_us);
 	err = sqlite3_step(st) == SQLITE_DONE ? 0 : -1;
 	sqlite3_reset(st);
@@ -200,7 +201,8 @@ static void place_whole(struct strbuf *b, const struct rules_conf *c)
 /*
  * Pro-rating: a record is cut where bins end, and each piece gets its share by
  * time; what integer division leaves over goes, one by one, to the pieces with
- * the largest remainders, the earlier first.  Nothing is lost or made.
+ * the largest remainders, the earlier first.  Nothing is lost or made.  The
+ * flow counts in its first bin; a later piece of nothing is none.
  */
 static void place_pieces(struct strbuf *b, const struct rules_conf *c)
 {
@@ -226,7 +228,8 @@ static void place_pieces(struct strbuf *b, const struct rules_conf *c)
 		" octets - sum(o) OVER (PARTITION BY id) AS left,"
 		" row_number() OVER (PARTITION BY id ORDER BY lo) AS first FROM share)\n"
 		"SELECT id, bin_start(lo / 1000) AS bin, p + (pn <= pleft) AS packets, o + (n <= left) AS octets,"
-		" first = 1 AS flows, 1 AS factor FROM ranked");
+		" first = 1 AS flows, 1 AS factor FROM ranked"
+		" WHERE first = 1 OR p + (pn <= pleft) > 0 OR o + (n <= left) > 0");
 }
 
 /* ---- the rows ------------------------------------------------------------------------ */

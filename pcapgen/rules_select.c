@@ -208,16 +208,20 @@ static void mask_sql(char *to, const struct rules_conf *c, const struct rules_pl
 	}
 }
 
-static void net_sql(char *to, const struct rules_conf *c, const struct rules_plugin *p, const struct end *e)
+static void net_sql(char *to, const struct select_plan *s, const struct rules_conf *c, const struct rules_plugin *p,
+		    const struct end *e)
 {
 	char mask[SELECT_RAW];
 	struct strbuf b = { 0 };
 
 	mask_sql(mask, c, p, e);
+	if (s->filter)
+		strbuf_addf(&b, "CASE WHEN %s.len IS NULL THEN addr_zero(%s) ELSE ", e->host, e->addr);
 	if (p->networks_no_mask_if_zero)
 		strbuf_addf(&b, "CASE WHEN (%s) = 0 THEN %s ELSE addr_bits(%s, %s) END", mask, e->addr, e->addr, mask);
 	else
 		strbuf_addf(&b, "addr_bits(%s, %s)", e->addr, mask);
+	strbuf_add(&b, s->filter ? " END" : "");
 	snprintf(to, SELECT_RAW, "%s", b.s);
 	strbuf_clear(&b);
 }
@@ -265,7 +269,7 @@ static void end_sql(char *to, const char *kind, const struct select_plan *s, con
 	if (!strcmp(kind, "host"))
 		host_sql(to, s, e);
 	else if (!strcmp(kind, "net"))
-		net_sql(to, c, p, e);
+		net_sql(to, s, c, p, e);
 	else if (!strcmp(kind, "mask"))
 		mask_sql(to, c, p, e);
 	else if (!strcmp(kind, "as"))

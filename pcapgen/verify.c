@@ -31,36 +31,35 @@ struct verify_options {
 /* What nfacctd's stats file says, for the question where a shortfall was lost. */
 struct ledger {
 	bool asked, read;
-	uint64_t outside;	/* dropped before it reached the collector */
-	uint64_t named;		/* losses that the collector itself counted */
-	uint64_t pending;	/* accounted for but not yet in the database */
+	uint64_t outside;	/* datagrams dropped before they reached the collector */
+	uint64_t pending;	/* octets accounted for but not yet in the database */
+	struct strbuf losses;	/* "name=value" of every loss that the collector counted */
 };
 
-/* Parts of counter names; the first that a name contains decides. */
+/* Counters that are a loss when they are not 0; `member` adds up those that decide the verdict. */
 static const struct {
-	const char *part;
-	size_t member;
-} kinds[] = {
+	const char *name;
+	int32_t member;
+} loss_names[] = {
 	{ "kernel_drops", offsetof(struct ledger, outside) },
-	{ "pending", offsetof(struct ledger, pending) },
-	{ "refused", offsetof(struct ledger, named) },
-	{ "rejected_rows", offsetof(struct ledger, named) },
-	{ "shed", offsetof(struct ledger, named) },
-	{ "lost_rows", offsetof(struct ledger, named) },
-	{ "no_template", offsetof(struct ledger, named) },
+	{ "plugin_octets_pending", offsetof(struct ledger, pending) },
+	{ "datagrams_truncated", -1 }, { "datagrams_denied", -1 }, { "datagrams_refused", -1 }, { "damaged", -1 },
+	{ "no_template_octets", -1 }, { "plugin_octets_rejected", -1 }, { "plugin_octets_salvaged", -1 },
+	{ "plugin_octets_lost", -1 }, { "plugin_octets_shed", -1 }, { "plugin_octets_saturated", -1 },
 };
 
+/* "name{labels}<TAB>value" */
 static void ledger_line(struct ledger *l, const char *line)
 {
-	const char *tab = strchr(line, '\t');
+	size_t name = strcspn(line, "{\t"), whole = strcspn(line, "\t");
+	uint64_t value = line[whole] ? strtoull(line + whole + 1, NULL, 10) : 0;
 
-	for (size_t i = 0; tab && i < sizeof(kinds) / sizeof(kinds[0]); i++) {
-		const char *at = strstr(line, kinds[i].part);
-
-		if (!at || at > tab)
+	for (size_t i = 0; value && i < sizeof(loss_names) / sizeof(loss_names[0]); i++) {
+		if (strlen(loss_names[i].name) != name || strncmp(line, loss_names[i].name, name))
 			continue;
-		*(uint64_t *)(void *)((char *)l + kinds[i].member) += strtoull(tab + 1, NULL, 10);
-		return;
+		strbuf_addf(&l->losses, "%s%.*s=%" PRIu64, l->losses.n ? ", " : "", (int)whole, line, value);
+		if (loss_names[i].member >= 0)
+			*(uint64_t *)(void *)((char *)l + loss_names[i].member) += value;
 	}
 }
 
@@ -159,8 +158,7 @@ static void summary(const struct report_plugin *p, size_t n, uint64_t flows, con
 			       delta_text(delta, c->want.octets, c->got.octets));
 	}
 	if (status && l->read)
-		printf("the collector's account: %" PRIu64 " dropped by the kernel, %" PRIu64 " named losses, %" PRIu64
-		       " pending\n", l->outside, l->named, l->pending);
+		printf("the collector's losses: %s\n", l->losses.n ? l->losses.s : "none");
 	/* What the kernel dropped explains what lacks: then it is the setting that is wrong, not the bill. */
 	if (status == VERIFY_LOST_OUTSIDE || status == VERIFY_NOT_FLUSHED)
 		unexplained = 0;
@@ -232,6 +230,7 @@ static int verify_all(const struct verify_options *o, const struct rules_conf *c
 	status = verdict(p, n, &l, &word);
 	report_text(stdout, p, n);
 	summary(p, n, r->flows, &l, status, word);
+	strbuf_clear(&l.losses);
 	if (write_files(o, p, n, r->flows, word))
 		return EXIT_ENVIRONMENT;
 	if (fflush(stdout) || ferror(stdout)) {
