@@ -16,7 +16,7 @@ scenario() { # PROTOCOL
 seed: 42
 start: 2026-01-01T00:00:00Z
 rate: 100000 records/s
-records: $records
+duration: $((records / 100000))s
 exporters:
   - address: 127.0.0.1
     port: 40001
@@ -47,8 +47,8 @@ sum_of_file() {
 }
 
 measure() { # LABEL PROGRAM CONFIG -> $cost (ns a record), $sum
-	local costs=() cpu i
-	for i in 1 2 3; do
+	local costs=() cpu
+	for _ in 1 2 3; do
 		rm -f "$bench_tmp/sums.csv"
 		cpu_of cpu timeout 120 "$1" -f "$2" -I "$3"
 		# The reference's writer may outlive its parent.
@@ -60,7 +60,7 @@ measure() { # LABEL PROGRAM CONFIG -> $cost (ns a record), $sum
 }
 
 echo "nfacctd: CPU per flow record, $records records from a capture file to sums"
-for key in sum_host "src_host, dst_host, src_port, dst_port, proto, in_iface, out_iface"; do
+for key in sum_host "src_host, dst_host, proto, tos, src_as, in_iface, out_iface"; do
 	for protocol in netflow5 netflow9 ipfix; do
 		capture=$bench_tmp/$protocol.pcap
 		if [ ! -e "$capture" ]; then

@@ -23,8 +23,8 @@ scenario() { # ROWS
 	cat <<EOF
 seed: 7
 start: 2026-01-01T00:00:00Z
-rate: 100000 records/s
-records: $1
+rate: 1000 records/s
+duration: $(($1 / 1000))s
 exporters:
   - address: 127.0.0.1
     port: 40001
