@@ -74,9 +74,17 @@ static bool number_all(const char *text, uint64_t max, uint64_t *v)
 static int resolve(struct endpoint *e, const char *host, const char *port, const struct receiver_defaults *d,
 		   const char **why)
 {
+	char bare[256];
 	struct addr a;
 	uint64_t v;
+	size_t n = strlen(host);
 
+	/* As endpoint_resolve() takes it: an IPv6 address with or without its brackets. */
+	if (n > 2 && n < sizeof(bare) && host[0] == '[' && host[n - 1] == ']') {
+		memcpy(bare, host + 1, n - 2);
+		bare[n - 2] = '\0';
+		host = bare;
+	}
 	if (d->no_lookup && (!addr_parse(&a, host) || (port && !number_all(port, UINT16_MAX, &v)))) {
 		*why = "names are not looked up here";
 		return -1;
@@ -291,7 +299,9 @@ static int entry_source(struct receivers *rs, struct pool *pool, const char *tex
 	if (resolve(&src, host, NULL, d, &why) < 0)
 		return complain(rs, at, "source", text, why);
 	width = bits = addr_is4(&src.addr) ? 32 : 128;
-	if (slash && number_all(slash + 1, width, &v))
+	if (slash && width == 32 && text[0] == '[' && number_all(slash + 1, 128, &v) && v >= 96)
+		bits = (unsigned)v - 96;	/* [::ffff:10.0.0.0]/104 is 10.0.0.0/8 */
+	else if (slash && number_all(slash + 1, width, &v))
 		bits = (unsigned)v;
 	else if (slash && (width == 128 || !dotted_mask(slash + 1, &bits)))
 		return complain(rs, at, "source", text, width == 128 ? "expected a prefix length, 0 to 128" :
@@ -451,6 +461,7 @@ static void map_line(struct receivers *rs, char *line, const struct receiver_def
 	char *save, *word, label[32];
 	struct pool *pool;
 	bool lawful = true;
+	const unsigned errors = rs->errors;
 
 	line = skip_blanks(line);
 	if (*line == '\0' || *line == '!' || *line == '#')
@@ -468,6 +479,8 @@ static void map_line(struct receivers *rs, char *line, const struct receiver_def
 		if (why)
 			complain(rs, at, word, equals + 1, why);
 	}
+	if (rs->errors > errors)
+		return;
 	if (!m.id || !m.ip) {
 		complain(rs, at, "map", m.id ? "ip" : "id", "is missing; expected id=NUMBER ip=HOST:PORT[,...]");
 		return;

@@ -1,0 +1,352 @@
+/*
+ * check_fanout.c - batches through the fan-out to sockets on loopback: who got
+ * what, in which order, and that every receiver's counters add up each time.
+ */
+#include <check.h>
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "base/log.h"
+#include "replicator/fanout.h"
+
+enum { SINKS = 4, MOST = 5000 };
+
+static const struct receiver_defaults plain = { .no_lookup = true };
+static struct receivers rs;
+static struct outlet outlet;
+static struct fanout *f;
+static int sink[SINKS];
+static uint16_t port[SINKS];
+static struct datagram datagrams[MOST];
+static uint8_t octets[MOST][64];
+static struct batch *in;
+
+static void no_log(void *ctx, enum log_level level, const char *text)
+{
+	(void)ctx;
+	(void)level;
+	(void)text;
+}
+
+static void setup(void)
+{
+	log_capture(no_log, NULL);
+	outlet = (struct outlet){ .sockets_max = 8 };
+	receivers_init(&rs);
+	for (int i = 0; i < SINKS; i++) {
+		struct endpoint e = { .addr = addr_make4(0x7f000001) };
+		struct listen_options o = { .recv_buffer = 8 << 20 };
+		struct sockaddr_storage ss;
+		socklen_t len = sizeof(ss);
+
+		sink[i] = socket_listen(&e, &o);
+		ck_assert_int_ge(sink[i], 0);
+		ck_assert_int_eq(getsockname(sink[i], (struct sockaddr *)&ss, &len), 0);
+		endpoint_from_sockaddr(&e, &ss);
+		port[i] = e.port;
+	}
+	in = batch_new(128, 2048);
+	f = fanout_new(&rs, &outlet, 65536);
+	ck_assert_ptr_nonnull(f);
+}
+
+static void teardown(void)
+{
+	receivers_clear(&rs, &outlet);
+	spoof_cache_free(outlet.spoof);
+	fanout_free(f);
+	batch_free(in);
+	for (int i = 0; i < SINKS; i++)
+		close(sink[i]);
+	log_capture(NULL, NULL);
+}
+
+/* Text with %1$u .. %4$u for the ports. */
+static void use(const char *format, bool map)
+{
+	char text[512];
+
+	snprintf(text, sizeof(text), format, port[0], port[1], port[2], port[3]);
+	ck_assert_int_eq(receivers_read_text(&rs, "f", text, strlen(text), &plain, map), 0);
+	receivers_open(&rs, &outlet);
+}
+
+/* `n` datagrams: exporter i % exporters, number i, size by size(i). */
+static struct batch make(size_t n, uint32_t exporters, size_t (*size)(size_t))
+{
+	ck_assert_uint_le(n, MOST);
+	for (size_t i = 0; i < n; i++) {
+		struct datagram *d = &datagrams[i];
+
+		memset(octets[i], 0, sizeof(octets[i]));
+		octets[i][0] = (uint8_t)(i % exporters);
+		memcpy(octets[i] + 4, &(uint32_t){ (uint32_t)i }, 4);
+		d->data = (struct bytes){ octets[i], size(i) };
+		d->from = (struct endpoint){ addr_make4(0x0a000001 + (uint32_t)(i % exporters)), 2055, false };
+	}
+	return (struct batch){ .d = datagrams, .n = n };
+}
+
+static size_t equal(size_t i)
+{
+	(void)i;
+	return 32;
+}
+
+static size_t mixed(size_t i)
+{
+	return 8 + i * 7 % 50;
+}
+
+static uint64_t accounted(const struct receiver *r)
+{
+	return r->filtered + r->balanced + r->sampled + r->out.counts.sent + receiver_losses(r);
+}
+
+static void expect_double_entry(uint64_t total)
+{
+	ck_assert_uint_eq(f->counts.datagrams, total);
+	for (size_t i = 0; i < rs.npools; i++) {
+		for (size_t k = 0; k < rs.pools[i].n; k++) {
+			const struct receiver *r = rs.pools[i].receivers[k];
+
+			ck_assert_uint_eq(r->received, total);
+			ck_assert_uint_eq(accounted(r), total);
+		}
+	}
+}
+
+/* Numbers that came to sink k, each exporter's in rising order. */
+static size_t drain(int k, uint32_t *numbers, size_t max)
+{
+	uint32_t last[256];
+	size_t n = 0;
+
+	memset(last, 0, sizeof(last));
+	while (batch_recv(in, sink[k]) > 0) {
+		for (size_t i = 0; i < in->n; i++) {
+			uint32_t number;
+
+			ck_assert_uint_ge(in->d[i].data.n, 8);
+			memcpy(&number, in->d[i].data.p + 4, 4);
+			ck_assert_msg(last[in->d[i].data.p[0]] <= number, "order of exporter %u", in->d[i].data.p[0]);
+			last[in->d[i].data.p[0]] = number + 1;
+			if (n < max)
+				numbers[n] = number;
+			n++;
+		}
+	}
+	return n;
+}
+
+START_TEST(everybody_gets_all)
+{
+	static const size_t counts[] = { 1, 2, 64, 1000, MOST };
+	static const uint32_t exporters[] = { 1, 2, 7, 200 };
+	uint64_t total = 0;
+	static uint32_t got[MOST];
+
+	use("0.0.0.0: 127.0.0.1/%1$u 127.0.0.1/%2$u 127.0.0.1/%3$u 127.0.0.1/%4$u", false);
+	for (size_t c = 0; c < 5; c++) {
+		struct batch b = make(counts[c], exporters[_i % 4], _i < 4 ? equal : mixed);
+
+		fanout_batch(f, &b, 1);
+		total += counts[c];
+		expect_double_entry(total);
+		for (int k = 0; k < SINKS; k++)
+			ck_assert_uint_eq(drain(k, got, MOST), counts[c]);
+	}
+}
+END_TEST
+
+START_TEST(entries_choose)
+{
+	struct batch b = make(1000, 4, mixed);	/* 10.0.0.1 to 10.0.0.4 */
+	uint32_t got[1000];
+
+	use("10.0.0.1: 127.0.0.1/%1$u\n10.0.0.2/31: 127.0.0.1/%2$u 127.0.0.1/%3$u\n0.0.0.0: 127.0.0.1/%3$u", false);
+	fanout_batch(f, &b, 1);
+	expect_double_entry(1000);
+	ck_assert_uint_eq(drain(0, got, 1000), 250);
+	ck_assert_uint_eq(got[1] % 4, 0);
+	ck_assert_uint_eq(drain(1, got, 1000), 500);
+	ck_assert_uint_eq(rs.pools[1].receivers[0]->filtered, 500);
+	/* Two entries match: two copies. */
+	ck_assert_uint_eq(rs.pools[1].receivers[1]->out.counts.sent + rs.pools[2].receivers[0]->out.counts.sent, 1500);
+}
+END_TEST
+
+/* samplicator: of ten with FREQ 3, numbers 1, 4, 7, 10 pass; the count goes on from batch to batch. */
+START_TEST(frequency)
+{
+	uint32_t got[10];
+	const uint32_t expect[] = { 0, 3, 6, 9 };
+
+	use("0.0.0.0: 127.0.0.1/%1$u/3", false);
+	for (size_t at = 0; at < 10; ) {
+		struct batch b = make(10, 1, equal);
+		size_t n = _i && at + (size_t)_i <= 10 ? (size_t)_i : 10 - at;
+
+		b.d += at;
+		b.n = n;
+		fanout_batch(f, &b, 1);
+		at += n;
+		expect_double_entry(at);
+	}
+	ck_assert_uint_eq(drain(0, got, 10), 4);
+	ck_assert_int_eq(memcmp(got, expect, sizeof(expect)), 0);
+	ck_assert_uint_eq(rs.pools[0].receivers[0]->sampled, 6);
+}
+END_TEST
+
+START_TEST(balanced)
+{
+	static const char *const names[] = { "rr", "hash-agent", "hash-crc32" };
+	struct batch b = make(1200, 6, equal);
+	char text[256];
+	uint32_t got[1200];
+	size_t sum = 0;
+
+	snprintf(text, sizeof(text), "id=1 ip=127.0.0.1:%%1$u,127.0.0.1:%%2$u,127.0.0.1:%%3$u balance-alg=%s", names[_i]);
+	use(text, true);
+	fanout_batch(f, &b, 1);
+	expect_double_entry(1200);
+	for (int k = 0; k < 3; k++) {
+		size_t n = drain(k, got, 1200);
+
+		sum += n;
+		if (_i < 2)
+			ck_assert_uint_eq(n, 400);
+		ck_assert_uint_eq(rs.pools[0].receivers[k]->balanced, 1200 - n);
+	}
+	ck_assert_uint_eq(sum, 1200);
+}
+END_TEST
+
+/* Nobody listens at one, one has no route, one wants what does not fit: the fourth has everything. */
+START_TEST(others_lose_nothing)
+{
+	uint32_t got[1];
+	uint64_t total = 0;
+
+	close(sink[1]);
+	use("0.0.0.0: 127.0.0.1/%2$u 255.255.255.255/9 127.0.0.1/%1$u", false);
+	sink[1] = dup(STDIN_FILENO);
+	for (int i = 0; i < 50; i++) {
+		struct batch b = make(64, 3, mixed);
+
+		fanout_batch(f, &b, 1);
+		total += 64;
+		expect_double_entry(total);
+		ck_assert_uint_eq(drain(0, got, 1), 64);
+	}
+	ck_assert_uint_eq(receiver_losses(rs.pools[0].receivers[2]), 0);
+	ck_assert_uint_eq(receiver_losses(rs.pools[0].receivers[1]), total);	/* broadcast is not permitted: EACCES */
+	ck_assert_uint_eq(rs.pools[0].receivers[1]->out.counts.unreachable, total);
+}
+END_TEST
+
+START_TEST(too_long_is_cut)
+{
+	struct batch b = make(10, 1, mixed);	/* 8 15 22 29 36 43 50 57 14 21 */
+	uint32_t got[10];
+	struct fanout *g = fanout_new(&rs, &outlet, 22);
+
+	use("0.0.0.0: 127.0.0.1/%1$u", false);
+	fanout_batch(g, &b, 1);
+	ck_assert_uint_eq(g->counts.cut, 5);
+	ck_assert_uint_eq(rs.pools[0].receivers[0]->out.counts.sent_octets, 8 + 15 + 22 + 5 * 22 + 14 + 21);
+	ck_assert_uint_eq(drain(0, got, 10), 10);
+	fanout_free(g);
+}
+END_TEST
+
+/* Double entry holds while receivers come and go. */
+START_TEST(reload_in_between)
+{
+	struct receivers fresh;
+	char text[256];
+	uint32_t got[1];
+	struct batch b = make(100, 5, mixed);
+	const struct receiver *kept;
+	uint64_t before;
+
+	use("0.0.0.0: 127.0.0.1/%1$u 127.0.0.1/%2$u", false);
+	fanout_batch(f, &b, 1);
+	ck_assert_uint_eq(drain(0, got, 1), 100);
+	receivers_init(&fresh);
+	snprintf(text, sizeof(text), "0.0.0.0: 127.0.0.1/%u 127.0.0.1/%u", port[0], port[2]);
+	ck_assert_int_eq(receivers_read_text(&fresh, "f", text, strlen(text), &plain, false), 0);
+	receivers_adopt(&rs, &fresh, &outlet);
+	fanout_batch(f, &b, 1);
+	kept = rs.pools[0].receivers[0];
+	before = rs.removed.received;
+	ck_assert_uint_eq(kept->received, 200);
+	ck_assert_uint_eq(accounted(kept), 200);
+	ck_assert_uint_eq(rs.pools[0].receivers[1]->received, 100);
+	ck_assert_uint_eq(before, 100);
+	ck_assert_uint_eq(accounted(&rs.removed), 100);
+	ck_assert_uint_eq(drain(0, got, 1), 100);
+	ck_assert_uint_eq(drain(1, got, 1), 100);
+	ck_assert_uint_eq(drain(2, got, 1), 100);
+}
+END_TEST
+
+/* ---- the exporters' own addresses --------------------------------------------- */
+
+static const char *cannot_spoof;
+
+START_TEST(source_is_kept)
+{
+	static const struct receiver_defaults spoof = { .no_lookup = true, .transparent = true };
+	const uint32_t exporters = _i ? 200 : 5;	/* 200 are more than the cache of 8 holds */
+	struct batch b = make(1000, exporters, mixed);
+	char text[128];
+	size_t n = 0;
+
+	if (sender_transparent.available(&cannot_spoof) < 0) {
+		fprintf(stderr, "source_is_kept: skipped, it %s\n", cannot_spoof);
+		return;
+	}
+	snprintf(text, sizeof(text), "0.0.0.0: 127.0.0.1/%u [::1]/%u", port[0], port[1]);
+	ck_assert_int_eq(receivers_read_text(&rs, "f", text, strlen(text), &spoof, false), 0);
+	receivers_open(&rs, &outlet);
+	fanout_batch(f, &b, 1);
+	expect_double_entry(1000);
+	while (batch_recv(in, sink[0]) > 0) {
+		for (size_t i = 0; i < in->n; i++, n++) {
+			struct addr expect = addr_make4(0x0a000001 + in->d[i].data.p[0]);
+
+			ck_assert(addr_equal(&in->d[i].from.addr, &expect));
+			ck_assert_uint_eq(in->d[i].from.port, 2055);
+		}
+	}
+	ck_assert_uint_eq(n, 1000);
+	/* An IPv4 source does not fit into an IPv6 packet. */
+	ck_assert_uint_eq(rs.pools[0].receivers[1]->family, 1000);
+	ck_assert_uint_le(spoof_cache_counts(outlet.spoof).sockets, 8);
+	ck_assert_uint_eq(spoof_cache_counts(outlet.spoof).evicted, _i ? 192 : 0);
+	ck_assert_uint_eq(spoof_cache_counts(outlet.spoof).opened, exporters);
+}
+END_TEST
+
+Suite *suite_fanout(void);
+Suite *suite_fanout(void)
+{
+	Suite *s = suite_create("fanout");
+	TCase *t = tcase_create("fanout");
+
+	tcase_add_checked_fixture(t, setup, teardown);
+	tcase_add_loop_test(t, everybody_gets_all, 0, 8);
+	tcase_add_test(t, entries_choose);
+	tcase_add_loop_test(t, frequency, 0, 5);
+	tcase_add_loop_test(t, balanced, 0, 3);
+	tcase_add_test(t, others_lose_nothing);
+	tcase_add_test(t, too_long_is_cut);
+	tcase_add_test(t, reload_in_between);
+	tcase_add_loop_test(t, source_is_kept, 0, 2);
+	suite_add_tcase(s, t);
+	return s;
+}
