@@ -14,6 +14,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
+#include <sys/random.h>
 #include <time.h>
 #include "base/clock.h"
 #include "base/log.h"
@@ -45,6 +46,7 @@ struct sink_sqlite {
 	uint64_t clock;
 	struct strbuf text;
 	struct sink_counts counts, tally;
+	uint64_t in_doubt;	/* id of the purge whose COMMIT failed; 0: none */
 	uint64_t told;		/* id of the purge whose refused rows were logged */
 	unsigned told_now;
 	char why[WHY_BYTES];
@@ -442,7 +444,22 @@ static int play(struct sink_sqlite *s, const struct purge *p, const struct name_
 			refuse(s, s->table, p, &p->rows[i]);
 		}
 	}
-	return run(s, "COMMIT");
+	s->in_doubt = p->id;
+	if (run(s, "COMMIT") != 0)
+		return -1;
+	s->in_doubt = 0;
+	return 0;
+}
+
+/* Our line stands in the ledger although we never sent it: somebody else has this run's number. */
+static void new_run_id(struct sink_sqlite *s, const struct purge *p)
+{
+	uint64_t old = s->run_id;
+
+	if (getrandom(&s->run_id, sizeof(s->run_id), 0) != (ssize_t)sizeof(s->run_id))
+		s->run_id = old + clock_mono_ns();
+	log_warn("%s: flow_ledger has purge %" PRIu64 " of run %" PRIu64 " already; this run is %" PRIu64
+		 " from now on", s->who, p->id, old, s->run_id);
 }
 
 static void say(struct sink_sqlite *s, const struct purge *p)
@@ -487,11 +504,15 @@ static enum sink_result sqlite_write(void *sink, const struct purge *p)
 		log_warn("%s: no memory for a purge of %zu rows; they are kept", s->who, p->nrows);
 		return SINK_RETRY;
 	}
-	done = play(s, p, &g);
-	if (s->tally.rejected)
-		s->told = p->id;
-	if (done != 0 && !sqlite3_get_autocommit(s->db))
-		sqlite3_exec(s->db, "ROLLBACK", NULL, NULL, NULL);
+	do {
+		done = play(s, p, &g);
+		if (s->tally.rejected)
+			s->told = p->id;
+		if (done != 0 && !sqlite3_get_autocommit(s->db))
+			sqlite3_exec(s->db, "ROLLBACK", NULL, NULL, NULL);
+		if (done == 1 && s->in_doubt != p->id)
+			new_run_id(s, p);
+	} while (done == 1 && s->in_doubt != p->id);
 	if (done >= 0) {
 		count(s, p);
 	} else {
