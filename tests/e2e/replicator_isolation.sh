@@ -1,0 +1,138 @@
+#!/bin/bash
+# replicator_isolation.sh - what a dead, refusing or unroutable receiver costs
+# the healthy ones: nothing.
+#
+# Three network namespaces, no root needed where the kernel lets users have
+# them: an exporter, the tee, and a network with one host that lives (10.9.0.2)
+# and two addresses that nobody has (10.9.0.77, 10.9.0.78), whose datagrams
+# wait for a neighbour that never answers.  3000 datagrams of 1400 octets at
+# about 1000 a second; a tee with one blocking socket delivers 3 % of them.
+
+# Functions are called by name, and one body is for the shell of another namespace.
+# shellcheck disable=SC2317,SC2016
+HERE=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
+if [ "${1:-}" != --inside ]; then
+	if ! unshare -rn true 2>/dev/null || ! command -v ip nsenter >/dev/null; then
+		echo "replicator_isolation: skipped, this kernel gives a user no network namespaces"
+		exit 77
+	fi
+	exec unshare -rn "$HERE/$(basename "$0")" --inside
+fi
+
+# shellcheck source=tests/e2e/lib.sh
+. "$HERE/lib.sh"
+e2e_begin replicator_isolation
+COUNT=3000
+
+# ---- the networks -------------------------------------------------------------
+
+namespace() { # NAME: a network namespace that lives as long as its process
+	unshare -n sleep 600 &
+	PID[$1]=$!
+	wait_for 5 is_elsewhere "${PID[$1]}"
+}
+
+is_elsewhere() { # PID
+	[ "$(readlink "/proc/$1/ns/net")" != "$(readlink /proc/self/ns/net)" ]
+}
+
+in_namespace() { # NAME COMMAND...
+	local pid=${PID[$1]}
+	shift
+	nsenter -t "$pid" -n "$@"
+}
+
+link() { # NAME OURS THEIRS: a veth pair between here and there
+	ip link add "to-$1" type veth peer name far &&
+		ip link set dev far netns "${PID[$1]}" &&
+		ip addr add "$2/24" dev "to-$1" && ip link set "to-$1" up &&
+		in_namespace "$1" ip addr add "$3/24" dev far &&
+		in_namespace "$1" ip link set dev far up &&
+		in_namespace "$1" ip link set lo up &&
+		in_namespace "$1" ip route add default via "$2"
+}
+
+ip link set lo up
+if ! { namespace exporter && namespace living && link exporter 10.8.0.1 10.8.0.2 &&
+	link living 10.9.0.1 10.9.0.2; } 2>"$TMP/links"; then
+	e2e_skip "no veth: $(head -1 "$TMP/links")"
+fi
+
+# ---- the run -------------------------------------------------------------------
+
+# COUNT datagrams from the exporter to the tee, ten every 10 ms; descriptor 4 is
+# a pipe that stays empty, which makes read's time limit a pause.
+export_flows() {
+	in_namespace exporter bash -c '
+		printf -v payload "%*s" 1400 x
+		exec 3>/dev/udp/10.8.0.1/2055 4<> <(:)
+		for ((i = 0; i < $1; i += 10)); do
+			for k in 0 1 2 3 4 5 6 7 8 9; do printf "%s" "$payload" >&3; done
+			read -rt 0.009 -u 4
+		done' export_flows "$COUNT"
+}
+
+# A replicator as collector: it counts what came, and passes it to nobody's port on its own lo.
+living_start() {
+	# Not through in_namespace: $! is to be the program, not a shell around it.
+	nsenter -t "${PID[living]}" -n "$REPLICATOR" -p 3000 -d 1 --stats "$TMP/living.tsv" 127.0.0.1/9 \
+		>"$TMP/living.out" 2>"$TMP/living.log" &
+	PID[collector]=$!
+	wait_file "$TMP/living.tsv" 10
+}
+
+has_received() { # FILE NUMBER
+	[ "$(stat_value "$1" received_datagrams)" -ge "$2" ] 2>/dev/null
+}
+
+# For every receiver: received = what became of it, and received is what came in.
+adds_up() { # FILE
+	awk -F'\t' -v count="$COUNT" '
+		match($1, /^receiver_[a-z]+\{/) {
+			what = substr($1, 10, RLENGTH - 10)
+			who = substr($1, RLENGTH)
+			if (what == "received") { in_[who] = $2; n++ }
+			else if (what !~ /^(sent_octets|icmp_errors|calls|runs)$/) out[who] += $2
+		}
+		END {
+			for (who in in_)
+				if (in_[who] != count || out[who] != in_[who]) {
+					print "     " who ": received " in_[who] ", accounted " out[who]
+					bad = 1
+				}
+			exit bad || n == 0
+		}' "$1"
+}
+
+run() { # NAME OPTION...
+	local name=$1 start end
+	shift
+	rm -f "$TMP/tee.tsv" "$TMP/living.tsv"
+	must living_start
+	start_daemon tee 2055 "$REPLICATOR" -p 2055 --stats "$TMP/tee.tsv" "$@" \
+		10.9.0.77/3000 10.9.0.2/3000 10.9.0.78/3000 10.9.0.2/9 203.0.113.1/3000 || return
+	start=$(date +%s%N)
+	export_flows
+	wait_for 10 has_received "$TMP/tee.tsv" "$COUNT"
+	end=$(date +%s%N)
+	wait_for 5 has_received "$TMP/living.tsv" "$COUNT"
+	check "$name: tee ends in order" stop_daemon tee
+	check "$name: collector ends in order" stop_daemon collector
+	check_equal "$name: the tee received all" "$COUNT" "$(stat_value "$TMP/tee.tsv" received_datagrams)"
+	check_equal "$name: the healthy receiver has all" "$COUNT" "$(stat_value "$TMP/living.tsv" received_datagrams)"
+	check_equal "$name: and was sent all" "$COUNT" \
+		"$(stat_value "$TMP/tee.tsv" 'receiver_sent{receiver="10.9.0.2:3000",pool="*"}')"
+	check "$name: every receiver adds up" adds_up "$TMP/tee.tsv"
+	check_equal "$name: no route is a named loss" "$COUNT" \
+		"$(stat_value "$TMP/tee.tsv" 'receiver_unreachable{receiver="203.0.113.1:3000",pool="*"}')"
+	echo "     $name: $(((end - start) / 1000000)) ms; a dead neighbour: sent $(stat_value "$TMP/tee.tsv" \
+		'receiver_sent{receiver="10.9.0.77:3000",pool="*"}'), socket full $(stat_value "$TMP/tee.tsv" \
+		'receiver_eagain{receiver="10.9.0.77:3000",pool="*"}')"
+}
+
+run "two dead neighbours"
+run "two dead neighbours, small send buffers" -b 65536
+run "source kept" -S
+check_equal "source kept: the collector saw the exporter in each datagram" "$COUNT" \
+	"$(grep -c 'octets from 10\.8\.0\.2:' "$TMP/living.log")"
+e2e_end
