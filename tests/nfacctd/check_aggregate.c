@@ -1,0 +1,245 @@
+/*
+ * check_aggregate.c - the sums' table against a naive map (a sorted array),
+ * through growth, merging, the memory budget and the end of 64 bits.
+ */
+#include <check.h>
+#include <stdlib.h>
+#include <string.h>
+#include "nfacctd/aggregate.h"
+
+Suite *suite_aggregate(void);
+
+enum { KEY = 24 };
+
+static struct agg_budget budget(uint64_t limit)
+{
+	struct agg_budget b = { .limit = limit };
+
+	return b;
+}
+
+/* A key of number n: the number, then bytes that follow from it. */
+static void key_of(uint8_t *key, size_t size, uint64_t n)
+{
+	for (size_t i = 0; i < size; i += 8) {
+		uint64_t v = n * UINT64_C(0x9e3779b97f4a7c15) + i;
+
+		if (i == 0)
+			v = n;
+		memcpy(key + i, &v, 8);
+	}
+}
+
+static uint64_t number_of(const uint8_t *key)
+{
+	uint64_t n;
+
+	memcpy(&n, key, 8);
+	return n;
+}
+
+static uint64_t next_random(uint64_t *state)
+{
+	*state = *state * UINT64_C(6364136223846793005) + 1442695040888963407u;
+	return *state >> 33;
+}
+
+/* Key sizes, chunk sizes and numbers of distinct keys, with the splits of segments in between. */
+static const struct {
+	size_t key_size, chunk, distinct, records;
+	bool flows, flags;
+} shapes[] = {
+	{ 8, 1, 1, 100, false, false },
+	{ 8, 31, 10, 1000, true, false },
+	{ 24, 32, 1000, 10000, false, true },
+	{ 24, 33, 3071, 20000, true, true },
+	{ 24, 64, 3072, 20000, true, true },
+	{ 24, 64, 3073, 20000, true, true },
+	{ 56, 128, 4097, 40000, false, false },
+	{ 264, 128, 30000, 100000, true, true },
+	{ 24, 128, 200000, 400000, true, true },
+};
+
+START_TEST(equals_a_naive_map)
+{
+	const size_t size = shapes[_i].key_size, chunk = shapes[_i].chunk;
+	const struct agg_shape shape = { (uint16_t)size, shapes[_i].flows, shapes[_i].flags };
+	struct agg_budget b = budget(UINT64_MAX);
+	struct aggregate *a = aggregate_new(&shape, &b, 42 + (uint64_t)_i);
+	struct sums *want = calloc(shapes[_i].distinct, sizeof(*want)), got;
+	uint8_t *keys = malloc(chunk * size);
+	struct sums *items = calloc(chunk, sizeof(*items));
+	uint64_t state = 7, distinct = 0;
+	const uint8_t *key;
+
+	for (size_t done = 0; done < shapes[_i].records; done += chunk) {
+		for (size_t i = 0; i < chunk; i++) {
+			/* Some keys come in runs: twice in one chunk before they are known. */
+			uint64_t n = next_random(&state) % shapes[_i].distinct;
+
+			if (i && next_random(&state) % 4 == 0)
+				n = number_of(keys + (i - 1) * size);
+			key_of(keys + i * size, size, n);
+			items[i] = (struct sums){ next_random(&state), next_random(&state) << 20, 1 + n % 3,
+				(uint32_t)(1u << next_random(&state) % 8) };
+			distinct += want[n].flows == 0;
+			want[n].packets += items[i].packets;
+			want[n].octets += items[i].octets;
+			want[n].flows += items[i].flows;
+			want[n].tcp_flags |= items[i].tcp_flags;
+		}
+		aggregate_add(a, keys, items, chunk);
+	}
+	ck_assert_uint_eq(aggregate_rows(a), distinct);
+	aggregate_seal(a);
+	for (size_t i = 0; i < aggregate_rows(a); i++) {
+		uint64_t n;
+
+		aggregate_row(a, i, &got, &key);
+		n = number_of(key);
+		ck_assert_uint_lt(n, shapes[_i].distinct);
+		key_of(keys, size, n);
+		ck_assert_mem_eq(key, keys, size);
+		ck_assert_uint_eq(got.octets, want[n].octets);
+		ck_assert_uint_eq(got.packets, want[n].packets);
+		ck_assert_uint_eq(got.flows, shape.flows ? want[n].flows : 0);
+		ck_assert_uint_eq(got.tcp_flags, shape.tcp_flags ? want[n].tcp_flags : 0);
+		want[n].flows = 0;	/* no row twice */
+	}
+	aggregate_free(a);
+	ck_assert_uint_eq(atomic_load(&b.used), 0);
+	free(items);
+	free(keys);
+	free(want);
+}
+END_TEST
+
+static void add(struct aggregate *a, uint64_t n, uint64_t octets, uint64_t packets)
+{
+	uint8_t key[KEY];
+	struct sums s = { packets, octets, 1, 0 };
+
+	key_of(key, sizeof(key), n);
+	aggregate_add(a, key, &s, 1);
+}
+
+START_TEST(merges)
+{
+	const struct agg_shape shape = { KEY, true, true };
+	struct agg_budget b = budget(UINT64_MAX);
+	struct aggregate *x = aggregate_new(&shape, &b, 1), *y = aggregate_new(&shape, &b, 2);
+	struct sums s;
+	const uint8_t *key;
+
+	for (uint64_t n = 0; n < 10000; n++)
+		add(x, n, n, 1);
+	for (uint64_t n = 5000; n < 20000; n++)
+		add(y, n, 1000000, 2);
+	aggregate_merge(x, y);
+	ck_assert_uint_eq(aggregate_rows(x), 20000);
+	for (size_t i = 0; i < 20000; i++) {
+		uint64_t n, first, second;
+
+		aggregate_row(x, i, &s, &key);
+		n = number_of(key);
+		first = n < 10000;
+		second = n >= 5000;
+		ck_assert_uint_eq(s.octets, first * n + second * 1000000);
+		ck_assert_uint_eq(s.packets, first + second * 2);
+		ck_assert_uint_eq(s.flows, first + second);
+	}
+	aggregate_free(x);
+	aggregate_free(y);
+	ck_assert_uint_eq(atomic_load(&b.used), 0);
+}
+END_TEST
+
+/* Beyond the budget: known keys go on, the rest is counted, nothing is lost in silence. */
+START_TEST(sheds_and_counts)
+{
+	const struct agg_shape shape = { KEY, false, false };
+	struct agg_budget b = budget(4 << 20);
+	struct aggregate *a = aggregate_new(&shape, &b, 3);
+	const struct agg_counts *c = aggregate_counts(a);
+	uint64_t octets = 0, packets = 0;
+	size_t rows;
+	struct sums s;
+	const uint8_t *key;
+
+	for (uint64_t n = 0; n < 1000000; n++)
+		add(a, n, 10, 1);
+	rows = aggregate_rows(a);
+	ck_assert_uint_gt(rows, 10000);
+	ck_assert_uint_eq(c->shed, 1000000 - rows);
+	ck_assert_uint_le(atomic_load(&b.used), 4 << 20);
+	add(a, 0, 5, 5);
+	for (size_t i = 0; i < rows; i++) {
+		aggregate_row(a, i, &s, &key);
+		octets += s.octets;
+		packets += s.packets;
+	}
+	ck_assert_uint_eq(octets + c->shed_octets, 10000005);
+	ck_assert_uint_eq(packets + c->shed_packets, 1000005);
+	ck_assert_uint_eq(c->octets, 10000005);
+	aggregate_unbind(a);
+	add(a, 2000000, 1, 1);
+	ck_assert_uint_eq(aggregate_rows(a), rows + 1);
+	aggregate_free(a);
+}
+END_TEST
+
+/* n-1, n, n+1 of 64 bits. */
+START_TEST(stays_at_the_top)
+{
+	const struct agg_shape shape = { KEY, false, false };
+	struct agg_budget b = budget(UINT64_MAX);
+	struct aggregate *a = aggregate_new(&shape, &b, 3);
+	const struct agg_counts *c = aggregate_counts(a);
+	struct sums s;
+	const uint8_t *key;
+
+	add(a, 1, UINT64_MAX - 1, 1);
+	add(a, 1, 1, 1);
+	aggregate_row(a, 0, &s, &key);
+	ck_assert_uint_eq(s.octets, UINT64_MAX);
+	ck_assert_uint_eq(c->saturated, 0);
+	add(a, 1, 1, 1);
+	add(a, 1, 41, 1);
+	aggregate_row(a, 0, &s, &key);
+	ck_assert_uint_eq(s.octets, UINT64_MAX);
+	ck_assert_uint_eq(s.packets, 4);
+	ck_assert_uint_eq(c->saturated, 2);
+	ck_assert_uint_eq(c->saturated_octets, 42);
+	aggregate_free(a);
+}
+END_TEST
+
+/* The promise of at most 100 bytes a key, for sum_host with history, at a million keys. */
+START_TEST(takes_little_memory)
+{
+	const struct agg_shape shape = { KEY, false, false };
+	struct agg_budget b = budget(UINT64_MAX);
+	struct aggregate *a = aggregate_new(&shape, &b, 3);
+
+	for (uint64_t n = 0; n < 1000000; n++)
+		add(a, n, 10, 1);
+	ck_assert_uint_eq(aggregate_rows(a), 1000000);
+	ck_assert_uint_lt(aggregate_bytes(a), 100 * 1000000);
+	aggregate_free(a);
+}
+END_TEST
+
+Suite *suite_aggregate(void)
+{
+	Suite *s = suite_create("aggregate");
+	TCase *t = tcase_create("aggregate");
+
+	tcase_set_timeout(t, 60);
+	tcase_add_loop_test(t, equals_a_naive_map, 0, sizeof(shapes) / sizeof(shapes[0]));
+	tcase_add_test(t, merges);
+	tcase_add_test(t, sheds_and_counts);
+	tcase_add_test(t, stays_at_the_top);
+	tcase_add_test(t, takes_little_memory);
+	suite_add_tcase(s, t);
+	return s;
+}

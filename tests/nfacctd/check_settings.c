@@ -1,0 +1,306 @@
+/*
+ * check_settings.c - what configurations mean and what is said about bad ones.
+ * Defaults are pmacct's (collector.md 2 and 3); the tutorial's two files are
+ * here as printed.
+ */
+#include <check.h>
+#include <string.h>
+#include "nfacctd/settings.h"
+#include "tests/base/said.h"
+
+Suite *suite_settings(void);
+
+static int load(struct settings *s, const char *text, unsigned *problems)
+{
+	struct conf c;
+	int err;
+
+	conf_init(&c);
+	ck_assert_int_eq(conf_read_text(&c, "f", text, strlen(text)), 0);
+	err = settings_load(s, NULL, &c, problems);
+	conf_clear(&c);
+	return err;
+}
+
+static const char tutorial_1[] =
+	"daemonize: true\n"
+	"pidfile: /var/run/nfacctd.pid\n"
+	"plugins: mysql\n"
+	"sql_db: pmacct\n"
+	"sql_host: localhost\n"
+	"sql_user: root\n"
+	"sql_passwd: xxxxxxxxxxxx\n"
+	"aggregate: sum_host\n"
+	"nfacctd_port: 5678\n"
+	"sql_refresh_time: 120\n"
+	"sql_history: 10m\n"
+	"sql_history_roundoff: mh\n"
+	"sql_table_version: 1\n"
+	"networks_file: /etc/nfacctd.networks\n";
+
+START_TEST(reads_the_first_tutorial)
+{
+	struct settings s;
+	struct said said;
+	unsigned problems;
+
+	said_start(&said);
+	ck_assert_int_eq(load(&s, tutorial_1, &problems), 0);
+	ck_assert_uint_eq(problems, 0);
+	ck_assert_str_eq(said.text.s, "");
+	ck_assert(s.daemonize && !s.debug && s.disable_checks && !s.time_new && !s.renormalize);
+	ck_assert_str_eq(s.pidfile, "/var/run/nfacctd.pid");
+	ck_assert_uint_eq(s.port, 5678);
+	ck_assert_ptr_null(s.ip);
+	ck_assert_uint_eq(s.nplugins, 1);
+	ck_assert_str_eq(s.plugin[0].type, "mysql");
+	ck_assert_str_eq(s.plugin[0].name, "default_mysql");
+	ck_assert_int_eq(s.plugin[0].aggregate.sum, SUM_HOST);
+	ck_assert_str_eq(s.plugin[0].sql_user, "root");
+	ck_assert_str_eq(s.plugin[0].sql_passwd, "xxxxxxxxxxxx");
+	ck_assert_uint_eq(s.plugin[0].sql_port, 3306);
+	ck_assert_uint_eq(s.plugin[0].refresh_time, 120);
+	ck_assert_uint_eq(s.plugin[0].history.seconds, 600);
+	ck_assert_str_eq(s.plugin[0].history_roundoff, "mh");
+	ck_assert_uint_eq(s.plugin[0].sql_table_version, 1);
+	ck_assert_str_eq(s.plugin[0].networks_file, "/etc/nfacctd.networks");
+	ck_assert_int_eq(s.plugin[0].networks_file_filter, FILTER_AUTO);
+	ck_assert_ptr_null(s.plugin[0].sql_table);
+	settings_clear(&s);
+	said_end(&said);
+}
+END_TEST
+
+static const char tutorial_2[] =
+	"daemonize:false\n"
+	"pidfile: /var/run/nfacctd.intl.pid\n"
+	"plugins: mysql[intl_in],mysql[intl_out]\n"
+	"sql_db: pmacct\n"
+	"sql_host: localhost\n"
+	"sql_user: root\n"
+	"sql_passwd: {secret}\n"
+	"aggregate[intl_in]: dst_host, in_iface, out_iface\n"
+	"aggregate[intl_out]: src_host, in_iface, out_iface\n"
+	"nfacctd_ip: 192.0.2.1\n"
+	"nfacctd_port: 9996\n"
+	"sql_refresh_time: 300\n"
+	"sql_history: 5m\n"
+	"sql_history_roundoff: mh\n"
+	"sql_table_version: 5\n"
+	"sql_table[intl_in]: mx80_INTL_in\n"
+	"sql_table[intl_out]: mx80_INTL_out\n"
+	"plugin_pipe_size:102400000\n"
+	"plugin_buffer_size:1024000\n"
+	"sql_cache_entries:1048579\n"
+	"networks_file[intl_in]:/etc/nfacctd.networks\n"
+	"networks_file[intl_out]:/etc/nfacctd.networks\n"
+	"networks_file_filter: true\n"
+	"logfile:/var/log/nfacctd.intl\n"
+	"nfacctd_time_new:true\n"
+	"nfacctd_disable_checks:true\n"
+	"nfacctd_ext_sampling_rate:1000\n"
+	"nfacctd_renormalize:true\n"
+	"debug:false\n";
+
+START_TEST(reads_the_second_tutorial)
+{
+	static const char *const names[] = { "intl_in", "intl_out" }, *const tables[] = { "mx80_INTL_in", "mx80_INTL_out" };
+	static const enum primitive_id hosts[] = { PRIM_ID_dst_host, PRIM_ID_src_host };
+	struct settings s;
+	struct said said;
+	unsigned problems;
+
+	said_start(&said);
+	ck_assert_int_eq(load(&s, tutorial_2, &problems), 0);
+	ck_assert_msg(problems == 0, "%s", said.text.s);
+	ck_assert(!s.daemonize && s.time_new && s.renormalize && s.disable_checks);
+	ck_assert_uint_eq(s.ext_sampling_rate, 1000);
+	ck_assert_str_eq(s.ip, "192.0.2.1");
+	ck_assert_uint_eq(s.nplugins, 2);
+	for (int i = 0; i < 2; i++) {
+		ck_assert_str_eq(s.plugin[i].name, names[i]);
+		ck_assert_str_eq(s.plugin[i].sql_table, tables[i]);
+		ck_assert_uint_eq(s.plugin[i].aggregate.set, UINT64_C(1) << hosts[i] | UINT64_C(1) << PRIM_ID_in_iface |
+				  UINT64_C(1) << PRIM_ID_out_iface);
+		ck_assert_int_eq(s.plugin[i].networks_file_filter, FILTER_TRUE);
+		ck_assert_uint_eq(s.plugin[i].pipe_size, 102400000);
+		ck_assert_uint_eq(s.plugin[i].cache_entries, 1048579);
+	}
+	settings_clear(&s);
+	said_end(&said);
+}
+END_TEST
+
+/* What must end the start, and in which words. */
+static const struct {
+	const char *text, *said;
+} refused[] = {
+	{ "aggregate: src_host\n", "no plugins: line" },
+	{ "plugins: kafka\n", "plugin type \"kafka\" is not known and left out; expected one of mysql" },
+	{ "plugins: ,\n", "no plugin is left" },
+	{ "plugins: print[a\n", "a [ without its ]" },
+	{ "plugins: print\naggregate: src_hots\n", "unknown primitive \"src_hots\", did you mean \"src_host\"?" },
+	{ "plugins: print\naggregate[default]: nonsense\n", "unknown primitive \"nonsense\"" },
+	{ "plugins: print\nnfacctd_ip: {my ip to receive data}\n",
+	  "\"{my ip to receive data}\": expected an IPv4 or IPv6 address" },
+	{ "plugins: print\nsfacctd_ip: here\n", "\"here\": expected an IPv4 or IPv6 address" },
+	{ "plugins: mysql\n", "the default tables need stamp_inserted" },
+	{ "plugins: mysql\nsql_history: 1h\naggregate: vlan\n", "primitive \"vlan\" needs sql_table_version 2 or later" },
+	{ "plugins: mysql\nsql_history: 1h\nsql_table_version: 2\naggregate: tos\n", "needs sql_table_version 3" },
+	{ "plugins: mysql\nsql_history: 1h\nsql_table_version: 3\naggregate: src_host,flows\n", "\"flows\" needs" },
+	{ "plugins: mysql\nsql_history: 1h\nsql_table_version: 5\naggregate: src_as\n", "needs sql_table_version 6" },
+	{ "plugins: mysql\nsql_history: 1h\nsql_table_version: 6\naggregate: src_host,tcpflags\n",
+	  "\"tcpflags\" needs sql_table_version 7" },
+	{ "plugins: print\nnfacctd_net: file\naggregate: src_net\n", "nfacctd_net: file needs a networks_file" },
+	{ "plugins: print\nnfacctd_as: file\naggregate: dst_as\n", "nfacctd_as: file needs a networks_file" },
+};
+
+START_TEST(refuses)
+{
+	struct settings s;
+	struct said said;
+
+	said_start(&said);
+	ck_assert_int_eq(load(&s, refused[_i].text, NULL), -1);
+	ck_assert_msg(strstr(said.text.s, refused[_i].said) != NULL, "%s\nsays %s", refused[_i].text, said.text.s);
+	settings_clear(&s);
+	said_end(&said);
+}
+END_TEST
+
+/* What is told and does not end the start; `problems` is what --check counts. */
+static const struct {
+	const char *text, *said;
+	unsigned problems;
+} told[] = {
+	{ "plugins: print\ndaemonize: yes\n", "\"yes\": invalid value, line ignored; expected true or false", 1 },
+	{ "plugins: print\nsql_refresh_time: 5m\n", "\"5m\": invalid value, line ignored; expected a whole number", 1 },
+	{ "plugins: print\nsql_refresh_time: 0\n", "expected a whole number from 1", 1 },
+	{ "plugins: print\nnfacctd_port: 65536\n", "from 1 to 65535", 1 },
+	{ "plugins: print\nnfacctd_prot: 5678\n", "unknown key, line ignored; did you mean \"nfacctd_port\"?", 1 },
+	{ "plugins: print[in]\naggregate[on]: src_host\n", "no plugin is called \"on\"", 1 },
+	{ "plugins: print[a],print[a]\n", "a second plugin \"a\" is left out", 1 },
+	{ "plugins: print,kafka[x]\n", "plugin type \"kafka\" is not known", 1 },
+	{ "plugins: print\naggregate: sum_host,dst_port\n", "sum_host stands alone", 1 },
+	{ "plugins: print\nsql_history_roundoff: mxh\n", "letters other than", 1 },
+	{ "plugins: print\nprint_history: 1w\nprint_history_roundoff: wd\n", "w does not go with d or M", 1 },
+	{ "plugins: print\nprint_history: 5m\nprint_history_offset: 300\n", "must be shorter than sql_history", 1 },
+	{ "plugins: print\nprint_history: 5m\nprint_history_offset: 299\n", "", 0 },
+	{ "plugins: print\naggregate_filter: tcp\n", "needs the [name]", 1 },
+	{ "plugins: print\nnfacctd_ext_sampling_rate: 10\n", "no effect without nfacctd_renormalize", 1 },
+	{ "plugins: print\nnfacctd_time_new: true\nnfacctd_pro_rating: true\n", "needs nfacctd_time_new: false", 1 },
+	{ "plugins: print[a]\naggregate[a]: dst_host\naggregate: src_host\n", "overrides", 1 },
+	{ "plugins: print\nbgp_daemon: true\n", "bgp_daemon: accepted without effect", 0 },
+	{ "plugins: print\npre_tag_map: /x\n", "accepted without effect", 0 },
+	{ "plugins: print\ntee_receivers: /x\n", "replicator(8) is the tee", 0 },
+	{ "plugins: print\nnfacctd_disable_sanity_checks: false\n", "", 0 },
+	{ "plugins: print\nsfacctd_port: 6343\nsfacctd_renormalize: true\n", "", 0 },
+	{ "plugins: print\nrefresh_maps: true\n", "", 0 },
+};
+
+START_TEST(tells)
+{
+	struct settings s;
+	struct said said;
+	unsigned problems = 99;
+
+	said_start(&said);
+	ck_assert_int_eq(load(&s, told[_i].text, &problems), 0);
+	ck_assert_msg(strstr(said.text.s, told[_i].said) != NULL, "%s\nsays %s", told[_i].text, said.text.s);
+	ck_assert_msg(problems == told[_i].problems, "%s\n%u problems: %s", told[_i].text, problems, said.text.s);
+	settings_clear(&s);
+	said_end(&said);
+}
+END_TEST
+
+START_TEST(takes_aliases)
+{
+	struct settings s;
+	struct said said;
+
+	said_start(&said);
+	ck_assert_int_eq(load(&s, "plugins: print[a]\nsfacctd_port: 6343\nprint_refresh_time: 7\nprint_history: 2M\n"
+			      "sql_history_since_epoch: true\nnfacctd_as_new: file\nprint_num_protos: TRUE\n"
+			      "sfacctd_time_new: true\nnfacctd_disable_sanity_checks: false\n", NULL), 0);
+	ck_assert_uint_eq(s.port, 6343);
+	ck_assert(s.time_new && !s.disable_checks);
+	ck_assert_int_eq(s.as_source, NET_FILE);
+	ck_assert_uint_eq(s.plugin[0].refresh_time, 7);
+	ck_assert_uint_eq(s.plugin[0].history.months, 2);
+	ck_assert(s.plugin[0].timestamps_since_epoch && s.plugin[0].num_protos);
+	settings_clear(&s);
+	said_end(&said);
+}
+END_TEST
+
+START_TEST(an_empty_password_is_one)
+{
+	struct settings s;
+
+	ck_assert_int_eq(load(&s, "plugins: mysql\nsql_history: 1h\nsql_passwd:\n", NULL), 0);
+	ck_assert_str_eq(s.plugin[0].sql_passwd, "");
+	settings_clear(&s);
+	ck_assert_int_eq(load(&s, "plugins: mysql\nsql_history: 1h\n", NULL), 0);
+	ck_assert_str_eq(s.plugin[0].sql_passwd, "arealsmartpwd");
+	settings_clear(&s);
+}
+END_TEST
+
+static const char *const defaults[][2] = {
+	{ "nfacctd_port", "2100" }, { "daemonize", "false" }, { "files_umask", "077" }, { "aggregate", "src_host" },
+	{ "sql_refresh_time", "60" }, { "sql_table_version", "1" }, { "sql_cache_entries", "32771" },
+	{ "plugin_pipe_size", "4096000" }, { "sql_user", "pmacct" }, { "sql_passwd", "arealsmartpwd" },
+	{ "sql_host", "localhost" }, { "nfacctd_disable_checks", "true" }, { "nfacctd_time_new", "false" },
+	{ "nfacctd_renormalize", "false" }, { "sql_optimize_clauses", "false" }, { "sql_dont_try_update", "false" },
+	{ "print_output", "formatted" }, { "nfacctd_as", "netflow" }, { "nfacctd_net", "netflow" },
+};
+
+START_TEST(defaults_are_the_references)
+{
+	for (size_t i = 0; i < settings_nkeys; i++) {
+		if (strcmp(settings_keys[i].name, defaults[_i][0]) == 0) {
+			ck_assert_str_eq(settings_keys[i].fallback, defaults[_i][1]);
+			return;
+		}
+	}
+	ck_abort_msg("no key %s", defaults[_i][0]);
+}
+END_TEST
+
+/* No name or alias stands for two rows. */
+START_TEST(names_are_unique)
+{
+	for (size_t i = 0; i < settings_nkeys; i++) {
+		for (size_t j = 0; j < settings_nkeys; j++) {
+			const char *alias = settings_keys[j].aliases ? settings_keys[j].aliases : "";
+			const char *at = strstr(alias, settings_keys[i].name);
+			size_t n = strlen(settings_keys[i].name);
+
+			ck_assert_msg(i == j || strcmp(settings_keys[i].name, settings_keys[j].name) != 0, "%s",
+				      settings_keys[i].name);
+			ck_assert_msg(!at || (at > alias && at[-1] != ' ') || (at[n] && at[n] != ' '), "%s is an alias",
+				      settings_keys[i].name);
+		}
+		ck_assert_msg(settings_keys[i].help && *settings_keys[i].help, "%s", settings_keys[i].name);
+	}
+}
+END_TEST
+
+#define LOOP(t, f, table) tcase_add_loop_test(t, f, 0, sizeof(table) / sizeof((table)[0]))
+
+Suite *suite_settings(void)
+{
+	Suite *s = suite_create("settings");
+	TCase *t = tcase_create("settings");
+
+	tcase_add_test(t, reads_the_first_tutorial);
+	tcase_add_test(t, reads_the_second_tutorial);
+	LOOP(t, refuses, refused);
+	LOOP(t, tells, told);
+	tcase_add_test(t, takes_aliases);
+	tcase_add_test(t, an_empty_password_is_one);
+	LOOP(t, defaults_are_the_references, defaults);
+	tcase_add_test(t, names_are_unique);
+	suite_add_tcase(s, t);
+	return s;
+}
