@@ -575,15 +575,6 @@ static void put_address(struct cursor *c, const struct addr *a)
 	put_bytes(c, v4 ? a->b + 12 : a->b, v4 ? 4 : 16);
 }
 
-static void put_optional_address(struct cursor *c, const struct flow_record *r, enum flow_field f,
-				 const struct addr *a)
-{
-	if (flow_has(r, f))
-		put_address(c, a);
-	else
-		put32(c, ADDR_UNKNOWN);
-}
-
 /* Tag and a length to be known later; close with end(). */
 static uint8_t *begin(struct cursor *c, uint32_t tag)
 {
@@ -658,7 +649,7 @@ static void put_router(struct cursor *c, const struct flow_record *r)
 {
 	uint8_t *record = begin(c, 1002);
 
-	put_optional_address(c, r, FLOW_next_hop, &r->next_hop);
+	put_address(c, &r->next_hop);	/* 0.0.0.0 when there is none: sfacctd drops samples with type unknown */
 	put32(c, r->src_mask);
 	put32(c, r->dst_mask);
 	end(c, record);
@@ -670,7 +661,7 @@ static void put_gateway(struct cursor *c, const struct flow_record *r)
 	const bool dst = flow_has(r, FLOW_dst_as) && !(peer && r->peer_dst_as == r->dst_as);
 	uint8_t *record = begin(c, 1003);
 
-	put_optional_address(c, r, FLOW_bgp_next_hop, &r->bgp_next_hop);
+	put_address(c, &r->bgp_next_hop);
 	put32(c, 0);	/* the router's own AS is no member of a flow */
 	put32(c, r->src_as);
 	put32(c, r->peer_src_as);

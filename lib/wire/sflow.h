@@ -67,8 +67,10 @@ void sflow_put_header(struct cursor *c, const struct sflow_msg *m);
  * A flow sample whose raw packet header is built from `r` (Ethernet, IPv4 or
  * IPv6, TCP/UDP/ICMP); the frame is r->octets long, the header at most 128
  * octets of it; next hop and masks go to an extended-router record, AS numbers
- * to an extended-gateway one when present.  Uses the expanded form when an
- * index does not fit the compact one.
+ * to an extended-gateway one when present (a next hop that is absent in such a
+ * record is written as 0.0.0.0, since sfacctd drops a sample whose address type
+ * is "unknown"), `out_vlan` to an extended-switch one.  Uses the expanded form
+ * when an index needs more than 24 bits.  The frame length counts the FCS.
  */
 void sflow_put_sample(struct cursor *c, const struct sflow_sample *s, const struct flow_record *r);
 void sflow_put_counters(struct cursor *c, const struct sflow_sample *s, uint32_t if_index);

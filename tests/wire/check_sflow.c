@@ -426,6 +426,11 @@ START_TEST(gives_back_what_was_put)
 				.rate = (uint32_t)rnd(&s) & (rnd(&s) & 15 ? UINT32_MAX : 0), .pool = (uint32_t)rnd(&s),
 				.drops = (uint32_t)rnd(&s) };
 			sflow_put_sample(&c, &in[i], &rec[i]);
+			/* A record that has a next hop says 0.0.0.0 when there is none. */
+			if (flow_has(&rec[i], FLOW_src_mask))
+				rec[i].present |= FLOW_BIT(next_hop);
+			if (flow_has(&rec[i], FLOW_src_as))
+				rec[i].present |= FLOW_BIT(bgp_next_hop);
 			if (in[i].rate) {
 				flow_set(&rec[i], FLOW_sampling_num, in[i].rate);
 				flow_set(&rec[i], FLOW_sampling_den, 1);
