@@ -100,8 +100,9 @@ pure:
 
 bench: all $(patsubst tests/bench/bench_%.c,$(B)/bench-%,$(wildcard tests/bench/bench_*.c))
 	$(Q)tests/bench/run $(B)
-$(B)/bench-%: $(B)/tests/bench/bench_%.o $(LIB)
+$(B)/bench-%: $(B)/obj/tests/bench/bench_%.o $(LIB)
 	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ $(LDLIBS)
+$(B)/bench-mysql: $(filter-out %/main.o,$(call objects,nfacctd))
 
 MAN1 := pcapgen/pcapgen.1
 MAN5 := nfacctd/nfacctd.conf.5 replicator/receivers.conf.5 pcapgen/pcapgen-scenario.5
