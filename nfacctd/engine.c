@@ -191,7 +191,7 @@ int engine_listen(struct engine *e)
 {
 	const struct settings *s = e->settings;
 	struct endpoint at = { .port = (uint16_t)s->port, .any = !s->ip };
-	bool shared = e->nworkers > 1 || s->share_port;
+	const bool shared = e->nworkers > 1 || s->share_port;
 	char text[ENDPOINT_TEXT];
 	int got;
 
@@ -328,7 +328,7 @@ int engine_stop(struct engine *e)
 		if (!f->handle)
 			continue;
 		flush_finish(f, now, FINAL_ATTEMPTS);
-		if (f->counts.lost_octets || f->counts.lost_packets)
+		if (f->counts.unwritten)
 			err = -1;
 	}
 	return err;

@@ -37,7 +37,8 @@ int engine_start(struct engine *e, void (*purged)(void *ctx), void *ctx);
 void engine_feed(struct engine *e, const struct datagram *d);
 /*
  * End reception, write everything, close the sinks.  Fed engines stop at the
- * time of their last datagram.  -1 when something was lost.
+ * time of their last datagram.  -1 when rows are not where they belong: saved
+ * beside the sink, or lost.
  */
 int engine_stop(struct engine *e);
 

@@ -322,6 +322,7 @@ static void save_or_lose(struct flush *f, struct waiting *w)
 {
 	bool saved = f->sink->salvage && f->sink->salvage(f->handle, &w->purge) == 0;
 
+	f->counts.unwritten++;
 	if (saved) {
 		f->counts.salvaged_octets += w->octets;
 		f->counts.salvaged_packets += w->packets;

@@ -22,6 +22,7 @@
 /* In arithmetic modulo 2^64: taken = written + rejected + salvaged + lost + waiting + held + shed + saturated. */
 struct flush_counts {
 	uint64_t purges, rows, retries;
+	uint64_t unwritten;	/* purges that were saved or lost at exit */
 	uint64_t taken_octets, taken_packets;	/* given to the tables that were taken */
 	uint64_t written_octets, written_packets;
 	uint64_t salvaged_octets, salvaged_packets;
