@@ -159,7 +159,7 @@ bool number_parse(const char *text, uint64_t *v)
 {
 	static const char units[] = "kMGT";
 	uint64_t n = 0, scale = 1;
-	unsigned decimals = 0;
+	unsigned decimals = 0, digit;
 	bool digits = false, point = false;
 
 	for (; (*text >= '0' && *text <= '9') || (*text == '.' && !point); text++) {
@@ -167,9 +167,10 @@ bool number_parse(const char *text, uint64_t *v)
 			point = true;
 			continue;
 		}
-		if (n > (UINT64_MAX - 9) / 10 || decimals == 12)
+		digit = (unsigned)(*text - '0');
+		if (n > (UINT64_MAX - digit) / 10 || decimals == 12)
 			return false;
-		n = n * 10 + (unsigned)(*text - '0');
+		n = n * 10 + digit;
 		decimals += point;
 		digits = true;
 	}
