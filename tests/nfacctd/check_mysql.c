@@ -5,6 +5,11 @@
  * Each case runs twice: rows as arrays, rows as text.
  */
 #include <mysql.h>
+#include <poll.h>
+#include <signal.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+#include <sys/wait.h>
 #include <unistd.h>
 #include "tests/nfacctd/sink_fixture.h"
 
@@ -635,6 +640,123 @@ START_TEST(salvaged)
 }
 END_TEST
 
+static int unix_socket(const char *path, bool server)
+{
+	struct sockaddr_un a = { .sun_family = AF_UNIX };
+	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0), on;
+
+	snprintf(a.sun_path, sizeof(a.sun_path), "%s", path);
+	on = server ? bind(fd, (struct sockaddr *)&a, sizeof(a)) == 0 ? listen(fd, 4) : -1 :
+		      connect(fd, (struct sockaddr *)&a, sizeof(a));
+	return on == 0 ? fd : -1;
+}
+
+/* One connection through the relay; true when it was cut at COMMIT. */
+static bool relay_one(int client, int server, bool cut, bool deliver)
+{
+	struct pollfd p[2] = { { client, POLLIN, 0 }, { server, POLLIN, 0 } };
+	static char buf[1 << 16];
+
+	while (poll(p, 2, -1) > 0) {
+		for (int i = 0; i < 2; i++) {
+			ssize_t n;
+
+			if (!p[i].revents)
+				continue;
+			n = read(p[i].fd, buf, sizeof(buf));
+			if (n <= 0)
+				return false;
+			/* COM_QUERY "COMMIT": a packet of 7 bytes */
+			if (i == 0 && cut && n == 11 && memcmp(buf + 4, "\3COMMIT", 7) == 0) {
+				if (deliver && write(server, buf, (size_t)n) == n)
+					n = read(server, buf, sizeof(buf));	/* its answer, which nobody gets */
+				return true;
+			}
+			if (write(p[!i].fd, buf, (size_t)n) != n)
+				return false;
+		}
+	}
+	return false;
+}
+
+/* A process between us and the server that breaks the first connection at its COMMIT. */
+static pid_t relay_start(const char *path, bool deliver)
+{
+	int listener = unix_socket(path, true);
+	bool cut = true;
+	pid_t pid;
+
+	ck_assert_int_ge(listener, 0);
+	pid = fork();
+	if (pid != 0) {
+		close(listener);
+		return pid;
+	}
+	for (;;) {
+		int client = accept(listener, NULL, NULL), server = unix_socket(host() + 5, false);
+
+		if (client < 0 || server < 0)
+			_exit(1);
+		if (relay_one(client, server, cut, deliver))
+			cut = false;
+		close(client);
+		close(server);
+	}
+}
+
+/*
+ * The answer to COMMIT is lost; the server had committed (deliver) or not.  With
+ * a ledger the purge counts once in both cases; without one it is written again,
+ * counted as ambiguous, and the line in the log says so.
+ */
+START_TEST(commit_without_answer)
+{
+	bool deliver = _i & 1, with_ledger = _i & 2;
+	struct fixture *f = fixture("src_host", 1, _i >> 2);
+	char dir[] = "/tmp/flowledger-relay-XXXXXX", path[64], by_relay[80];
+	pid_t pid;
+	void *s;
+
+	if (strncmp(host(), "unix:", 5) != 0) {
+		fix_free(f);
+		return;		/* the relay speaks to UNIX sockets */
+	}
+	ck_assert_ptr_nonnull(mkdtemp(dir));
+	snprintf(path, sizeof(path), "%s/s", dir);
+	snprintf(by_relay, sizeof(by_relay), "unix:%s", path);
+	run(v1);
+	if (with_ledger)
+		run(ledger);
+	pid = relay_start(path, deliver);
+	f->p.sql_host = by_relay;
+	s = open_sink(f);
+	host_row(f, 1699999800, "10.0.0.1", 1, 10);
+	host_row(f, 1699999800, "2001:db8::15:1234", 2, 20);
+	ck_assert_int_eq(sink_find("mysql")->write(s, &f->purge), SINK_RETRY);
+	ck_assert_uint_eq(counts(s)->rows, 0);
+	ck_assert_uint_eq(counts(s)->rejected, 0);
+	put(f, s);
+	fix_next(f);
+	host_row(f, 1699999800, "10.0.0.1", 1, 100);
+	put(f, s);
+	expect("SELECT bytes FROM acct", deliver && !with_ledger ? "120" : "110");
+	ck_assert_uint_eq(counts(s)->ambiguous, !with_ledger);
+	ck_assert_uint_eq(counts(s)->rows, 3);
+	ck_assert_uint_eq(counts(s)->rejected, 1);
+	ck_assert_uint_eq(counts(s)->rejected_octets, 20);
+	ck_assert_uint_eq(counts(s)->inserted + counts(s)->updated, 2);
+	ck_assert_uint_eq(counts(s)->reconnects, 1);
+	ck_assert_msg(fix_logged(f, "had arrived before the connection broke") == (deliver && with_ledger), "%s", f->log);
+	ck_assert_msg(fix_logged(f, "may count twice") == !with_ledger, "%s", f->log);
+	close_sink(s);
+	kill(pid, SIGKILL);
+	waitpid(pid, NULL, 0);
+	unlink(path);
+	rmdir(dir);
+	fix_free(f);
+}
+END_TEST
+
 /* Every version's own columns and fillers (collector.md 9.1, 9.2). */
 START_TEST(versions)
 {
@@ -692,7 +814,7 @@ Suite *suite_mysql(void)
 		{ "dynamic tables", dynamic_tables, 2 }, { "table goes", table_goes_and_comes, 2 },
 		{ "idle connection", idle_connection, 2 }, { "locked row", locked_row, 2 },
 		{ "run id taken", run_id_taken, 2 }, { "salvage", salvaged, 4 },
-		{ "versions", versions, 18 },
+		{ "COMMIT without answer", commit_without_answer, 8 }, { "versions", versions, 18 },
 	};
 	Suite *s = suite_create("mysql");
 
