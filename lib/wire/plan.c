@@ -324,9 +324,11 @@ static void compile_field(struct compiler *c, size_t i)
 	/* responderOctets, responderPackets: the other half of an NSEL event. */
 	if (e->id == 232 || e->id == 299)
 		reverse = true;
-	alt = e->type == IE_ADDR4 ? alt_slot(c, e->field) : NULL;
-	if (alt && reverse)
+	/* The ends of the reverse half are the forward ones traded, and one sampler saw both. */
+	if (reverse && (flow_fields[e->field].kind == FLOW_KIND_ADDR || e->field == FLOW_sampling_num ||
+			e->field == FLOW_sampler))
 		return;
+	alt = e->type == IE_ADDR4 ? alt_slot(c, e->field) : NULL;
 	take(alt ? alt : &c->slots[(reverse ? SLOT_REVERSE : SLOT_RECORD) + e->field], i, f->id,
 	     (uint8_t)kind);
 }
