@@ -103,9 +103,12 @@ rows_of() { # DATABASE -> what two collectors must agree on
 		order by $columns, stamp_inserted"
 }
 
-sums_of() { # DATABASE -> without bins
-	sql "select $columns, bit_or(tcp_flags), sum(packets), sum(bytes), sum(flows) from $1.flows
-		group by $columns order by $columns"
+# Without bins.  sfacctd 1.7.7 does not read the traffic class of a sampled IPv6 header.
+sums_of() { # DATABASE PEER
+	local keys=$columns
+	[ "$2" = sfacctd ] && keys=${columns/tos/"if(ip_src like '%:%', 0, tos)"}
+	sql "select $keys, bit_or(tcp_flags), sum(packets), sum(bytes), sum(flows) from $1.flows
+		group by $keys order by $keys"
 }
 
 same_file() { # NAME A B
@@ -208,8 +211,8 @@ run_protocol() { # PROTOCOL FAMILIES SAMPLING PEER
 	check "$p: there are rows" test -s "$TMP/one.rows"
 	same_file "$p: both collectors have the same rows" "$TMP/one.rows" "$TMP/two.rows"
 	if [ -x "/usr/sbin/$peer" ]; then
-		sums_of one >"$TMP/one.sums"
-		sums_of debian >"$TMP/debian.sums"
+		sums_of one "$peer" >"$TMP/one.sums"
+		sums_of debian "$peer" >"$TMP/debian.sums"
 		same_file "$p: Debian's $peer has the same sums" "$TMP/debian.sums" "$TMP/one.sums"
 	fi
 	ledger "$p" "$port_one" one

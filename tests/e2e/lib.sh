@@ -23,6 +23,8 @@ e2e_begin() { # NAME
 	TMP=$(mktemp -d "${TMPDIR:-/tmp}/flowledger-$1.XXXXXX")
 	DB_SOCKET=$TMP/db/s
 	mkdir "$TMP/db"
+	# What a program leaves beside it, as a core or a purge that it saved, is left here.
+	cd "$TMP" || exit 1
 	trap e2e_cleanup EXIT
 	trap 'exit 130' INT
 	trap 'exit 143' TERM HUP
@@ -31,6 +33,7 @@ e2e_begin() { # NAME
 e2e_cleanup() {
 	local name
 	trap - EXIT
+	cd /
 	for name in "${!PID[@]}"; do
 		kill -9 "${PID[$name]}" 2>/dev/null
 		# Debian's nfacctd runs its plugins as processes of its own group.
