@@ -237,16 +237,7 @@ static void watch_memory(void *ctx)
 
 int engine_start(struct engine *e, void (*purged)(void *ctx), void *ctx)
 {
-	for (size_t i = 0; i < e->nplugins; i++) {
-		struct flush *f = &e->plugin[i].flush;
-
-		f->purged = purged;
-		f->ctx = ctx;
-		if (flush_start(f) < 0) {
-			log_error_errno("plugin %s: no thread", f->settings->name);
-			return -1;
-		}
-	}
+	/* Workers first: from then on a flush reaches them by worker_do() only. */
 	for (size_t i = 0; i < e->nworkers; i++) {
 		struct worker *w = &e->worker[i];
 		int fd = e->fd[i];
@@ -259,6 +250,16 @@ int engine_start(struct engine *e, void (*purged)(void *ctx), void *ctx)
 			return -1;
 		}
 		e->started++;
+	}
+	for (size_t i = 0; i < e->nplugins; i++) {
+		struct flush *f = &e->plugin[i].flush;
+
+		f->purged = purged;
+		f->ctx = ctx;
+		if (flush_start(f) < 0) {
+			log_error_errno("plugin %s: no thread", f->settings->name);
+			return -1;
+		}
 	}
 	return 0;
 }

@@ -231,14 +231,12 @@ int worker_start(struct worker *w, int fd)
 	w->batch = batch_new(BATCH_MESSAGES, MESSAGE_BYTES);
 	if (!w->batch)
 		return -1;
-	w->threaded = true;
+	pthread_mutex_lock(&w->lock);
 	err = pthread_create(&w->thread, NULL, worker_main, w);
-	if (err) {
-		w->threaded = false;
-		errno = err;
-		return -1;
-	}
-	return 0;
+	w->threaded = !err;
+	pthread_mutex_unlock(&w->lock);
+	errno = err;
+	return err ? -1 : 0;
 }
 
 void worker_stop(struct worker *w)
