@@ -1,0 +1,81 @@
+#!/usr/bin/env bash
+# The examples in conf/ and the scripts in sql/, as their own comments tell to use
+# them: the scripts load, --check finds nothing, rows arrive.
+set -u
+here=$(cd "$(dirname "$0")" && pwd)
+# shellcheck source=tests/e2e/lib.sh
+. "$here/lib.sh"
+# shellcheck source=tests/e2e/netflow5.sh
+. "$here/netflow5.sh"
+
+e2e_begin examples
+export TZ=UTC
+# shellcheck disable=SC2119 # its arguments are the server's
+mariadb_start
+export MYSQL_UNIX_PORT=$DB_SOCKET # "sql_host: localhost" means the default socket
+
+sqlite_load() { # DATABASE SCRIPT
+	sqlite3 -bail "$1" <"$ROOT/sql/$2.sqlite3"
+}
+
+# Every table version, alone in its database.
+for version in 1 2 3 4 5 6 7 8 9; do
+	sql "create database v$version"
+	check "sql: table version $version loads (MySQL)" \
+		sql_file "v$version" "$ROOT/sql/pmacct-create-table_v$version.mysql"
+	if command -v sqlite3 >/dev/null; then
+		check "sql: table version $version loads (SQLite)" \
+			sqlite_load "$TMP/v$version.db" "pmacct-create-table_v$version"
+		check "sql: the ledger beside it (SQLite)" sqlite_load "$TMP/v$version.db" flow_ledger
+	fi
+done
+
+# What the first lines of the two MySQL examples say, in that order.
+for script in pmacct-create-db_v1 mx80-in-out pmacct-grant-db; do
+	check "sql: $script loads" sql_file "" "$ROOT/sql/$script.mysql"
+done
+check "sql: flow_ledger loads" sql_file pmacct "$ROOT/sql/flow_ledger.mysql"
+
+# The paths that need root or an installation, and ports of our own.
+adapt() { # NAME PORT
+	sed -e "s#/var/run/#$TMP/#; s#/var/log/#$TMP/#; s#/var/lib/nfacctd/#$TMP/#; s#/var/spool/nfacctd/#$TMP/spool/#" \
+		-e "s#: */etc/.*nfacctd.networks#: $ROOT/conf/nfacctd.networks#" \
+		-e "s#^nfacctd_port:.*#nfacctd_port: $2#; s#^daemonize:.*#daemonize: false#" \
+		"$ROOT/conf/$1.conf" >"$TMP/$1.conf"
+}
+if command -v sqlite3 >/dev/null; then
+	sqlite_load "$TMP/pmacct.db" pmacct-create-table_v7
+	sqlite_load "$TMP/pmacct.db" flow_ledger
+fi
+for path in "$ROOT"/conf/nfacctd-*.conf; do
+	name=$(basename "$path" .conf)
+	port=$(free_udp_port)
+	adapt "$name" "$port"
+	if [ "$name" = nfacctd-sqlite3 ] && ! command -v sqlite3 >/dev/null; then
+		continue
+	fi
+	if ! check "$name: --check finds nothing" "$NFACCTD" -f "$TMP/$name.conf" --check >"$TMP/said" 2>&1; then
+		sed 's/^/     /' "$TMP/said"
+	fi
+	start_daemon "$name" "$port" "$NFACCTD" -f "$TMP/$name.conf" || continue
+	v5_send "$port" "$(v5_record 111.222.1.2 8.8.8.8 5 7 10 1000)"
+	wait_udp_drained "$port"
+	check "$name: stops" stop_daemon "$name"
+done
+check_equal "tutorial: rows arrived" "111.222.1.2 1000" \
+	"$(sql "select concat(ip_src, ' ', bytes) from pmacct.acct_v1 where ip_src not in ('0.0.0.0', '8.8.8.8')")"
+check_equal "in-out: rows arrived, multiplied" "111.222.1.2 1000000" \
+	"$(sql "select concat(ip_src, ' ', bytes) from pmacct.mx80_INTL_out")"
+check "print: the newest file has the flow" grep -q '"bytes": *1000' "$TMP/spool/latest.json"
+if command -v sqlite3 >/dev/null; then
+	check_equal "sqlite3: rows arrived" "111.222.1.2|8.8.8.8|1000" \
+		"$(sqlite3 "$TMP/pmacct.db" 'select ip_src, ip_dst, bytes from acct_v7')"
+fi
+
+for path in "$ROOT"/conf/scenario-*.yaml; do
+	name=$(basename "$path" .yaml)
+	check "$name: craft takes it" "$PCAPGEN" craft --scenario "$path" --write "$TMP/$name.pcap" >"$TMP/said" 2>&1 ||
+		sed 's/^/     /' "$TMP/said"
+	check "$name: there is a capture" test -s "$TMP/$name.pcap"
+done
+e2e_end
