@@ -64,6 +64,8 @@ static int send_main(const char *port, double seconds, const char *sizes, int gs
 	double start = now_s(), t = start;
 	uint64_t sent = 0, seed = 1;
 
+	/* A tee that keeps our source binds to it while we live: both have to say that they share. */
+	setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &(int){ 1 }, sizeof(int));
 	if (fd < 0 || connect(fd, (struct sockaddr *)&to, sizeof(to)) < 0)
 		die("connect");
 	if (low < 24 || high > LARGEST || high < low || (gso && low != high)) {
