@@ -118,6 +118,31 @@ void text_on_duplicate(struct strbuf *b, const struct sql_columns *s)
 	}
 }
 
+static void add_where(struct strbuf *b, const struct sql_columns *s, const struct purge *p,
+		      const struct sum_row *r)
+{
+	struct sql_cell cell;
+	const char *gap = " WHERE ";
+
+	for (size_t i = 0; i < s->n; i++) {
+		if (!is_key(&s->c[i]))
+			continue;
+		sql_cell_make(&cell, s, &s->c[i], p, r);
+		strbuf_addf(b, "%s`%s`=", gap, s->c[i].name);
+		add_value(b, &s->c[i], &cell);
+		gap = " AND ";
+	}
+}
+
+void text_select_row(struct strbuf *b, const struct sql_columns *s, const char *table,
+		     const struct purge *p, const struct sum_row *r)
+{
+	strbuf_add(b, "SELECT packets, bytes FROM ");
+	link_quote_name(b, table);
+	add_where(b, s, p, r);
+	strbuf_add(b, " LIMIT 2 FOR UPDATE");
+}
+
 void text_update_row(struct strbuf *b, const struct sql_columns *s, const char *table,
 		     const struct purge *p, const struct sum_row *r)
 {
@@ -139,15 +164,7 @@ void text_update_row(struct strbuf *b, const struct sql_columns *s, const char *
 		add_value(b, &s->c[i], &cell);
 		gap = ",";
 	}
-	gap = " WHERE ";
-	for (size_t i = 0; i < s->n; i++) {
-		if (!is_key(&s->c[i]))
-			continue;
-		sql_cell_make(&cell, s, &s->c[i], p, r);
-		strbuf_addf(b, "%s`%s`=", gap, s->c[i].name);
-		add_value(b, &s->c[i], &cell);
-		gap = " AND ";
-	}
+	add_where(b, s, p, r);
 	/* A table without a unique key may hold a row twice: add to one of them. */
 	strbuf_add(b, " LIMIT 1");
 }

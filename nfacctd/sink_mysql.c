@@ -6,7 +6,9 @@
  * primary key makes a purge unrepeatable: when the answer to COMMIT is lost, the
  * same purge is simply played again, and a duplicate key on the ledger's line
  * says that it had arrived.  (While the server still works on the lost
- * transaction, that INSERT waits for its outcome, so there is no gap.)
+ * transaction, that INSERT waits for its outcome, so there is no gap.)  Without
+ * that table a row of the purge is asked (mysql_evidence.h); only when another
+ * writer changed it meanwhile is the purge `ambiguous`, which is logged.
  *
  * Rows go in arrays where the server takes them, else as multi-row text.  Before
  * each batch stands a SAVEPOINT: what the server refuses for its values is
@@ -22,6 +24,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/strbuf.h"
+#include "nfacctd/mysql_evidence.h"
 #include "nfacctd/mysql_link.h"
 #include "nfacctd/salvage.h"
 #include "nfacctd/mysql_table.h"
@@ -32,6 +35,7 @@
 enum {
 	BATCH_ROWS = 4096,
 	TABLES_MAX = 256,	/* looked at and remembered; the least used one goes */
+	WITNESSES = 16,	/* rows tried, should the first have been refused */
 	REPLAYS = 5,		/* of a transaction that lost a deadlock, within one write */
 	REFUSALS_LOGGED = 200,	/* a purge, in full; more are counted in one line */
 	SAY_AGAIN_SECONDS = 60	/* the same trouble */
@@ -59,6 +63,7 @@ struct sink_mysql {
 	struct sink_counts counts, tally;	/* tally: of the attempt that runs, added at COMMIT */
 	uint64_t in_doubt;		/* id of the purge whose COMMIT had no answer; 0: none */
 	struct sink_counts doubt_tally;
+	struct mysql_evidence evidence;	/* for that, where there is no ledger */
 	uint64_t told;			/* id of the purge whose refused rows were logged */
 	unsigned told_now;
 	unsigned trouble;		/* last error that was logged */
@@ -581,6 +586,48 @@ static void refuse_unnamed(struct sink_mysql *s, const struct purge *p)
 
 enum step { AT_START, AT_ROWS, AT_COMMIT, ALREADY_THERE };
 
+/* The first row that can be a witness, looked at before COMMIT. */
+static unsigned take_evidence(struct sink_mysql *s, const struct name_groups *g, const struct purge *p)
+{
+	struct mysql_report rep = { s->who, 0, true, true };
+	struct mysql_table *t;
+
+	s->evidence.have = false;
+	if (s->ledger || g->n == 0)
+		return 0;
+	t = table_get(s, g->group[0].name, &rep);
+	for (size_t i = 0; t && i < g->group[0].n && i < WITNESSES && !s->evidence.have; i++)
+		if (evidence_take(&s->evidence, &s->link, t, p, g->group[0].rows[i]) != 0)
+			return s->link.err;
+	return 0;
+}
+
+/* A purge whose COMMIT had no answer, without a ledger: did it arrive? */
+static unsigned settle_doubt(struct sink_mysql *s, const struct purge *p, enum step *step)
+{
+	struct mysql_report rep = { s->who, 0, true, true };
+	enum evidence_verdict verdict = EVIDENCE_NONE;
+	struct mysql_table *t;
+
+	if (s->evidence.have) {
+		t = table_get(s, s->evidence.table, &rep);
+		if (!t || evidence_judge(&s->evidence, &s->link, t, p, &verdict) != 0)
+			return s->link.err;
+	}
+	if (verdict == EVIDENCE_ARRIVED) {
+		*step = ALREADY_THERE;
+		return 0;
+	}
+	s->in_doubt = 0;
+	if (verdict == EVIDENCE_NOT_ARRIVED)
+		return 0;
+	s->counts.ambiguous++;
+	log_error("%s: the connection broke while purge %" PRIu64 " (%zu rows) was committed, and without a "
+		  "table flow_ledger nobody can tell whether it arrived: it is written again and may count "
+		  "twice; its stamp_updated is %" PRId64, s->who, p->id, p->nrows, p->now);
+	return 0;
+}
+
 /* One transaction.  *step says how far it came. */
 static unsigned play(struct sink_mysql *s, const struct name_groups *g, const struct purge *p,
 		     enum step *step)
@@ -589,6 +636,9 @@ static unsigned play(struct sink_mysql *s, const struct name_groups *g, const st
 	memset(&s->tally, 0, sizeof(s->tally));
 	s->told_now = 0;
 	if (connect_now(s) != 0 || ready_tables(s, g, p) != 0)
+		return s->link.err;
+	if (s->in_doubt == p->id && !s->ledger &&
+	    (settle_doubt(s, p, step) != 0 || *step == ALREADY_THERE))
 		return s->link.err;
 	if (link_runf(&s->link, "START TRANSACTION") != 0)
 		return s->link.err;
@@ -605,7 +655,7 @@ static unsigned play(struct sink_mysql *s, const struct name_groups *g, const st
 	}
 	if (g->unnamed)
 		refuse_unnamed(s, p);
-	if (write_groups(s, g, p) != 0)
+	if (write_groups(s, g, p) != 0 || take_evidence(s, g, p) != 0)
 		return s->link.err;
 	*step = AT_COMMIT;
 	return link_runf(&s->link, "COMMIT");
@@ -634,18 +684,6 @@ static void add_counts(struct sink_mysql *s, const struct purge *p, const struct
 	s->in_doubt = 0;
 }
 
-static void commit_lost(struct sink_mysql *s, const struct purge *p)
-{
-	s->in_doubt = p->id;
-	s->doubt_tally = s->tally;
-	if (s->ledger)
-		return;
-	s->counts.ambiguous++;
-	log_error("%s: the connection broke while purge %" PRIu64 " (%zu rows) was committed, and without a "
-		  "table flow_ledger nobody can tell whether it arrived: it is written again and may count "
-		  "twice; its stamp_updated is %" PRId64, s->who, p->id, p->nrows, p->now);
-}
-
 /* After a failed attempt: true to try again at once. */
 static bool try_again(struct sink_mysql *s, const struct purge *p, unsigned err, enum step step,
 		      unsigned attempt)
@@ -656,8 +694,10 @@ static bool try_again(struct sink_mysql *s, const struct purge *p, unsigned err,
 
 	s->counts.retries++;
 	if (meaning == LINK_LOST) {
-		if (step == AT_COMMIT)
-			commit_lost(s, p);
+		if (step == AT_COMMIT) {
+			s->in_doubt = p->id;
+			s->doubt_tally = s->tally;
+		}
 		if (!idle)	/* else the server ended an idle session, which is nothing to tell */
 			say(s, p, step == AT_COMMIT ? "connection lost at COMMIT" : "no connection");
 		disconnect(s);
@@ -852,6 +892,8 @@ static void salvage_head(struct strbuf *b, struct sink_mysql *s, const struct pu
 	if (s->p->timestamps_utc)
 		strbuf_add(b, "SET SESSION time_zone='+00:00';\n");
 	strbuf_add(b, "START TRANSACTION;\n");
+	if (s->in_doubt == p->id && !s->ledger)
+		strbuf_add(b, "-- ITS COMMIT HAD NO ANSWER: look first whether these rows are in\n");
 	if (!s->ledger)
 		strbuf_add(b, "-- no table flow_ledger was there: replay this file once only\n-- ");
 	ledger_text(b, s, p);
@@ -883,6 +925,11 @@ static int mysql_salvage(void *sink, const struct purge *p)
 	if (!name_groups_make(&g, s->table, SQL_TABLE_NAME_MAX + 1, true, s->p, s->l,
 			      p->slot ? p->slot : p->deadline, p->rows, p->nrows))
 		return -1;
+	if (s->in_doubt == p->id && !s->ledger) {
+		s->counts.ambiguous++;
+		log_error("%s: the connection broke while purge %" PRIu64 " was committed: look whether it is in "
+			  "before it is replayed", s->who, p->id);
+	}
 	err = salvage_open(&file, s->p, s->run_id, p->id, "sql");
 	if (err == 0) {
 		err = salvage_rows(file.f, s, &g, p);
