@@ -183,9 +183,9 @@ static inline uint8_t *row_at(const struct aggregate *a, uint32_t row)
 	return a->chunk[row / CHUNK_ROWS] + row % CHUNK_ROWS * a->row_size;
 }
 
-static inline uint32_t tag_of(const struct aggregate *a, const uint8_t *key)
+static inline uint32_t tag_of(const struct aggregate *a, const uint8_t *key, size_t key_size)
 {
-	return (uint32_t)(XXH3_64bits_withSeed(key, a->shape.key_size, a->seed) >> 32);
+	return (uint32_t)(XXH3_64bits_withSeed(key, key_size, a->seed) >> 32);
 }
 
 static inline struct segment **segment_of(const struct aggregate *a, uint32_t tag)
@@ -351,39 +351,71 @@ static inline uint8_t *row_candidate(const struct aggregate *a, uint32_t tag)
 	return NULL;
 }
 
-static void add_ahead(struct aggregate *a, const uint8_t *keys, const struct sums *items, size_t n)
+/*
+ * The hot path, for one key size: tags and slots, then rows, then sums.  Inlined
+ * with a constant it loses its loops over the key.
+ */
+static inline __attribute__((always_inline)) void add_ahead(struct aggregate *a, const uint8_t *keys,
+							    const struct sums *items, size_t n, size_t key_size)
 {
-	const size_t key_size = a->shape.key_size;
+	const size_t key_at = a->key_at, last = a->row_size - 1;
 	uint32_t tag[AHEAD];
 	uint8_t *row[AHEAD];
+	uint64_t octets = 0, packets = 0;
 
 	for (size_t i = 0; i < n; i++) {
-		a->counts.octets += items[i].octets;
-		a->counts.packets += items[i].packets;
-		tag[i] = tag_of(a, keys + i * key_size);
+		octets += items[i].octets;
+		packets += items[i].packets;
+		tag[i] = tag_of(a, keys + i * key_size, key_size);
 		__builtin_prefetch(&(*segment_of(a, tag[i]))->slot[tag[i] & (SLOTS - 1)], 1);
 	}
+	a->counts.octets += octets;
+	a->counts.packets += packets;
 	for (size_t i = 0; i < n; i++) {
 		row[i] = row_candidate(a, tag[i]);
 		if (row[i]) {
 			__builtin_prefetch(row[i], 1);
-			__builtin_prefetch(row[i] + a->row_size - 1);
+			__builtin_prefetch(row[i] + last);
 		}
 	}
 	for (size_t i = 0; i < n; i++) {
 		const uint8_t *key = keys + i * key_size;
 
-		if (row[i] && key_equal(row[i] + a->key_at, key, key_size))
+		if (row[i] && key_equal(row[i] + key_at, key, key_size))
 			row_add(a, row[i], &items[i]);
 		else
 			add_one(a, key, tag[i], &items[i]);
 	}
 }
 
+#define ADD(name, size) \
+	static void name(struct aggregate *a, const uint8_t *keys, const struct sums *items, size_t n) \
+	{ \
+		add_ahead(a, keys, items, n, size); \
+	}
+
+ADD(add_8, 8)
+ADD(add_16, 16)
+ADD(add_24, 24)
+ADD(add_32, 32)
+ADD(add_40, 40)
+ADD(add_48, 48)
+ADD(add_56, 56)
+ADD(add_64, 64)
+ADD(add_any, a->shape.key_size)
+
+/* By key size in words. */
+static void (*const adders[])(struct aggregate *, const uint8_t *, const struct sums *, size_t) = {
+	add_any, add_8, add_16, add_24, add_32, add_40, add_48, add_56, add_64,
+};
+
 void aggregate_add(struct aggregate *a, const uint8_t *keys, const struct sums *items, size_t n)
 {
+	const size_t words = a->shape.key_size / 8;
+	const size_t which = words < sizeof(adders) / sizeof(adders[0]) ? words : 0;
+
 	for (size_t i = 0; i < n; i += AHEAD)
-		add_ahead(a, keys + i * a->shape.key_size, items + i, n - i < AHEAD ? n - i : AHEAD);
+		adders[which](a, keys + i * a->shape.key_size, items + i, n - i < AHEAD ? n - i : AHEAD);
 }
 
 /* ---- reading --------------------------------------------------------------------- */

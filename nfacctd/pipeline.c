@@ -527,10 +527,10 @@ struct pipeline *pipeline_new(const struct settings *s, const struct plugin_sett
 	p->no_mask_if_zero = ps->networks_no_mask_if_zero;
 	p->networks_mask = ps->networks_mask;
 	p->dscp = ps->tos_encode_as_dscp;
-	p->drop_others = ps->networks_drop_others;
 	p->renormalize = s->renormalize;
 	p->pro_rating = s->pro_rating && !s->time_new && p->bins.kind != BIN_NONE;
 	decide_filter(p, ps);
+	p->drop_others = p->filter_hosts && ps->networks_drop_others;
 	compile_ops(p, ps);
 	return p;
 }
@@ -576,14 +576,19 @@ struct lane {
 	struct aggregate *table;
 	struct lane_counts counts;
 	struct bin_span last, cache[BIN_CACHE];
-	/* One chunk at work. */
+	/* The chunk at work; of the chunk's own arrays, unless a filter has thinned them out. */
+	const struct flow_origin *origin;
 	size_t n;
-	const struct flow_record *rec[DECODER_CHUNK];
-	uint8_t item[DECODER_CHUNK];		/* its number in the chunk */
-	uint8_t from[SIDES * DECODER_CHUNK];	/* by entry: side * n + record */
+	const struct flow_record *const *rec;
+	const struct sums *sums;
+	const int64_t *second;
+	const bool *by_flow;
+	int64_t bin[DECODER_CHUNK];
 	const struct network *hit[SIDES][DECODER_CHUNK];
-	struct sums sums[SIDES * DECODER_CHUNK];
-	uint8_t keys[SIDES * DECODER_CHUNK * (KEY_BYTES_MAX + 8)];
+	struct chunk kept;			/* what the filter lets through */
+	struct sums shares[DECODER_CHUNK];	/* a side's sums, where they are changed */
+	uint8_t of[DECODER_CHUNK];		/* by entry of a side: its record */
+	uint8_t keys[DECODER_CHUNK * (KEY_BYTES_MAX + 8)];
 };
 
 struct lane *lane_new(const struct pipeline *p, const struct plugin_maps *maps)
@@ -644,17 +649,35 @@ static struct bin_span bin_of(struct lane *l, int64_t t)
 	return l->last = *b;
 }
 
-static void choose_records(struct lane *l, const struct chunk *c)
+static void thin_out(struct lane *l, const struct chunk *c)
+{
+	struct chunk *k = &l->kept;
+
+	k->n = 0;
+	for (size_t i = 0; i < c->n; i++) {
+		if (!filter_match(l->p->filter, c->rec[i]))
+			continue;
+		k->rec[k->n] = c->rec[i];
+		k->second[k->n] = c->second[i];
+		k->by_flow[k->n] = c->by_flow[i];
+		k->sums[k->n++] = c->sums[i];
+	}
+	l->counts.filtered += c->n - k->n;
+}
+
+static void take_chunk(struct lane *l, const struct chunk *c)
 {
 	l->counts.records += c->n;
-	l->n = 0;
-	for (size_t i = 0; i < c->n; i++) {
-		if (l->p->filter && !filter_match(l->p->filter, c->rec[i]))
-			continue;
-		l->rec[l->n] = c->rec[i];
-		l->item[l->n++] = (uint8_t)i;
+	l->origin = c->origin;
+	if (l->p->filter) {
+		thin_out(l, c);
+		c = &l->kept;
 	}
-	l->counts.filtered += c->n - l->n;
+	l->n = c->n;
+	l->rec = c->rec;
+	l->sums = c->sums;
+	l->second = c->second;
+	l->by_flow = c->by_flow;
 }
 
 static void look_up(struct lane *l)
@@ -664,47 +687,45 @@ static void look_up(struct lane *l)
 			l->hit[side][i] = networks_find(l->maps->networks, end_of(l->rec[i], side));
 }
 
-static void fill_keys(struct lane *l, const struct chunk *c)
+static void fill_keys(struct lane *l, size_t side)
 {
 	const size_t stride = l->p->shape.key_size;
-	struct pass pass = {
-		.p = l->p, .maps = l->maps, .origin = c->origin, .rec = l->rec, .n = l->n, .stride = stride,
-		.hit = (const struct network *const (*)[DECODER_CHUNK])l->hit,
+	const struct pass pass = {
+		.p = l->p, .maps = l->maps, .origin = l->origin, .rec = l->rec, .n = l->n, .stride = stride,
+		.keys = l->keys, .hit = (const struct network *const (*)[DECODER_CHUNK])l->hit,
 	};
 
-	for (size_t side = 0; side < l->p->sides; side++) {
-		pass.keys = l->keys + side * l->n * stride;
-		for (size_t i = 0; i < l->n; i++) {
-			int64_t bin = l->p->bins.kind == BIN_NONE ? 0 : bin_of(l, c->second[l->item[i]]).start;
-
-			memcpy(pass.keys + i * stride, &bin, sizeof(bin));
-			l->sums[side * l->n + i] = c->sums[l->item[i]];
-			l->from[side * l->n + i] = (uint8_t)(side * l->n + i);
-		}
-		for (size_t k = 0; k < l->p->nops; k++)
-			l->p->op[side][k].fill(&l->p->op[side][k], &pass);
-	}
+	/* Without history the eight bytes in front were zero from the start and stay so. */
+	if (l->p->bins.kind != BIN_NONE)
+		for (size_t i = 0; i < l->n; i++)
+			memcpy(l->keys + i * stride, &l->bin[i], sizeof(l->bin[i]));
+	for (size_t k = 0; k < l->p->nops; k++)
+		l->p->op[side][k].fill(&l->p->op[side][k], &pass);
 }
 
-/* networks_drop_others: take out the entries of which no end is ours. */
-static size_t drop_others(struct lane *l, size_t entries)
+/* True when a host or net of record i that the key of this side holds lies inside networks_file. */
+static bool is_ours(const struct lane *l, size_t side, size_t i)
+{
+	for (size_t k = 0; k < l->p->nops; k++) {
+		const struct op *op = &l->p->op[side][k];
+
+		if ((op->fill == op_host_filtered || op->fill == op_net) && l->hit[op->side][i])
+			return true;
+	}
+	return false;
+}
+
+/* networks_drop_others: take out the entries of which no end is ours; how many are left. */
+static size_t drop_others(struct lane *l, size_t side)
 {
 	const size_t stride = l->p->shape.key_size;
 	size_t kept = 0;
 
-	for (size_t i = 0; i < entries; i++) {
-		bool ours = false;
-
-		for (size_t k = 0; k < l->p->nops; k++) {
-			const struct op *op = &l->p->op[i / l->n][k];
-
-			if (op->fill == op_host_filtered || op->fill == op_net)
-				ours = ours || l->hit[op->side][i % l->n];
-		}
-		if (ours) {
+	for (size_t i = 0; i < l->n; i++) {
+		if (is_ours(l, side, i)) {
 			memmove(l->keys + kept * stride, l->keys + i * stride, stride);
-			l->from[kept] = l->from[i];
-			l->sums[kept++] = l->sums[i];
+			l->of[kept] = (uint8_t)i;
+			l->shares[kept++] = l->sums[i];
 			continue;
 		}
 		l->counts.others++;
@@ -773,7 +794,7 @@ static void spread(struct lane *l, const struct flow_record *r, size_t e)
 	int64_t bin[SPREAD_MAX];
 	uint64_t weight[SPREAD_MAX], octets[SPREAD_MAX], packets[SPREAD_MAX];
 	uint8_t key[KEY_BYTES_MAX + 8];
-	struct sums part = l->sums[e];
+	struct sums part = l->shares[e];
 	size_t n = overlaps(l, r->first_us, r->last_us, bin, weight);
 
 	if (n == 0)
@@ -784,8 +805,8 @@ static void spread(struct lane *l, const struct flow_record *r, size_t e)
 	share_out(part.octets, weight, r->last_us - r->first_us, octets, n);
 	share_out(part.packets, weight, r->last_us - r->first_us, packets, n);
 	memcpy(key, l->keys + e * stride, stride);
-	l->sums[e].octets = octets[0];
-	l->sums[e].packets = packets[0];
+	l->shares[e].octets = octets[0];
+	l->shares[e].packets = packets[0];
 	part.flows = 0;		/* one flow, counted where it began */
 	for (size_t i = 1; i < n; i++) {
 		memcpy(key, &bin[i], sizeof(bin[i]));
@@ -796,36 +817,56 @@ static void spread(struct lane *l, const struct flow_record *r, size_t e)
 	}
 }
 
-static void spread_all(struct lane *l, const struct chunk *c, size_t entries)
+static void spread_all(struct lane *l, size_t entries)
 {
 	for (size_t e = 0; e < entries; e++) {
-		const size_t i = l->from[e] % l->n;
+		const size_t i = l->of[e];
 		const struct flow_record *r = l->rec[i];
 
-		if (c->by_flow[l->item[i]] && flow_has(r, FLOW_first_us) && flow_has(r, FLOW_last_us) &&
-		    r->last_us > r->first_us)
+		if (l->by_flow[i] && flow_has(r, FLOW_first_us) && flow_has(r, FLOW_last_us) && r->last_us > r->first_us)
 			spread(l, r, e);
 	}
 }
 
+/* One side's entries into the table. */
+static void book(struct lane *l, size_t side)
+{
+	size_t entries = l->n;
+
+	fill_keys(l, side);
+	if (!l->p->drop_others && !l->p->pro_rating) {
+		aggregate_add(l->table, l->keys, l->sums, entries);
+		return;
+	}
+	for (size_t i = 0; i < l->n; i++) {
+		l->of[i] = (uint8_t)i;
+		l->shares[i] = l->sums[i];
+	}
+	if (l->p->drop_others)
+		entries = drop_others(l, side);
+	if (l->p->pro_rating)
+		spread_all(l, entries);
+	aggregate_add(l->table, l->keys, l->shares, entries);
+}
+
 void lane_run(struct lane *l, const struct chunk *c)
 {
-	size_t entries;
+	uint64_t octets = 0, packets = 0;
 
-	choose_records(l, c);
+	take_chunk(l, c);
 	if (!l->n)
 		return;
 	look_up(l);
-	fill_keys(l, c);
-	entries = l->p->sides * l->n;
-	for (size_t i = 0; i < entries; i++) {
-		l->counts.octets += l->sums[i].octets;
-		l->counts.packets += l->sums[i].packets;
+	for (size_t i = 0; i < l->n; i++) {
+		octets += l->sums[i].octets;
+		packets += l->sums[i].packets;
 	}
-	l->counts.entries += entries;
-	if (l->p->drop_others && l->p->filter_hosts)
-		entries = drop_others(l, entries);
-	if (l->p->pro_rating)
-		spread_all(l, c, entries);
-	aggregate_add(l->table, l->keys, l->sums, entries);
+	if (l->p->bins.kind != BIN_NONE)
+		for (size_t i = 0; i < l->n; i++)
+			l->bin[i] = bin_of(l, l->second[i]).start;
+	l->counts.octets += octets * l->p->sides;
+	l->counts.packets += packets * l->p->sides;
+	l->counts.entries += l->n * l->p->sides;
+	for (size_t side = 0; side < l->p->sides; side++)
+		book(l, side);
 }
