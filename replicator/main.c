@@ -80,13 +80,23 @@ static int check_sender(const struct receivers *rs)
 	return -1;
 }
 
+/*
+ * Exporters often send from the port that they send to, and a socket that
+ * keeps their source then needs our port.  Said after bind(), so that a second
+ * program on the port is an error all the same.
+ */
+static void share_port(const struct replicator *p)
+{
+	if (receivers_spoof(&p->receivers))
+		setsockopt(p->listen_fd, SOL_SOCKET, SO_REUSEADDR, &(int){ 1 }, sizeof(int));
+}
+
 static int open_listen(struct replicator *p)
 {
 	const struct settings *s = &p->settings;
 	const struct listen_options o = {
 		.recv_buffer = s->receive_buffer ? (int)s->receive_buffer : RECEIVE_BUFFER,
 		.gro = true, .overflow = true, .v6_only = s->family == 6 };
-	const int one = 1;
 	char text[ENDPOINT_TEXT];
 	int have;
 
@@ -96,13 +106,7 @@ static int open_listen(struct replicator *p)
 		log_error_errno("listen on %s", text);
 		return -1;
 	}
-	/*
-	 * Exporters often send from the port that they send to, and a socket that
-	 * keeps their source then needs our port.  After bind(), so that a second
-	 * program on the port is an error all the same.
-	 */
-	if (receivers_spoof(&p->receivers))
-		setsockopt(p->listen_fd, SOL_SOCKET, SO_REUSEADDR, &one, sizeof(one));
+	share_port(p);
 	have = socket_recv_buffer(p->listen_fd);
 	if (s->receive_buffer && (uint64_t)have < s->receive_buffer)
 		log_warn("receive buffer: the kernel gave %d of %" PRIu64 " bytes; "
@@ -218,6 +222,7 @@ static void reload(struct replicator *p)
 		return;
 	}
 	receivers_adopt(&p->receivers, &fresh, &p->outlet);
+	share_port(p);
 	p->reloads++;
 	log_info("reload: %zu receivers in %zu pools", receivers_count(&p->receivers), p->receivers.npools);
 }

@@ -1,0 +1,117 @@
+#!/bin/bash
+# replicator_life.sh - start, start-up errors, signals, reload and end of
+# replicator as its user sees them: the one line and the exit status.
+
+# Functions are called by name.
+# shellcheck disable=SC2317
+HERE=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
+# shellcheck source=tests/e2e/lib.sh
+. "$HERE/lib.sh"
+e2e_begin replicator_life
+
+IN=$(free_udp_port) ONE=$(free_udp_port) TWO=$(free_udp_port)
+STATS=$TMP/stats.tsv
+UNPRIVILEGED=()
+
+# Status and last line of a start that fails, or ends by itself.
+ends() { # NAME STATUS REGEX ARGUMENT...
+	local name=$1 want=$2 regex=$3 status
+	shift 3
+	timeout 10 "${UNPRIVILEGED[@]}" "$REPLICATOR" "$@" >"$TMP/out" 2>&1
+	status=$?
+	check_equal "$name: status" "$want" "$status"
+	check "$name: message" grep -Eq "$regex" "$TMP/out" || sed 's/^/     /' "$TMP/out"
+}
+
+datagram() { # TEXT
+	printf '%s' "$1" >"/dev/udp/127.0.0.1/$IN"
+}
+
+received() { # NUMBER
+	[ "$(stat_value "$STATS" received_datagrams)" = "$1" ] 2>/dev/null
+}
+
+sent_to() { # PORT
+	stat_value "$STATS" "receiver_sent{receiver=\"127.0.0.1:$1\",pool=\"0.0.0.0\"}"
+}
+
+reloaded() { # NUMBER
+	[ "$(stat_value "$STATS" reloads)" = "$1" ] 2>/dev/null
+}
+
+# ---- errors at the start ---------------------------------------------------------
+
+printf '10.0.0.0/8 127.0.0.1\n' >"$TMP/bad"
+ends "no receivers" 2 'no receivers: expected HOST'
+ends "bad word" 2 'command line: receiver: "127.0.0.1/0": expected a port' 127.0.0.1/0
+ends "bad file" 2 'bad:1: entry: "10.0.0.0/8 127.0.0.1": expected SRC' -c "$TMP/bad"
+ends "missing file" 2 'none: No such file or directory' -c "$TMP/none"
+ends "name that nobody has" 2 'receiver: "nobody.invalid/1": ' nobody.invalid/1
+ends "itself" 2 "is this program's own socket" -p "$IN" "127.0.0.1/$IN"
+ends "help" 0 '^usage: replicator' --help
+ends "version" 0 '^replicator [0-9]' --version
+ends "check" 0 '^2 receivers in 1 pools, 0 warnings' --check "127.0.0.1/$ONE+2"
+ends "idle" 5 'nothing came in 50 ms' -p "$IN" -t 50 "127.0.0.1/$ONE"
+ends "foreign address" 1 'listen on 192\.0\.2\.1:2000: Cannot assign' -s 192.0.2.1 127.0.0.1/9
+[ "$(id -u)" -ne 0 ] || UNPRIVILEGED=(setpriv --reuid=65534 --regid=65534 --clear-groups)
+if "${UNPRIVILEGED[@]}" "$REPLICATOR" --version >/dev/null 2>&1; then
+	ends "source kept without the right" 1 'needs CAP_NET_RAW' -S -p "$IN" "127.0.0.1/$ONE"
+else
+	echo "     source kept without the right: not tried, nobody may not read $BUILD"
+fi
+UNPRIVILEGED=()
+
+# ---- a life ------------------------------------------------------------------------
+
+echo "0.0.0.0: 127.0.0.1/$ONE" >"$TMP/receivers"
+must start_daemon replicator "$IN" "$REPLICATOR" -p "$IN" --stats "$STATS" -m "$TMP/pid" -c "$TMP/receivers"
+check_equal "pid file" "${PID[replicator]}" "$(cat "$TMP/pid")"
+ends "port in use" 1 "listen on \*:$IN: Address already in use" -p "$IN" "127.0.0.1/$ONE"
+ends "pid file in use" 1 'pid: another process holds it' -p "$(free_udp_port)" -m "$TMP/pid" "127.0.0.1/$ONE"
+for i in 1 2 3; do datagram "$i"; done
+check "three datagrams" wait_for 5 received 3
+check_equal "three sent" 3 "$(sent_to "$ONE")"
+
+cp "$TMP/bad" "$TMP/receivers"
+kill -HUP "${PID[replicator]}"
+check "a bad file is refused" wait_for 5 grep -q 'the receivers stay as they were' "$TMP/replicator.log"
+datagram 4
+check "and changes nothing" wait_for 5 received 4
+check_equal "four sent" 4 "$(sent_to "$ONE")"
+
+echo "0.0.0.0: 127.0.0.1/$TWO 127.0.0.1/$ONE/2" >"$TMP/receivers"
+kill -HUP "${PID[replicator]}"
+check "a good file is taken" wait_for 5 reloaded 1
+datagram 5
+datagram 6
+check "six datagrams" wait_for 5 received 6
+check_equal "the new one has two" 2 "$(sent_to "$TWO")"
+check_equal "the old one goes on, every second" 5 "$(sent_to "$ONE")"
+
+kill -USR1 "${PID[replicator]}"
+check "counters in the log" wait_for 5 grep -q "receiver 127.0.0.1:$TWO (0.0.0.0): received 2, sent 2" "$TMP/replicator.log"
+datagram 7
+start=$(date +%s%N)
+kill -TERM "${PID[replicator]}"
+check "ends" wait_gone "${PID[replicator]}" 5
+end=$(date +%s%N)
+check "within a second" test $(((end - start) / 1000000)) -lt 1000
+wait "${PID[replicator]}"
+check_equal "with status 0" 0 $?
+unset 'PID[replicator]'
+check_equal "the last datagram was not forgotten" 7 "$(stat_value "$STATS" received_datagrams)"
+check "pid file is gone" test ! -e "$TMP/pid"
+
+# ---- in the background ---------------------------------------------------------------
+
+"$REPLICATOR" -f -p "$IN" -m "$TMP/pid" --stats "$STATS" "127.0.0.1/$ONE" 2>"$TMP/background.log"
+check_equal "background: status" 0 $?
+PID[background]=$(cat "$TMP/pid")
+check "background: lives" kill -0 "${PID[background]}"
+"$REPLICATOR" -f -p "$IN" "127.0.0.1/$ONE" 2>"$TMP/background.log"
+check_equal "background: the port is in use" 1 $?
+kill -INT "${PID[background]}"
+check "background: ends" wait_gone "${PID[background]}" 5
+unset 'PID[background]'
+
+e2e_end
