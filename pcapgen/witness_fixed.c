@@ -74,9 +74,10 @@ void witness_read_fixed(struct witness_reading *r)
 }
 
 /*
- * Offsets of each member in a record, -1 where the method has none.  The mask
- * order of 5, 13 and 14 is the source's first, as tshark reads it; method 9 has
- * its interfaces before the type of service, as flow-tools writes it.
+ * Offsets of each member in a record, -1 where the method has none.  The world
+ * does not agree on the order of masks in 5, 13 and 14, nor on where method 9
+ * has its type of service: as flow-tools writes them, and as the collector
+ * takes them by default, the destination's mask is first and the ToS is last.
  */
 static const struct v8_method {
 	uint8_t size;
@@ -88,7 +89,7 @@ static const struct v8_method {
 	[2]  = {  28,   0, 4,  8, 12, 16, -1, -1, -1, -1, -1, -1, -1, -1, 24, 26, 20, -1 },
 	[3]  = {  32,   0, 4,  8, 12, 16, 20, -1, 24, -1, 26, -1, 28, -1, -1, -1, -1, -1 },
 	[4]  = {  32,   0, 4,  8, 12, 16, -1, 20, -1, 24, -1, 26, -1, 28, -1, -1, -1, -1 },
-	[5]  = {  40,   0, 4,  8, 12, 16, 20, 24, 28, 29, 32, 34, 36, 38, -1, -1, -1, -1 },
+	[5]  = {  40,   0, 4,  8, 12, 16, 20, 24, 29, 28, 32, 34, 36, 38, -1, -1, -1, -1 },
 	[6]  = {  32,  -1, 4,  8, 12, 16, -1,  0, -1, -1, -1, -1, -1, 20, -1, -1, -1, 22 },
 	[7]  = {  40,  -1, 8, 12, 16, 20,  4,  0, -1, -1, -1, -1, 26, 24, -1, -1, -1, 28 },
 	[8]  = {  44,  -1, 12, 16, 20, 24, 4,  0, -1, -1, -1, -1, 30, 28, 10,  8, 33, 32 },
@@ -96,8 +97,8 @@ static const struct v8_method {
 	[10] = {  32,   0, 4,  8, 12, 16, -1, -1, -1, -1, -1, -1, 28, 30, 24, 26, 20, 21 },
 	[11] = {  32,   0, 4,  8, 12, 16, 20, -1, 24, -1, 26, -1, 28, -1, -1, -1, -1, 25 },
 	[12] = {  32,   0, 4,  8, 12, 16, -1, 20, -1, 24, -1, 26, -1, 28, -1, -1, -1, 25 },
-	[13] = {  40,   0, 4,  8, 12, 16, 20, 24, 28, 29, 32, 34, 36, 38, -1, -1, -1, 30 },
-	[14] = {  40,   0, 4,  8, 12, 16, 20, 24, 28, 29, -1, -1, 36, 38, 32, 34, 31, 30 },
+	[13] = {  40,   0, 4,  8, 12, 16, 20, 24, 29, 28, 32, 34, 36, 38, -1, -1, -1, 30 },
+	[14] = {  40,   0, 4,  8, 12, 16, 20, 24, 29, 28, -1, -1, 36, 38, 32, 34, 31, 30 },
 };
 
 static void number(struct flow_record *f, enum flow_field field, const uint8_t *p, int offset, size_t n)

@@ -165,13 +165,18 @@ static void read_templates(struct message *m, struct bytes set, bool options)
 
 /* ---- values of a record ---------------------------------------------------- */
 
-/* The bytes of an element; of several the last.  An empty one is none. */
-static struct bytes find(const struct values *v, uint32_t pen, uint16_t id)
+/* The bytes of an element, `octets` of them or it is none; of several the last. */
+static struct bytes find_least(const struct values *v, uint32_t pen, uint16_t id, size_t octets)
 {
 	for (size_t i = v->n; i-- > 0;)
-		if (v->v[i].pen == pen && v->v[i].id == id && v->v[i].at.n)
+		if (v->v[i].pen == pen && v->v[i].id == id && v->v[i].at.n >= octets)
 			return v->v[i].at;
 	return (struct bytes){ NULL, 0 };
+}
+
+static struct bytes find(const struct values *v, uint32_t pen, uint16_t id)
+{
+	return find_least(v, pen, id, 1);
 }
 
 static bool number(const struct values *v, uint32_t pen, uint16_t id, uint64_t *to)
@@ -194,20 +199,20 @@ static uint16_t first_of(const struct values *v, uint32_t pen, const uint16_t *i
 
 static bool address4(const struct values *v, uint32_t pen, uint16_t id, struct addr *a)
 {
-	struct bytes b = find(v, pen, id);
+	struct bytes b = find_least(v, pen, id, 4);
 
-	if (b.n >= 4)
+	if (b.n)
 		*a = addr_from4(b.p);
-	return b.n >= 4;
+	return b.n > 0;
 }
 
 static bool address6(const struct values *v, uint32_t pen, uint16_t id, struct addr *a)
 {
-	struct bytes b = find(v, pen, id);
+	struct bytes b = find_least(v, pen, id, 16);
 
-	if (b.n >= 16)
+	if (b.n)
 		*a = addr_from16(b.p);
-	return b.n >= 16;
+	return b.n > 0;
 }
 
 /* Of an IPv4 and an IPv6 element for one member: IE 60 decides, else IPv6 when only it is set. */
@@ -294,8 +299,9 @@ static struct ratio said_ratio(const struct values *v)
 {
 	uint64_t a = 0, b = 0;
 
-	if ((number(v, 0, 34, &a) && a) || (number(v, 0, 50, &a) && a))
-		return ratio(a, 1);
+	/* unsigned32, whatever length a template gives them */
+	if ((number(v, 0, 34, &a) && (uint32_t)a) || (number(v, 0, 50, &a) && (uint32_t)a))
+		return ratio((uint32_t)a, 1);
 	/* 305 packets are taken, then 306 are not; alone, 305 says only how many are taken in a row. */
 	if (number(v, 0, 305, &a) && a && number(v, 0, 306, &b))
 		return ratio(a + b, a);
@@ -473,13 +479,13 @@ static void set_times(const struct message *m, struct flow_record *f, const stru
 /* Where a plain number lands, and which elements can tell it, the first that is there. */
 static const struct {
 	uint8_t field;
-	uint16_t ids[6];
+	uint16_t ids[4];
 } numbers[] = {
 	{ FLOW_proto, { 4 } },
 	{ FLOW_tos, { 5 } },
 	{ FLOW_tcp_flags, { 6 } },
 	{ FLOW_src_port, { 7, 180, 182 } },
-	{ FLOW_dst_port, { 11, 181, 183, 32, 139 } },
+	{ FLOW_dst_port, { 11, 181, 183 } },
 	{ FLOW_in_if, { 10, 252 } },
 	{ FLOW_out_if, { 14, 253 } },
 	{ FLOW_src_as, { 16 } },

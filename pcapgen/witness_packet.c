@@ -50,7 +50,7 @@ static void ipv4(struct flow_record *f, struct bytes b)
 	f->src = addr_from4(b.p + 12);
 	f->dst = addr_from4(b.p + 16);
 	f->present |= FLOW_BIT(src) | FLOW_BIT(dst);
-	if (header >= 20 && !later && skip(&b, header))
+	if (!later && skip(&b, header))
 		transport(f, b);
 }
 
@@ -82,7 +82,7 @@ static void ipv6(struct flow_record *f, struct bytes b)
 
 void witness_packet_ip(struct flow_record *f, struct bytes b)
 {
-	if (b.n >= 20 && b.p[0] >> 4 == 4)
+	if (b.n >= 20 && b.p[0] >> 4 == 4 && (b.p[0] & 15) >= 5)
 		ipv4(f, b);
 	else if (b.n >= 40 && b.p[0] >> 4 == 6)
 		ipv6(f, b);

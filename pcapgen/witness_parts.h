@@ -75,10 +75,15 @@ void witness_read_sflow(struct witness_reading *r);
 void witness_packet_ethernet(struct flow_record *f, struct bytes header);
 void witness_packet_ip(struct flow_record *f, struct bytes header);
 
-/* A 32-bit uptime in ms against the header's, which was read at `export_us`: the difference is signed. */
+/*
+ * A 32-bit uptime in ms against the header's, which was read at `export_us`:
+ * the difference is signed.  Nothing was before 1970.
+ */
 static inline uint64_t witness_uptime(uint64_t export_us, uint32_t header_ms, uint32_t ms)
 {
-	return export_us - (uint64_t)((int64_t)(int32_t)(header_ms - ms) * 1000);
+	int64_t us = (int64_t)export_us - (int64_t)(int32_t)(header_ms - ms) * 1000;
+
+	return us < 0 ? 0 : (uint64_t)us;
 }
 
 #endif /* WITNESS_PARTS_H */

@@ -187,7 +187,8 @@ static void extended_gateway(struct sample *s, struct xdr *x, uint32_t version)
 static void finish(struct witness_reading *r, struct sample *s, uint32_t rate)
 {
 	flow_set(&s->f, FLOW_packets, 1);
-	flow_set(&s->f, FLOW_octets, s->ip ? s->ip_length : s->frame_length);
+	if (s->ip || s->raw)
+		flow_set(&s->f, FLOW_octets, s->ip ? s->ip_length : s->frame_length);
 	if (rate) {
 		flow_set(&s->f, FLOW_sampling_num, rate);
 		flow_set(&s->f, FLOW_sampling_den, 1);
@@ -218,7 +219,9 @@ static void flow_record5(struct sample *s, uint32_t format, struct xdr body)
 	case 1:
 		protocol = word(&body);
 		length = word(&body);
-		word(&body);	/* stripped: not part of what is billed */
+		word(&body);	/* stripped: part of the frame, and of its length */
+		if (body.cut)
+			break;
 		header = word(&body);
 		raw_header(s, protocol, length, opaque(&body, header));
 		break;
@@ -271,8 +274,11 @@ static void flow_sample5(struct witness_reading *r, struct xdr x, bool expanded)
 	flow_set(&s.f, FLOW_out_if, out);
 	for (uint32_t i = 0; i < records && x.n >= 8; i++) {
 		uint32_t format = word(&x), length = word(&x);
-		struct bytes body = opaque(&x, length < least(format) ? least(format) : length);
+		bool lie = length < least(format);
+		struct bytes body = opaque(&x, lie ? least(format) : length);
 
+		if (lie && x.cut)
+			break;
 		flow_record5(&s, format, (struct xdr){ body.p, body.n, false });
 	}
 	finish(r, &s, rate);
@@ -315,11 +321,33 @@ static bool extension(struct sample *s, struct xdr *x, uint32_t version)
 	return false;
 }
 
+static bool packet_data(struct sample *s, struct xdr *x, uint32_t tag)
+{
+	uint32_t protocol, length;
+
+	switch (tag) {
+	case 1:
+		protocol = word(x);
+		length = word(x);
+		if (!x->cut)
+			raw_header(s, protocol, length, opaque(x, word(x)));
+		return true;
+	case 2:
+		sampled_ip(s, x, false);
+		return true;
+	case 3:
+		sampled_ip(s, x, true);
+		return true;
+	}
+	return false;
+}
+
+/* One sample; it counts as soon as its fixed part is whole.  False: nothing behind it can be found. */
 static bool flow_sample_old(struct witness_reading *r, struct xdr *x, uint32_t version)
 {
 	struct sample s = { .f = flow_record_empty };
-	uint32_t rate, protocol, length, extensions;
-	bool known = true;
+	uint32_t rate, tag, extensions;
+	bool known;
 
 	word(x);		/* sequence */
 	word(x);		/* source */
@@ -328,28 +356,15 @@ static bool flow_sample_old(struct witness_reading *r, struct xdr *x, uint32_t v
 	word(x);		/* drops */
 	flow_set(&s.f, FLOW_in_if, compact_if(word(x)));
 	flow_set(&s.f, FLOW_out_if, compact_if(word(x)));
-	switch (word(x)) {
-	case 1:
-		protocol = word(x);
-		length = word(x);
-		raw_header(&s, protocol, length, opaque(x, word(x)));
-		break;
-	case 2:
-		sampled_ip(&s, x, false);
-		break;
-	case 3:
-		sampled_ip(&s, x, true);
-		break;
-	default:
-		return false;
-	}
-	extensions = word(x);
-	for (uint32_t i = 0; i < extensions && known && !x->cut; i++)
-		known = extension(&s, x, version);
+	tag = word(x);
 	if (x->cut)
 		return false;
+	known = packet_data(&s, x, tag);
+	extensions = known ? word(x) : 0;
+	for (uint32_t i = 0; i < extensions && known && !x->cut; i++)
+		known = extension(&s, x, version);
 	finish(r, &s, rate);
-	return known;
+	return known && !x->cut;
 }
 
 /* Words of the counters by their tag: generic, Ethernet, token ring, FDDI, 100BaseVG, WAN, VLAN (RFC 3176). */

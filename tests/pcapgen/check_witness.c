@@ -14,6 +14,7 @@
 #include <unistd.h>
 #include "base/strbuf.h"
 #include "net/capture.h"
+#include "wire/decoder.h"
 #include "pcapgen/witness.h"
 
 Suite *suite_witness(void);
@@ -348,6 +349,196 @@ START_TEST(corpus_capture)
 }
 END_TEST
 
+/* ---- the two decoders against each other ------------------------------------------- */
+
+/* Members that a truth file holds; the sampling interval is compared as a ratio. */
+#define TOLD (FLOW_BIT(src) | FLOW_BIT(dst) | FLOW_BIT(octets) | FLOW_BIT(packets) | FLOW_BIT(in_if) | \
+	FLOW_BIT(out_if) | FLOW_BIT(src_port) | FLOW_BIT(dst_port) | FLOW_BIT(proto) | FLOW_BIT(tos) | \
+	FLOW_BIT(tcp_flags) | FLOW_BIT(src_mask) | FLOW_BIT(dst_mask) | FLOW_BIT(src_as) | FLOW_BIT(dst_as) | \
+	FLOW_BIT(next_hop) | FLOW_BIT(first_us) | FLOW_BIT(last_us))
+
+/* What lib/wire's decoder emits, as truth rows: with the collector's rules on what is traffic and when it began. */
+static void overhear(void *ctx, const struct flow_origin *o, struct flow_record *rec, size_t n)
+{
+	for (size_t i = 0; i < n; i++) {
+		struct truth_row row = { .exporter = o->exporter, .protocol = o->protocol, .version = o->version,
+			.domain = o->domain, .sequence = o->sequence, .flow = rec[i] };
+
+		if (!flow_has(&rec[i], FLOW_octets) && !rec[i].packets)
+			continue;
+		if (!flow_has(&rec[i], FLOW_first_us) && o->protocol != PROTO_SFLOW)
+			flow_set(&row.flow, FLOW_first_us, o->export_us);
+		hear(ctx, &row);
+	}
+}
+
+/* Where the two differ on whole captures, in which members, and why. */
+#define TIMES (FLOW_BIT(first_us) | FLOW_BIT(last_us))
+static const struct {
+	const char *file;
+	uint64_t members;
+	const char *why;
+} differences[] = {
+	{ "IPFIX-akvorado-physif.pcap", FLOW_BIT(in_if) | FLOW_BIT(out_if), "the decoder does not fall back to IE 252/253" },
+	{ "IPFIX-bitkeks-a.pcap", TIMES, "IE 160 behind the export time: the decoder's difference is not signed" },
+	{ "IPFIX-gen-softflowd.pcap", TIMES, "the same" },
+};
+
+/*
+ * What must be the same for this capture.  Damage may put a clock anywhere, so
+ * times are then not compared.
+ */
+static uint64_t compared(const char *file, bool damaged)
+{
+	uint64_t members = TOLD;
+
+	for (size_t i = 0; i < sizeof(differences) / sizeof(differences[0]); i++)
+		if (!strcmp(differences[i].file, file))
+			members &= ~differences[i].members;
+	return damaged ? members & ~TIMES : members;
+}
+
+struct both {
+	bool damaged;
+	struct decoder *decoder;
+	void *memory;
+	struct witness *witness;
+	struct heard a, b;
+};
+
+static void both_open(struct both *t)
+{
+	memset(t, 0, sizeof(*t));
+	t->memory = aligned_alloc(64, (decoder_size(&decoder_limits_default) + 63) & ~(size_t)63);
+	ck_assert_ptr_nonnull(t->memory);
+	t->decoder = decoder_init(t->memory, &decoder_limits_default, 1);
+	t->witness = witness_new();
+}
+
+static void both_close(struct both *t)
+{
+	witness_free(t->witness);
+	free(t->memory);
+	free(t->a.row);
+	free(t->b.row);
+}
+
+static void described(char *buf, size_t n, const struct truth_row *row)
+{
+	struct flow_record f = row->flow;
+
+	f.present &= TOLD | FLOW_BIT(sampling_num) | FLOW_BIT(sampling_den);
+	flow_print(buf, n, &f);
+}
+
+/* One in one is what nobody said. */
+static bool same_ratio(const struct flow_record *x, const struct flow_record *y)
+{
+	uint64_t xn = x->sampling_num ? x->sampling_num : 1, xd = x->sampling_den ? x->sampling_den : 1;
+	uint64_t yn = y->sampling_num ? y->sampling_num : 1, yd = y->sampling_den ? y->sampling_den : 1;
+
+	return xn * yd == yn * xd;
+}
+
+/* Equal values of what is told; an absent member is as good as its zero. */
+static bool alike(const struct truth_row *x, const struct truth_row *y, uint64_t members)
+{
+	if (!same_ratio(&x->flow, &y->flow))
+		return false;
+	for (unsigned i = 0; i < FLOW_FIELDS; i++)
+		if (members >> i & 1 && memcmp((const uint8_t *)&x->flow + flow_fields[i].offset,
+					    (const uint8_t *)&y->flow + flow_fields[i].offset, flow_fields[i].width))
+			return false;
+	return addr_equal(&x->exporter, &y->exporter) && x->domain == y->domain && x->version == y->version &&
+		x->sequence == y->sequence && x->protocol == y->protocol;
+}
+
+/* One datagram through both. */
+static void both_read(struct both *t, const char *file, const struct datagram *d, uint64_t number)
+{
+	struct decoder_input in = { d->data, d->from.addr, d->from.port, d->recv_us };
+	char x[1024], y[1024];
+
+	t->a.n = t->b.n = 0;
+	witness_read(t->witness, d, number, hear, &t->a);
+	decode(t->decoder, &in, overhear, &t->b);
+	/* Of a sample with wrong lengths inside each saves what it can. */
+	if (t->damaged && t->a.n && is_sflow(&t->a.row[0]))
+		return;
+	for (size_t i = 0; i < t->a.n && i < t->b.n; i++) {
+		if (alike(&t->a.row[i], &t->b.row[i], compared(file, t->damaged)))
+			continue;
+		described(x, sizeof(x), &t->a.row[i]);
+		described(y, sizeof(y), &t->b.row[i]);
+		ck_abort_msg("%s datagram %llu record %zu:\nwitness %s\ndecoder %s", file, (unsigned long long)number, i, x, y);
+	}
+	ck_assert_msg(t->a.n == t->b.n, "%s datagram %llu: witness %zu records, decoder %zu", file,
+		      (unsigned long long)number, t->a.n, t->b.n);
+}
+
+/* xorshift64*: the same bits are flipped in every run. */
+static uint64_t scramble(uint64_t *state)
+{
+	*state ^= *state >> 12;
+	*state ^= *state << 25;
+	*state ^= *state >> 27;
+	return *state * 0x2545f4914f6cdd1d;
+}
+
+/* Damage: a bit or an octet of each datagram is another one, or its tail is missing. */
+static struct bytes damage(uint8_t *copy, struct bytes b, uint64_t *state)
+{
+	uint64_t r = scramble(state);
+	size_t at = b.n ? (size_t)(r >> 8) % b.n : 0;
+
+	memcpy(copy, b.p, b.n);
+	if (b.n && (r & 3) == 0)
+		copy[at] ^= (uint8_t)(1u << (r >> 5 & 7));
+	else if (b.n && (r & 3) == 1)
+		copy[at] = (uint8_t)(r >> 56);
+	return (struct bytes){ copy, (r & 3) == 2 ? at : b.n };
+}
+
+static void agree(int capture, uint64_t seed)
+{
+	static uint8_t copy[65536];
+	const char *file = captures[capture][0];
+	char path[PATH + 300], why[256];
+	struct capture *c;
+	struct datagram d;
+	struct endpoint to;
+	struct both t;
+	uint64_t n = 0, state = seed;
+
+	snprintf(path, sizeof(path), "%s/%s", corpus, file);
+	c = capture_open(path, why);
+	ck_assert_msg(c != NULL, "%s", why);
+	both_open(&t);
+	t.damaged = seed != 0;
+	while (capture_next(c, &d, &to, why) > 0) {
+		if (seed)
+			d.data = damage(copy, d.data, &state);
+		both_read(&t, file, &d, ++n);
+	}
+	both_close(&t);
+	capture_close(c);
+}
+
+START_TEST(decoders_agree)
+{
+	agree(_i, 0);
+}
+END_TEST
+
+START_TEST(decoders_agree_on_damage)
+{
+	const char *seed = getenv("WITNESS_SEED");
+
+	for (uint64_t k = 1; k <= 5; k++)
+		agree(_i, k + (seed ? strtoull(seed, NULL, 10) : 0));
+}
+END_TEST
+
 static void find_corpus(void)
 {
 	const char *named = getenv("FLOWLEDGER_CORPUS");
@@ -380,6 +571,10 @@ Suite *suite_witness(void)
 	tcase_set_timeout(t, 60);
 	if (ncaptures)
 		tcase_add_loop_test(t, corpus_capture, 0, ncaptures);
+	if (ncaptures)
+		tcase_add_loop_test(t, decoders_agree, 0, ncaptures);
+	if (ncaptures)
+		tcase_add_loop_test(t, decoders_agree_on_damage, 0, ncaptures);
 	suite_add_tcase(s, t);
 	return s;
 }
