@@ -22,7 +22,7 @@ static int plugin_init(struct engine *e, size_t i, const struct sink *(*find)(co
 
 	p->settings = &e->settings->plugin[i];
 	p->maps = xcalloc(1, sizeof(*p->maps));
-	if (plugin_maps_load(p->maps, p->settings) < 0)
+	if (plugin_maps_load(p->maps, e->settings, p->settings) < 0)
 		return -1;
 	p->pipeline = pipeline_new(e->settings, p->settings, now);
 	if (!p->pipeline)
@@ -58,6 +58,7 @@ struct engine *engine_new(const struct settings *s, const struct sink *(*find)(c
 			  uint64_t seed)
 {
 	struct engine *e = xcalloc(1, sizeof(*e));
+	char where[SETTINGS_WHERE];
 
 	e->settings = s;
 	e->seed = seed;
@@ -69,7 +70,7 @@ struct engine *engine_new(const struct settings *s, const struct sink *(*find)(c
 	for (size_t i = 0; i < sizeof(e->fd) / sizeof(e->fd[0]); i++)
 		e->fd[i] = -1;
 	warn_of_dst(s, now);
-	if (s->allow_file && !(e->allow = senders_load(s->allow_file)))
+	if (s->allow_file && !(e->allow = senders_load(settings_where(s, "nfacctd_allow_file", NULL, where), s->allow_file)))
 		goto fail;
 	for (size_t i = 0; i < e->nworkers; i++) {
 		if (worker_init(&e->worker[i], (unsigned)i, s, s->nplugins, seed + i) < 0) {
@@ -355,13 +356,15 @@ static void install_maps(struct worker *w, void *arg)
 int engine_reload(struct engine *e)
 {
 	struct new_maps n = { e, xcalloc(e->nplugins, sizeof(*n.maps)), NULL };
+	char where[SETTINGS_WHERE];
 	int err = 0;
 
-	if (e->settings->allow_file && !(n.allow = senders_load(e->settings->allow_file)))
+	if (e->settings->allow_file &&
+	    !(n.allow = senders_load(settings_where(e->settings, "nfacctd_allow_file", NULL, where), e->settings->allow_file)))
 		err = -1;
 	for (size_t i = 0; i < e->nplugins; i++) {
 		n.maps[i] = xcalloc(1, sizeof(**n.maps));
-		if (plugin_maps_load(n.maps[i], e->plugin[i].settings) < 0)
+		if (plugin_maps_load(n.maps[i], e->settings, e->plugin[i].settings) < 0)
 			err = -1;
 	}
 	for (size_t i = 0; i < e->nworkers && !err; i++)

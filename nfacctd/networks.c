@@ -59,7 +59,7 @@ static void skip_line(const struct lines *l, size_t *skipped, const char *expect
 }
 
 /* The whole file; NULL after logging. */
-static char *file_text(const char *path, size_t *size)
+static char *file_text(const char *key, const char *path, size_t *size)
 {
 	FILE *f = fopen(path, "re");
 	struct stat st;
@@ -67,11 +67,11 @@ static char *file_text(const char *path, size_t *size)
 	size_t n = 0, got;
 
 	if (!f) {
-		log_error_errno("%s: cannot be read", path);
+		log_error_errno("%s: \"%s\": cannot be read", key, path);
 		return NULL;
 	}
 	if (fstat(fileno(f), &st) < 0 || !S_ISREG(st.st_mode)) {
-		log_error("%s: cannot be read: not a regular file", path);
+		log_error("%s: \"%s\": cannot be read: not a regular file", key, path);
 		fclose(f);
 		return NULL;
 	}
@@ -81,7 +81,7 @@ static char *file_text(const char *path, size_t *size)
 		n += got;
 	} while (got);
 	if (ferror(f)) {
-		log_error("%s: cannot be read: %s", path, strerror(EIO));
+		log_error("%s: \"%s\": cannot be read: %s", key, path, strerror(EIO));
 		free(text);
 		text = NULL;
 	}
@@ -214,20 +214,20 @@ struct networks *senders_parse(const char *origin, const char *text, size_t n)
 	return parse(origin, text, n, "senders allowed", parse_sender);
 }
 
-struct networks *networks_load(const char *path)
+struct networks *networks_load(const char *key, const char *path)
 {
 	size_t n;
-	char *text = file_text(path, &n);
+	char *text = file_text(key, path, &n);
 	struct networks *w = text ? networks_parse(path, text, n) : NULL;
 
 	free(text);
 	return w;
 }
 
-struct networks *senders_load(const char *path)
+struct networks *senders_load(const char *key, const char *path)
 {
 	size_t n;
-	char *text = file_text(path, &n);
+	char *text = file_text(key, path, &n);
 	struct networks *w = text ? senders_parse(path, text, n) : NULL;
 
 	free(text);
@@ -278,10 +278,10 @@ struct number_set *numbers_parse(const char *origin, const char *text, size_t n,
 	return s;
 }
 
-struct number_set *numbers_load(const char *path, enum number_kind kind)
+struct number_set *numbers_load(const char *key, const char *path, enum number_kind kind)
 {
 	size_t n;
-	char *text = file_text(path, &n);
+	char *text = file_text(key, path, &n);
 	struct number_set *s = text ? numbers_parse(path, text, n, kind) : NULL;
 
 	free(text);

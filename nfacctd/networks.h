@@ -28,9 +28,12 @@ struct networks {
 	struct lpm *lpm;
 };
 
-/* NULL after logging why.  `origin` names the text in log lines. */
+/*
+ * NULL after logging why.  `origin` names the text in log lines; `key` is who
+ * named the file: "nfacctd.conf:4: networks_file".
+ */
 struct networks *networks_parse(const char *origin, const char *text, size_t n);
-struct networks *networks_load(const char *path);
+struct networks *networks_load(const char *key, const char *path);
 void networks_free(struct networks *w);
 
 static inline const struct network *networks_find(const struct networks *w, const struct addr *a)
@@ -49,7 +52,7 @@ struct number_set {
 enum number_kind { NUMBERS_PORTS, NUMBERS_PROTOS, NUMBERS_TOS };
 
 struct number_set *numbers_parse(const char *origin, const char *text, size_t n, enum number_kind kind);
-struct number_set *numbers_load(const char *path, enum number_kind kind);
+struct number_set *numbers_load(const char *key, const char *path, enum number_kind kind);
 
 static inline bool numbers_has(const struct number_set *s, unsigned v)
 {
@@ -58,6 +61,6 @@ static inline bool numbers_has(const struct number_set *s, unsigned v)
 
 /* Senders: an address or prefix a line.  A file without entries lets nobody in. */
 struct networks *senders_parse(const char *origin, const char *text, size_t n);
-struct networks *senders_load(const char *path);
+struct networks *senders_load(const char *key, const char *path);
 
 #endif /* NETWORKS_H */

@@ -120,16 +120,20 @@ void chunk_prepare(struct chunk *c, struct chunk_state *state, const struct sett
 
 /* ---- files ------------------------------------------------------------------------------ */
 
-int plugin_maps_load(struct plugin_maps *m, const struct plugin_settings *p)
+int plugin_maps_load(struct plugin_maps *m, const struct settings *s, const struct plugin_settings *p)
 {
+	char where[SETTINGS_WHERE];
+
 	memset(m, 0, sizeof(*m));
-	if ((p->networks_file && !(m->networks = networks_load(p->networks_file))) ||
-	    (p->ports_file && !(m->ports = numbers_load(p->ports_file, NUMBERS_PORTS))) ||
-	    (p->protos_file && !(m->protos = numbers_load(p->protos_file, NUMBERS_PROTOS))) ||
-	    (p->tos_file && !(m->tos = numbers_load(p->tos_file, NUMBERS_TOS)))) {
+#define WHERE(key) settings_where(s, key, p->name, where)
+	if ((p->networks_file && !(m->networks = networks_load(WHERE("networks_file"), p->networks_file))) ||
+	    (p->ports_file && !(m->ports = numbers_load(WHERE("ports_file"), p->ports_file, NUMBERS_PORTS))) ||
+	    (p->protos_file && !(m->protos = numbers_load(WHERE("protos_file"), p->protos_file, NUMBERS_PROTOS))) ||
+	    (p->tos_file && !(m->tos = numbers_load(WHERE("tos_file"), p->tos_file, NUMBERS_TOS)))) {
 		plugin_maps_clear(m);
 		return -1;
 	}
+#undef WHERE
 	return 0;
 }
 
@@ -504,7 +508,7 @@ static void decide_filter(struct pipeline *p, const struct plugin_settings *s)
 struct pipeline *pipeline_new(const struct settings *s, const struct plugin_settings *ps, int64_t now)
 {
 	struct pipeline *p = xcalloc(1, sizeof(*p));
-	char why[256];
+	char why[256], where[SETTINGS_WHERE];
 
 	key_layout_make(&p->layout, &ps->aggregate);
 	if (p->layout.size > KEY_BYTES_MAX) {
@@ -514,7 +518,7 @@ struct pipeline *pipeline_new(const struct settings *s, const struct plugin_sett
 		return NULL;
 	}
 	if (ps->aggregate_filter && !(p->filter = filter_new(ps->aggregate_filter, why))) {
-		log_error("plugin %s: aggregate_filter: \"%s\": %s", ps->name, ps->aggregate_filter, why);
+		log_error("%s: \"%s\": %s", settings_where(s, "aggregate_filter", ps->name, where), ps->aggregate_filter, why);
 		free(p);
 		return NULL;
 	}

@@ -70,7 +70,7 @@ struct plugin_maps {
 };
 
 /* -1 after logging; what could be loaded is freed again. */
-int plugin_maps_load(struct plugin_maps *m, const struct plugin_settings *p);
+int plugin_maps_load(struct plugin_maps *m, const struct settings *s, const struct plugin_settings *p);
 void plugin_maps_clear(struct plugin_maps *m);
 
 struct pipeline;

@@ -301,7 +301,7 @@ const struct conf_key settings_keys[] = {
 	    "Threads that receive; an exporter's datagrams stay with one of them"),
 	U64("nfacctd_memory_budget", NULL, GF(memory_budget, uint64_t), 1 << 20, UINT64_MAX, "2147483648",
 	    "Bytes that the sums of all plugins may take; beyond it new rows are shed and counted, known rows go on"),
-	STR("nfacctd_stats_file", NULL, GF(stats_file, char *), NULL,
+	STR("nfacctd_stats_file", "stats_file", GF(stats_file, char *), NULL,
 	    "All counters, name and value a line, rewritten at each purge and at the end"),
 	BOOL("networks_drop_others", NULL, PF(networks_drop_others, bool), "false",
 	     "Do not write the row of addresses outside networks_file; what it held is counted"),
@@ -641,6 +641,24 @@ void settings_clear(struct settings *s)
 	free(s->plugin);
 	conf_clear(&s->conf);
 	memset(s, 0, sizeof(*s));
+}
+
+const char *settings_where(const struct settings *s, const char *key, const char *plugin, char buf[static SETTINGS_WHERE])
+{
+	const struct conf_line *named = plugin ? conf_last(&s->conf, key, plugin) : NULL;
+	const struct conf_line *l = conf_last(&s->conf, key, NULL);
+
+	/* Of both the later line counts. */
+	if (named && (!l || named > l))
+		l = named;
+	if (!l)
+		snprintf(buf, SETTINGS_WHERE, "%s", key);
+	else if (l->line)
+		snprintf(buf, SETTINGS_WHERE, "%.200s:%u: %s%s%.60s%s", l->file, l->line, key, l->name ? "[" : "",
+			 l->name ? l->name : "", l->name ? "]" : "");
+	else
+		snprintf(buf, SETTINGS_WHERE, "%.200s: %s", l->file, key);
+	return buf;
 }
 
 /* ---- for the manual -------------------------------------------------------------------- */

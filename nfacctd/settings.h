@@ -97,6 +97,9 @@ extern const size_t settings_nkeys;
  */
 int settings_load(struct settings *s, const char *path, const struct conf *switches, unsigned *problems);
 void settings_clear(struct settings *s);
+/* "nfacctd.conf:4: networks_file[in]": where the value of a key comes from; returns buf. */
+enum { SETTINGS_WHERE = 320 };
+const char *settings_where(const struct settings *s, const char *key, const char *plugin, char buf[static SETTINGS_WHERE]);
 /* The key list of nfacctd.conf(5), from the table. */
 void settings_print_roff(FILE *to);
 /* Every line with where it came from, for --dump-config. */

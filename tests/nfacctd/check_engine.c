@@ -558,7 +558,7 @@ START_TEST(a_missing_networks_file_is_fatal)
 	ck_assert_int_eq(settings_load(&settings, NULL, &c, NULL), 0);
 	conf_clear(&c);
 	ck_assert_ptr_null(engine_new(&settings, find_probe, NOW, 1));
-	ck_assert(strstr(said.text.s, "E /nonexistent/n: cannot be read: No such file") != NULL);
+	ck_assert(strstr(said.text.s, "networks_file: \"/nonexistent/n\": cannot be read: No such file") != NULL);
 	settings_clear(&settings);
 	said_end(&said);
 }

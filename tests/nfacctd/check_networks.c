@@ -131,10 +131,10 @@ START_TEST(a_missing_file_is_an_error)
 	struct said said;
 
 	said_start(&said);
-	ck_assert_ptr_null(networks_load("/nonexistent/networks"));
-	ck_assert_str_eq(said.text.s, "E /nonexistent/networks: cannot be read: No such file or directory\n");
-	ck_assert_ptr_null(numbers_load("/dev", NUMBERS_PORTS));
-	ck_assert(strstr(said.text.s, "E /dev: cannot be read") != NULL);
+	ck_assert_ptr_null(networks_load("n.conf:4: networks_file", "/nonexistent/networks"));
+	ck_assert_str_eq(said.text.s, "E n.conf:4: networks_file: \"/nonexistent/networks\": cannot be read: No such file or directory\n");
+	ck_assert_ptr_null(numbers_load("ports_file", "/dev", NUMBERS_PORTS));
+	ck_assert(strstr(said.text.s, "E ports_file: \"/dev\": cannot be read: not a regular file") != NULL);
 	said_end(&said);
 }
 END_TEST
