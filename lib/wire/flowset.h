@@ -80,7 +80,11 @@ void flow_msg_begin(struct cursor *c, const struct flow_msg *m);
 void flow_msg_end(struct cursor *c, const struct flow_msg *m, unsigned records);
 /* A template Set (or options template Set) of one template. */
 void flow_msg_put_template(struct cursor *c, uint16_t version, const struct template_spec *t);
-/* Open a data Set, put records, close (pads to 4 octets). The returned mark goes to flow_set_end(). */
+/*
+ * Open a data Set, put records, close (pads to 4 octets).  The returned mark goes
+ * to flow_set_end().  Padding of records that can be shorter than four octets
+ * would be read as records (RFC 7011 3.3.1): do not put such.
+ */
 uint8_t *flow_set_begin(struct cursor *c, uint16_t id);
 void flow_set_end(struct cursor *c, uint8_t *mark);
 /*

@@ -7,6 +7,7 @@
  * every octet.
  */
 #include "message.h"
+#include "wire/plan.h"
 
 Suite *suite_plan(void);
 
@@ -268,6 +269,34 @@ START_TEST(survives_cuts)
 }
 END_TEST
 
+/* From 2036-02-07 on NTP seconds begin at 0 again (era 1): the export time tells which is meant. */
+START_TEST(lives_in_two_ntp_eras)
+{
+	static const struct {
+		uint64_t at_s;
+		const char *hex;
+		uint64_t want_us;
+	} eras[] = {
+		{ 2085978495, "ffffffff 80000000", UINT64_C(2085978495500000) },	/* the last second of era 0 */
+		{ 2085978497, "00000000 80000000", UINT64_C(2085978496500000) },	/* the first of era 1 */
+		{ 2085978497, "ffffffff 80000000", UINT64_C(2085978495500000) },
+		{ 2200000000, "06cbd480 00000000", UINT64_C(2200000000000000) },
+		{ 2200000000, "0007d0e36a818000", UINT64_C(2200000000000000) },	/* plain microseconds */
+	};
+	static struct template_def def = { .version = 10, .id = 256, .nfields = 1, .fields = { { 0, 154, 8 } } };
+	static struct plan plan;
+	struct plan_time t = { .tick_us = 1000 };
+	struct flow_record r = flow_record_empty;
+	uint8_t data[8];
+
+	ck_assert_int_eq(plan_compile(&plan, &def), WIRE_OK);
+	t.at_us = eras[_i].at_s * 1000000;
+	ck_assert_uint_eq(unhex(data, eras[_i].hex), 8);
+	plan_columns(&plan, &r, data, 1, &t);
+	ck_assert_uint_eq(r.first_us, eras[_i].want_us);
+}
+END_TEST
+
 Suite *suite_plan(void)
 {
 	Suite *s = suite_create("plan");
@@ -275,6 +304,7 @@ Suite *suite_plan(void)
 
 	tcase_add_loop_test(t, decodes, 0, COUNT(rows));
 	tcase_add_loop_test(t, decodes_many, 0, COUNT(rows));
+	tcase_add_loop_test(t, lives_in_two_ntp_eras, 0, 5);
 	tcase_add_loop_test(t, survives_cuts, 0, COUNT(rows));
 	suite_add_tcase(s, t);
 	return s;
