@@ -27,7 +27,6 @@ struct item {
 	uint32_t exporter, next;	/* next: item of the same exporter in this batch; 0: none, they count from 1 */
 	uint64_t number, due_ns;
 	struct crafted crafted;
-	uint64_t octets;		/* of its flows */
 	size_t first_record;		/* in batch.records; only with a truth */
 	int outcome;
 };
@@ -99,7 +98,11 @@ static void keep_records(struct crafter *c, struct item *it)
 	it->first_record = c->nrecords;
 	if (n)
 		memcpy(c->records + c->nrecords, it->crafted.records, n * sizeof(*c->records));
-	c->nrecords += n;
+	for (size_t i = 0; i < n; i++, c->nrecords++)
+		if (flow_has(&c->records[c->nrecords], FLOW_last_us)) {
+			c->records[c->nrecords].first_us += it->crafted.later_us;
+			c->records[c->nrecords].last_us += it->crafted.later_us;
+		}
 }
 
 /* One more datagram of the exporter that is next, due at `due_ns`. */
@@ -113,8 +116,6 @@ static void make(struct crafter *c, uint32_t index, uint64_t due_ns)
 	exporter_craft(lane->exporter, c->start_ms + due_ns / 1000000, c->arena + c->used, &it->crafted);
 	if (!it->crafted.from_cycle)
 		c->used += it->crafted.data.n;
-	for (size_t i = 0; i < it->crafted.nrecords; i++)
-		it->octets += it->crafted.records[i].octets;
 	if (c->job->truth)
 		keep_records(c, it);
 	c->units += c->sc->rate_unit == RATE_RECORDS ? it->crafted.nrecords : 1;
@@ -211,7 +212,7 @@ static void settle(struct crafter *c)
 		struct tally t = { .send_errors = 1 };
 
 		if (!it->outcome) {
-			t = (struct tally){ 1, it->crafted.nrecords, it->octets, it->crafted.data.n, 0 };
+			t = (struct tally){ 1, it->crafted.nrecords, it->crafted.octets, it->crafted.data.n, 0 };
 			if (c->job->truth)
 				put_truth(c, it);
 		}

@@ -31,6 +31,8 @@ struct kept {
 	size_t record, nrecords;
 	size_t patch, npatches;
 	uint64_t header_ms;	/* of its last sending */
+	uint64_t later_ms;	/* its records' times were this much earlier */
+	uint64_t octets;	/* of its records */
 };
 
 /* Growing arrays; all of it is bounded by the number of datagrams kept. */
@@ -97,10 +99,11 @@ static void add_patch(struct exporter *e, size_t at, enum patch_kind kind)
 	e->patches[e->npatches++] = (struct patch){ (uint16_t)at, (uint8_t)kind };
 }
 
-static void add_record(struct exporter *e, const struct flow_record *r)
+static struct flow_record *add_record(struct exporter *e, const struct flow_record *r)
 {
 	e->records = grow(e->records, &e->cap_records, e->nrecords + 1, sizeof(*e->records));
-	e->records[e->nrecords++] = *r;
+	e->records[e->nrecords] = *r;
+	return &e->records[e->nrecords++];
 }
 
 /* ---- the next record, as the format can say it ----------------------------------- */
@@ -139,22 +142,23 @@ static void draw(struct exporter *e, uint64_t header_ms)
 	e->holds = true;
 }
 
-/* The record that comes next, without taking it; times lie before header_ms. */
-static struct flow_record peek_record(struct exporter *e, uint64_t header_ms)
+/* The flow whose record comes next; its times lie before header_ms. */
+static const struct flow_record *peek_record(struct exporter *e, uint64_t header_ms)
 {
-	struct flow_record r;
-
 	if (!e->holds)
 		draw(e, header_ms);
-	r = e->held;
-	r.octets = share(r.octets, e->parts, e->part);
-	r.packets = share(r.packets, e->parts, e->part);
-	return r;
+	return &e->held;
 }
 
-static void take_record(struct exporter *e, const struct flow_record *r)
+/* Take it, or the next part of it. */
+static void take_record(struct exporter *e)
 {
-	add_record(e, r);
+	struct flow_record *r = add_record(e, &e->held);
+
+	if (e->parts > 1) {
+		r->octets = share(r->octets, e->parts, e->part);
+		r->packets = share(r->packets, e->parts, e->part);
+	}
 	if (++e->part == e->parts)
 		e->holds = false;
 }
@@ -178,9 +182,8 @@ static void build_netflow5(struct exporter *e, uint64_t at_ms, uint64_t header_m
 
 	(void)header_ms;
 	while (wants_more(e) && e->nrecords < NETFLOW5_MAX && e->nrecords < room) {
-		struct flow_record r = peek_record(e, at_ms);
-
-		take_record(e, &r);
+		peek_record(e, at_ms);
+		take_record(e);
 	}
 	netflow5_put(c, &m, e->records, e->nrecords);
 	for (size_t i = 0; i < e->nrecords; i++) {
@@ -327,13 +330,14 @@ static size_t fill(struct exporter *e, uint64_t header_ms, size_t room)
 	size_t n[2] = { 0, 0 };
 
 	while (wants_more(e)) {
-		struct flow_record r = peek_record(e, header_ms);
-		bool v4 = addr_is4(&r.src);
+		bool v4 = addr_is4(&peek_record(e, header_ms)->src);
 
 		if (set_octets(&e->v4, n[0] + v4) + set_octets(&e->v6, n[1] + !v4) > room)
 			break;
-		take_record(e, &r);
+		take_record(e);
 		if (v4 && n[1]) {	/* keep the Sets together: an IPv4 record moves before the IPv6 ones */
+			struct flow_record r = e->records[e->nrecords - 1];
+
 			memmove(&e->records[n[0] + 1], &e->records[n[0]], n[1] * sizeof(r));
 			e->records[n[0]] = r;
 		}
@@ -452,14 +456,14 @@ static void build_sflow(struct exporter *e, uint64_t at_ms, uint64_t header_ms, 
 	if (e->until_counters)
 		e->until_counters--;
 	while (wants_more(e)) {
-		struct flow_record r = peek_record(e, at_ms);
+		const struct flow_record *r = peek_record(e, at_ms);
 		/* pool += rate: collectors that divide pool by sequence get the announced rate. */
 		struct sflow_sample sample = { .sequence = e->sample_sequence, .source_index = SFLOW_SOURCE,
 			.rate = s->sampling, .pool = e->pool + s->sampling };
 		struct cursor before = *c;
 		size_t at = cursor_used(c);
 
-		sflow_put_sample(c, &sample, &r);
+		sflow_put_sample(c, &sample, r);
 		if (c->full) {
 			*c = before;
 			break;
@@ -467,7 +471,7 @@ static void build_sflow(struct exporter *e, uint64_t at_ms, uint64_t header_ms, 
 		add_patch(e, at, PATCH_SAMPLE);
 		e->sample_sequence++;
 		e->pool += s->sampling;
-		take_record(e, &r);
+		take_record(e);
 	}
 	m.nsamples = (uint32_t)(e->nrecords + counters);
 	sflow_put_header(&header, &m);
@@ -493,12 +497,13 @@ static const struct format formats[] = {
 /* ---- the cycle ------------------------------------------------------------------------- */
 
 /* Keep a copy of a datagram without templates. */
-static void keep(struct exporter *e, const uint8_t *data, size_t n, uint64_t header_ms)
+static void keep(struct exporter *e, const uint8_t *data, size_t n, uint64_t header_ms, uint64_t octets)
 {
 	struct cycle *cy = &e->cycle;
 	struct kept *k = &cy->kept[cy->made++];
 
-	*k = (struct kept){ cy->noctets, n, cy->nrecords, e->nrecords, cy->npatches, e->npatches, header_ms };
+	*k = (struct kept){ cy->noctets, n, cy->nrecords, e->nrecords, cy->npatches, e->npatches, header_ms, 0,
+		octets };
 	cy->octets = grow(cy->octets, &cy->cap_octets, cy->noctets + n, 1);
 	cy->records = grow(cy->records, &cy->cap_records, cy->nrecords + e->nrecords, sizeof(*cy->records));
 	cy->patches = grow(cy->patches, &cy->cap_patches, cy->npatches + e->npatches, sizeof(*cy->patches));
@@ -529,7 +534,6 @@ static void reuse(struct exporter *e, uint64_t header_ms, struct crafted *out)
 	uint8_t *p = cy->octets + k->at;
 	const struct patch *patch = cy->patches + k->patch, *end = patch + k->npatches;
 	uint64_t later_ms = header_ms - k->header_ms;
-	struct flow_record *r = cy->records + k->record;
 
 	out->sequence = e->sequence;
 	e->format->patch_header(e, header_ms, p);
@@ -547,15 +551,13 @@ static void reuse(struct exporter *e, uint64_t header_ms, struct crafted *out)
 			patch_sample(e, at);
 		}
 	}
-	if (flow_has(r, FLOW_last_us))
-		for (size_t i = 0; i < k->nrecords; i++) {
-			r[i].first_us += later_ms * 1000;
-			r[i].last_us += later_ms * 1000;
-		}
+	k->later_ms += later_ms;
 	k->header_ms = header_ms;
 	out->data = (struct bytes){ p, k->n };
-	out->records = r;
+	out->records = cy->records + k->record;
 	out->nrecords = k->nrecords;
+	out->later_us = k->later_ms * 1000;
+	out->octets = k->octets;
 	out->from_cycle = true;
 	cy->next = (cy->next + 1) % cy->wanted;
 }
@@ -617,6 +619,8 @@ void exporter_craft(struct exporter *e, uint64_t at_ms, uint8_t *buf, struct cra
 	out->data = (struct bytes){ buf, cursor_used(&c) };
 	out->records = e->records;
 	out->nrecords = e->nrecords;
+	for (size_t i = 0; i < e->nrecords; i++)
+		out->octets += e->records[i].octets;
 	if (e->cycle.wanted && !new && e->cycle.made < e->cycle.wanted)
-		keep(e, buf, cursor_used(&c), header_ms);
+		keep(e, buf, cursor_used(&c), header_ms, out->octets);
 }

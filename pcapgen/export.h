@@ -31,6 +31,8 @@ struct crafted {
 	uint32_t sequence;		/* of the header */
 	const struct flow_record *records;	/* until the next call */
 	size_t nrecords;
+	uint64_t later_us;		/* to be added to the times of `records`: a cycle does not touch them */
+	uint64_t octets;		/* of all records */
 	bool from_cycle;		/* data changes when this exporter has sent its cycle once more */
 };
 

@@ -81,9 +81,12 @@ uint64_t fixed_neg_log2(uint64_t u)
 	return ((uint64_t)(zeros + 1) << 32) - fraction;
 }
 
-/* 2^(2^-(i+1)) in units of 2^-63, rounded down: what a set bit of the fraction multiplies by. */
-static const uint64_t exp2_bit[32] = {
-#include "pcapgen/exp2_bits.def"
+/*
+ * 2^(v / 16^(d+1)) in units of 2^-63, rounded down, for the eight hexadecimal
+ * digits v of a fraction: eight multiplications make its power.
+ */
+static const uint64_t exp2_digit[8][16] = {
+#include "pcapgen/exp2_digits.def"
 };
 
 uint64_t fixed_scale_exp2(uint64_t base, int64_t e, uint64_t max)
@@ -93,9 +96,8 @@ uint64_t fixed_scale_exp2(uint64_t base, int64_t e, uint64_t max)
 	uint64_t m = UINT64_C(1) << 63;
 	u128 v;
 
-	for (unsigned i = 0; i < 32; i++)
-		if (fraction >> (31 - i) & 1)
-			m = (uint64_t)((u128)m * exp2_bit[i] >> 63);
+	for (unsigned i = 0; i < 8; i++)
+		m = (uint64_t)((u128)m * exp2_digit[i][fraction >> (28 - 4 * i) & 15] >> 63);
 	if (base == 0 || whole < -63)
 		return 1;
 	if (whole >= 63)

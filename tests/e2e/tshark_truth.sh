@@ -111,7 +111,7 @@ sflow && open {
 	else if (/^ *Flags: 0x[0-9a-f][0-9a-f][0-9a-f] \(/) first("flags", hex($2))
 	else if (/^ *Type: [0-9].*|^ *Type: .*\([0-9]+\)$/ && !/0x/) first("type", $2 ~ /^[0-9]+$/ ? $2 : inside())
 	else if (/^ *Code: /) first("code", $2 ~ /^[0-9]+$/ ? $2 : inside())
-	else if (/^ *Next hop: /) r["hop"] = $3
+	else if (/^ *Next hop: /) first("hop", $3)	# the gateway record has one of its own
 	else if (/^ *Next hop source mask: /) r["smask"] = $5
 	else if (/^ *Next hop destination mask: /) r["dmask"] = $5
 	else if (/^ *AS Source: /) r["sas"] = $3
