@@ -110,47 +110,51 @@ static bool walk_ipv4(struct walk *w)
 	return true;
 }
 
-/*
- * Take one extension header (RFC 8200 4) off the front; *next becomes what is
- * behind it.  False when *next is no extension header, or is cut.
- */
-static bool walk_extension(struct walk *w, uint8_t *next)
+/* Octets of an extension header (RFC 8200 4) whose length field is `len`; 0: `proto` is none. */
+static size_t extension_size(uint8_t proto, uint8_t len)
 {
-	const uint8_t *p = w->rest.p;
-	size_t len;
-
-	if (w->rest.n < 8)
-		return false;
-	switch (*next) {
+	switch (proto) {
 	case IP_HOPOPTS:
 	case IP_ROUTING:
 	case IP_DSTOPTS:
 	case IP_MOBILITY:
 	case IP_HIP:
 	case IP_SHIM6:
-		len = (p[1] + 1u) * 8;
-		break;
+		return (len + 1u) * 8;
 	case IP_AH:
-		len = (p[1] + 2u) * 4;
-		break;
+		return (len + 2u) * 4;
 	case IP_FRAGMENT:
-		len = 8;
-		w->fragment = w->fragment || be16(p + 2) & 0xfff9;	/* not so an atomic one (RFC 6946) */
-		w->headless = w->headless || be16(p + 2) & 0xfff8;
-		break;
-	default:
-		return false;
+		return 8;
 	}
-	*next = p[0];
-	if (!drop(&w->rest, len))
-		w->rest.n = 0;
-	return w->rest.n && !w->headless;
+	return 0;
 }
 
-static bool is_extension(uint8_t proto)
+/*
+ * Take extension headers off the front; returns the protocol behind them.  Of
+ * one that is cut, or in a later fragment, nothing behind it can be seen.
+ */
+static uint8_t walk_extensions(struct walk *w, uint8_t next)
 {
-	return proto == IP_HOPOPTS || proto == IP_ROUTING || proto == IP_DSTOPTS || proto == IP_MOBILITY ||
-		proto == IP_HIP || proto == IP_SHIM6 || proto == IP_AH || proto == IP_FRAGMENT;
+	while (extension_size(next, 0) && !w->headless) {
+		const uint8_t *p = w->rest.p;
+		const uint8_t kind = next;
+
+		if (w->rest.n < 8) {
+			w->rest.n = 0;
+			break;
+		}
+		next = p[0];
+		if (kind == IP_FRAGMENT) {
+			/* Offset and "more"; an atomic fragment (RFC 6946) has neither. */
+			w->fragment = w->fragment || be16(p + 2) & 0xfff9;
+			w->headless = be16(p + 2) & 0xfff8;
+		}
+		if (!drop(&w->rest, extension_size(kind, p[1]))) {
+			w->rest.n = 0;
+			break;
+		}
+	}
+	return next;
 }
 
 static bool walk_ipv6(struct walk *w)
@@ -178,11 +182,7 @@ static bool walk_ipv6(struct walk *w)
 	next = p[6];
 	if (!drop(&w->rest, 40))
 		w->rest.n = 0;
-	while (walk_extension(w, &next))
-		;
-	if (is_extension(next) && w->rest.n)
-		w->rest.n = 0;		/* cut inside: what is left is no transport header */
-	walk_transport(w, next);
+	walk_transport(w, walk_extensions(w, next));
 	return true;
 }
 
@@ -246,7 +246,8 @@ static bool walk_ppp(struct walk *w)
 
 static bool is_vlan(uint16_t type)
 {
-	return type == TYPE_VLAN || type == TYPE_QINQ || type == TYPE_QINQ_OLD || type == TYPE_QINQ_OLD2;
+	return type == TYPE_VLAN || type == TYPE_QINQ || type == TYPE_QINQ_OLD ||
+		type == TYPE_QINQ_OLD2;
 }
 
 /* `rest` begins behind the type field that said `type`. */
@@ -339,7 +340,8 @@ static bool walk(struct walk *w, enum frame_start start)
 	return false;
 }
 
-bool frame_parse(struct flow_record *r, struct bytes frame, enum frame_start start, uint32_t *ip_len)
+bool frame_parse(struct flow_record *r, struct bytes frame, enum frame_start start,
+	uint32_t *ip_len)
 {
 	struct walk w = { .r = r, .rest = frame };
 	bool found = walk(&w, start);
@@ -349,7 +351,8 @@ bool frame_parse(struct flow_record *r, struct bytes frame, enum frame_start sta
 	return found;
 }
 
-bool frame_udp(struct flow_record *r, struct bytes frame, enum frame_start start, struct bytes *payload)
+bool frame_udp(struct flow_record *r, struct bytes frame, enum frame_start start,
+	struct bytes *payload)
 {
 	struct walk w = { .r = r, .rest = frame };
 	size_t len;
@@ -396,7 +399,10 @@ static size_t transport_size(uint8_t proto)
 	return 0;
 }
 
-/* `pseudo` is the sum of the pseudo-header; `len` octets go over the wire, zeros behind the header. */
+/*
+ * `pseudo` is the sum of the pseudo-header; `len` octets go over the wire, zeros behind
+ * the header.
+ */
 static void put_transport(uint8_t *p, const struct flow_record *r, uint32_t len, uint64_t pseudo)
 {
 	size_t size = transport_size(r->proto), at = 0;
@@ -427,7 +433,8 @@ static void put_transport(uint8_t *p, const struct flow_record *r, uint32_t len,
 		patch16(p + 2, r->dst_port);
 	}
 	if (at) {
-		uint16_t sum = checksum_end(checksum_add(r->proto == IP_ICMP ? 0 : pseudo, p, size));
+		const uint64_t start = r->proto == IP_ICMP ? 0 : pseudo;
+		const uint16_t sum = checksum_end(checksum_add(start, p, size));
 
 		patch16(p + at, sum ? sum : 0xffff);	/* in UDP 0 means "none" */
 	}

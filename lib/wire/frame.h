@@ -18,8 +18,8 @@
 #include "flow.h"
 
 /* How the bytes start. */
-enum frame_start { FRAME_ETHERNET, FRAME_IPV4, FRAME_IPV6, FRAME_IP, FRAME_PPP, FRAME_MPLS, FRAME_LINUX_SLL,
-	FRAME_LINUX_SLL2, FRAME_NULL };
+enum frame_start { FRAME_ETHERNET, FRAME_IPV4, FRAME_IPV6, FRAME_IP, FRAME_PPP, FRAME_MPLS,
+	FRAME_LINUX_SLL, FRAME_LINUX_SLL2, FRAME_NULL };
 
 /*
  * Set in `r` what the header says: MACs, VLAN, ethertype, MPLS, addresses,
@@ -27,14 +27,16 @@ enum frame_start { FRAME_ETHERNET, FRAME_IPV4, FRAME_IPV6, FRAME_IP, FRAME_PPP, 
  * the IP header states (0 when there is none).  False when no IP header was
  * found.
  */
-bool frame_parse(struct flow_record *r, struct bytes frame, enum frame_start start, uint32_t *ip_len);
+bool frame_parse(struct flow_record *r, struct bytes frame, enum frame_start start,
+	uint32_t *ip_len);
 
 /*
  * For captures: the UDP payload of a frame that holds an unfragmented UDP
  * datagram, with its addresses and ports in `r`; false otherwise, also when
  * the frame ends before the datagram does.
  */
-bool frame_udp(struct flow_record *r, struct bytes frame, enum frame_start start, struct bytes *payload);
+bool frame_udp(struct flow_record *r, struct bytes frame, enum frame_start start,
+	struct bytes *payload);
 
 /*
  * Write Ethernet (with a VLAN tag when `r` has one) + IP + transport headers

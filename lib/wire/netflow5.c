@@ -10,15 +10,16 @@
 
 enum { V1_RECORD_LONG = 52, AS_TRANS = 23456 };
 
-#define COMMON (FLOW_BIT(src) | FLOW_BIT(dst) | FLOW_BIT(next_hop) | FLOW_BIT(in_if) | FLOW_BIT(out_if) | \
-	FLOW_BIT(packets) | FLOW_BIT(octets) | FLOW_BIT(first_us) | FLOW_BIT(last_us) | FLOW_BIT(src_port) | \
-	FLOW_BIT(dst_port) | FLOW_BIT(proto) | FLOW_BIT(tos) | FLOW_BIT(tcp_flags))
+#define COMMON (FLOW_BIT(src) | FLOW_BIT(dst) | FLOW_BIT(next_hop) | FLOW_BIT(in_if) | \
+	FLOW_BIT(out_if) | FLOW_BIT(packets) | FLOW_BIT(octets) | FLOW_BIT(first_us) | \
+	FLOW_BIT(last_us) | FLOW_BIT(src_port) | FLOW_BIT(dst_port) | FLOW_BIT(proto) | \
+	FLOW_BIT(tos) | FLOW_BIT(tcp_flags))
 #define ROUTING (FLOW_BIT(src_as) | FLOW_BIT(dst_as) | FLOW_BIT(src_mask) | FLOW_BIT(dst_mask))
 
 struct layout {
 	uint16_t version;
 	uint8_t header, record;
-	uint8_t tcp_flags;	/* where they are: v1 has them behind tos, v5 and v7 before the protocol */
+	uint8_t tcp_flags;	/* v1 has them behind tos, v5 and v7 before the protocol */
 	bool routing;		/* AS numbers at 40 and 42, masks at 44 and 45 */
 	uint64_t present;
 };
@@ -86,7 +87,8 @@ static uint64_t export_us(const struct netflow5_msg *m)
 	return (uint64_t)m->export_s * 1000000 + m->export_ns / 1000;
 }
 
-size_t netflow5_records(const struct netflow5_msg *m, size_t from, struct flow_record *out, size_t cap)
+size_t netflow5_records(const struct netflow5_msg *m, size_t from, struct flow_record *out,
+	size_t cap)
 {
 	const struct layout *l = find_layout(m->version);
 	const uint64_t at_us = export_us(m);
@@ -161,8 +163,8 @@ static void put_header(struct cursor *c, const struct netflow5_msg *m, size_t n)
 }
 
 /* A record that says no time says the header's, which moves it into no other bin. */
-static uint32_t uptime_of(const struct netflow5_msg *m, const struct flow_record *r, enum flow_field f,
-			  uint64_t when_us)
+static uint32_t uptime_of(const struct netflow5_msg *m, const struct flow_record *r,
+			  enum flow_field f, uint64_t when_us)
 {
 	return flow_has(r, f) ? uptime_from_us(when_us, m->uptime_ms, export_us(m)) : m->uptime_ms;
 }
@@ -193,7 +195,8 @@ static void put_record(uint8_t *p, const struct netflow5_msg *m, const struct la
 	p[45] = r->dst_mask;
 }
 
-void netflow5_put(struct cursor *c, const struct netflow5_msg *m, const struct flow_record *rec, size_t n)
+void netflow5_put(struct cursor *c, const struct netflow5_msg *m, const struct flow_record *rec,
+	size_t n)
 {
 	const struct layout *l = find_layout(m->version);
 
@@ -213,7 +216,8 @@ void netflow5_put(struct cursor *c, const struct netflow5_msg *m, const struct f
 
 bool netflow5_fits(uint16_t version, const struct flow_record *r)
 {
-	return find_layout(version) && addr_is4(&r->src) && addr_is4(&r->dst) && addr_is4(&r->next_hop) &&
-		r->octets <= UINT32_MAX && r->packets <= UINT32_MAX && r->in_if <= UINT16_MAX &&
-		r->out_if <= UINT16_MAX && (!flow_has(r, FLOW_flows) || r->flows == 1);
+	return find_layout(version) && addr_is4(&r->src) && addr_is4(&r->dst) &&
+		addr_is4(&r->next_hop) && r->octets <= UINT32_MAX && r->packets <= UINT32_MAX &&
+		r->in_if <= UINT16_MAX && r->out_if <= UINT16_MAX &&
+		(!flow_has(r, FLOW_flows) || r->flows == 1);
 }

@@ -23,7 +23,8 @@ struct netflow5_msg {
 	uint16_t sampling;	/* two mode bits, fourteen of interval */
 	struct bytes records;	/* exactly count of them */
 	size_t trailing;	/* bytes after the last record: tolerated, counted */
-	bool uptime_is_seconds;	/* the caller's, netflow5_parse() leaves false: First, Last and uptime in seconds */
+	/* First, Last, uptime; the caller's, netflow5_parse() leaves false */
+	bool uptime_is_seconds;
 };
 
 enum { NETFLOW5_HEADER = 24, NETFLOW5_RECORD = 48, NETFLOW5_MAX = 30 };
@@ -36,7 +37,8 @@ enum { NETFLOW5_HEADER = 24, NETFLOW5_RECORD = 48, NETFLOW5_MAX = 30 };
  */
 enum wire_err netflow5_parse(struct netflow5_msg *m, struct bytes dgram);
 /* Decode records `from` .. into `out`, at most `cap`; returns how many. */
-size_t netflow5_records(const struct netflow5_msg *m, size_t from, struct flow_record *out, size_t cap);
+size_t netflow5_records(const struct netflow5_msg *m, size_t from, struct flow_record *out,
+	size_t cap);
 
 /*
  * Write a datagram of `n` records.  count and records of `m` are taken from
@@ -44,7 +46,8 @@ size_t netflow5_records(const struct netflow5_msg *m, size_t from, struct flow_r
  * does not fit the format (IPv6, a counter or an AS above its width is cut to
  * AS_TRANS 23456) - see netflow5_fits() - must not be passed.
  */
-void netflow5_put(struct cursor *c, const struct netflow5_msg *m, const struct flow_record *rec, size_t n);
+void netflow5_put(struct cursor *c, const struct netflow5_msg *m, const struct flow_record *rec,
+	size_t n);
 /* Whether `r` can be said in this version without losing a counter, an address or an ifIndex. */
 bool netflow5_fits(uint16_t version, const struct flow_record *r);
 

@@ -25,7 +25,8 @@ struct method {
 
 #define F(member, at, width) { FLOW_##member, at, width }
 /* How methods 1-5 and 9-14 begin. */
-#define COMMON F(flows, 0, 4), F(packets, 4, 4), F(octets, 8, 4), F(first_us, 12, 4), F(last_us, 16, 4)
+#define COMMON F(flows, 0, 4), F(packets, 4, 4), F(octets, 8, 4), F(first_us, 12, 4), \
+	F(last_us, 16, 4)
 
 static const struct method methods[NETFLOW8_METHODS + 1] = {
 	[1] = { "AS", 28, 0, { COMMON,
@@ -42,30 +43,38 @@ static const struct method methods[NETFLOW8_METHODS + 1] = {
 	/* The Catalyst schemes: no flow count, destination before source; "extra packets",
 	 * marked tos and the bypassed router are nobody's members. */
 	[6] = { "Catalyst destination", 32, 0, {
-		F(dst, 0, 4), F(packets, 4, 4), F(octets, 8, 4), F(first_us, 12, 4), F(last_us, 16, 4),
+		F(dst, 0, 4), F(packets, 4, 4), F(octets, 8, 4), F(first_us, 12, 4),
+			F(last_us, 16, 4),
 		F(out_if, 20, 2), F(tos, 22, 1) } },
 	[7] = { "Catalyst source and destination", 40, 0, {
 		F(dst, 0, 4), F(src, 4, 4), F(packets, 8, 4), F(octets, 12, 4), F(first_us, 16, 4),
 		F(last_us, 20, 4), F(out_if, 24, 2), F(in_if, 26, 2), F(tos, 28, 1) } },
 	[8] = { "Catalyst full flow", 44, 0, {
-		F(dst, 0, 4), F(src, 4, 4), F(dst_port, 8, 2), F(src_port, 10, 2), F(packets, 12, 4),
-		F(octets, 16, 4), F(first_us, 20, 4), F(last_us, 24, 4), F(out_if, 28, 2), F(in_if, 30, 2),
+		F(dst, 0, 4), F(src, 4, 4), F(dst_port, 8, 2), F(src_port, 10, 2),
+			F(packets, 12, 4),
+		F(octets, 16, 4), F(first_us, 20, 4), F(last_us, 24, 4), F(out_if, 28, 2),
+			F(in_if, 30, 2),
 		F(tos, 32, 1), F(proto, 33, 1) } },
 	[9] = { "AS and tos", 32, NETFLOW8_TOS_FIRST, { COMMON,
-		F(src_as, 20, 2), F(dst_as, 22, 2), F(in_if, 24, 2), F(out_if, 26, 2), F(tos, 28, 1) } },
+		F(src_as, 20, 2), F(dst_as, 22, 2), F(in_if, 24, 2), F(out_if, 26, 2),
+			F(tos, 28, 1) } },
 	[10] = { "protocol, port and tos", 32, 0, { COMMON,
-		F(proto, 20, 1), F(tos, 21, 1), F(src_port, 24, 2), F(dst_port, 26, 2), F(in_if, 28, 2),
+		F(proto, 20, 1), F(tos, 21, 1), F(src_port, 24, 2), F(dst_port, 26, 2),
+			F(in_if, 28, 2),
 		F(out_if, 30, 2) } },
 	[11] = { "source prefix and tos", 32, 0, { COMMON,
-		F(src, 20, 4), F(src_mask, 24, 1), F(tos, 25, 1), F(src_as, 26, 2), F(in_if, 28, 2) } },
+		F(src, 20, 4), F(src_mask, 24, 1), F(tos, 25, 1), F(src_as, 26, 2),
+			F(in_if, 28, 2) } },
 	[12] = { "destination prefix and tos", 32, 0, { COMMON,
-		F(dst, 20, 4), F(dst_mask, 24, 1), F(tos, 25, 1), F(dst_as, 26, 2), F(out_if, 28, 2) } },
+		F(dst, 20, 4), F(dst_mask, 24, 1), F(tos, 25, 1), F(dst_as, 26, 2),
+			F(out_if, 28, 2) } },
 	[13] = { "prefix matrix and tos", 40, NETFLOW8_DST_MASK_FIRST, { COMMON,
 		F(src, 20, 4), F(dst, 24, 4), F(src_mask, 28, 1), F(dst_mask, 29, 1), F(tos, 30, 1),
 		F(src_as, 32, 2), F(dst_as, 34, 2), F(in_if, 36, 2), F(out_if, 38, 2) } },
 	[14] = { "prefix, port and tos", 40, NETFLOW8_DST_MASK_FIRST, { COMMON,
 		F(src, 20, 4), F(dst, 24, 4), F(src_mask, 28, 1), F(dst_mask, 29, 1), F(tos, 30, 1),
-		F(proto, 31, 1), F(src_port, 32, 2), F(dst_port, 34, 2), F(in_if, 36, 2), F(out_if, 38, 2) } },
+		F(proto, 31, 1), F(src_port, 32, 2), F(dst_port, 34, 2), F(in_if, 36, 2),
+			F(out_if, 38, 2) } },
 };
 
 /* Where a member stands in the other dialect. */
@@ -108,7 +117,8 @@ static size_t layout(const struct netflow8_msg *m, struct field out[static FIELD
 	for (; n < FIELDS_MAX && t->fields[n].width; n++) {
 		out[n] = t->fields[n];
 		for (size_t i = 0; i < sizeof(orders) / sizeof(orders[0]); i++)
-			if (orders[i].dialect & t->swap & m->dialect && orders[i].field.member == out[n].member)
+			if (orders[i].dialect & t->swap & m->dialect &&
+				orders[i].field.member == out[n].member)
 				out[n] = orders[i].field;
 	}
 	return n;
@@ -156,7 +166,8 @@ static struct addr *address_member(struct flow_record *r, uint8_t member)
 	return member == FLOW_src ? &r->src : member == FLOW_dst ? &r->dst : NULL;
 }
 
-static void read_field(const struct netflow8_msg *m, const uint8_t *p, struct field f, struct flow_record *r)
+static void read_field(const struct netflow8_msg *m, const uint8_t *p, struct field f,
+	struct flow_record *r)
 {
 	struct addr *a = address_member(r, f.member);
 	uint64_t v = be_any(p + f.at, f.width);
@@ -167,11 +178,13 @@ static void read_field(const struct netflow8_msg *m, const uint8_t *p, struct fi
 		return;
 	}
 	if (f.member == FLOW_first_us || f.member == FLOW_last_us)
-		v = uptime_to_us((uint32_t)v, m->uptime_ms, export_us(m), m->uptime_is_seconds ? 1000000 : 1000);
+		v = uptime_to_us((uint32_t)v, m->uptime_ms, export_us(m),
+				 m->uptime_is_seconds ? 1000000 : 1000);
 	flow_set(r, (enum flow_field)f.member, v);
 }
 
-size_t netflow8_records(const struct netflow8_msg *m, size_t from, struct flow_record *out, size_t cap)
+size_t netflow8_records(const struct netflow8_msg *m, size_t from, struct flow_record *out,
+	size_t cap)
 {
 	const size_t size = netflow8_record_size(m->method);
 	struct field fields[FIELDS_MAX];
@@ -193,8 +206,12 @@ size_t netflow8_records(const struct netflow8_msg *m, size_t from, struct flow_r
 
 /* ---- writing -------------------------------------------------------------- */
 
-/* What goes into the record; a record without a time says the header's, without `flows` stands for one. */
-static uint64_t wire_value(const struct netflow8_msg *m, const struct flow_record *r, uint8_t member)
+/*
+ * What goes into the record; a record without a time says the header's, without `flows`
+ * stands for one.
+ */
+static uint64_t wire_value(const struct netflow8_msg *m, const struct flow_record *r,
+	uint8_t member)
 {
 	uint64_t v = flow_get(r, (enum flow_field)member);
 	bool has = flow_has(r, (enum flow_field)member);
@@ -231,7 +248,8 @@ static void put_header(struct cursor *c, const struct netflow8_msg *m, size_t n)
 	put32(c, 0);
 }
 
-void netflow8_put(struct cursor *c, const struct netflow8_msg *m, const struct flow_record *rec, size_t n)
+void netflow8_put(struct cursor *c, const struct netflow8_msg *m, const struct flow_record *rec,
+	size_t n)
 {
 	const size_t size = netflow8_record_size(m->method);
 	struct field fields[FIELDS_MAX];

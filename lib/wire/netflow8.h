@@ -16,9 +16,15 @@
 #include "flow.h"
 
 enum {
-	/* Methods 5, 13, 14: byte 28 is the destination mask (flow-tools, pmacct); else the source mask (tshark). */
+	/*
+	 * Methods 5, 13, 14: byte 28 is the destination mask (flow-tools, pmacct); else
+	 * the source mask (tshark).
+	 */
 	NETFLOW8_DST_MASK_FIRST = 1,
-	/* Method 9: tos at 24, ifIndexes at 28 (tshark); else ifIndexes at 24, tos at 28 (flow-tools, pmacct). */
+	/*
+	 * Method 9: tos at 24, ifIndexes at 28 (tshark); else ifIndexes at 24, tos at 28
+	 * (flow-tools, pmacct).
+	 */
 	NETFLOW8_TOS_FIRST = 2
 };
 
@@ -33,7 +39,7 @@ struct netflow8_msg {
 	struct bytes records;	/* exactly count of them */
 	size_t trailing;	/* bytes after the last record: tolerated, counted */
 	unsigned dialect;	/* NETFLOW8_*; the caller's, netflow8_parse() leaves 0 */
-	bool uptime_is_seconds;	/* the caller's, netflow8_parse() leaves false: First, Last and uptime in seconds */
+	bool uptime_is_seconds;	/* the caller's, netflow8_parse() leaves false */
 };
 
 enum { NETFLOW8_HEADER = 28, NETFLOW8_METHODS = 14 };
@@ -46,11 +52,16 @@ const char *netflow8_method_name(unsigned method);
 /* As netflow5_parse(); an unknown method is WIRE_VERSION. */
 enum wire_err netflow8_parse(struct netflow8_msg *m, struct bytes dgram);
 /* Decode records `from` .. into `out`, at most `cap`; returns how many. */
-size_t netflow8_records(const struct netflow8_msg *m, size_t from, struct flow_record *out, size_t cap);
+size_t netflow8_records(const struct netflow8_msg *m, size_t from, struct flow_record *out,
+	size_t cap);
 
 /* Write a datagram of `n` records of m->method; members that the method lacks are left out. */
-void netflow8_put(struct cursor *c, const struct netflow8_msg *m, const struct flow_record *rec, size_t n);
-/* Whether the members that `method` has can be said without losing a counter, an address or an ifIndex. */
+void netflow8_put(struct cursor *c, const struct netflow8_msg *m, const struct flow_record *rec,
+	size_t n);
+/*
+ * Whether the members that `method` has can be said without losing a counter, an address
+ * or an ifIndex.
+ */
 bool netflow8_fits(unsigned method, const struct flow_record *r);
 
 #endif /* NETFLOW8_H */

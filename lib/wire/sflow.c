@@ -402,7 +402,8 @@ static void set_interfaces(struct flow_record *r, const uint32_t format[2], cons
  * records tell.  Returns the word behind them: v5 the number of records, v2
  * and v4 the tag of the packet data.
  */
-static uint32_t read_flow(struct xdr *x, struct sflow_sample *s, struct flow_record *r, bool expanded)
+static uint32_t read_flow(struct xdr *x, struct sflow_sample *s, struct flow_record *r,
+	bool expanded)
 {
 	uint32_t format[2], value[2];
 
@@ -481,7 +482,8 @@ static bool next_v5(struct sflow_iter *it, struct sflow_sample *s, struct flow_r
 		return false;
 	}
 	expanded = type == SAMPLE_FLOW_EXPANDED || type == SAMPLE_COUNTERS_EXPANDED;
-	*s = (struct sflow_sample){ .counters = type == SAMPLE_COUNTERS || type == SAMPLE_COUNTERS_EXPANDED };
+	*s = (struct sflow_sample){
+		.counters = type == SAMPLE_COUNTERS || type == SAMPLE_COUNTERS_EXPANDED };
 	read_source(&body, s, expanded);
 	if (!s->counters)
 		nrecords = read_flow(&body, s, r, expanded);
@@ -500,7 +502,8 @@ static bool next_v5(struct sflow_iter *it, struct sflow_sample *s, struct flow_r
 static bool skip_counters(struct xdr *x)
 {
 	static const uint8_t size[] = { 0, COUNTERS_GENERIC, COUNTERS_GENERIC + 52,
-		COUNTERS_GENERIC + 72, COUNTERS_GENERIC, COUNTERS_GENERIC + 80, COUNTERS_GENERIC, 28 };
+		COUNTERS_GENERIC + 72, COUNTERS_GENERIC, COUNTERS_GENERIC + 80,
+		COUNTERS_GENERIC, 28 };
 	uint32_t tag;
 
 	word(x);	/* counter sampling interval */
@@ -543,7 +546,8 @@ static bool next_old(struct sflow_iter *it, struct sflow_sample *s, struct flow_
 			tag = read_flow(&x, s, r, false);
 		header = !x.cut;
 		if (header)
-			known = s->counters ? skip_counters(&x) : read_old_records(&x, tag, r, it->version);
+			known = s->counters ? skip_counters(&x) :
+				read_old_records(&x, tag, r, it->version);
 	}
 	it->rest = x.rest;
 	if (x.cut)
@@ -649,7 +653,8 @@ static void put_router(struct cursor *c, const struct flow_record *r)
 {
 	uint8_t *record = begin(c, 1002);
 
-	put_address(c, &r->next_hop);	/* 0.0.0.0 when there is none: sfacctd drops samples with type unknown */
+	/* 0.0.0.0 when there is none: sfacctd drops samples whose address is of type unknown. */
+	put_address(c, &r->next_hop);
 	put32(c, r->src_mask);
 	put32(c, r->dst_mask);
 	end(c, record);
@@ -686,11 +691,14 @@ static bool has_any(const struct flow_record *r, uint64_t bits)
 
 void sflow_put_sample(struct cursor *c, const struct sflow_sample *s, const struct flow_record *r)
 {
-	const bool expanded = s->source_index > COMPACT_MAX || r->in_if > COMPACT_MAX || r->out_if > COMPACT_MAX;
+	const bool expanded = s->source_index > COMPACT_MAX || r->in_if > COMPACT_MAX ||
+		r->out_if > COMPACT_MAX;
 	const bool sw = has_any(r, FLOW_BIT(out_vlan));
-	const bool router = has_any(r, FLOW_BIT(next_hop) | FLOW_BIT(src_mask) | FLOW_BIT(dst_mask));
-	const bool gateway = has_any(r, FLOW_BIT(src_as) | FLOW_BIT(dst_as) | FLOW_BIT(peer_src_as) |
-				     FLOW_BIT(peer_dst_as) | FLOW_BIT(bgp_next_hop));
+	const bool router = has_any(r, FLOW_BIT(next_hop) | FLOW_BIT(src_mask) |
+				    FLOW_BIT(dst_mask));
+	const bool gateway = has_any(r, FLOW_BIT(src_as) | FLOW_BIT(dst_as) |
+				     FLOW_BIT(peer_src_as) | FLOW_BIT(peer_dst_as) |
+				     FLOW_BIT(bgp_next_hop));
 	uint8_t *sample = begin(c, expanded ? SAMPLE_FLOW_EXPANDED : SAMPLE_FLOW);
 
 	put32(c, s->sequence);

@@ -15,7 +15,7 @@
 
 struct sflow_msg {
 	uint32_t version;	/* 2, 4, 5 */
-	struct addr agent;	/* the accounting identity of the exporter; 0.0.0.0 when it does not say (type unknown) */
+	struct addr agent;	/* who accounts; 0.0.0.0 when its type is "unknown" */
 	uint32_t sub_agent;	/* v5; else 0 */
 	uint32_t sequence;	/* datagrams */
 	uint32_t uptime_ms;
@@ -40,7 +40,7 @@ struct sflow_iter {
 	 */
 	enum wire_err err;
 	uint32_t skipped;	/* v5 samples of unknown type, stepped over */
-	uint32_t cut;		/* v5 samples with a record past their length, or too short for their own header */
+	uint32_t cut;		/* v5 samples too short for their header or for a record in them */
 };
 
 enum wire_err sflow_parse(struct sflow_msg *m, struct bytes dgram);

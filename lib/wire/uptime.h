@@ -16,7 +16,8 @@
  * `at_us` is the header's absolute time, `uptime` its uptime, `tick_us` the
  * unit of both uptimes in microseconds.  Never before 1970.
  */
-static inline uint64_t uptime_to_us(uint32_t field, uint32_t uptime, uint64_t at_us, int64_t tick_us)
+static inline uint64_t uptime_to_us(uint32_t field, uint32_t uptime, uint64_t at_us,
+	int64_t tick_us)
 {
 	int64_t t = (int64_t)at_us + (int64_t)(int32_t)(field - uptime) * tick_us;
 

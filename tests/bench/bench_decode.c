@@ -74,16 +74,26 @@ static size_t make_netflow5(struct cursor *c, uint32_t sequence)
 	return NETFLOW5_MAX;
 }
 
-/* Nineteen fields, as a router's default template has them; v9 with uptimes, IPFIX with milliseconds. */
+/*
+ * Nineteen fields, as a router's default template has them; v9 with uptimes, IPFIX with
+ * milliseconds.
+ */
 static size_t make_flowset(struct cursor *c, uint16_t version, uint32_t sequence)
 {
-	static const struct field_spec v9[] = { { 0, 8, 4 }, { 0, 12, 4 }, { 0, 15, 4 }, { 0, 10, 4 }, { 0, 14, 4 },
-		{ 0, 2, 4 }, { 0, 1, 8 }, { 0, 22, 4 }, { 0, 21, 4 }, { 0, 7, 2 }, { 0, 11, 2 }, { 0, 6, 1 },
-		{ 0, 4, 1 }, { 0, 5, 1 }, { 0, 16, 4 }, { 0, 17, 4 }, { 0, 9, 1 }, { 0, 13, 1 }, { 0, 61, 1 } };
-	static const struct field_spec ipfix[] = { { 0, 8, 4 }, { 0, 12, 4 }, { 0, 15, 4 }, { 0, 10, 4 }, { 0, 14, 4 },
-		{ 0, 2, 8 }, { 0, 1, 8 }, { 0, 152, 8 }, { 0, 153, 8 }, { 0, 7, 2 }, { 0, 11, 2 }, { 0, 6, 1 },
-		{ 0, 4, 1 }, { 0, 5, 1 }, { 0, 16, 4 }, { 0, 17, 4 }, { 0, 9, 1 }, { 0, 13, 1 }, { 0, 61, 1 } };
-	const struct template_spec t = { .id = TEMPLATE, .nfields = 19, .fields = version == 9 ? v9 : ipfix };
+	static const struct field_spec v9[] = { { 0, 8, 4 }, { 0, 12, 4 }, { 0, 15, 4 },
+		{ 0, 10, 4 }, { 0, 14, 4 },
+		{ 0, 2, 4 }, { 0, 1, 8 }, { 0, 22, 4 }, { 0, 21, 4 }, { 0, 7, 2 }, { 0, 11, 2 },
+			{ 0, 6, 1 },
+		{ 0, 4, 1 }, { 0, 5, 1 }, { 0, 16, 4 }, { 0, 17, 4 }, { 0, 9, 1 }, { 0, 13, 1 },
+			{ 0, 61, 1 } };
+	static const struct field_spec ipfix[] = { { 0, 8, 4 }, { 0, 12, 4 }, { 0, 15, 4 },
+		{ 0, 10, 4 }, { 0, 14, 4 },
+		{ 0, 2, 8 }, { 0, 1, 8 }, { 0, 152, 8 }, { 0, 153, 8 }, { 0, 7, 2 },
+			{ 0, 11, 2 }, { 0, 6, 1 },
+		{ 0, 4, 1 }, { 0, 5, 1 }, { 0, 16, 4 }, { 0, 17, 4 }, { 0, 9, 1 }, { 0, 13, 1 },
+			{ 0, 61, 1 } };
+	const struct template_spec t = { .id = TEMPLATE, .nfields = 19,
+		.fields = version == 9 ? v9 : ipfix };
 	struct flow_msg m = { .version = version, .uptime_ms = UPTIME_MS, .export_s = EXPORT_S };
 	const size_t size = template_record_size(&t);
 	unsigned n = 0;
@@ -120,12 +130,14 @@ static size_t make_ipfix(struct cursor *c, uint32_t sequence)
 
 static size_t make_sflow(struct cursor *c, uint32_t sequence)
 {
-	struct sflow_msg m = { .version = 5, .agent = addr_make4(UINT32_C(0xc0000200) + sequence % EXPORTERS),
+	struct sflow_msg m = { .version = 5,
+		.agent = addr_make4(UINT32_C(0xc0000200) + sequence % EXPORTERS),
 		.sequence = sequence, .uptime_ms = UPTIME_MS, .nsamples = 6 };
 
 	sflow_put_header(c, &m);
 	for (uint32_t i = 0; i < m.nsamples; i++) {
-		const struct sflow_sample s = { .sequence = sequence * 6 + i, .source_index = 3, .rate = 512,
+		const struct sflow_sample s = { .sequence = sequence * 6 + i, .source_index = 3,
+			.rate = 512,
 			.pool = (sequence * 6 + i) * 512 };
 		struct flow_record r = random_record();
 
@@ -175,7 +187,8 @@ static void emit(void *ctx, const struct flow_origin *o, struct flow_record *rec
 static void pass_decode(struct decoder *d)
 {
 	for (size_t i = 0; i < DATAGRAMS; i++) {
-		const struct decoder_input in = { .data = { load.data[i], load.len[i] }, .sender = load.exporter[i],
+		const struct decoder_input in = { .data = { load.data[i], load.len[i] },
+			.sender = load.exporter[i],
 			.recv_us = UINT64_C(1700000000000000) };
 
 		if (decode(d, &in, emit, NULL) != WIRE_OK)
@@ -263,7 +276,8 @@ int main(void)
 		return 1;
 	}
 	printf("decode: CPU per record, median of %d runs, %d exporters\n", RUNS, EXPORTERS);
-	printf("%-28s %10s %10s %14s %12s\n", "", "records", "ns/record", "M records/s", "octets/dgram");
+	printf("%-28s %10s %10s %14s %12s\n", "", "records", "ns/record", "M records/s",
+		"octets/dgram");
 	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
 		struct decoder *d = decoder_init(mem, &limits, 1);
 		const uint64_t before = sum_records;
@@ -272,12 +286,14 @@ int main(void)
 		make(rows[i].make);
 		rows[i].pass(d);
 		if (sum_records - before != load.records) {
-			fprintf(stderr, "bench-decode: %s: %zu records put, %llu decoded\n", rows[i].name, load.records,
+			fprintf(stderr, "bench-decode: %s: %zu records put, %llu decoded\n",
+				rows[i].name, load.records,
 				(unsigned long long)(sum_records - before));
 			return 1;
 		}
 		ns = measure(rows[i].pass, d);
-		printf("%-28s %10zu %10.1f %14.1f %12zu\n", rows[i].name, load.records / DATAGRAMS, ns, 1e3 / ns,
+		printf("%-28s %10zu %10.1f %14.1f %12zu\n", rows[i].name,
+			load.records / DATAGRAMS, ns, 1e3 / ns,
 		       load.len[1]);
 	}
 	free(mem);

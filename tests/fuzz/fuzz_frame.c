@@ -26,9 +26,11 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n)
 	if (!frame_parse(&r, frame, start, &len))
 		return 0;
 	frame_put(&c, &r, len + 18);
-	if (c.full || !frame_parse(&again, (struct bytes){ buf, cursor_used(&c) }, FRAME_ETHERNET, NULL))
+	if (c.full || !frame_parse(&again, (struct bytes){ buf, cursor_used(&c) },
+		FRAME_ETHERNET, NULL))
 		abort();
-	if (!addr_equal(&r.src, &again.src) || !addr_equal(&r.dst, &again.dst) || r.tos != again.tos)
+	if (!addr_equal(&r.src, &again.src) || !addr_equal(&r.dst, &again.dst) ||
+		r.tos != again.tos)
 		abort();
 	return 0;
 }

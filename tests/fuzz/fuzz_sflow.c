@@ -7,11 +7,16 @@
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n);
 
-/* A record is put as an Ethernet frame with whole headers: counters, interfaces and routing come back. */
+/*
+ * A record is put as an Ethernet frame with whole headers: counters, interfaces and
+ * routing come back.
+ */
 static void again(const struct sflow_sample *s, const struct flow_record *r)
 {
-	static const enum flow_field same[] = { FLOW_octets, FLOW_packets, FLOW_in_if, FLOW_out_if, FLOW_sampling_num,
-		FLOW_src_mask, FLOW_dst_mask, FLOW_src_as, FLOW_dst_as, FLOW_peer_src_as, FLOW_proto, FLOW_tos };
+	static const enum flow_field same[] = { FLOW_octets, FLOW_packets, FLOW_in_if,
+		FLOW_out_if, FLOW_sampling_num,
+		FLOW_src_mask, FLOW_dst_mask, FLOW_src_as, FLOW_dst_as, FLOW_peer_src_as,
+			FLOW_proto, FLOW_tos };
 	uint8_t buf[2048];
 	struct cursor c = cursor(buf, sizeof(buf));
 	const struct sflow_msg m = { .version = 5, .nsamples = 2 };
@@ -26,16 +31,21 @@ static void again(const struct sflow_sample *s, const struct flow_record *r)
 	if (c.full || sflow_parse(&back, (struct bytes){ buf, cursor_used(&c) }) != WIRE_OK)
 		abort();
 	sflow_first(&it, &back);
-	if (!sflow_next(&it, &got_sample, &got) || got_sample.sequence != s->sequence || got_sample.pool != s->pool)
+	if (!sflow_next(&it, &got_sample, &got) || got_sample.sequence != s->sequence ||
+		got_sample.pool != s->pool)
 		abort();
 	for (size_t i = 0; i < sizeof(same) / sizeof(same[0]); i++) {
-		/* The last header that a cut IPv6 packet shows may be one that frame_put() does not build. */
+		/*
+		 * The last header that a cut IPv6 packet shows may be one that
+		 * frame_put() does not build.
+		 */
 		if (same[i] == FLOW_proto && !(addr_is4(&r->src) && addr_is4(&r->dst)))
 			continue;
 		if (flow_has(r, same[i]) && flow_get(&got, same[i]) != flow_get(r, same[i]))
 			abort();
 	}
-	if (!sflow_next(&it, &got_sample, &got) || !got_sample.counters || sflow_next(&it, &got_sample, &got) ||
+	if (!sflow_next(&it, &got_sample, &got) || !got_sample.counters ||
+		sflow_next(&it, &got_sample, &got) ||
 	    it.err != WIRE_OK)
 		abort();
 }

@@ -12,7 +12,8 @@ Suite *suite_frame(void);
 #define BYTES(...) { (const uint8_t[]){ __VA_ARGS__ }, sizeof((const uint8_t[]){ __VA_ARGS__ }) }
 
 #define MACS 0,0x11,0x22,0x33,0x44,0x55, 0x66,0x77,0x88,0x99,0xaa,0xbb
-#define V4(len, frag_hi, frag_lo, proto) 0x45,0x28,0,len, 0x12,0x34,frag_hi,frag_lo, 64,proto,0,0, 192,0,2,1, 198,51,100,2
+#define V4(len, frag_hi, frag_lo, proto) 0x45,0x28,0,len, 0x12,0x34,frag_hi,frag_lo, \
+	64,proto,0,0, 192,0,2,1, 198,51,100,2
 #define V6(len, next) 0x6a,0xb1,0x23,0x45, 0,len,next,64, \
 	0x20,1,0x0d,0xb8,0,0,0,0,0,0,0,0,0,0,0,1, 0x20,1,0x0d,0xb8,0,0,0,0,0,0,0,0,0,0,0,2
 #define TCP 0x12,0x34, 0x01,0xbb, 0,0,0,1, 0,0,0,2, 0x50,0x12,0xff,0xff, 0,0,0,0
@@ -23,7 +24,8 @@ struct expect {
 	bool found;
 	uint32_t ip_len;
 	int version;		/* 0: no addresses */
-	int proto, src_port, dst_port, flags, tos, vlan, cos, ethertype, top, bottom, label;	/* -1: absent */
+	/* -1: absent */
+	int proto, src_port, dst_port, flags, tos, vlan, cos, ethertype, top, bottom, label;
 	bool macs;
 };
 #define TCP4 true, 40, 4, 6, 0x1234, 443, 0x12, 0x28
@@ -41,21 +43,29 @@ static const struct {
 		{ TCP4, -1, -1, 0x0800, -1, -1, -1, true } },
 	{ "VLAN", FRAME_ETHERNET, BYTES(MACS, 0x81,0, 0xa0,0x64, 8,0, V4(40, 0,0, 6), TCP),
 		{ TCP4, 100, 5, 0x0800, -1, -1, -1, true } },
-	{ "QinQ: the outer tag", FRAME_ETHERNET, BYTES(MACS, 0x88,0xa8, 0x04,0x26, 0x81,0, 0xe5,0xd5, 8,0,
+	{ "QinQ: the outer tag", FRAME_ETHERNET, BYTES(MACS, 0x88,0xa8, 0x04,0x26, 0x81,0,
+		0xe5,0xd5, 8,0,
 		V4(40, 0,0, 6), TCP), { TCP4, 1062, 0, 0x0800, -1, -1, -1, true } },
-	{ "QinQ of old, thrice", FRAME_ETHERNET, BYTES(MACS, 0x91,0, 0,1, 0x92,0, 0,2, 0x81,0, 0,3, 8,0,
+	{ "QinQ of old, thrice", FRAME_ETHERNET, BYTES(MACS, 0x91,0, 0,1, 0x92,0, 0,2, 0x81,0,
+		0,3, 8,0,
 		V4(28, 0,0, 17), UDP), { UDP4, 1, 0, 0x0800, -1, -1, -1, true } },
-	{ "MPLS, one label", FRAME_ETHERNET, BYTES(MACS, 0x88,0x47, 0x12,0x34,0x51,0x40, V4(40, 0,0, 6), TCP),
+	{ "MPLS, one label", FRAME_ETHERNET, BYTES(MACS, 0x88,0x47, 0x12,0x34,0x51,0x40,
+		V4(40, 0,0, 6), TCP),
 		{ TCP4, -1, -1, 0x8847, 0x12345, 0x12345, -1, true } },
-	{ "MPLS, three labels", FRAME_ETHERNET, BYTES(MACS, 0x88,0x47, 0,1,0x00,1, 0,2,0x00,1, 0,3,0x01,1,
-		V6(20, 6), TCP), { true, 60, 6, 6, 0x1234, 443, 0x12, TC6, -1, -1, 0x8847, 0x10, 0x30, 0x12345, true } },
+	{ "MPLS, three labels", FRAME_ETHERNET, BYTES(MACS, 0x88,0x47, 0,1,0x00,1, 0,2,0x00,1,
+		0,3,0x01,1,
+		V6(20, 6), TCP), { true, 60, 6, 6, 0x1234, 443, 0x12, TC6, -1, -1, 0x8847, 0x10,
+			0x30, 0x12345, true } },
 	{ "MPLS pseudowire", FRAME_ETHERNET, BYTES(MACS, 0x88,0x47, 0,1,0x01,1, 0,0,0,0, MACS, 8,0,
-		V4(40, 0,0, 6), TCP), { false, 0, 0, -1, -1, -1, -1, -1, -1, -1, 0x8847, 0x10, 0x10, -1, true } },
+		V4(40, 0,0, 6), TCP), { false, 0, 0, -1, -1, -1, -1, -1, -1, -1, 0x8847, 0x10,
+			0x10, -1, true } },
 	{ "MPLS stack without an end", FRAME_ETHERNET, BYTES(MACS, 0x88,0x47, 0,1,0,1, 0,2,0,1),
 		{ false, 0, 0, -1, -1, -1, -1, -1, -1, -1, 0x8847, 0x10, -1, -1, true } },
-	{ "PPPoE, IPv4", FRAME_ETHERNET, BYTES(MACS, 0x88,0x64, 0x11,0,0,1,0,42, 0,0x21, V4(40, 0,0, 6), TCP),
+	{ "PPPoE, IPv4", FRAME_ETHERNET, BYTES(MACS, 0x88,0x64, 0x11,0,0,1,0,42, 0,0x21,
+		V4(40, 0,0, 6), TCP),
 		{ TCP4, -1, -1, 0x8864, -1, -1, -1, true } },
-	{ "PPPoE, IPv6", FRAME_ETHERNET, BYTES(MACS, 0x88,0x64, 0x11,0,0,1,0,50, 0,0x57, V6(8, 17), UDP),
+	{ "PPPoE, IPv6", FRAME_ETHERNET, BYTES(MACS, 0x88,0x64, 0x11,0,0,1,0,50, 0,0x57,
+		V6(8, 17), UDP),
 		{ true, 48, 6, 17, 0x1234, 443, -1, TC6, -1, -1, 0x8864, -1, -1, 0x12345, true } },
 	{ "PPPoE, LCP", FRAME_ETHERNET, BYTES(MACS, 0x88,0x64, 0x11,0,0,1,0,6, 0xc0,0x21, 1,1,0,4),
 		{ false, 0, 0, -1, -1, -1, -1, -1, -1, -1, 0x8864, -1, -1, -1, true } },
@@ -67,13 +77,16 @@ static const struct {
 		{ false, 0, 0, -1, -1, -1, -1, -1, NOLINK, -1, true } },
 	{ "IPv4 in name only", FRAME_ETHERNET, BYTES(MACS, 8,0, V6(8, 17), UDP),
 		{ false, 0, 0, -1, -1, -1, -1, -1, -1, -1, 0x0800, -1, -1, -1, true } },
-	{ "IPv4 header of four words", FRAME_IPV4, BYTES(0x44,0,0,40, 0,0,0,0, 64,6,0,0, 192,0,2,1, 198,51,100,2),
+	{ "IPv4 header of four words", FRAME_IPV4,
+		BYTES(0x44,0,0,40, 0,0,0,0, 64,6,0,0, 192,0,2,1, 198,51,100,2),
 		{ false, 0, 0, -1, -1, -1, -1, -1, NOLINK, -1, false } },
-	{ "IPv4 options", FRAME_IPV4, BYTES(0x46,0x28,0,32, 0x12,0x34,0,0, 64,17,0,0, 192,0,2,1, 198,51,100,2,
+	{ "IPv4 options", FRAME_IPV4, BYTES(0x46,0x28,0,32, 0x12,0x34,0,0, 64,17,0,0, 192,0,2,1,
+		198,51,100,2,
 		1,1,1,0, UDP), { true, 32, 4, 17, 0x1234, 443, -1, 0x28, NOLINK, -1, false } },
 	{ "Ethernet's padding is no port", FRAME_ETHERNET, BYTES(MACS, 8,0, V4(20, 0,0, 17), UDP),
 		{ true, 20, 4, 17, -1, -1, -1, 0x28, -1, -1, 0x0800, -1, -1, -1, true } },
-	{ "first fragment", FRAME_IPV4, BYTES(V4(28, 0x20,0, 17), UDP), { UDP4, NOLINK, -1, false } },
+	{ "first fragment", FRAME_IPV4, BYTES(V4(28, 0x20,0, 17), UDP),
+		{ UDP4, NOLINK, -1, false } },
 	{ "later fragment", FRAME_IPV4, BYTES(V4(28, 0x00,1, 17), UDP),
 		{ true, 28, 4, 17, -1, -1, -1, 0x28, NOLINK, -1, false } },
 	{ "ICMP", FRAME_IPV4, BYTES(V4(28, 0,0, 1), 3,1,0,0, 0,0,0,0),
@@ -82,12 +95,14 @@ static const struct {
 		{ true, 48, 6, 58, -1, 0x8000, -1, TC6, NOLINK, 0x12345, false } },
 	{ "SCTP", FRAME_IPV4, BYTES(V4(32, 0,0, 132), 0x12,0x34,0x01,0xbb, 0,0,0,0, 0,0,0,0),
 		{ true, 32, 4, 132, 0x1234, 443, -1, 0x28, NOLINK, -1, false } },
-	{ "GRE: the outer header", FRAME_IPV4, BYTES(V4(52, 0,0, 47), 0,0,8,0, V4(28, 0,0, 17), UDP),
+	{ "GRE: the outer header", FRAME_IPV4, BYTES(V4(52, 0,0, 47), 0,0,8,0, V4(28, 0,0, 17),
+		UDP),
 		{ true, 52, 4, 47, -1, -1, -1, 0x28, NOLINK, -1, false } },
 	{ "IPv6 hop-by-hop, routing, destination", FRAME_IPV6, BYTES(V6(48, 0), 43,0,1,4,0,0,0,0,
 		60,1,0,0,0,0,0,0, 0,0,0,0,0,0,0,0, 17,0,1,4,0,0,0,0, UDP),
 		{ true, 88, 6, 17, 0x1234, 443, -1, TC6, NOLINK, 0x12345, false } },
-	{ "IPv6 authentication header", FRAME_IPV6, BYTES(V6(20, 51), 17,1,0,0, 0,0,0,1, 0,0,0,2, UDP),
+	{ "IPv6 authentication header", FRAME_IPV6,
+		BYTES(V6(20, 51), 17,1,0,0, 0,0,0,1, 0,0,0,2, UDP),
 		{ true, 60, 6, 17, 0x1234, 443, -1, TC6, NOLINK, 0x12345, false } },
 	{ "IPv6 ESP", FRAME_IPV6, BYTES(V6(8, 50), 0,0,0,1, 0,0,0,2),
 		{ true, 48, 6, 50, -1, -1, -1, TC6, NOLINK, 0x12345, false } },
@@ -99,40 +114,51 @@ static const struct {
 		{ true, 56, 6, 17, 0x1234, 443, -1, TC6, NOLINK, 0x12345, false } },
 	{ "IPv6 later fragment", FRAME_IPV6, BYTES(V6(16, 44), 17,0,0,8, 0,0,0,9, UDP),
 		{ true, 56, 6, 17, -1, -1, -1, TC6, NOLINK, 0x12345, false } },
-	{ "IPv6 extension longer than the packet", FRAME_IPV6, BYTES(V6(16, 0), 17,200,1,4,0,0,0,0, UDP),
+	{ "IPv6 extension longer than the packet", FRAME_IPV6,
+		BYTES(V6(16, 0), 17,200,1,4,0,0,0,0, UDP),
 		{ true, 56, 6, 17, -1, -1, -1, TC6, NOLINK, 0x12345, false } },
 	{ "IPv6 extension cut", FRAME_IPV6, BYTES(V6(16, 60), 17,0,1,4),
 		{ true, 56, 6, 60, -1, -1, -1, TC6, NOLINK, 0x12345, false } },
-	{ "TCP cut before its flags", FRAME_IPV4, BYTES(V4(40, 0,0, 6), 0x12,0x34, 0x01,0xbb, 0,0,0,1, 0,0,0,2, 0x50),
+	{ "TCP cut before its flags", FRAME_IPV4, BYTES(V4(40, 0,0, 6), 0x12,0x34, 0x01,0xbb,
+		0,0,0,1, 0,0,0,2, 0x50),
 		{ true, 40, 4, 6, 0x1234, 443, -1, 0x28, NOLINK, -1, false } },
-	{ "IP by its version, 4", FRAME_IP, BYTES(V4(28, 0,0, 17), UDP), { UDP4, NOLINK, -1, false } },
+	{ "IP by its version, 4", FRAME_IP, BYTES(V4(28, 0,0, 17), UDP),
+		{ UDP4, NOLINK, -1, false } },
 	{ "IP by its version, 6", FRAME_IP, BYTES(V6(8, 17), UDP),
 		{ true, 48, 6, 17, 0x1234, 443, -1, TC6, NOLINK, 0x12345, false } },
 	{ "PPP", FRAME_PPP, BYTES(0,0x21, V4(28, 0,0, 17), UDP), { UDP4, NOLINK, -1, false } },
-	{ "PPP in HDLC, compressed", FRAME_PPP, BYTES(0xff,3, 0x21, V4(28, 0,0, 17), UDP), { UDP4, NOLINK, -1, false } },
+	{ "PPP in HDLC, compressed", FRAME_PPP, BYTES(0xff,3, 0x21, V4(28, 0,0, 17), UDP),
+		{ UDP4, NOLINK, -1, false } },
 	{ "PPP MPLS", FRAME_PPP, BYTES(2,0x81, 0,1,0x01,1, V4(28, 0,0, 17), UDP),
 		{ UDP4, -1, -1, -1, 0x10, 0x10, -1, false } },
 	{ "MPLS start", FRAME_MPLS, BYTES(0,1,0x01,1, V4(28, 0,0, 17), UDP),
 		{ UDP4, -1, -1, -1, 0x10, 0x10, -1, false } },
-	{ "Linux cooked", FRAME_LINUX_SLL, BYTES(0,0, 0,1, 0,6, 1,2,3,4,5,6,0,0, 8,0, V4(28, 0,0, 17), UDP),
+	{ "Linux cooked", FRAME_LINUX_SLL, BYTES(0,0, 0,1, 0,6, 1,2,3,4,5,6,0,0, 8,0,
+		V4(28, 0,0, 17), UDP),
 		{ UDP4, -1, -1, 0x0800, -1, -1, -1, false } },
-	{ "Linux cooked, VLAN", FRAME_LINUX_SLL, BYTES(0,0, 0,1, 0,6, 1,2,3,4,5,6,0,0, 0x81,0, 0,7, 8,0,
+	{ "Linux cooked, VLAN", FRAME_LINUX_SLL, BYTES(0,0, 0,1, 0,6, 1,2,3,4,5,6,0,0, 0x81,0,
+		0,7, 8,0,
 		V4(28, 0,0, 17), UDP), { UDP4, 7, 0, 0x0800, -1, -1, -1, false } },
 	{ "Linux cooked v2", FRAME_LINUX_SLL2, BYTES(8,0, 0,0, 0,0,0,2, 0,1, 0,6, 1,2,3,4,5,6,0,0,
 		V4(28, 0,0, 17), UDP), { UDP4, -1, -1, 0x0800, -1, -1, -1, false } },
-	{ "BSD loopback", FRAME_NULL, BYTES(2,0,0,0, V4(28, 0,0, 17), UDP), { UDP4, NOLINK, -1, false } },
+	{ "BSD loopback", FRAME_NULL, BYTES(2,0,0,0, V4(28, 0,0, 17), UDP),
+		{ UDP4, NOLINK, -1, false } },
 	{ "BSD loopback, other order", FRAME_NULL, BYTES(0,0,0,30, V6(8, 17), UDP),
 		{ true, 48, 6, 17, 0x1234, 443, -1, TC6, NOLINK, 0x12345, false } },
-	{ "nothing", FRAME_ETHERNET, { NULL, 0 }, { false, 0, 0, -1, -1, -1, -1, -1, NOLINK, -1, false } },
+	{ "nothing", FRAME_ETHERNET, { NULL, 0 }, { false, 0, 0, -1, -1, -1, -1, -1, NOLINK, -1,
+		false } },
 };
 
 static struct flow_record expected(const struct expect *e)
 {
 	struct flow_record r = flow_record_empty;
 	const struct { int value; enum flow_field field; } numbers[] = {
-		{ e->proto, FLOW_proto }, { e->src_port, FLOW_src_port }, { e->dst_port, FLOW_dst_port },
-		{ e->flags, FLOW_tcp_flags }, { e->tos, FLOW_tos }, { e->vlan, FLOW_vlan }, { e->cos, FLOW_cos },
-		{ e->ethertype, FLOW_ethertype }, { e->top, FLOW_mpls_top }, { e->bottom, FLOW_mpls_bottom },
+		{ e->proto, FLOW_proto }, { e->src_port, FLOW_src_port },
+			{ e->dst_port, FLOW_dst_port },
+		{ e->flags, FLOW_tcp_flags }, { e->tos, FLOW_tos }, { e->vlan, FLOW_vlan },
+			{ e->cos, FLOW_cos },
+		{ e->ethertype, FLOW_ethertype }, { e->top, FLOW_mpls_top },
+			{ e->bottom, FLOW_mpls_bottom },
 		{ e->label, FLOW_flow_label },
 	};
 
@@ -161,9 +187,11 @@ START_TEST(reads_headers)
 
 	flow_print(text[0], sizeof(text[0]), &want);
 	flow_print(text[1], sizeof(text[1]), &got);
-	ck_assert_msg(flow_equal(&want, &got), "%s: want %s\n got %s", frames[_i].name, text[0], text[1]);
+	ck_assert_msg(flow_equal(&want, &got), "%s: want %s\n got %s", frames[_i].name, text[0],
+		text[1]);
 	ck_assert_msg(found == frames[_i].want.found, "%s: found %d", frames[_i].name, found);
-	ck_assert_msg(ip_len == frames[_i].want.ip_len, "%s: IP length %u", frames[_i].name, ip_len);
+	ck_assert_msg(ip_len == frames[_i].want.ip_len, "%s: IP length %u", frames[_i].name,
+		ip_len);
 }
 END_TEST
 
@@ -210,7 +238,8 @@ START_TEST(a_cut_header_says_no_other)
 			/* IPv6: the protocol is the last header that could be seen. */
 			if (!flow_has(&cut, m) || m == FLOW_proto)
 				continue;
-			ck_assert_msg(flow_has(&whole, m) && flow_get(&whole, m) == flow_get(&cut, m),
+			ck_assert_msg(flow_has(&whole, m) &&
+				flow_get(&whole, m) == flow_get(&cut, m),
 				      "%s cut at %zu: %s", frames[_i].name, n, flow_fields[f].name);
 		}
 	}
@@ -223,20 +252,30 @@ static const struct {
 	bool udp;
 	size_t payload;
 } datagrams[] = {
-	{ "three octets", BYTES(V4(31, 0x40,0, 17), 0x12,0x34,0x08,0x07, 0,11,0,0, 1,2,3), true, 3 },
+	{ "three octets", BYTES(V4(31, 0x40,0, 17), 0x12,0x34,0x08,0x07, 0,11,0,0, 1,2,3), true,
+		3 },
 	{ "none", BYTES(V4(28, 0,0, 17), 0x12,0x34,0x08,0x07, 0,8,0,0), true, 0 },
-	{ "with Ethernet's padding", BYTES(V4(29, 0,0, 17), 0x12,0x34,0x08,0x07, 0,9,0,0, 1, 0,0,0,0), true, 1 },
-	{ "IP has more than UDP", BYTES(V4(31, 0,0, 17), 0x12,0x34,0x08,0x07, 0,9,0,0, 1,2,3), true, 1 },
-	{ "UDP has more than IP", BYTES(V4(29, 0,0, 17), 0x12,0x34,0x08,0x07, 0,11,0,0, 1,2,3), false, 0 },
-	{ "UDP length below its header", BYTES(V4(31, 0,0, 17), 0x12,0x34,0x08,0x07, 0,7,0,0, 1,2,3), false, 0 },
-	{ "cut by the capture", BYTES(V4(31, 0,0, 17), 0x12,0x34,0x08,0x07, 0,11,0,0, 1,2), false, 0 },
+	{ "with Ethernet's padding", BYTES(V4(29, 0,0, 17), 0x12,0x34,0x08,0x07, 0,9,0,0, 1,
+		0,0,0,0), true, 1 },
+	{ "IP has more than UDP", BYTES(V4(31, 0,0, 17), 0x12,0x34,0x08,0x07, 0,9,0,0, 1,2,3),
+		true, 1 },
+	{ "UDP has more than IP", BYTES(V4(29, 0,0, 17), 0x12,0x34,0x08,0x07, 0,11,0,0, 1,2,3),
+		false, 0 },
+	{ "UDP length below its header", BYTES(V4(31, 0,0, 17), 0x12,0x34,0x08,0x07, 0,7,0,0,
+		1,2,3), false, 0 },
+	{ "cut by the capture", BYTES(V4(31, 0,0, 17), 0x12,0x34,0x08,0x07, 0,11,0,0, 1,2),
+		false, 0 },
 	{ "cut in the header", BYTES(V4(31, 0,0, 17), 0x12,0x34,0x08,0x07, 0,11,0), false, 0 },
-	{ "first fragment", BYTES(V4(31, 0x20,0, 17), 0x12,0x34,0x08,0x07, 0,11,0,0, 1,2,3), false, 0 },
-	{ "later fragment", BYTES(V4(31, 0,9, 17), 0x12,0x34,0x08,0x07, 0,11,0,0, 1,2,3), false, 0 },
+	{ "first fragment", BYTES(V4(31, 0x20,0, 17), 0x12,0x34,0x08,0x07, 0,11,0,0, 1,2,3),
+		false, 0 },
+	{ "later fragment", BYTES(V4(31, 0,9, 17), 0x12,0x34,0x08,0x07, 0,11,0,0, 1,2,3), false,
+		0 },
 	{ "TCP", BYTES(V4(40, 0,0, 6), TCP), false, 0 },
 	{ "IPv6", BYTES(V6(10, 17), 0x12,0x34,0x08,0x07, 0,10,0,0, 1,2), true, 2 },
-	{ "IPv6 atomic fragment", BYTES(V6(18, 44), 17,0,0,0, 0,0,0,9, 0x12,0x34,0x08,0x07, 0,10,0,0, 1,2), true, 2 },
-	{ "IPv6 first fragment", BYTES(V6(18, 44), 17,0,0,1, 0,0,0,9, 0x12,0x34,0x08,0x07, 0,10,0,0, 1,2), false, 0 },
+	{ "IPv6 atomic fragment", BYTES(V6(18, 44), 17,0,0,0, 0,0,0,9, 0x12,0x34,0x08,0x07,
+		0,10,0,0, 1,2), true, 2 },
+	{ "IPv6 first fragment", BYTES(V6(18, 44), 17,0,0,1, 0,0,0,9, 0x12,0x34,0x08,0x07,
+		0,10,0,0, 1,2), false, 0 },
 };
 
 START_TEST(finds_udp_payload)
@@ -262,12 +301,14 @@ START_TEST(checksums)
 {
 	/* RFC 1071 3: the sum is ddf2; the IPv4 header is a common example, its checksum b861. */
 	static const uint8_t rfc[] = { 0x00, 0x01, 0xf2, 0x03, 0xf4, 0xf5, 0xf6, 0xf7 };
-	static const uint8_t ip[] = { 0x45, 0, 0, 0x73, 0, 0, 0x40, 0, 0x40, 0x11, 0, 0, 0xc0, 0xa8, 0, 1, 0xc0, 0xa8,
+	static const uint8_t ip[] = { 0x45, 0, 0, 0x73, 0, 0, 0x40, 0, 0x40, 0x11, 0, 0, 0xc0,
+		0xa8, 0, 1, 0xc0, 0xa8,
 		0, 0xc7 };
 	static const uint8_t odd[] = { 0x01, 0x02, 0x03 };
 
 	ck_assert_uint_eq(checksum_end(checksum_add(0, rfc, 8)), 0xffff & ~0xddf2u);
-	ck_assert_uint_eq(checksum_end(checksum_add(checksum_add(0, rfc, 4), rfc + 4, 4)), 0xffff & ~0xddf2u);
+	ck_assert_uint_eq(checksum_end(checksum_add(checksum_add(0, rfc, 4), rfc + 4, 4)),
+		0xffff & ~0xddf2u);
 	ck_assert_uint_eq(checksum_end(checksum_add(0, ip, sizeof(ip))), 0xb861);
 	ck_assert_uint_eq(checksum_end(checksum_add(0, odd, 3)), 0xffff & ~0x0402u);
 	ck_assert_uint_eq(checksum_end(checksum_add(0, NULL, 0)), 0xffff);
@@ -342,13 +383,16 @@ START_TEST(gives_back_what_was_put)
 		memset(buf, 0, frame_len);
 		frame_put(&c, &in, frame_len);
 		ck_assert(!c.full);
-		ck_assert(frame_parse(&out, (struct bytes){ buf, cursor_used(&c) }, FRAME_ETHERNET, &ip_len));
+		ck_assert(frame_parse(&out, (struct bytes){ buf, cursor_used(&c) },
+			FRAME_ETHERNET, &ip_len));
 		ck_assert_msg(flow_equal(&in, &out), "record %d, protocol %u", i, in.proto);
 		ck_assert_uint_eq(ip_len, frame_len - link);
 		if (v4)
 			ck_assert_uint_eq(checksum_end(checksum_add(0, buf + link, 20)), 0);
-		if (in.proto == 6 || in.proto == 17 || (in.proto == 1 && v4) || (in.proto == 58 && !v4))
-			ck_assert_msg(packet_sum(buf + link, header, ip_len - header, v4, in.proto) == 0xffff,
+		if (in.proto == 6 || in.proto == 17 || (in.proto == 1 && v4) ||
+			(in.proto == 58 && !v4))
+			ck_assert_msg(packet_sum(buf + link, header, ip_len - header, v4,
+				in.proto) == 0xffff,
 				      "checksum of protocol %u", in.proto);
 	}
 }
@@ -382,7 +426,8 @@ START_TEST(states_a_lawful_ip_length)
 	flow_set(&r, FLOW_proto, 6);
 	ck_assert(addr_parse(&r.src, lengths[_i].addr) && addr_parse(&r.dst, lengths[_i].addr));
 	frame_put(&c, &r, lengths[_i].frame_len);
-	ck_assert(frame_parse(&got, (struct bytes){ buf, cursor_used(&c) }, FRAME_ETHERNET, &ip_len));
+	ck_assert(frame_parse(&got, (struct bytes){ buf, cursor_used(&c) }, FRAME_ETHERNET,
+		&ip_len));
 	ck_assert_msg(ip_len == lengths[_i].ip_len, "%s: %u", lengths[_i].name, ip_len);
 }
 END_TEST

@@ -14,7 +14,10 @@ Suite *suite_netflow5(void);
 #define BYTES(...) { (const uint8_t[]){ __VA_ARGS__ }, sizeof((const uint8_t[]){ __VA_ARGS__ }) }
 enum { FIELDS_MAX = 20 };
 
-/* uptime 1 000 000 ms, 1 700 000 000 s + 250 000 000 ns, then v5: sequence, engine 3/4, mode 1 interval 100. */
+/*
+ * uptime 1 000 000 ms, 1 700 000 000 s + 250 000 000 ns, then v5: sequence, engine 3/4,
+ * mode 1 interval 100.
+ */
 #define UPTIME 0x00,0x0f,0x42,0x40
 #define CLOCK 0x65,0x53,0xf1,0x00, 0x0e,0xe6,0xb2,0x80
 #define V1(n) 0,1, 0,n, UPTIME, CLOCK
@@ -38,15 +41,19 @@ static const struct {
 	uint32_t sequence;
 	uint8_t engine_type, engine_id;
 	size_t record;
-	struct value numbers[FIELDS_MAX];	/* and the three addresses; a value for each present member */
+	/* and the three addresses; a value for each present member */
+	struct value numbers[FIELDS_MAX];
 } vectors[] = {
 #define NUMBERS { FLOW_in_if, 0x0102 }, { FLOW_out_if, 0x0304 }, { FLOW_packets, 0x05060708 }, \
 	{ FLOW_octets, 0x090a0b0c }, { FLOW_first_us, UINT64_C(1700000000250000) - 12345000 }, \
-	{ FLOW_last_us, UINT64_C(1700000000249000) }, { FLOW_src_port, 0x0d0e }, { FLOW_dst_port, 0x0f10 }, \
+	{ FLOW_last_us, UINT64_C(1700000000249000) }, { FLOW_src_port, 0x0d0e }, \
+		{ FLOW_dst_port, 0x0f10 }, \
 	{ FLOW_tcp_flags, 0x1b }, { FLOW_proto, 6 }, { FLOW_tos, 0x20 }
-#define ROUTING { FLOW_src_as, 65000 }, { FLOW_dst_as, 65001 }, { FLOW_src_mask, 24 }, { FLOW_dst_mask, 20 }
+#define ROUTING { FLOW_src_as, 65000 }, { FLOW_dst_as, 65001 }, { FLOW_src_mask, 24 }, \
+	{ FLOW_dst_mask, 20 }
 	{ "v1", BYTES(V1(1), START, TAIL1), 0, 0, 0, 48, { NUMBERS } },
-	{ "v1 of 52 octets a record", BYTES(V1(1), START, TAIL1, 1, 2, 3, 4), 0, 0, 0, 52, { NUMBERS } },
+	{ "v1 of 52 octets a record", BYTES(V1(1), START, TAIL1, 1, 2, 3, 4), 0, 0, 0, 52,
+		{ NUMBERS } },
 	{ "v5", BYTES(V5(1), START, TAIL5), 0x01020304, 3, 4, 48,
 		{ NUMBERS, ROUTING, { FLOW_sampling_num, 100 }, { FLOW_sampling_den, 1 } } },
 	{ "v7", BYTES(V7(1), START, TAIL7), 0x01020304, 0, 0, 52, { NUMBERS, ROUTING } },
@@ -60,9 +67,11 @@ START_TEST(decodes_every_field)
 	char text[2][1024];
 
 	ck_assert_int_eq(netflow5_parse(&m, vectors[_i].dgram), WIRE_OK);
-	ck_assert_msg(m.version == vectors[_i].dgram.p[1] && m.count == 1 && m.uptime_ms == 1000000 &&
+	ck_assert_msg(m.version == vectors[_i].dgram.p[1] && m.count == 1 &&
+		m.uptime_ms == 1000000 &&
 		      m.export_s == 1700000000 && m.export_ns == 250000000 &&
-		      m.sequence == vectors[_i].sequence && m.engine_type == vectors[_i].engine_type &&
+		      m.sequence == vectors[_i].sequence &&
+		      	m.engine_type == vectors[_i].engine_type &&
 		      m.engine_id == vectors[_i].engine_id && m.trailing == 0 &&
 		      m.records.n == vectors[_i].record, "%s: header", vectors[_i].name);
 	want.present = FLOW_BIT(src) | FLOW_BIT(dst) | FLOW_BIT(next_hop);
@@ -74,7 +83,8 @@ START_TEST(decodes_every_field)
 	ck_assert_uint_eq(netflow5_records(&m, 0, got, 2), 1);
 	flow_print(text[0], sizeof(text[0]), &want);
 	flow_print(text[1], sizeof(text[1]), &got[0]);
-	ck_assert_msg(flow_equal(&want, &got[0]), "%s: want %s\n got %s", vectors[_i].name, text[0], text[1]);
+	ck_assert_msg(flow_equal(&want, &got[0]), "%s: want %s\n got %s", vectors[_i].name,
+		text[0], text[1]);
 }
 END_TEST
 
@@ -107,7 +117,10 @@ START_TEST(refuses_what_is_cut)
 	for (size_t n = 0; n < b.n; n++) {
 		enum wire_err want = n < header ? WIRE_SHORT : WIRE_COUNT;
 
-		/* A v1 of 52 octets without its last four is a lawful one of 48, and so is what is between. */
+		/*
+		 * A v1 of 52 octets without its last four is a lawful one of 48, and so
+		 * is what is between.
+		 */
 		if (n >= 16 + 48 && b.p[1] == 1)
 			want = WIRE_OK;
 		ck_assert_msg(netflow5_parse(&m, (struct bytes){ b.p, n }) == want, "%s cut at %zu",
@@ -172,7 +185,8 @@ START_TEST(judges_the_length)
 END_TEST
 
 static const struct { uint16_t word; uint32_t interval; } samplings[] = {
-	{ 0x0000, 0 }, { 0x4000, 0 }, { 0x8000, 0 }, { 0x0001, 1 }, { 0x0064, 100 }, { 0x4064, 100 },
+	{ 0x0000, 0 }, { 0x4000, 0 }, { 0x8000, 0 }, { 0x0001, 1 }, { 0x0064, 100 },
+		{ 0x4064, 100 },
 	{ 0x8064, 100 }, { 0xc064, 100 }, { 0x3fff, 16383 }, { 0xffff, 16383 },
 };
 
@@ -200,13 +214,17 @@ static const struct {
 } times[] = {
 	{ "now", 5000, 1700000000, 0, 5000, false, UINT64_C(1700000000000000) },
 	{ "a millisecond ago", 5000, 1700000000, 0, 4999, false, UINT64_C(1699999999999000) },
-	{ "nanoseconds of the header", 5000, 1700000000, 999999999, 5000, false, UINT64_C(1700000000999999) },
+	{ "nanoseconds of the header", 5000, 1700000000, 999999999, 5000, false,
+		UINT64_C(1700000000999999) },
 	{ "before the wrap", 1000, 1700000000, 0, 0xffffff00, false, UINT64_C(1699999998744000) },
-	{ "after the wrap, same datagram", 1000, 1700000000, 0, 500, false, UINT64_C(1699999999500000) },
+	{ "after the wrap, same datagram", 1000, 1700000000, 0, 500, false,
+		UINT64_C(1699999999500000) },
 	{ "ahead of the header", 5000, 1700000000, 0, 5001, false, UINT64_C(1700000000001000) },
-	{ "24.8 days ago", 0, 1700000000, 0, 0x80000000, false, UINT64_C(1700000000000000) - UINT64_C(2147483648000) },
+	{ "24.8 days ago", 0, 1700000000, 0, 0x80000000, false,
+		UINT64_C(1700000000000000) - UINT64_C(2147483648000) },
 	{ "clock never set", 5000, 0, 0, 4000, false, 0 },
-	{ "clock at the end of time", 0, 0xffffffff, 0, 0x7fffffff, false, UINT64_C(4294967295000000) + UINT64_C(2147483647000) },
+	{ "clock at the end of time", 0, 0xffffffff, 0, 0x7fffffff, false,
+		UINT64_C(4294967295000000) + UINT64_C(2147483647000) },
 	{ "seconds", 5000, 1700000000, 0, 4990, true, UINT64_C(1699999990000000) },
 };
 
@@ -225,7 +243,8 @@ START_TEST(dates_by_signed_distance)
 	ck_assert_int_eq(netflow5_parse(&m, (struct bytes){ dgram, sizeof(dgram) }), WIRE_OK);
 	m.uptime_is_seconds = times[_i].seconds;
 	ck_assert_uint_eq(netflow5_records(&m, 0, &r, 1), 1);
-	ck_assert_msg(r.first_us == times[_i].us && r.last_us == times[_i].us, "%s: %llu", times[_i].name,
+	ck_assert_msg(r.first_us == times[_i].us && r.last_us == times[_i].us, "%s: %llu",
+		times[_i].name,
 		      (unsigned long long)r.first_us);
 }
 END_TEST
@@ -291,15 +310,19 @@ START_TEST(gives_back_what_was_put)
 			in[i] = random_record(&s, &m);
 		netflow5_put(&c, &m, in, n);
 		ck_assert(!c.full);
-		ck_assert_int_eq(netflow5_parse(&back, (struct bytes){ buf, cursor_used(&c) }), WIRE_OK);
-		ck_assert(back.version == version && back.count == n && back.uptime_ms == m.uptime_ms &&
+		ck_assert_int_eq(netflow5_parse(&back, (struct bytes){ buf, cursor_used(&c) }),
+			WIRE_OK);
+		ck_assert(back.version == version && back.count == n &&
+			back.uptime_ms == m.uptime_ms &&
 			  back.export_s == m.export_s && back.export_ns == m.export_ns &&
 			  back.sequence == m.sequence && back.engine_type == m.engine_type &&
-			  back.engine_id == m.engine_id && back.sampling == m.sampling && !back.trailing);
+			  back.engine_id == m.engine_id && back.sampling == m.sampling &&
+			  	!back.trailing);
 		ck_assert_uint_eq(netflow5_records(&back, 0, out, NETFLOW5_MAX), n);
 		for (size_t i = 0; i < n; i++) {
 			ck_assert(netflow5_fits(version, &in[i]));
-			ck_assert_msg(flow_equal(&in[i], &out[i]), "v%d record %zu", version, done + i);
+			ck_assert_msg(flow_equal(&in[i], &out[i]), "v%d record %zu", version,
+				done + i);
 		}
 		done += n;
 	}
@@ -326,7 +349,8 @@ START_TEST(writes_the_vector)
 			continue;
 		if (i > header && ((m.version == 1 && at > 40) || at >= 48))
 			continue;
-		ck_assert_msg(buf[i] == want.p[i], "%s: octet %zu is %02x", vectors[_i].name, i, buf[i]);
+		ck_assert_msg(buf[i] == want.p[i], "%s: octet %zu is %02x", vectors[_i].name, i,
+			buf[i]);
 	}
 }
 END_TEST
@@ -383,7 +407,8 @@ START_TEST(knows_what_fits)
 	struct flow_record r = flow_record_empty;
 
 	flow_set(&r, limits[_i].field, limits[_i].value);
-	ck_assert_msg(netflow5_fits(limits[_i].version, &r) == limits[_i].fits, "%s", limits[_i].name);
+	ck_assert_msg(netflow5_fits(limits[_i].version, &r) == limits[_i].fits, "%s",
+		limits[_i].name);
 }
 END_TEST
 
@@ -400,7 +425,8 @@ END_TEST
 
 START_TEST(says_as_trans)
 {
-	static const struct { uint32_t as, want; } as[] = { { 65535, 65535 }, { 65536, 23456 }, { UINT32_MAX, 23456 } };
+	static const struct { uint32_t as, want; } as[] = { { 65535, 65535 }, { 65536, 23456 },
+		{ UINT32_MAX, 23456 } };
 	const struct netflow5_msg m = { .version = 5 };
 	struct netflow5_msg back;
 	struct flow_record r = flow_record_empty, got;

@@ -20,11 +20,13 @@ struct value {
 };
 
 /* Addresses as host-order numbers; times as the number of the uptime field. */
-#define ROUTER { FLOW_flows, 0x01020304 }, { FLOW_packets, 0x05060708 }, { FLOW_octets, 0x090a0b0c }, \
+#define ROUTER { FLOW_flows, 0x01020304 }, { FLOW_packets, 0x05060708 }, \
+	{ FLOW_octets, 0x090a0b0c }, \
 	{ FLOW_first_us, 0x0d0e0f10 }, { FLOW_last_us, 0x11121314 }
 #define SRC_MASK { FLOW_src_mask, 29 }, { FLOW_dst_mask, 30 }
 #define DST_MASK { FLOW_src_mask, 30 }, { FLOW_dst_mask, 29 }
-#define MATRIX { FLOW_src, 0x15161718 }, { FLOW_dst, 0x191a1b1c }, { FLOW_in_if, 0x2526 }, { FLOW_out_if, 0x2728 }
+#define MATRIX { FLOW_src, 0x15161718 }, { FLOW_dst, 0x191a1b1c }, { FLOW_in_if, 0x2526 }, \
+	{ FLOW_out_if, 0x2728 }
 #define AS_MATRIX { FLOW_src_as, 0x2122 }, { FLOW_dst_as, 0x2324 }
 
 static const struct {
@@ -32,39 +34,54 @@ static const struct {
 	size_t size;
 	struct value values[FIELDS_MAX];
 } layouts[] = {
-	{ 1, 0, 28, { ROUTER, { FLOW_src_as, 0x1516 }, { FLOW_dst_as, 0x1718 }, { FLOW_in_if, 0x191a },
+	{ 1, 0, 28, { ROUTER, { FLOW_src_as, 0x1516 }, { FLOW_dst_as, 0x1718 },
+		{ FLOW_in_if, 0x191a },
 		{ FLOW_out_if, 0x1b1c } } },
-	{ 2, 0, 28, { ROUTER, { FLOW_proto, 0x15 }, { FLOW_src_port, 0x191a }, { FLOW_dst_port, 0x1b1c } } },
-	{ 3, 0, 32, { ROUTER, { FLOW_src, 0x15161718 }, { FLOW_src_mask, 0x19 }, { FLOW_src_as, 0x1b1c },
+	{ 2, 0, 28, { ROUTER, { FLOW_proto, 0x15 }, { FLOW_src_port, 0x191a },
+		{ FLOW_dst_port, 0x1b1c } } },
+	{ 3, 0, 32, { ROUTER, { FLOW_src, 0x15161718 }, { FLOW_src_mask, 0x19 },
+		{ FLOW_src_as, 0x1b1c },
 		{ FLOW_in_if, 0x1d1e } } },
-	{ 4, 0, 32, { ROUTER, { FLOW_dst, 0x15161718 }, { FLOW_dst_mask, 0x19 }, { FLOW_dst_as, 0x1b1c },
+	{ 4, 0, 32, { ROUTER, { FLOW_dst, 0x15161718 }, { FLOW_dst_mask, 0x19 },
+		{ FLOW_dst_as, 0x1b1c },
 		{ FLOW_out_if, 0x1d1e } } },
 	{ 5, 0, 40, { ROUTER, MATRIX, SRC_MASK, AS_MATRIX } },
 	{ 5, NETFLOW8_DST_MASK_FIRST, 40, { ROUTER, MATRIX, DST_MASK, AS_MATRIX } },
 	{ 5, NETFLOW8_TOS_FIRST, 40, { ROUTER, MATRIX, SRC_MASK, AS_MATRIX } },
-	{ 6, 0, 32, { { FLOW_dst, 0x01020304 }, { FLOW_packets, 0x05060708 }, { FLOW_octets, 0x090a0b0c },
-		{ FLOW_first_us, 0x0d0e0f10 }, { FLOW_last_us, 0x11121314 }, { FLOW_out_if, 0x1516 },
+	{ 6, 0, 32, { { FLOW_dst, 0x01020304 }, { FLOW_packets, 0x05060708 },
+		{ FLOW_octets, 0x090a0b0c },
+		{ FLOW_first_us, 0x0d0e0f10 }, { FLOW_last_us, 0x11121314 },
+			{ FLOW_out_if, 0x1516 },
 		{ FLOW_tos, 0x17 } } },
-	{ 7, 0, 40, { { FLOW_dst, 0x01020304 }, { FLOW_src, 0x05060708 }, { FLOW_packets, 0x090a0b0c },
-		{ FLOW_octets, 0x0d0e0f10 }, { FLOW_first_us, 0x11121314 }, { FLOW_last_us, 0x15161718 },
+	{ 7, 0, 40, { { FLOW_dst, 0x01020304 }, { FLOW_src, 0x05060708 },
+		{ FLOW_packets, 0x090a0b0c },
+		{ FLOW_octets, 0x0d0e0f10 }, { FLOW_first_us, 0x11121314 },
+			{ FLOW_last_us, 0x15161718 },
 		{ FLOW_out_if, 0x191a }, { FLOW_in_if, 0x1b1c }, { FLOW_tos, 0x1d } } },
 	{ 8, 0, 44, { { FLOW_dst, 0x01020304 }, { FLOW_src, 0x05060708 }, { FLOW_dst_port, 0x090a },
-		{ FLOW_src_port, 0x0b0c }, { FLOW_packets, 0x0d0e0f10 }, { FLOW_octets, 0x11121314 },
-		{ FLOW_first_us, 0x15161718 }, { FLOW_last_us, 0x191a1b1c }, { FLOW_out_if, 0x1d1e },
+		{ FLOW_src_port, 0x0b0c }, { FLOW_packets, 0x0d0e0f10 },
+			{ FLOW_octets, 0x11121314 },
+		{ FLOW_first_us, 0x15161718 }, { FLOW_last_us, 0x191a1b1c },
+			{ FLOW_out_if, 0x1d1e },
 		{ FLOW_in_if, 0x1f20 }, { FLOW_tos, 0x21 }, { FLOW_proto, 0x22 } } },
-	{ 9, 0, 32, { ROUTER, { FLOW_src_as, 0x1516 }, { FLOW_dst_as, 0x1718 }, { FLOW_in_if, 0x191a },
+	{ 9, 0, 32, { ROUTER, { FLOW_src_as, 0x1516 }, { FLOW_dst_as, 0x1718 },
+		{ FLOW_in_if, 0x191a },
 		{ FLOW_out_if, 0x1b1c }, { FLOW_tos, 0x1d } } },
 	{ 9, NETFLOW8_TOS_FIRST | NETFLOW8_DST_MASK_FIRST, 32, { ROUTER, { FLOW_src_as, 0x1516 },
-		{ FLOW_dst_as, 0x1718 }, { FLOW_tos, 0x19 }, { FLOW_in_if, 0x1d1e }, { FLOW_out_if, 0x1f20 } } },
+		{ FLOW_dst_as, 0x1718 }, { FLOW_tos, 0x19 }, { FLOW_in_if, 0x1d1e },
+			{ FLOW_out_if, 0x1f20 } } },
 	{ 10, NETFLOW8_TOS_FIRST, 32, { ROUTER, { FLOW_proto, 0x15 }, { FLOW_tos, 0x16 },
 		{ FLOW_src_port, 0x191a }, { FLOW_dst_port, 0x1b1c }, { FLOW_in_if, 0x1d1e },
 		{ FLOW_out_if, 0x1f20 } } },
-	{ 11, 0, 32, { ROUTER, { FLOW_src, 0x15161718 }, { FLOW_src_mask, 0x19 }, { FLOW_tos, 0x1a },
+	{ 11, 0, 32, { ROUTER, { FLOW_src, 0x15161718 }, { FLOW_src_mask, 0x19 },
+		{ FLOW_tos, 0x1a },
 		{ FLOW_src_as, 0x1b1c }, { FLOW_in_if, 0x1d1e } } },
-	{ 12, 0, 32, { ROUTER, { FLOW_dst, 0x15161718 }, { FLOW_dst_mask, 0x19 }, { FLOW_tos, 0x1a },
+	{ 12, 0, 32, { ROUTER, { FLOW_dst, 0x15161718 }, { FLOW_dst_mask, 0x19 },
+		{ FLOW_tos, 0x1a },
 		{ FLOW_dst_as, 0x1b1c }, { FLOW_out_if, 0x1d1e } } },
 	{ 13, 0, 40, { ROUTER, MATRIX, SRC_MASK, AS_MATRIX, { FLOW_tos, 0x1f } } },
-	{ 13, NETFLOW8_DST_MASK_FIRST, 40, { ROUTER, MATRIX, DST_MASK, AS_MATRIX, { FLOW_tos, 0x1f } } },
+	{ 13, NETFLOW8_DST_MASK_FIRST, 40, { ROUTER, MATRIX, DST_MASK, AS_MATRIX,
+		{ FLOW_tos, 0x1f } } },
 	{ 14, 0, 40, { ROUTER, MATRIX, SRC_MASK, { FLOW_tos, 0x1f }, { FLOW_proto, 0x20 },
 		{ FLOW_src_port, 0x2122 }, { FLOW_dst_port, 0x2324 } } },
 	{ 14, NETFLOW8_DST_MASK_FIRST, 40, { ROUTER, MATRIX, DST_MASK, { FLOW_tos, 0x1f },
@@ -95,7 +112,8 @@ static struct flow_record expected(const struct value *values)
 		else if (v->field == FLOW_dst)
 			r.dst = addr_make4((uint32_t)v->value);
 		else if (v->field == FLOW_first_us || v->field == FLOW_last_us)
-			flow_set(&r, v->field, UINT64_C(1700000000000001) + (v->value - UPTIME) * 1000);
+			flow_set(&r, v->field,
+				UINT64_C(1700000000000001) + (v->value - UPTIME) * 1000);
 		else
 			flow_set(&r, v->field, v->value);
 		r.present |= UINT64_C(1) << v->field;
@@ -113,14 +131,17 @@ START_TEST(decodes_every_field)
 
 	ck_assert_uint_eq(netflow8_record_size(layouts[_i].method), layouts[_i].size);
 	ck_assert_int_eq(netflow8_parse(&m, (struct bytes){ dgram, n }), WIRE_OK);
-	ck_assert(m.count == 1 && m.uptime_ms == UPTIME && m.export_s == EXPORT_S && m.export_ns == 1000 &&
+	ck_assert(m.count == 1 && m.uptime_ms == UPTIME && m.export_s == EXPORT_S &&
+		m.export_ns == 1000 &&
 		  m.sequence == 0x0a0b0c0d && m.engine_type == 5 && m.engine_id == 6 &&
-		  m.method == layouts[_i].method && m.agg_version == 2 && !m.trailing && !m.dialect);
+		  m.method == layouts[_i].method && m.agg_version == 2 && !m.trailing &&
+		  	!m.dialect);
 	m.dialect = layouts[_i].dialect;
 	ck_assert_uint_eq(netflow8_records(&m, 0, got, 3), 1);
 	flow_print(text[0], sizeof(text[0]), &want);
 	flow_print(text[1], sizeof(text[1]), &got[0]);
-	ck_assert_msg(flow_equal(&want, &got[0]), "method %u: want %s\n got %s", layouts[_i].method, text[0],
+	ck_assert_msg(flow_equal(&want, &got[0]), "method %u: want %s\n got %s",
+		layouts[_i].method, text[0],
 		      text[1]);
 }
 END_TEST
@@ -141,7 +162,10 @@ START_TEST(writes_what_it_read)
 	netflow8_put(&c, &m, &r, 1);
 	ck_assert(!c.full && cursor_used(&c) == n);
 	ck_assert_int_eq(memcmp(dgram, out, 28), 0);
-	/* Each octet of the record is either as it was or, being no member's, 0; all members' came back. */
+	/*
+	 * Each octet of the record is either as it was or, being no member's, 0; all
+	 * members' came back.
+	 */
 	for (size_t i = 0; i < layouts[_i].size; i++) {
 		ck_assert_msg(out[28 + i] == dgram[28 + i] || !out[28 + i], "octet %zu", i);
 		member[i] = out[28 + i];
@@ -177,7 +201,8 @@ START_TEST(survives_cuts_and_flips)
 
 	touch_all((struct bytes){ dgram, n }, read_all);
 	for (size_t cut = 0; cut < n; cut++)
-		ck_assert_int_eq(netflow8_parse(&m, (struct bytes){ dgram, cut }), cut < 28 ? WIRE_SHORT : WIRE_COUNT);
+		ck_assert_int_eq(netflow8_parse(&m, (struct bytes){ dgram, cut }),
+			cut < 28 ? WIRE_SHORT : WIRE_COUNT);
 	dgram[3] = 3;
 	ck_assert_int_eq(netflow8_parse(&m, (struct bytes){ dgram, n }), WIRE_OK);
 	ck_assert_uint_eq(m.trailing, size);
@@ -211,9 +236,12 @@ START_TEST(gives_back_what_was_put)
 
 	for (size_t done = 0; done < 100000;) {
 		const size_t row = rnd(&s) % COUNT(layouts), n = 1 + rnd(&s) % 20;
-		struct netflow8_msg m = { .uptime_ms = (uint32_t)rnd(&s), .export_s = 100000000 + (uint32_t)(rnd(&s) >> 33),
-			.export_ns = (uint32_t)(rnd(&s) % 1000000) * 1000, .sequence = (uint32_t)rnd(&s),
-			.method = (uint8_t)layouts[row].method, .agg_version = 2, .dialect = layouts[row].dialect }, back;
+		struct netflow8_msg m = { .uptime_ms = (uint32_t)rnd(&s),
+			.export_s = 100000000 + (uint32_t)(rnd(&s) >> 33),
+			.export_ns = (uint32_t)(rnd(&s) % 1000000) * 1000,
+				.sequence = (uint32_t)rnd(&s),
+			.method = (uint8_t)layouts[row].method, .agg_version = 2,
+				.dialect = layouts[row].dialect }, back;
 		const uint64_t at_us = (uint64_t)m.export_s * 1000000 + m.export_ns / 1000;
 		struct cursor c = cursor(buf, sizeof(buf));
 		struct flow_record in[20], out[20];
@@ -222,13 +250,16 @@ START_TEST(gives_back_what_was_put)
 			in[i] = flow_record_empty;
 			for (const struct value *v = layouts[row].values; v->value; v++) {
 				/* As wide as the vector's value shows the field to be. */
-				uint64_t mask = v->value > 0xffff ? UINT32_MAX : v->value > 0xff ? 0xffff : 0xff;
+				uint64_t mask = v->value > 0xffff ? UINT32_MAX :
+					v->value > 0xff ? 0xffff : 0xff;
 
 				if (v->field == FLOW_src || v->field == FLOW_dst) {
-					*(v->field == FLOW_src ? &in[i].src : &in[i].dst) = addr_make4((uint32_t)rnd(&s));
+					*(v->field == FLOW_src ? &in[i].src :
+						&in[i].dst) = addr_make4((uint32_t)rnd(&s));
 					in[i].present |= UINT64_C(1) << v->field;
 				} else if (v->field == FLOW_first_us || v->field == FLOW_last_us) {
-					flow_set(&in[i], v->field, at_us - (rnd(&s) & 0x7fffffff) * 1000);
+					flow_set(&in[i], v->field,
+						at_us - (rnd(&s) & 0x7fffffff) * 1000);
 				} else {
 					flow_set(&in[i], v->field, rnd(&s) & mask);
 				}
@@ -237,7 +268,8 @@ START_TEST(gives_back_what_was_put)
 		}
 		netflow8_put(&c, &m, in, n);
 		ck_assert(!c.full);
-		ck_assert_int_eq(netflow8_parse(&back, (struct bytes){ buf, cursor_used(&c) }), WIRE_OK);
+		ck_assert_int_eq(netflow8_parse(&back, (struct bytes){ buf, cursor_used(&c) }),
+			WIRE_OK);
 		back.dialect = m.dialect;
 		ck_assert_uint_eq(netflow8_records(&back, 0, out, 20), n);
 		for (size_t i = 0; i < n; i++)

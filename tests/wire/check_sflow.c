@@ -25,7 +25,8 @@ enum { SAMPLES_MAX = 4, NUMBERS_MAX = 28, WORDS_MAX = 128 };
 #define FLOW 11, 3, 512, 5120, 2, 3, 4
 #define EXPANDED 11, 0, 0x01000003, 512, 5120, 2, 0, 0x01000003, 0, 0x01000004
 /* Ethernet, IPv4 192.0.2.1 -> 198.51.100.1, 1500 octets, TCP 4660 -> 443, flags 0x18. */
-#define TCP4 54, 0x00112233, 0x44556677, 0x8899aabb, 0x08004510, 0x05dc0000, 0x40004006, 0x0000c000, \
+#define TCP4 54, 0x00112233, 0x44556677, 0x8899aabb, 0x08004510, 0x05dc0000, 0x40004006, \
+	0x0000c000, \
 	0x0201c633, 0x64011234, 0x01bb0000, 0x00000000, 0x00005018, 0xffff0000, 0x00000000
 #define RAW(frame_len) 1, 72, 1, frame_len, 4, TCP4		/* 18 words of body */
 #define MAC 2, 24, 1400, 0x66778899, 0xaabb0000, 0x00112233, 0x44550000, 0x0800
@@ -34,7 +35,8 @@ enum { SAMPLES_MAX = 4, NUMBERS_MAX = 28, WORDS_MAX = 128 };
 #define IP6 4, 56, 1280, 6, 0x20010db8, 0, 0, 1, 0x20010db8, 0, 0, 2, 443, 33344, 0x12, 0x20
 #define SWITCH(in, out) 1001, 16, in, 5, out, 6
 #define ROUTER 1002, 16, 1, 0xcb007103, 24, 20
-#define GATEWAY 1003, 64, 1, 0xcb007109, 64500, 64501, 64502, 2, 2, 2, 64510, 64511, 1, 2, 64512, 64513, 0, 100
+#define GATEWAY 1003, 64, 1, 0xcb007109, 64500, 64501, 64502, 2, 2, 2, 64510, 64511, 1, 2, \
+	64512, 64513, 0, 100
 /* The three as v4 and v2 have them. */
 #define OLD_TCP4(frame_len) 1, 1, frame_len, TCP4
 #define COUNTERS88 1, 6, 0,0, 1, 3, 0,0, 0,0,0,0,0,0, 0,0, 0,0,0,0,0, 0	/* 22 words */
@@ -44,14 +46,17 @@ struct number {
 	uint64_t value;
 };
 
-#define IFS(in, out) { FLOW_packets, 1 }, { FLOW_in_if, in }, { FLOW_out_if, out }, { FLOW_sampling_num, 512 }, \
+#define IFS(in, out) { FLOW_packets, 1 }, { FLOW_in_if, in }, { FLOW_out_if, out }, \
+	{ FLOW_sampling_num, 512 }, \
 	{ FLOW_sampling_den, 1 }
 #define TCP4_SAYS { FLOW_src, 0xc0000201 }, { FLOW_dst, 0xc6336401 }, { FLOW_src_port, 0x1234 }, \
-	{ FLOW_dst_port, 443 }, { FLOW_proto, 6 }, { FLOW_tos, 0x10 }, { FLOW_tcp_flags, 0x18 }, MACS_SAY
+	{ FLOW_dst_port, 443 }, { FLOW_proto, 6 }, { FLOW_tos, 0x10 }, { FLOW_tcp_flags, 0x18 }, \
+		MACS_SAY
 #define MACS_SAY { FLOW_src_mac, 1 }, { FLOW_dst_mac, 1 }, { FLOW_ethertype, 0x0800 }
 #define IP4_SAYS { FLOW_src, 0x0a000001 }, { FLOW_dst, 0x0a000002 }, { FLOW_src_port, 53 }, \
 	{ FLOW_dst_port, 5353 }, { FLOW_proto, 17 }, { FLOW_tos, 0xb8 }, { FLOW_tcp_flags, 0 }
-#define IP6_SAYS { FLOW_src, 6 }, { FLOW_dst, 6 }, { FLOW_src_port, 443 }, { FLOW_dst_port, 33344 }, \
+#define IP6_SAYS { FLOW_src, 6 }, { FLOW_dst, 6 }, { FLOW_src_port, 443 }, \
+	{ FLOW_dst_port, 33344 }, \
 	{ FLOW_proto, 6 }, { FLOW_tos, 0x20 }, { FLOW_tcp_flags, 0x12 }
 #define OCTETS(n) { FLOW_octets, n }
 #define END { FLOW_FIELDS, 0 }
@@ -76,112 +81,172 @@ static const struct {
 		{ { { IFS(3, 4), OCTETS(1344), IP4_SAYS, END } } }, 1 },
 	{ "sampled IPv6", WORDS(V5(1), 1, 96, FLOW, 1, IP6), WIRE_OK, 0, 0,
 		{ { { IFS(3, 4), OCTETS(1280), IP6_SAYS, END } } }, 1 },
-	{ "raw, Ethernet, IPv4: one packet, the IP length", WORDS(V5(1), 1, 184, FLOW, 3, RAW(1390), MAC, IP4),
+	{ "raw, Ethernet, IPv4: one packet, the IP length",
+		WORDS(V5(1), 1, 184, FLOW, 3, RAW(1390), MAC, IP4),
 		WIRE_OK, 0, 0, { { { IFS(3, 4), OCTETS(1344), IP4_SAYS, MACS_SAY, END } } }, 1 },
 	{ "IPv4, Ethernet, raw: the same", WORDS(V5(1), 1, 184, FLOW, 3, IP4, MAC, RAW(1390)),
 		WIRE_OK, 0, 0, { { { IFS(3, 4), OCTETS(1344), IP4_SAYS, MACS_SAY, END } } }, 1 },
 	{ "Ethernet, raw: the frame length", WORDS(V5(1), 1, 144, FLOW, 2, MAC, RAW(1390)),
 		WIRE_OK, 0, 0, { { { IFS(3, 4), OCTETS(1390), TCP4_SAYS, END } } }, 1 },
-	{ "two raw headers: the first", WORDS(V5(1), 1, 192, FLOW, 2, RAW(1518), RAW(99)), WIRE_OK, 0, 0,
+	{ "two raw headers: the first", WORDS(V5(1), 1, 192, FLOW, 2, RAW(1518), RAW(99)),
+		WIRE_OK, 0, 0,
 		{ { { IFS(3, 4), OCTETS(1518), TCP4_SAYS, END } } }, 1 },
 	{ "switch", WORDS(V5(1), 1, 136, FLOW, 2, SWITCH(100, 200), RAW(64)), WIRE_OK, 0, 0,
-		{ { { IFS(3, 4), OCTETS(64), TCP4_SAYS, { FLOW_vlan, 100 }, { FLOW_cos, 5 }, { FLOW_out_vlan, 200 },
+		{ { { IFS(3, 4), OCTETS(64), TCP4_SAYS, { FLOW_vlan, 100 }, { FLOW_cos, 5 },
+			{ FLOW_out_vlan, 200 },
 			END } } }, 1 },
-	{ "switch that does not know", WORDS(V5(1), 1, 136, FLOW, 2, SWITCH(0xffffffff, 0xffffffff), RAW(64)),
+	{ "switch that does not know", WORDS(V5(1), 1, 136, FLOW, 2,
+		SWITCH(0xffffffff, 0xffffffff), RAW(64)),
 		WIRE_OK, 0, 0, { { { IFS(3, 4), OCTETS(64), TCP4_SAYS, END } } }, 1 },
 	{ "router", WORDS(V5(1), 1, 136, FLOW, 2, RAW(64), ROUTER), WIRE_OK, 0, 0,
-		{ { { IFS(3, 4), OCTETS(64), TCP4_SAYS, { FLOW_next_hop, 0xcb007103 }, { FLOW_src_mask, 24 },
+		{ { { IFS(3, 4), OCTETS(64), TCP4_SAYS, { FLOW_next_hop, 0xcb007103 },
+			{ FLOW_src_mask, 24 },
 			{ FLOW_dst_mask, 20 }, END } } }, 1 },
-	{ "router without next hop", WORDS(V5(1), 1, 52, FLOW, 1, 1002, 12, 0, 24, 20), WIRE_OK, 0, 0,
+	{ "router without next hop", WORDS(V5(1), 1, 52, FLOW, 1, 1002, 12, 0, 24, 20), WIRE_OK,
+		0, 0,
 		{ { { IFS(3, 4), { FLOW_src_mask, 24 }, { FLOW_dst_mask, 20 }, END } } }, 1 },
 	{ "gateway", WORDS(V5(1), 1, 104, FLOW, 1, GATEWAY), WIRE_OK, 0, 0,
-		{ { { IFS(3, 4), { FLOW_bgp_next_hop, 0xcb007109 }, { FLOW_src_as, 64501 }, { FLOW_peer_src_as, 64502 },
+		{ { { IFS(3, 4), { FLOW_bgp_next_hop, 0xcb007109 }, { FLOW_src_as, 64501 },
+			{ FLOW_peer_src_as, 64502 },
 			{ FLOW_peer_dst_as, 64510 }, { FLOW_dst_as, 64513 }, END } } }, 1 },
-	{ "gateway, own destination, communities", WORDS(V5(1), 1, 76, FLOW, 1, 1003, 36, 0, 64500, 0, 0, 0, 2, 1, 2, 100),
-		WIRE_OK, 0, 0, { { { IFS(3, 4), { FLOW_src_as, 0 }, { FLOW_peer_src_as, 0 }, END } } }, 1 },
-	{ "records of strangers", WORDS(V5(1), 1, 136, FLOW, 3, 0x00001001, 8, 1, 2, RAW(64), 1012, 0), WIRE_OK, 0, 0,
+	{ "gateway, own destination, communities",
+		WORDS(V5(1), 1, 76, FLOW, 1, 1003, 36, 0, 64500, 0, 0, 0, 2, 1, 2, 100),
+		WIRE_OK, 0, 0, { { { IFS(3, 4), { FLOW_src_as, 0 }, { FLOW_peer_src_as, 0 },
+			END } } }, 1 },
+	{ "records of strangers", WORDS(V5(1), 1, 136, FLOW, 3, 0x00001001, 8, 1, 2, RAW(64),
+		1012, 0), WIRE_OK, 0, 0,
 		{ { { IFS(3, 4), OCTETS(64), TCP4_SAYS, END } } }, 1 },
-	{ "no records", WORDS(V5(1), 1, 32, FLOW, 0), WIRE_OK, 0, 0, { { { IFS(3, 4), END } } }, 1 },
+	{ "no records", WORDS(V5(1), 1, 32, FLOW, 0), WIRE_OK, 0, 0, { { { IFS(3, 4), END } } },
+		1 },
 	{ "no rate", WORDS(V5(1), 1, 72, 11, 3, 0, 5120, 2, 3, 4, 1, IP4), WIRE_OK, 0, 0,
-		{ { { { FLOW_packets, 1 }, { FLOW_in_if, 3 }, { FLOW_out_if, 4 }, OCTETS(1344), IP4_SAYS, END } } }, 1 },
-	{ "discarded, several, itself, none", WORDS(V5(2), 1, 32, 11, 3, 512, 5120, 2, 0x3fffffff, 0x80000003, 0,
+		{ { { { FLOW_packets, 1 }, { FLOW_in_if, 3 }, { FLOW_out_if, 4 }, OCTETS(1344),
+			IP4_SAYS, END } } }, 1 },
+	{ "discarded, several, itself, none", WORDS(V5(2), 1, 32, 11, 3, 512, 5120, 2,
+		0x3fffffff, 0x80000003, 0,
 		1, 32, 11, 3, 512, 5120, 2, 0, 0x40000102, 0), WIRE_OK, 0, 0,
-		{ { { { FLOW_packets, 1 }, { FLOW_sampling_num, 512 }, { FLOW_sampling_den, 1 }, END } },
-		  { { { FLOW_packets, 1 }, { FLOW_in_if, 0 }, { FLOW_sampling_num, 512 }, { FLOW_sampling_den, 1 }, END } } },
+		{ { { { FLOW_packets, 1 }, { FLOW_sampling_num, 512 }, { FLOW_sampling_den, 1 },
+			END } },
+		  { { { FLOW_packets, 1 }, { FLOW_in_if, 0 }, { FLOW_sampling_num, 512 },
+		  	{ FLOW_sampling_den, 1 }, END } } },
 		2 },
-	{ "expanded: discarded, several", WORDS(V5(1), 3, 44, 11, 0, 3, 512, 5120, 2, 1, 258, 2, 3, 0), WIRE_OK, 0, 0,
-		{ { { { FLOW_packets, 1 }, { FLOW_sampling_num, 512 }, { FLOW_sampling_den, 1 }, END } } }, 1 },
-	{ "IPv6 agent", WORDS(5, 2, 0x20010db8, 0, 0, 9, 7, 9, 1000, 1, 1, 72, FLOW, 1, IP4), WIRE_OK, 0, 0,
+	{ "expanded: discarded, several", WORDS(V5(1), 3, 44, 11, 0, 3, 512, 5120, 2, 1, 258, 2,
+		3, 0), WIRE_OK, 0, 0,
+		{ { { { FLOW_packets, 1 }, { FLOW_sampling_num, 512 }, { FLOW_sampling_den, 1 },
+			END } } }, 1 },
+	{ "IPv6 agent", WORDS(5, 2, 0x20010db8, 0, 0, 9, 7, 9, 1000, 1, 1, 72, FLOW, 1, IP4),
+		WIRE_OK, 0, 0,
 		{ { { IFS(3, 4), OCTETS(1344), IP4_SAYS, END } } }, 1 },
-	{ "counters, both forms, between flows", WORDS(V5(4), 1, 72, FLOW, 1, IP4, 2, 12, 1, 3, 0, 4, 16, 2, 0, 3, 0,
-		1, 72, FLOW, 1, IP4), WIRE_OK, 0, 0, { { { IFS(3, 4), OCTETS(1344), IP4_SAYS, END } }, { { END } },
+	{ "counters, both forms, between flows", WORDS(V5(4), 1, 72, FLOW, 1, IP4, 2, 12, 1, 3,
+		0, 4, 16, 2, 0, 3, 0,
+		1, 72, FLOW, 1, IP4), WIRE_OK, 0, 0,
+			{ { { IFS(3, 4), OCTETS(1344), IP4_SAYS, END } }, { { END } },
 		{ { END } }, { { IFS(3, 4), OCTETS(1344), IP4_SAYS, END } } }, 4 },
-	{ "PPP header", WORDS(V5(1), 1, 92, FLOW, 1, 1, 52, 7, 60, 0, 30, 0x00214500, 0x001c0000, 0x00004011,
+	{ "PPP header", WORDS(V5(1), 1, 92, FLOW, 1, 1, 52, 7, 60, 0, 30, 0x00214500,
+		0x001c0000, 0x00004011,
 		0x0000c000, 0x0201c633, 0x64010035, 0x14e90008, 0, 0), WIRE_OK, 0, 0,
-		{ { { IFS(3, 4), OCTETS(60), { FLOW_src, 0xc0000201 }, { FLOW_dst, 0xc6336401 }, { FLOW_src_port, 53 },
-			{ FLOW_dst_port, 5353 }, { FLOW_proto, 17 }, { FLOW_tos, 0 }, END } } }, 1 },
-	{ "header of a link that we do not read", WORDS(V5(1), 1, 60, FLOW, 1, 1, 20, 5, 77, 0, 4, 0x45000000),
+		{ { { IFS(3, 4), OCTETS(60), { FLOW_src, 0xc0000201 }, { FLOW_dst, 0xc6336401 },
+			{ FLOW_src_port, 53 },
+			{ FLOW_dst_port, 5353 }, { FLOW_proto, 17 }, { FLOW_tos, 0 }, END } } },
+				1 },
+	{ "header of a link that we do not read", WORDS(V5(1), 1, 60, FLOW, 1, 1, 20, 5, 77, 0,
+		4, 0x45000000),
 		WIRE_OK, 0, 0, { { { IFS(3, 4), OCTETS(77), END } } }, 1 },
 
 	/* Damage. */
-	{ "sample of a stranger", WORDS(V5(2), 0x00001001, 8, 1, 2, 1, 72, FLOW, 1, IP4), WIRE_OK, 1, 0,
+	{ "sample of a stranger", WORDS(V5(2), 0x00001001, 8, 1, 2, 1, 72, FLOW, 1, IP4),
+		WIRE_OK, 1, 0,
 		{ { { IFS(3, 4), OCTETS(1344), IP4_SAYS, END } } }, 1 },
-	{ "samples of type 0 and 5 and no length", WORDS(V5(3), 0, 0, 5, 0, 1, 72, FLOW, 1, IP4), WIRE_OK, 2, 0,
+	{ "samples of type 0 and 5 and no length",
+		WORDS(V5(3), 0, 0, 5, 0, 1, 72, FLOW, 1, IP4), WIRE_OK, 2, 0,
 		{ { { IFS(3, 4), OCTETS(1344), IP4_SAYS, END } } }, 1 },
-	{ "sample shorter than its header", WORDS(V5(2), 1, 28, FLOW, 1, 72, FLOW, 1, IP4), WIRE_OK, 0, 1,
+	{ "sample shorter than its header", WORDS(V5(2), 1, 28, FLOW, 1, 72, FLOW, 1, IP4),
+		WIRE_OK, 0, 1,
 		{ { { IFS(3, 4), OCTETS(1344), IP4_SAYS, END } } }, 1 },
-	{ "record longer than its sample", WORDS(V5(2), 1, 56, FLOW, 1, 1, 400, 1, 1518, 4, 400, 1, 72, FLOW, 1, IP4),
-		WIRE_OK, 0, 1, { { { IFS(3, 4), OCTETS(1518), END } }, { { IFS(3, 4), OCTETS(1344), IP4_SAYS, END } } }, 2 },
-	{ "more records announced than there", WORDS(V5(2), 1, 72, FLOW, 9, IP4, 1, 72, FLOW, 1, IP4), WIRE_OK, 0, 1,
-		{ { { IFS(3, 4), OCTETS(1344), IP4_SAYS, END } }, { { IFS(3, 4), OCTETS(1344), IP4_SAYS, END } } }, 2 },
-	{ "four billion records of nothing", WORDS(V5(1), 1, 40, FLOW, 0xffffffff, 77, 0), WIRE_OK, 0, 1,
+	{ "record longer than its sample", WORDS(V5(2), 1, 56, FLOW, 1, 1, 400, 1, 1518, 4, 400,
+		1, 72, FLOW, 1, IP4),
+		WIRE_OK, 0, 1, { { { IFS(3, 4), OCTETS(1518), END } },
+			{ { IFS(3, 4), OCTETS(1344), IP4_SAYS, END } } }, 2 },
+	{ "more records announced than there", WORDS(V5(2), 1, 72, FLOW, 9, IP4, 1, 72, FLOW, 1,
+		IP4), WIRE_OK, 0, 1,
+		{ { { IFS(3, 4), OCTETS(1344), IP4_SAYS, END } },
+			{ { IFS(3, 4), OCTETS(1344), IP4_SAYS, END } } }, 2 },
+	{ "four billion records of nothing", WORDS(V5(1), 1, 40, FLOW, 0xffffffff, 77, 0),
+		WIRE_OK, 0, 1,
 		{ { { IFS(3, 4), END } } }, 1 },
-	{ "switch of six octets (goflow)", WORDS(V5(1), 1, 136, FLOW, 2, 1001, 6, 100, 5, 200, 6, RAW(64)), WIRE_OK, 0, 1,
-		{ { { IFS(3, 4), OCTETS(64), TCP4_SAYS, { FLOW_vlan, 100 }, { FLOW_cos, 5 }, { FLOW_out_vlan, 200 },
+	{ "switch of six octets (goflow)", WORDS(V5(1), 1, 136, FLOW, 2, 1001, 6, 100, 5, 200,
+		6, RAW(64)), WIRE_OK, 0, 1,
+		{ { { IFS(3, 4), OCTETS(64), TCP4_SAYS, { FLOW_vlan, 100 }, { FLOW_cos, 5 },
+			{ FLOW_out_vlan, 200 },
 			END } } }, 1 },
-	{ "sampled IPv4 that is cut", WORDS(V5(1), 1, 68, FLOW, 1, 3, 32, 1344, 17, 0x0a000001, 0x0a000002, 53, 5353, 0),
+	{ "sampled IPv4 that is cut", WORDS(V5(1), 1, 68, FLOW, 1, 3, 32, 1344, 17, 0x0a000001,
+		0x0a000002, 53, 5353, 0),
 		WIRE_OK, 0, 1, { { { IFS(3, 4), END } } }, 1 },
-	{ "header length is a lie", WORDS(V5(1), 1, 60, FLOW, 1, 1, 20, 1, 64, 4, 0xffffffff, 0), WIRE_OK, 0, 1,
+	{ "header length is a lie", WORDS(V5(1), 1, 60, FLOW, 1, 1, 20, 1, 64, 4, 0xffffffff,
+		0), WIRE_OK, 0, 1,
 		{ { { IFS(3, 4), OCTETS(64), END } } }, 1 },
-	{ "path of four billion", WORDS(V5(1), 1, 72, FLOW, 1, 1003, 32, 0, 1, 2, 3, 1, 2, 0xffffffff, 4), WIRE_OK, 0, 1,
+	{ "path of four billion", WORDS(V5(1), 1, 72, FLOW, 1, 1003, 32, 0, 1, 2, 3, 1, 2,
+		0xffffffff, 4), WIRE_OK, 0, 1,
 		{ { { IFS(3, 4), { FLOW_src_as, 2 }, { FLOW_peer_src_as, 3 }, END } } }, 1 },
-	{ "next hop of no family", WORDS(V5(1), 1, 96, FLOW, 2, 1002, 16, 3, 1, 24, 20, IP4), WIRE_OK, 0, 1,
+	{ "next hop of no family", WORDS(V5(1), 1, 96, FLOW, 2, 1002, 16, 3, 1, 24, 20, IP4),
+		WIRE_OK, 0, 1,
 		{ { { IFS(3, 4), OCTETS(1344), IP4_SAYS, END } } }, 1 },
-	{ "sample past the end", WORDS(V5(2), 1, 72, FLOW, 1, IP4, 1, 400, FLOW, 1, IP4), WIRE_SAMPLE_CUT, 0, 0,
-		{ { { IFS(3, 4), OCTETS(1344), IP4_SAYS, END } }, { { IFS(3, 4), OCTETS(1344), IP4_SAYS, END } } }, 2 },
-	{ "sample of four billion octets", WORDS(V5(2), 1, 0xfffffffc, FLOW, 0), WIRE_SAMPLE_CUT, 0, 0,
+	{ "sample past the end", WORDS(V5(2), 1, 72, FLOW, 1, IP4, 1, 400, FLOW, 1, IP4),
+		WIRE_SAMPLE_CUT, 0, 0,
+		{ { { IFS(3, 4), OCTETS(1344), IP4_SAYS, END } },
+			{ { IFS(3, 4), OCTETS(1344), IP4_SAYS, END } } }, 2 },
+	{ "sample of four billion octets", WORDS(V5(2), 1, 0xfffffffc, FLOW, 0),
+		WIRE_SAMPLE_CUT, 0, 0,
 		{ { { IFS(3, 4), END } } }, 1 },
 	{ "samples that never came", WORDS(V5(3), 1, 72, FLOW, 1, IP4), WIRE_SAMPLE_CUT, 0, 0,
 		{ { { IFS(3, 4), OCTETS(1344), IP4_SAYS, END } } }, 1 },
-	{ "four billion samples", WORDS(V5(0xffffffff)), WIRE_SAMPLE_CUT, 0, 0, { { { END } } }, 0 },
+	{ "four billion samples", WORDS(V5(0xffffffff)), WIRE_SAMPLE_CUT, 0, 0, { { { END } } },
+		0 },
 	{ "octets after the last sample", WORDS(V5(1), 1, 72, FLOW, 1, IP4, 0), WIRE_TRAILING, 0, 0,
 		{ { { IFS(3, 4), OCTETS(1344), IP4_SAYS, END } } }, 1 },
 	{ "no samples", WORDS(V5(0)), WIRE_OK, 0, 0, { { { END } } }, 0 },
 
 	/* v4 and v2. */
-	{ "v4 all extensions", WORDS(V4(2), 1, FLOW, OLD_TCP4(1518), 5, 1, 100, 5, 200, 6, 2, 1, 0xcb007103, 24, 20,
-		3, 64500, 64501, 64502, 1, 2, 2, 64510, 64511, 1, 77, 100, 4, 3, 0x61626300, 1, 0x64000000, 5, 1, 5,
-		0x68747470, 0x3a000000, 1, FLOW, 2, 1344, 17, 0x0a000001, 0x0a000002, 53, 5353, 0, 0xb8, 0), WIRE_OK, 0, 0,
-		{ { { IFS(3, 4), OCTETS(1518), TCP4_SAYS, { FLOW_vlan, 100 }, { FLOW_cos, 5 }, { FLOW_out_vlan, 200 },
-			{ FLOW_next_hop, 0xcb007103 }, { FLOW_src_mask, 24 }, { FLOW_dst_mask, 20 }, { FLOW_src_as, 64501 },
-			{ FLOW_peer_src_as, 64502 }, { FLOW_peer_dst_as, 64510 }, { FLOW_dst_as, 64511 }, END } }, { { IFS(3, 4), OCTETS(1344), IP4_SAYS, END } } }, 2 },
-	{ "v2 gateway", WORDS(V2(2), 1, FLOW, OLD_TCP4(64), 1, 3, 64500, 64501, 64502, 2, 64510, 64511,
-		1, FLOW, 3, 1280, 6, 0x20010db8, 0, 0, 1, 0x20010db8, 0, 0, 2, 443, 33344, 0x12, 0x20, 0), WIRE_OK, 0, 0,
-		{ { { IFS(3, 4), OCTETS(64), TCP4_SAYS, { FLOW_src_as, 64501 }, { FLOW_peer_src_as, 64502 },
+	{ "v4 all extensions", WORDS(V4(2), 1, FLOW, OLD_TCP4(1518), 5, 1, 100, 5, 200, 6, 2, 1,
+		0xcb007103, 24, 20,
+		3, 64500, 64501, 64502, 1, 2, 2, 64510, 64511, 1, 77, 100, 4, 3, 0x61626300, 1,
+			0x64000000, 5, 1, 5,
+		0x68747470, 0x3a000000, 1, FLOW, 2, 1344, 17, 0x0a000001, 0x0a000002, 53, 5353,
+			0, 0xb8, 0), WIRE_OK, 0, 0,
+		{ { { IFS(3, 4), OCTETS(1518), TCP4_SAYS, { FLOW_vlan, 100 }, { FLOW_cos, 5 },
+			{ FLOW_out_vlan, 200 },
+			{ FLOW_next_hop, 0xcb007103 }, { FLOW_src_mask, 24 },
+				{ FLOW_dst_mask, 20 }, { FLOW_src_as, 64501 },
+			{ FLOW_peer_src_as, 64502 }, { FLOW_peer_dst_as, 64510 },
+				{ FLOW_dst_as, 64511 }, END } },
+				{ { IFS(3, 4), OCTETS(1344), IP4_SAYS, END } } }, 2 },
+	{ "v2 gateway", WORDS(V2(2), 1, FLOW, OLD_TCP4(64), 1, 3, 64500, 64501, 64502, 2, 64510,
+		64511,
+		1, FLOW, 3, 1280, 6, 0x20010db8, 0, 0, 1, 0x20010db8, 0, 0, 2, 443, 33344, 0x12,
+			0x20, 0), WIRE_OK, 0, 0,
+		{ { { IFS(3, 4), OCTETS(64), TCP4_SAYS, { FLOW_src_as, 64501 },
+			{ FLOW_peer_src_as, 64502 },
 			{ FLOW_peer_dst_as, 64510 }, { FLOW_dst_as, 64511 }, END } },
 		  { { IFS(3, 4), OCTETS(1280), IP6_SAYS, END } } }, 2 },
-	{ "v2 counters, generic, Ethernet, VLAN", WORDS(V2(4), 2, 1, 3, 30, 1, COUNTERS88, 2, 2, 3, 30, 2, COUNTERS88,
-		0,0,0,0,0,0,0,0,0,0,0,0,0, 2, 3, 3, 30, 7, 0,0,0,0,0,0,0, 1, FLOW, OLD_TCP4(64), 0), WIRE_OK, 0, 0,
-		{ { { END } }, { { END } }, { { END } }, { { IFS(3, 4), OCTETS(64), TCP4_SAYS, END } } }, 4 },
-	{ "v4 sample of unknown type", WORDS(V4(2), 3, FLOW, 1, FLOW), WIRE_SAMPLE_UNKNOWN, 0, 0, { { { END } } }, 0 },
+	{ "v2 counters, generic, Ethernet, VLAN", WORDS(V2(4), 2, 1, 3, 30, 1, COUNTERS88, 2, 2,
+		3, 30, 2, COUNTERS88,
+		0,0,0,0,0,0,0,0,0,0,0,0,0, 2, 3, 3, 30, 7, 0,0,0,0,0,0,0, 1, FLOW, OLD_TCP4(64),
+			0), WIRE_OK, 0, 0,
+		{ { { END } }, { { END } }, { { END } },
+			{ { IFS(3, 4), OCTETS(64), TCP4_SAYS, END } } }, 4 },
+	{ "v4 sample of unknown type", WORDS(V4(2), 3, FLOW, 1, FLOW), WIRE_SAMPLE_UNKNOWN, 0,
+		0, { { { END } } }, 0 },
 	{ "v4 unknown packet data", WORDS(V4(2), 1, FLOW, 9, 1, 2), WIRE_SAMPLE_UNKNOWN, 0, 0,
 		{ { { IFS(3, 4), END } } }, 1 },
-	{ "v4 unknown extension", WORDS(V4(2), 1, FLOW, OLD_TCP4(64), 1, 9, 1, FLOW), WIRE_SAMPLE_UNKNOWN, 0, 0,
+	{ "v4 unknown extension", WORDS(V4(2), 1, FLOW, OLD_TCP4(64), 1, 9, 1, FLOW),
+		WIRE_SAMPLE_UNKNOWN, 0, 0,
 		{ { { IFS(3, 4), OCTETS(64), TCP4_SAYS, END } } }, 1 },
-	{ "v4 unknown counters", WORDS(V4(2), 2, 1, 3, 30, 8, 0), WIRE_SAMPLE_UNKNOWN, 0, 0, { { { END } } }, 1 },
-	{ "v2 cut in the header", WORDS(V2(2), 1, FLOW, 1, 1, 1518, 54, 0x00112233), WIRE_SAMPLE_CUT, 0, 0,
+	{ "v4 unknown counters", WORDS(V4(2), 2, 1, 3, 30, 8, 0), WIRE_SAMPLE_UNKNOWN, 0, 0,
+		{ { { END } } }, 1 },
+	{ "v2 cut in the header", WORDS(V2(2), 1, FLOW, 1, 1, 1518, 54, 0x00112233),
+		WIRE_SAMPLE_CUT, 0, 0,
 		{ { { IFS(3, 4), OCTETS(1518), { FLOW_FIELDS, 0 } } } }, 1 },
-	{ "v2 cut in the sample", WORDS(V2(1), 1, 11, 3, 512), WIRE_SAMPLE_CUT, 0, 0, { { { END } } }, 0 },
+	{ "v2 cut in the sample", WORDS(V2(1), 1, 11, 3, 512), WIRE_SAMPLE_CUT, 0, 0,
+		{ { { END } } }, 0 },
 };
 
 static size_t to_bytes(uint8_t *p, const uint32_t *words, size_t n)
@@ -198,16 +263,19 @@ static struct flow_record expected(const struct number *n)
 
 	for (; n->field != FLOW_FIELDS; n++) {
 		struct addr *a = n->field == FLOW_src ? &r.src : n->field == FLOW_dst ? &r.dst :
-			n->field == FLOW_next_hop ? &r.next_hop : n->field == FLOW_bgp_next_hop ? &r.bgp_next_hop : NULL;
+			n->field == FLOW_next_hop ? &r.next_hop :
+				n->field == FLOW_bgp_next_hop ? &r.bgp_next_hop : NULL;
 
 		if (a && n->value == 6)
 			addr_parse(a, n->field == FLOW_src ? "2001:db8::1" : "2001:db8::2");
 		else if (a)
 			*a = addr_make4((uint32_t)n->value);
 		else if (n->field == FLOW_src_mac)
-			memcpy(r.src_mac, (const uint8_t[]){ 0x66, 0x77, 0x88, 0x99, 0xaa, 0xbb }, 6);
+			memcpy(r.src_mac, (const uint8_t[]){ 0x66, 0x77, 0x88, 0x99, 0xaa,
+				0xbb }, 6);
 		else if (n->field == FLOW_dst_mac)
-			memcpy(r.dst_mac, (const uint8_t[]){ 0x00, 0x11, 0x22, 0x33, 0x44, 0x55 }, 6);
+			memcpy(r.dst_mac, (const uint8_t[]){ 0x00, 0x11, 0x22, 0x33, 0x44,
+				0x55 }, 6);
 		else
 			flow_set(&r, n->field, n->value);
 		r.present |= UINT64_C(1) << n->field;
@@ -226,7 +294,8 @@ START_TEST(reads_samples)
 	char text[2][1024];
 
 	ck_assert_uint_le(vectors[_i].nwords, WORDS_MAX);
-	ck_assert_int_eq(sflow_parse(&m, (struct bytes){ buf, to_bytes(buf, vectors[_i].words, vectors[_i].nwords) }),
+	ck_assert_int_eq(sflow_parse(&m, (struct bytes){ buf,
+		to_bytes(buf, vectors[_i].words, vectors[_i].nwords) }),
 			 WIRE_OK);
 	ck_assert(m.version == vectors[_i].words[0] && m.sequence == 9 && m.uptime_ms == 1000 &&
 		  m.sub_agent == (m.version == 5 ? 7 : 0));
@@ -239,16 +308,19 @@ START_TEST(reads_samples)
 		ck_assert_msg(s.counters == counters, "%s: sample %u", vectors[_i].name, n);
 		if (counters)
 			continue;
-		ck_assert_msg(s.sequence == 11 && s.pool == 5120 && s.drops == 2 && s.source_type == 0, "%s",
+		ck_assert_msg(s.sequence == 11 && s.pool == 5120 && s.drops == 2 &&
+			s.source_type == 0, "%s",
 			      vectors[_i].name);
 		flow_print(text[0], sizeof(text[0]), &want);
 		flow_print(text[1], sizeof(text[1]), &got);
-		ck_assert_msg(flow_equal(&want, &got), "%s, sample %u: want %s\n got %s", vectors[_i].name, n, text[0],
+		ck_assert_msg(flow_equal(&want, &got), "%s, sample %u: want %s\n got %s",
+			vectors[_i].name, n, text[0],
 			      text[1]);
 	}
 	ck_assert_msg(n == vectors[_i].n, "%s: %u samples", vectors[_i].name, n);
 	ck_assert_msg(it.err == vectors[_i].err, "%s: %s", vectors[_i].name, wire_err_name(it.err));
-	ck_assert_msg(it.skipped == vectors[_i].skipped && it.cut == vectors[_i].cut, "%s: skipped %u, cut %u",
+	ck_assert_msg(it.skipped == vectors[_i].skipped && it.cut == vectors[_i].cut,
+		"%s: skipped %u, cut %u",
 		      vectors[_i].name, it.skipped, it.cut);
 	ck_assert(!sflow_next(&it, &s, &got));		/* the end is the end */
 	ck_assert_int_eq(it.err, vectors[_i].err);
@@ -275,7 +347,8 @@ START_TEST(survives_cuts_and_flips)
 {
 	uint8_t buf[WORDS_MAX * 4];
 
-	touch_all((struct bytes){ buf, to_bytes(buf, vectors[_i].words, vectors[_i].nwords) }, read_all);
+	touch_all((struct bytes){ buf, to_bytes(buf, vectors[_i].words, vectors[_i].nwords) },
+		read_all);
 }
 END_TEST
 
@@ -332,7 +405,8 @@ START_TEST(judges_headers)
 	struct sflow_msg m;
 	size_t n = to_bytes(buf, headers[_i].words, headers[_i].nwords);
 
-	ck_assert_msg(sflow_parse(&m, (struct bytes){ buf, n }) == headers[_i].err, "%s", headers[_i].name);
+	ck_assert_msg(sflow_parse(&m, (struct bytes){ buf, n }) == headers[_i].err, "%s",
+		headers[_i].name);
 }
 END_TEST
 
@@ -342,7 +416,8 @@ static struct flow_record random_record(uint64_t *s)
 {
 	static const uint8_t protos[] = { 1, 6, 17, 58, 132, 47 };
 	const bool v4 = rnd(s) & 1, big = !(rnd(s) & 7);
-	const uint64_t proto = protos[rnd(s) % COUNT(protos)], interfaces = big ? 0x3ffffffe : 0xffffff;
+	const uint64_t proto = protos[rnd(s) % COUNT(protos)],
+		interfaces = big ? 0x3ffffffe : 0xffffff;
 	struct flow_record r = flow_record_empty;
 	struct addr *const addrs[] = { &r.src, &r.dst, &r.next_hop, &r.bgp_next_hop };
 	const uint64_t parts = rnd(s);
@@ -406,24 +481,29 @@ START_TEST(gives_back_what_was_put)
 	uint8_t buf[4096];
 
 	for (size_t done = 0; done < 100000;) {
-		struct sflow_msg m = { .version = 5, .sub_agent = (uint32_t)rnd(&s), .sequence = (uint32_t)rnd(&s),
+		struct sflow_msg m = { .version = 5, .sub_agent = (uint32_t)rnd(&s),
+			.sequence = (uint32_t)rnd(&s),
 			.uptime_ms = (uint32_t)rnd(&s) }, back;
 		const uint32_t n = 1 + (uint32_t)(rnd(&s) % 6);
 		struct cursor c = cursor(buf, sizeof(buf));
-		struct sflow_sample in[6], out, counters = { .counters = true, .sequence = (uint32_t)rnd(&s),
+		struct sflow_sample in[6], out, counters = { .counters = true,
+			.sequence = (uint32_t)rnd(&s),
 			.source_index = (uint32_t)rnd(&s) >> (rnd(&s) & 8) };
 		struct flow_record rec[6], got;
 		struct sflow_iter it;
 
 		m.nsamples = n + 1;
-		m.agent = rnd(&s) & 1 ? addr_make4((uint32_t)rnd(&s)) : addr_from16((const uint8_t[16]){ 0x20, 1,
+		m.agent = rnd(&s) & 1 ? addr_make4((uint32_t)rnd(&s)) :
+			addr_from16((const uint8_t[16]){ 0x20, 1,
 			[15] = (uint8_t)rnd(&s) });
 		sflow_put_header(&c, &m);
 		sflow_put_counters(&c, &counters, 5);
 		for (uint32_t i = 0; i < n; i++) {
 			rec[i] = random_record(&s);
-			in[i] = (struct sflow_sample){ .sequence = (uint32_t)rnd(&s), .source_index = rec[i].in_if,
-				.rate = (uint32_t)rnd(&s) & (rnd(&s) & 15 ? UINT32_MAX : 0), .pool = (uint32_t)rnd(&s),
+			in[i] = (struct sflow_sample){ .sequence = (uint32_t)rnd(&s),
+				.source_index = rec[i].in_if,
+				.rate = (uint32_t)rnd(&s) & (rnd(&s) & 15 ? UINT32_MAX : 0),
+					.pool = (uint32_t)rnd(&s),
 				.drops = (uint32_t)rnd(&s) };
 			sflow_put_sample(&c, &in[i], &rec[i]);
 			/* A record that has a next hop says 0.0.0.0 when there is none. */
@@ -437,24 +517,32 @@ START_TEST(gives_back_what_was_put)
 			}
 		}
 		ck_assert(!c.full && cursor_used(&c) % 4 == 0);
-		ck_assert_int_eq(sflow_parse(&back, (struct bytes){ buf, cursor_used(&c) }), WIRE_OK);
-		ck_assert(back.version == 5 && addr_equal(&back.agent, &m.agent) && back.sub_agent == m.sub_agent &&
-			  back.sequence == m.sequence && back.uptime_ms == m.uptime_ms && back.nsamples == n + 1);
+		ck_assert_int_eq(sflow_parse(&back, (struct bytes){ buf, cursor_used(&c) }),
+			WIRE_OK);
+		ck_assert(back.version == 5 && addr_equal(&back.agent, &m.agent) &&
+			back.sub_agent == m.sub_agent &&
+			  back.sequence == m.sequence && back.uptime_ms == m.uptime_ms &&
+			  	back.nsamples == n + 1);
 		sflow_first(&it, &back);
-		ck_assert(sflow_next(&it, &out, &got) && out.counters && out.sequence == counters.sequence &&
+		ck_assert(sflow_next(&it, &out, &got) && out.counters &&
+			out.sequence == counters.sequence &&
 			  out.source_index == counters.source_index);
 		for (uint32_t i = 0; i < n; i++) {
 			char text[2][1024];
 
 			ck_assert(sflow_next(&it, &out, &got) && !out.counters);
-			ck_assert(out.sequence == in[i].sequence && out.source_type == in[i].source_type &&
-				  out.source_index == in[i].source_index && out.rate == in[i].rate &&
+			ck_assert(out.sequence == in[i].sequence &&
+				out.source_type == in[i].source_type &&
+				  out.source_index == in[i].source_index &&
+				  	out.rate == in[i].rate &&
 				  out.pool == in[i].pool && out.drops == in[i].drops);
 			flow_print(text[0], sizeof(text[0]), &rec[i]);
 			flow_print(text[1], sizeof(text[1]), &got);
-			ck_assert_msg(flow_equal(&rec[i], &got), "put %s\ngot %s", text[0], text[1]);
+			ck_assert_msg(flow_equal(&rec[i], &got), "put %s\ngot %s", text[0],
+				text[1]);
 		}
-		ck_assert(!sflow_next(&it, &out, &got) && it.err == WIRE_OK && !it.skipped && !it.cut);
+		ck_assert(!sflow_next(&it, &out, &got) && it.err == WIRE_OK && !it.skipped &&
+			!it.cut);
 		done += n;
 	}
 }
@@ -482,7 +570,8 @@ START_TEST(keeps_short_packets)
 	ck_assert_int_eq(sflow_parse(&back, (struct bytes){ buf, cursor_used(&c) }), WIRE_OK);
 	sflow_first(&it, &back);
 	ck_assert(sflow_next(&it, &out, &got));
-	ck_assert(got.octets == (uint64_t)_i && addr_equal(&got.src, &r.src) && addr_equal(&got.dst, &r.dst) &&
+	ck_assert(got.octets == (uint64_t)_i && addr_equal(&got.src, &r.src) &&
+		addr_equal(&got.dst, &r.dst) &&
 		  got.dst_port == 80);
 	ck_assert(!sflow_next(&it, &out, &got) && it.err == WIRE_OK);
 }
