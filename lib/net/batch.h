@@ -26,7 +26,11 @@ struct batch_counts {
 	uint64_t datagrams, octets, calls;
 	uint64_t truncated;	/* longer than the buffer: counted, given cut */
 	uint64_t beyond;	/* not given at all: behind the end of a buffer too small for what GRO joined */
-	uint64_t kernel_drops;	/* SO_RXQ_OVFL: dropped because the socket buffer was full */
+	/*
+	 * Dropped because the socket buffer was full.  The kernel counts a buffer
+	 * that GRO joined as one, whatever it held.
+	 */
+	uint64_t kernel_drops;
 };
 
 struct batch {
@@ -50,7 +54,8 @@ void batch_free(struct batch *b);
 int batch_recv(struct batch *b, int fd);
 /*
  * Bring kernel_drops up to date.  Otherwise the kernel tells what it dropped
- * only with the next datagram that it accepts: call this before reporting.
+ * only with the next datagram that it accepts, and only when the socket was
+ * opened with `overflow`: call this before reporting.
  */
 void batch_drops(struct batch *b, int fd);
 /* Forget the datagrams. */

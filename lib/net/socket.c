@@ -193,7 +193,8 @@ static int listen_set(int fd, const struct endpoint *e, int family, const struct
 				       (socklen_t)strlen(o->interface) + 1) < 0)
 		return -1;
 	/* What follows makes things better; a kernel without it still receives. */
-	set_int(fd, SOL_SOCKET, SO_TIMESTAMPNS, 1);
+	if (!o->no_timestamp)
+		set_int(fd, SOL_SOCKET, SO_TIMESTAMPNS, 1);
 	if (o->recv_buffer > 0 && set_int(fd, SOL_SOCKET, SO_RCVBUFFORCE, o->recv_buffer) < 0)
 		set_int(fd, SOL_SOCKET, SO_RCVBUF, o->recv_buffer);
 	if (o->overflow)

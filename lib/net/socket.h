@@ -30,7 +30,8 @@ struct listen_options {
 	bool reuse_addr;
 	bool gro;		/* ask for UDP_GRO where the kernel has it */
 	bool v6_only;
-	bool overflow;		/* SO_RXQ_OVFL: count what the kernel drops */
+	bool overflow;		/* SO_RXQ_OVFL: each datagram tells what the kernel dropped before it */
+	bool no_timestamp;	/* leave out the kernel's time stamp: recv_us is then when the batch was read */
 	const char *interface;	/* SO_BINDTODEVICE, or NULL */
 };
 

@@ -43,12 +43,12 @@ family() { # PID
 	done
 }
 
-# Seconds of user and system time of processes so far.
+# Seconds of CPU that the threads of processes had so far; the scheduler counts nanoseconds.
 cpu_seconds() { # PID...
 	local p
 	for p in "$@"; do
-		sed 's/.*) //' "/proc/$p/stat" 2>/dev/null
-	done | awk -v hz="$(getconf CLK_TCK)" '{ t += $12 + $13 } END { printf "%.3f", t / hz }'
+		cat "/proc/$p"/task/*/schedstat 2>/dev/null
+	done | awk '{ t += $1 } END { printf "%.6f", t / 1e9 }'
 }
 
 start_ours() {

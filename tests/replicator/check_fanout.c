@@ -4,6 +4,7 @@
  */
 #include <check.h>
 #include <errno.h>
+#include <netinet/in.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <unistd.h>
@@ -294,6 +295,54 @@ START_TEST(reload_in_between)
 }
 END_TEST
 
+/* -x: every datagram all the same, also together with FREQ. */
+START_TEST(with_a_delay)
+{
+	struct batch b = make(10, 1, equal);
+	uint32_t got[10];
+
+	use("0.0.0.0: 127.0.0.1/%1$u 127.0.0.1/%2$u/4", false);
+	rs.pools[0].receivers[0]->delay_us = rs.pools[0].receivers[1]->delay_us = 1;
+	fanout_batch(f, &b, 1);
+	expect_double_entry(10);
+	ck_assert_uint_eq(drain(0, got, 10), 10);
+	ck_assert_uint_eq(drain(1, got, 10), 3);
+}
+END_TEST
+
+/* TTL and hop limit as they arrive; samplicate sets them with -S only. */
+START_TEST(time_to_live)
+{
+	struct endpoint at = { .addr = _i ? addr_zero6 : addr_make4(0x7f000001) }, bound;
+	struct sockaddr_storage ss;
+	socklen_t len = sizeof(ss);
+	char text[64], control[64], octet;
+	struct iovec iov = { &octet, 1 };
+	struct msghdr m = { .msg_iov = &iov, .msg_iovlen = 1, .msg_control = control, .msg_controllen = sizeof(control) };
+	struct batch b = make(1, 1, equal);
+	int fd, ttl = 0;
+
+	if (_i)
+		at.addr.b[15] = 1;
+	fd = socket_listen(&at, &(struct listen_options){ .no_timestamp = true });
+	ck_assert_int_ge(fd, 0);
+	ck_assert_int_eq(setsockopt(fd, _i ? IPPROTO_IPV6 : IPPROTO_IP, _i ? IPV6_RECVHOPLIMIT : IP_RECVTTL, &(int){ 1 },
+				    sizeof(int)), 0);
+	ck_assert_int_eq(getsockname(fd, (struct sockaddr *)&ss, &len), 0);
+	endpoint_from_sockaddr(&bound, &ss);
+	snprintf(text, sizeof(text), "0.0.0.0: %s/%u/1,7", _i ? "[::1]" : "127.0.0.1", bound.port);
+	ck_assert_int_eq(receivers_read_text(&rs, "f", text, strlen(text), &plain, false), 0);
+	receivers_open(&rs, &outlet);
+	fanout_batch(f, &b, 1);
+	ck_assert_int_ge(recvmsg(fd, &m, 0), 0);
+	for (struct cmsghdr *c = CMSG_FIRSTHDR(&m); c; c = CMSG_NXTHDR(&m, c))
+		if (c->cmsg_type == (_i ? IPV6_HOPLIMIT : IP_TTL))
+			memcpy(&ttl, CMSG_DATA(c), sizeof(ttl));
+	ck_assert_int_eq(ttl, 7);
+	close(fd);
+}
+END_TEST
+
 /* ---- the exporters' own addresses --------------------------------------------- */
 
 static const char *cannot_spoof;
@@ -332,6 +381,54 @@ START_TEST(source_is_kept)
 }
 END_TEST
 
+START_TEST(source_is_kept_v6)
+{
+	static const struct receiver_defaults spoof = { .no_lookup = true, .transparent = true,
+		.options = { .no_checksum = true } };
+	struct endpoint at = { .addr = addr_zero6 }, bound;
+	struct sockaddr_storage ss;
+	socklen_t len = sizeof(ss);
+	struct batch b = make(100, 4, mixed);
+	char text[128];
+	size_t n = 0;
+	int fd;
+
+	if (sender_transparent.available(&cannot_spoof) < 0) {
+		fprintf(stderr, "source_is_kept_v6: skipped, it %s\n", cannot_spoof);
+		return;
+	}
+	at.addr.b[15] = 1;
+	fd = socket_listen(&at, &(struct listen_options){ .recv_buffer = 1 << 20 });
+	ck_assert_int_ge(fd, 0);
+	ck_assert_int_eq(getsockname(fd, (struct sockaddr *)&ss, &len), 0);
+	endpoint_from_sockaddr(&bound, &ss);
+	for (size_t i = 0; i < b.n; i++) {	/* 2001:db8::1 to ::4; every other one IPv4 */
+		struct addr a = { { 0x20, 1, 0xd, 0xb8, [15] = (uint8_t)(1 + octets[i][0]) } };
+
+		if (i % 2)
+			datagrams[i].from.addr = a;
+	}
+	snprintf(text, sizeof(text), "0.0.0.0: 127.0.0.1/%u [::1]/%u", port[0], bound.port);
+	ck_assert_int_eq(receivers_read_text(&rs, "f", text, strlen(text), &spoof, false), 0);
+	receivers_open(&rs, &outlet);
+	fanout_batch(f, &b, 1);
+	expect_double_entry(100);
+	ck_assert_uint_eq(rs.pools[0].receivers[0]->out.counts.sent, 50);
+	ck_assert_uint_eq(rs.pools[0].receivers[0]->family, 50);
+	ck_assert_uint_eq(rs.pools[0].receivers[1]->out.counts.sent, 50);
+	ck_assert_uint_eq(rs.pools[0].receivers[1]->family, 50);
+	while (batch_recv(in, fd) > 0) {
+		for (size_t i = 0; i < in->n; i++, n++) {
+			ck_assert_uint_eq(in->d[i].from.addr.b[0], 0x20);
+			ck_assert_uint_eq(in->d[i].from.addr.b[15], 1 + in->d[i].data.p[0]);
+			ck_assert_uint_eq(in->d[i].from.port, 2055);
+		}
+	}
+	ck_assert_uint_eq(n, 50);
+	close(fd);
+}
+END_TEST
+
 Suite *suite_fanout(void);
 Suite *suite_fanout(void)
 {
@@ -346,7 +443,10 @@ Suite *suite_fanout(void)
 	tcase_add_test(t, others_lose_nothing);
 	tcase_add_test(t, too_long_is_cut);
 	tcase_add_test(t, reload_in_between);
+	tcase_add_test(t, with_a_delay);
+	tcase_add_loop_test(t, time_to_live, 0, 2);
 	tcase_add_loop_test(t, source_is_kept, 0, 2);
+	tcase_add_test(t, source_is_kept_v6);
 	suite_add_tcase(s, t);
 	return s;
 }
