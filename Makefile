@@ -85,6 +85,7 @@ $(B)/libfuzz-$(1): $(B)/tests/fuzz/fuzz_$(1).o $$(LIB)
 endef
 $(foreach f,$(FUZZ),$(eval $(call fuzz,$f)))
 $(B)/fuzz-conf_maps $(B)/libfuzz-conf_maps: $(filter-out %/main.o,$(call objects,nfacctd))
+$(B)/fuzz-scenario $(B)/libfuzz-scenario $(B)/fuzz-truth $(B)/libfuzz-truth: $(filter-out %/main.o,$(call objects,pcapgen))
 $(B)/fuzz-replicator $(B)/libfuzz-replicator: $(filter-out %/main.o,$(call objects,replicator))
 
 check: $(ROOMS:%=run-check-%) $(FUZZ:%=run-fuzz-%) pure

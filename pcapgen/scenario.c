@@ -469,6 +469,9 @@ static int finish_exporter(struct yaml_reader *r, struct scenario *sc, struct ex
 		return refuse(r, bad->line, bad->column,
 			      "interface %u: netflow5 exporters have 16 bits for it (exporter at line %u)",
 			      bad->interface, e->line);
+	/* A router that was booted after its flows began would be believed by nobody. */
+	if (e->uptime_s * UINT64_C(1000) < sc->lasting_ms.max + sc->delay_ms.max + 1000)
+		return refuse(r, e->line, e->column, "uptime %u s: shorter than the longest flow and its delay", e->uptime_s);
 	if (e->counter_octets != 4 && e->counter_octets != 8)
 		return refuse(r, e->line, e->column, "counter_octets: 4 or 8 is expected");
 	if (!e->datagram_octets)

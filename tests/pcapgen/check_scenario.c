@@ -166,6 +166,8 @@ static const struct {
 	{ MINIMAL "flows:\n  octets: { kind: pareto, min: 1, max: 5, alpha: 1.2345 }\n", "alpha: \"1.2345\" is not a number" },
 	{ MINIMAL "flows:\n  packet_octets: 1501\n", "packet_octets: \"1501\" is not a whole number from 46 to 1500" },
 	{ MINIMAL "flows:\n  lasting_ms: { kind: uniform, min: 0, max: 1G }\n", "lasting_ms: min 0, max 1000000000: 0 <=" },
+	{ TOP "exporters:\n  - { address: 127.0.0.1, protocol: ipfix, uptime: 60s }\n" REST "flows: { lasting_ms: 59001, delay_ms: 0 }\n",
+	  "uptime 60 s: shorter than the longest flow" },
 	{ MINIMAL "---\na: b\n", "a second document" },
 	{ MINIMAL "flows: &a\n  octets: *a\n", "unknown key \"octets\" in octets" },
 	{ MINIMAL "? [a]\n: b\n", "a list stands where a key is expected" },

@@ -1,0 +1,84 @@
+#!/usr/bin/env bash
+# pcapgen.sh - datagrams per second against a bare UDP_SEGMENT loop on the same
+# core, how exactly a schedule is kept, how many new records are made.
+#
+# The receiver is a socket that nobody reads: what is measured is sending.
+set -u
+here=$(cd "$(dirname "$0")" && pwd)
+B=${B:-build}
+. "$here/lib.sh"
+
+core=()
+command -v taskset >/dev/null && core=(taskset -c 0)
+port=29871
+seconds=${SECONDS_EACH:-2}
+
+# nc, socat and bench-udp all read; bash can hold a UDP socket only as a client.  So: a receiver that is stopped.
+"$B/bench-udp" count 600 $port >/dev/null &
+receiver=$!
+bench_pids+=("$receiver")
+for _ in $(seq 50); do
+	grep -q "$(printf ':%04X ' $port)" /proc/net/udp && break
+	sleep 0.1
+done
+kill -STOP "$receiver"
+trap 'kill -CONT "$receiver" 2>/dev/null; bench_cleanup' EXIT
+
+scenario() { # PROTOCOL RATE CYCLE
+	cat <<-YAML
+		seed: 1
+		duration: ${seconds}s
+		rate: $2
+		cycle: $3
+		exporters:
+		  - { address: 127.0.0.9, port: 0, protocol: $1, families: 4 }
+		customers: [ { prefix: 10.0.0.0/20, as: 64500, interface: 3 } ]
+		remotes: [ { prefix: 198.51.0.0/16, as: 65010, interface: 1, next_hop: 192.0.2.1 } ]
+		applications: [ { proto: tcp, port: 443, weight: 3 }, { proto: udp, port: 53 } ]
+	YAML
+}
+
+figure() { # NAME FILE -> value
+	awk -F'\t' -v n="$1" '$1 == n { print $2 }' "$2"
+}
+
+craft() { # PROTOCOL RATE CYCLE -> $bench_tmp/craft
+	scenario "$@" >"$bench_tmp/s.yaml"
+	"${core[@]}" "$B/pcapgen" craft --scenario "$bench_tmp/s.yaml" --to 127.0.0.1:$port >"$bench_tmp/craft" ||
+		echo "pcapgen.sh: exit status $?" >&2
+}
+
+rate_of() { # datagrams a second of the last craft
+	awk -F'\t' '$1 == "datagrams" { n = $2 } $1 == "seconds" { s = $2 } END { printf "%.0f", n / s }' "$bench_tmp/craft"
+}
+
+bare() {
+	"${core[@]}" "$B/bench-udp" send $port "$seconds" 1464 gso |
+		awk -F'\t' '$1 == "sent" { n = $2 } $1 == "seconds" { s = $2 } END { printf "%.0f", n / s }'
+}
+
+bares=() ours=()
+for _ in 1 2 3; do	# in turn: a noisy machine is noisy for both
+	bares+=("$(bare)")
+	craft netflow5 max 256
+	ours+=("$(rate_of)")
+done
+b=$(median "${bares[@]}") o=$(median "${ours[@]}")
+bench_line "pcapgen: datagrams/s, v5, bare UDP_SEGMENT loop" "$o" "$b" "$(ratio "$o" "$b")" 0.8
+for p in netflow9 ipfix sflow5; do
+	craft $p max 256
+	bench_line "pcapgen: datagrams/s, $p" "$(rate_of)" "$b" "$(ratio "$(rate_of)" "$b")" "-"
+done
+
+for part in 100 10 2; do	# hundredths of the maximum; a schedule over one second and more
+	craft netflow5 "$((o / part)) datagrams/s" 256
+	got=$(figure rate_reached "$bench_tmp/craft") want=$(figure rate_asked "$bench_tmp/craft")
+	bench_line "pcapgen: pacing at 1/$part of the maximum" "$got" "$want" \
+		"$(awk -v a="$got" -v b="$want" 'BEGIN { printf "%.3f%%", (a > b ? a - b : b - a) * 100 / b }')" "0.1%"
+done
+
+for p in netflow5 netflow9 ipfix sflow5; do
+	craft $p max 0
+	bench_line "pcapgen: new records/s, $p" \
+		"$(awk -F'\t' '$1 == "records" { n = $2 } $1 == "seconds" { s = $2 } END { printf "%.0f", n / s }' "$bench_tmp/craft")" - - -
+done
