@@ -13,7 +13,7 @@
 
 enum {
 	CONNECT_SECONDS = 10,
-	ANSWER_SECONDS = 120,	/* above innodb_lock_wait_timeout (50), so that the server speaks first */
+	ANSWER_SECONDS = 60,	/* above innodb_lock_wait_timeout (50), so that the server speaks first */
 	UNIX_PREFIX = 5,	/* "unix:" */
 	DEFAULT_PACKET = 1 << 20
 };

@@ -343,6 +343,18 @@ static enum mysql_way choose_way(struct view *v, const struct sql_columns *colum
 	return MYSQL_SET;
 }
 
+/* "pm@127.0.0.1" as the GRANT's 'pm'@'127.0.0.1'. */
+static void add_grant(struct strbuf *b, struct mysql_link *k, const char *table)
+{
+	MYSQL_RES *res = link_select(k, "SELECT DATABASE(), CONCAT(\"'\", REPLACE(CURRENT_USER(), '@', \"'@'\"), \"'\")");
+	MYSQL_ROW row = res ? mysql_fetch_row(res) : NULL;
+
+	if (row && row[0] && row[1])
+		strbuf_addf(b, "; run: GRANT SELECT, INSERT, UPDATE ON `%s`.`%s` TO %s;", row[0], table, row[1]);
+	if (res)
+		mysql_free_result(res);
+}
+
 /* The statement we will use, prepared, so that missing rights show now. */
 static void check_rights(struct mysql_link *k, const struct mysql_table *t, struct mysql_report *rep)
 {
@@ -366,7 +378,7 @@ static void check_rights(struct mysql_link *k, const struct mysql_table *t, stru
 	} else {
 		strbuf_addf(&b, "table %s: %s (%u)", t->name, k->why, k->err);
 		if (k->err == 1142 || k->err == 1143)
-			strbuf_addf(&b, "; run: GRANT SELECT, INSERT, UPDATE ON `%s` TO that user;", t->name);
+			add_grant(&b, k, t->name);
 		problem(rep, &b);
 	}
 	strbuf_clear(&b);

@@ -198,6 +198,12 @@ static void json_stamp(struct strbuf *b, const struct row_text *t, const char *n
 	strbuf_addf(b, ", \"%s\": \"%s\"", name, text);
 }
 
+/* The SQL name of table version 8 and later, but for class, which is class_id only in SQL. */
+static const char *json_key(const struct primitive *p)
+{
+	return p->format == PRIM_CLASS ? p->name : p->sql8;
+}
+
 static void json_row(struct strbuf *b, const struct row_text *t, const struct purge *p,
 		     const struct sum_row *r)
 {
@@ -209,7 +215,7 @@ static void json_row(struct strbuf *b, const struct row_text *t, const struct pu
 	for (size_t i = 0; i < n; i++) {
 		size_t len = field_text(text, t, &c[i], r);
 
-		strbuf_addf(b, ", \"%s\": ", c[i].primitive->sql8);
+		strbuf_addf(b, ", \"%s\": ", json_key(c[i].primitive));
 		if (forms[c[i].primitive->format].number)
 			strbuf_addn(b, text, len);
 		else

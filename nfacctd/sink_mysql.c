@@ -421,9 +421,13 @@ static unsigned create_table(struct sink_mysql *s, const char *path, const char 
 	}
 	if (link_run(&s->link, made, strlen(made), NULL) == 1050)	/* already there */
 		s->link.err = 0;
-	else if (s->link.err)
-		log_error("%s: sql_table_schema: \"%s\" for table %s: %s (%u)", s->who, path, table,
-			  s->link.why, s->link.err);
+	if (s->link.err) {
+		char why[sizeof(s->link.why)];
+
+		snprintf(why, sizeof(why), "%s", s->link.why);
+		snprintf(s->link.why, sizeof(s->link.why), "sql_table_schema: \"%.100s\" for table %s: %.300s",
+			 path, table, why);
+	}
 	return s->link.err;
 }
 
@@ -550,9 +554,8 @@ static unsigned connect_now(struct sink_mysql *s)
 	else if (link_meaning(s->link.err) == LINK_LOST)
 		return s->link.err;
 	if (!s->ledger && !s->was_connected)
-		log_info("%s: no table flow_ledger here (%s): should a connection break just while a purge is "
-			 "committed, nobody can tell whether it arrived; sql/flow_ledger.mysql makes it",
-			 s->who, s->link.why);
+		log_info("%s: no table flow_ledger here (%s): a purge whose COMMIT has no answer is then looked "
+			 "for by one of its rows; sql/flow_ledger.mysql makes the table", s->who, s->link.why);
 	s->was_connected = true;
 	s->link.err = 0;
 	return 0;

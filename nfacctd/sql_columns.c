@@ -54,14 +54,9 @@ static struct sql_column *add(struct sql_columns *s, const char *name, enum sql_
 	return c;
 }
 
-/*
- * agent_id became tag in version 9, the ports changed their names in version 8;
- * class_id is class in JSON only.
- */
+/* agent_id became tag in version 9, the ports changed their names in version 8. */
 static const char *column_name(const struct primitive *p, uint32_t version)
 {
-	if (p->format == PRIM_CLASS)
-		return p->sql7;
 	return version >= (p->format == PRIM_TAG ? 9u : 8u) ? p->sql8 : p->sql7;
 }
 

@@ -166,11 +166,14 @@ END_TEST
 /* More rows than one array or one packet, half of them known. */
 START_TEST(many_rows)
 {
-	struct fixture *f = fixture("src_host", 1, _i);
+	struct fixture *f = fixture("src_host", 1, _i & 1);
 	void *s;
 
 	run(v1);
+	if (_i >= 2)	/* packets of 16 kB */
+		run("SET GLOBAL max_allowed_packet=16384");
 	s = open_sink(f);
+	run("SET GLOBAL max_allowed_packet=16777216");
 	for (int round = 0; round < 2; round++) {
 		fix_next(f);
 		for (unsigned i = 0; i < 9000; i++) {
@@ -188,6 +191,8 @@ START_TEST(many_rows)
 	expect("SELECT COUNT(*),MIN(bytes),MAX(bytes) FROM acct WHERE ip_src LIKE '10.2.%'", "9000 2 2");
 	ck_assert_uint_eq(counts(s)->inserted, 27000);
 	ck_assert_uint_eq(counts(s)->updated, 9000);
+	ck_assert_msg(counts(s)->statements <= (_i >= 2 ? 2000 : 20), "%llu statements",
+		      (unsigned long long)counts(s)->statements);
 	close_sink(s);
 	fix_free(f);
 }
@@ -379,7 +384,7 @@ START_TEST(refuses_to_start)
 {
 	static const struct {
 		const char *table, *say;
-		const char *user, *password, *host, *list;
+		const char *user, *password, *host, *list;	/* NULL: as it should be */
 		bool no_history, hosts, epoch;
 	} cases[] = {
 		{ NULL, "table acct does not exist", NULL, NULL, NULL, NULL, false, false, false },
@@ -420,6 +425,23 @@ START_TEST(refuses_to_start)
 		ck_assert_uint_ge(sink_find("mysql")->check(&f->p, &f->l), 1);
 		fix_free(f);
 	}
+}
+END_TEST
+
+START_TEST(missing_rights)
+{
+	struct fixture *f = fixture("src_host", 1, _i);
+
+	run(v1);
+	run("CREATE OR REPLACE USER flowledger_few@localhost IDENTIFIED BY 'few'");
+	run("GRANT SELECT, INSERT ON " DB ".* TO flowledger_few@localhost");
+	f->p.sql_user = (char *)"flowledger_few";
+	f->p.sql_passwd = (char *)"few";
+	ck_assert_ptr_null(sink_find("mysql")->open(&f->p, &f->l, 1));
+	ck_assert_msg(fix_logged(f, "run: GRANT SELECT, INSERT, UPDATE ON `" DB "`.`acct` TO 'flowledger_few'@'localhost';"),
+		      "%s", f->log);
+	run("DROP USER flowledger_few@localhost");
+	fix_free(f);
 }
 END_TEST
 
@@ -810,11 +832,11 @@ Suite *suite_mysql(void)
 		const TTest *test;
 		int ways;
 	} cases[] = {
-		{ "tutorial rows", tutorial_rows, 2 }, { "many rows", many_rows, 2 },
+		{ "tutorial rows", tutorial_rows, 2 }, { "many rows", many_rows, 4 },
 		{ "refused rows", refused_rows, 2 }, { "without unique key", without_unique_key, 2 },
 		{ "row by row", row_by_row, 2 }, { "key too short", key_too_short, 2 },
 		{ "missing columns", missing_columns, 2 }, { "refuses to start", refuses_to_start, 1 },
-		{ "narrow ip_proto", narrow_proto, 2 }, { "other types", other_types, 2 },
+		{ "missing rights", missing_rights, 1 }, { "narrow ip_proto", narrow_proto, 2 }, { "other types", other_types, 2 },
 		{ "dynamic tables", dynamic_tables, 2 }, { "table goes", table_goes_and_comes, 2 },
 		{ "idle connection", idle_connection, 2 }, { "locked row", locked_row, 2 },
 		{ "run id taken", run_id_taken, 2 }, { "salvage", salvaged, 4 },
