@@ -45,6 +45,7 @@ sql_db: bench
 sql_host: unix:$DB_SOCKET
 sql_user: root
 sql_passwd:
+sql_table: acct_v9
 sql_table_version: 9
 aggregate: src_host, dst_host, src_port, dst_port, proto
 sql_refresh_time: 86400

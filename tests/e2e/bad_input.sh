@@ -34,6 +34,13 @@ said() { # NAME STATUS PATTERN...
 	fi
 }
 
+# One datagram of escaped bytes.  Through a file: printf alone would cut it at each 0x0a.
+send_bytes() { # PORT BYTES
+	# shellcheck disable=SC2059
+	printf "$2" >"$TMP/dgram"
+	cat "$TMP/dgram" >"/dev/udp/127.0.0.1/$1"
+}
+
 base="plugins: print
 nfacctd_port: $port
 print_output: csv"
@@ -129,17 +136,15 @@ check "the first goes on" kill -0 "${PID[first]}"
 # Datagrams that lie, between good ones: each is counted by its cause, the good ones are all there.
 good=$(v5_record 192.0.2.1 192.0.2.2 1 2 3 400)
 v5_send "$port" "$good"
-printf '\x00\x63hello' >"/dev/udp/127.0.0.1/$port"
-printf '\x00' >"/dev/udp/127.0.0.1/$port"
+send_bytes "$port" '\x00\x63hello'
+send_bytes "$port" '\x00'
 # v5 that announces 30 records and brings one
 lie="$(v5_header 30 1)$good"
-# shellcheck disable=SC2059
-printf "$lie" >"$TMP/lie"
-cat "$TMP/lie" >"/dev/udp/127.0.0.1/$port"
+send_bytes "$port" "$lie"
 # IPFIX data without a template, a template without fields, one of zero length
-printf '\x00\x0a\x00\x18\x60\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x07\x01\x00\x00\x08\x00\x00\x00\x00' >"/dev/udp/127.0.0.1/$port"
-printf '\x00\x0a\x00\x18\x60\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x07\x00\x02\x00\x08\x01\x00\x00\x00' >"/dev/udp/127.0.0.1/$port"
-printf '\x00\x0a\x00\x1c\x60\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x07\x00\x02\x00\x0c\x01\x00\x00\x01\x00\x01\x00\x00' >"/dev/udp/127.0.0.1/$port"
+send_bytes "$port" '\x00\x0a\x00\x18\x60\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x07\x01\x00\x00\x08\x00\x00\x00\x00'
+send_bytes "$port" '\x00\x0a\x00\x18\x60\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x07\x00\x02\x00\x08\x01\x00\x00\x00'
+send_bytes "$port" '\x00\x0a\x00\x1c\x60\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x07\x00\x02\x00\x0c\x01\x00\x00\x01\x00\x01\x00\x00'
 v5_send "$port" "$good"
 wait_udp_drained "$port"
 check "the collector lives" kill -0 "${PID[first]}"
