@@ -35,6 +35,11 @@ static void craft_usage(FILE *to)
 	      "  --help\n", to);
 }
 
+static bool is_stdout(const char *path)
+{
+	return path && !strcmp(path, "-");
+}
+
 static int read_craft_options(int argc, char **argv, struct craft_options *o)
 {
 	enum { SCENARIO = 1000, TO, WRITE, DESTINATION, SEED, RATE, SOURCE, TRUTH, LATE, HELP };
@@ -79,6 +84,8 @@ static int read_craft_options(int argc, char **argv, struct craft_options *o)
 		return usage_error(name, "--scenario FILE is missing");
 	if (!o->to == !o->write)
 		return usage_error(name, "either --to HOST:PORT or --write FILE is expected");
+	if (is_stdout(o->write) && is_stdout(o->truth))
+		return usage_error(name, "--write - and --truth -: one of them can have standard output");
 	if (o->destination && !o->write)
 		return usage_error(name, "--destination goes with --write");
 	return 0;
@@ -143,7 +150,7 @@ static void summarize(const struct craft_options *o, const struct craft_job *job
 	bool by_records = sc->rate_unit == RATE_RECORDS;
 	struct summary r;
 
-	summary_init(&r, o->truth && !strcmp(o->truth, "-"));
+	summary_init(&r, is_stdout(o->truth) || is_stdout(o->write));
 	summary_tally(&r, &job->total);
 	summary_errors(&r, counts);
 	summary_milli(&r, "seconds", job->elapsed_ns / 1000000);

@@ -169,7 +169,8 @@ static int conclude(const struct replay_options *o, struct replay_job *job, int 
 		fprintf(stderr, "pcapgen replay: %s\n", why);
 		status = EXIT_ENVIRONMENT;
 	}
-	summarize(o, job, &counts);
+	if (!run_failed || job->capture.packets)
+		summarize(o, job, &counts);
 	if (job->truth && truth_finish(job->truth)) {
 		fprintf(stderr, "pcapgen replay: --truth %s: %s\n", o->truth, strerror(errno));
 		status = EXIT_ENVIRONMENT;
