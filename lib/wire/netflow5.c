@@ -163,16 +163,16 @@ static void put_header(struct cursor *c, const struct netflow5_msg *m, size_t n)
 }
 
 /* A record that says no time says the header's, which moves it into no other bin. */
-static uint32_t uptime_of(const struct netflow5_msg *m, const struct flow_record *r,
-			  enum flow_field f, uint64_t when_us)
+static inline uint32_t uptime_of(const struct flow_record *r, enum flow_field f, uint64_t when_us,
+				 uint32_t uptime_ms, uint64_t at_us)
 {
-	return flow_has(r, f) ? uptime_from_us(when_us, m->uptime_ms, export_us(m)) : m->uptime_ms;
+	return flow_has(r, f) ? uptime_from_us(when_us, uptime_ms, at_us) : uptime_ms;
 }
 
-static void put_record(uint8_t *p, const struct netflow5_msg *m, const struct layout *l,
-		       const struct flow_record *r)
+static void put_record(uint8_t *p, const struct layout *l, const struct flow_record *r,
+		       uint32_t uptime_ms, uint64_t at_us)
 {
-	memset(p, 0, l->record);
+	memset(p + 36, 0, l->record - 36u);
 	memcpy(p, r->src.b + 12, 4);
 	memcpy(p + 4, r->dst.b + 12, 4);
 	memcpy(p + 8, r->next_hop.b + 12, 4);
@@ -180,8 +180,8 @@ static void put_record(uint8_t *p, const struct netflow5_msg *m, const struct la
 	patch16(p + 14, r->out_if);
 	patch32(p + 16, r->packets);
 	patch32(p + 20, r->octets);
-	patch32(p + 24, uptime_of(m, r, FLOW_first_us, r->first_us));
-	patch32(p + 28, uptime_of(m, r, FLOW_last_us, r->last_us));
+	patch32(p + 24, uptime_of(r, FLOW_first_us, r->first_us, uptime_ms, at_us));
+	patch32(p + 28, uptime_of(r, FLOW_last_us, r->last_us, uptime_ms, at_us));
 	patch16(p + 32, r->src_port);
 	patch16(p + 34, r->dst_port);
 	p[38] = r->proto;
@@ -199,6 +199,7 @@ void netflow5_put(struct cursor *c, const struct netflow5_msg *m, const struct f
 	size_t n)
 {
 	const struct layout *l = find_layout(m->version);
+	const uint64_t at_us = export_us(m);
 
 	if (!l || n > UINT16_MAX) {
 		c->full = true;		/* nothing that this format could hold */
@@ -210,7 +211,7 @@ void netflow5_put(struct cursor *c, const struct netflow5_msg *m, const struct f
 
 		if (!p)
 			return;
-		put_record(p, m, l, &rec[i]);
+		put_record(p, l, &rec[i], m->uptime_ms, at_us);
 	}
 }
 

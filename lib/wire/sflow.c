@@ -571,6 +571,17 @@ bool sflow_next(struct sflow_iter *it, struct sflow_sample *s, struct flow_recor
 
 /* ---- writing -------------------------------------------------------------- */
 
+static void put_words(struct cursor *c, const uint32_t *word, size_t n)
+{
+	uint8_t *p = cursor_take(c, n * 4);
+
+	for (size_t i = 0; p && i < n; i++)
+		patch32(p + 4 * i, word[i]);
+}
+
+#define PUT(c, ...) put_words(c, (const uint32_t[]){ __VA_ARGS__ }, \
+		sizeof((const uint32_t[]){ __VA_ARGS__ }) / sizeof(uint32_t))
+
 static void put_address(struct cursor *c, const struct addr *a)
 {
 	const bool v4 = addr_is4(a);
@@ -582,28 +593,23 @@ static void put_address(struct cursor *c, const struct addr *a)
 /* Tag and a length to be known later; close with end(). */
 static uint8_t *begin(struct cursor *c, uint32_t tag)
 {
-	uint8_t *p;
+	uint8_t *p = c->at;
 
-	put32(c, tag);
-	p = c->at;
-	put32(c, 0);
+	PUT(c, tag, 0);
 	return p;
 }
 
 static void end(struct cursor *c, uint8_t *p)
 {
 	if (!c->full)
-		patch32(p, (size_t)(c->at - p) - 4);
+		patch32(p + 4, (size_t)(c->at - p) - 8);
 }
 
 void sflow_put_header(struct cursor *c, const struct sflow_msg *m)
 {
 	put32(c, 5);
 	put_address(c, &m->agent);
-	put32(c, m->sub_agent);
-	put32(c, m->sequence);
-	put32(c, m->uptime_ms);
-	put32(c, m->nsamples);
+	PUT(c, m->sub_agent, m->sequence, m->uptime_ms, m->nsamples);
 }
 
 /*
@@ -616,25 +622,20 @@ static void put_header_record(struct cursor *c, const struct flow_record *r)
 	uint32_t octets = r->octets < UINT32_MAX ? (uint32_t)r->octets : UINT32_MAX;
 	uint32_t frame = octets > FCS ? octets - FCS : 0;
 	size_t most = frame < HEADER_MAX ? frame : HEADER_MAX, n;
-	uint8_t *record = begin(c, 1), *len, *data;
+	uint8_t *record = begin(c, 1), *data;
 
-	put32(c, 1);	/* Ethernet */
-	put32(c, octets);
-	put32(c, FCS);
-	len = c->at;
-	put32(c, 0);
+	PUT(c, 1 /* Ethernet */, octets, FCS, 0 /* length of what follows */);
 	data = c->at;
 	frame_put(c, r, frame);
-	if (c->full)
-		return;
 	n = (size_t)(c->at - data);
 	if (n < most) {
 		put_zeros(c, most - n);
 		n = most;
 	}
 	put_zeros(c, -n & 3);
-	if (!c->full)
-		patch32(len, n);
+	if (c->full)
+		return;
+	patch32(data - 4, n);
 	end(c, record);
 }
 
@@ -642,10 +643,8 @@ static void put_switch(struct cursor *c, const struct flow_record *r)
 {
 	uint8_t *record = begin(c, 1001);
 
-	put32(c, flow_has(r, FLOW_vlan) ? r->vlan : VLAN_UNKNOWN);
-	put32(c, flow_has(r, FLOW_cos) ? r->cos : VLAN_UNKNOWN);
-	put32(c, r->out_vlan);
-	put32(c, 0);
+	PUT(c, flow_has(r, FLOW_vlan) ? r->vlan : VLAN_UNKNOWN,
+	    flow_has(r, FLOW_cos) ? r->cos : VLAN_UNKNOWN, r->out_vlan, 0);
 	end(c, record);
 }
 
@@ -655,8 +654,7 @@ static void put_router(struct cursor *c, const struct flow_record *r)
 
 	/* 0.0.0.0 when there is none: sfacctd drops samples whose address is of type unknown. */
 	put_address(c, &r->next_hop);
-	put32(c, r->src_mask);
-	put32(c, r->dst_mask);
+	PUT(c, r->src_mask, r->dst_mask);
 	end(c, record);
 }
 
@@ -667,20 +665,15 @@ static void put_gateway(struct cursor *c, const struct flow_record *r)
 	uint8_t *record = begin(c, 1003);
 
 	put_address(c, &r->bgp_next_hop);
-	put32(c, 0);	/* the router's own AS is no member of a flow */
-	put32(c, r->src_as);
-	put32(c, r->peer_src_as);
-	put32(c, peer || dst);
-	if (peer || dst) {
-		put32(c, 2);	/* sequence */
-		put32(c, (uint32_t)peer + dst);
-		if (peer)
-			put32(c, r->peer_dst_as);
-		if (dst)
-			put32(c, r->dst_as);
-	}
-	put32(c, 0);	/* communities */
-	put32(c, 0);	/* local preference */
+	/* The router's own AS is no member of a flow.  Then the number of path segments. */
+	PUT(c, 0, r->src_as, r->peer_src_as, peer || dst);
+	if (peer || dst)
+		PUT(c, 2 /* sequence */, (uint32_t)peer + dst);
+	if (peer)
+		PUT(c, r->peer_dst_as);
+	if (dst)
+		PUT(c, r->dst_as);
+	PUT(c, 0, 0);	/* communities, local preference */
 	end(c, record);
 }
 
@@ -699,25 +692,15 @@ void sflow_put_sample(struct cursor *c, const struct sflow_sample *s, const stru
 	const bool gateway = has_any(r, FLOW_BIT(src_as) | FLOW_BIT(dst_as) |
 				     FLOW_BIT(peer_src_as) | FLOW_BIT(peer_dst_as) |
 				     FLOW_BIT(bgp_next_hop));
+	const uint32_t records = 1u + sw + router + gateway;
 	uint8_t *sample = begin(c, expanded ? SAMPLE_FLOW_EXPANDED : SAMPLE_FLOW);
 
-	put32(c, s->sequence);
-	if (expanded) {
-		put32(c, s->source_type);
-		put32(c, s->source_index);
-	} else {
-		put32(c, s->source_type << 24 | s->source_index);
-	}
-	put32(c, s->rate);
-	put32(c, s->pool);
-	put32(c, s->drops);
 	if (expanded)
-		put32(c, IF_INDEX);
-	put32(c, r->in_if);
-	if (expanded)
-		put32(c, IF_INDEX);
-	put32(c, r->out_if);
-	put32(c, 1u + sw + router + gateway);
+		PUT(c, s->sequence, s->source_type, s->source_index, s->rate, s->pool, s->drops,
+		    IF_INDEX, r->in_if, IF_INDEX, r->out_if, records);
+	else
+		PUT(c, s->sequence, s->source_type << 24 | s->source_index, s->rate, s->pool,
+		    s->drops, r->in_if, r->out_if, records);
 	put_header_record(c, r);
 	if (sw)
 		put_switch(c, r);
@@ -733,17 +716,12 @@ void sflow_put_counters(struct cursor *c, const struct sflow_sample *s, uint32_t
 	const bool expanded = s->source_index > COMPACT_MAX;
 	uint8_t *sample = begin(c, expanded ? SAMPLE_COUNTERS_EXPANDED : SAMPLE_COUNTERS), *record;
 
-	put32(c, s->sequence);
-	if (expanded) {
-		put32(c, s->source_type);
-		put32(c, s->source_index);
-	} else {
-		put32(c, s->source_type << 24 | s->source_index);
-	}
-	put32(c, 1);
+	if (expanded)
+		PUT(c, s->sequence, s->source_type, s->source_index, 1);
+	else
+		PUT(c, s->sequence, s->source_type << 24 | s->source_index, 1);
 	record = begin(c, 1);	/* generic interface counters */
-	put32(c, if_index);
-	put32(c, 6);		/* ifType: ethernetCsmacd */
+	PUT(c, if_index, 6 /* ifType: ethernetCsmacd */);
 	put_zeros(c, COUNTERS_GENERIC - 8);
 	end(c, record);
 	end(c, sample);
