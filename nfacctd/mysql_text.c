@@ -4,6 +4,7 @@
 #include "nfacctd/mysql_text.h"
 
 #include <inttypes.h>
+#include <string.h>
 #include "nfacctd/mysql_link.h"
 
 static bool is_key(const struct sql_column *c)
@@ -300,4 +301,26 @@ void text_create_table(struct strbuf *b, const struct sql_columns *s, const char
 	}
 	strbuf_add(b, gap[2] ? ")" : "))");
 	strbuf_add(b, " ENGINE=InnoDB");
+}
+
+void text_ledger(struct strbuf *b, uint64_t run_id, const char *plugin, const struct purge *p)
+{
+	struct sums all = { 0, 0, 0, 0 };
+	const struct purge_mark none = { 0, 0 };
+	const struct purge_mark *marks = p->nmarks ? p->marks : &none;
+
+	for (size_t i = 0; i < p->nrows; i++) {
+		all.packets += p->rows[i].sums.packets;
+		all.octets += p->rows[i].sums.octets;
+	}
+	strbuf_add(b, "INSERT INTO flow_ledger (run_id,plugin,purge_id,worker,batch,purge_rows,purge_packets,"
+		   "purge_octets,stamp) VALUES ");
+	for (size_t i = 0; i < (p->nmarks ? p->nmarks : 1); i++) {
+		strbuf_addf(b, "%s(%" PRIu64 ",", i ? "," : "", run_id);
+		link_quote(b, plugin, strlen(plugin));
+		/* The sums stand in the first line only, so that SUM() over the ledger is right. */
+		strbuf_addf(b, ",%" PRIu64 ",%" PRIu32 ",%" PRIu64 ",%zu,%" PRIu64 ",%" PRIu64
+			    ",FROM_UNIXTIME(%" PRId64 "))", p->id, marks[i].worker, marks[i].batch,
+			    i ? 0 : p->nrows, i ? 0 : all.packets, i ? 0 : all.octets, p->now);
+	}
 }

@@ -36,6 +36,9 @@ void text_insert_rest(struct strbuf *b, const struct sql_columns *s, const char 
 		      const char *scratch);
 void text_count_groups(struct strbuf *b, const struct sql_columns *s, const char *scratch);
 
+/* The lines of a purge in flow_ledger; when it is there already they give 1062. */
+void text_ledger(struct strbuf *b, uint64_t run_id, const char *plugin, const struct purge *p);
+
 /* A CREATE TABLE that takes these columns, with the primary key over the key columns. */
 void text_create_table(struct strbuf *b, const struct sql_columns *s, const char *table);
 

@@ -1,0 +1,94 @@
+/*
+ * mysql_salvage.c - a purge that no server takes, as a file of SQL: one
+ * transaction with the ledger's line first, so that replaying it twice stops.
+ */
+#include <inttypes.h>
+#include <stdio.h>
+#include "base/log.h"
+#include "nfacctd/mysql_sink.h"
+#include "nfacctd/mysql_text.h"
+#include "nfacctd/name_template.h"
+#include "nfacctd/salvage.h"
+
+/* One row as statements that are right whatever keys its table has. */
+static void salvage_row(struct strbuf *b, struct sink_mysql *s, const struct purge *p,
+			const char *name, const struct sum_row *r)
+{
+	const struct mysql_table *t = mysql_table_known(s, name);
+	const struct sql_columns *c = t ? &t->columns : &s->columns;
+
+	if (t && t->way == MYSQL_UPSERT) {
+		text_insert(b, c, name);
+		text_row(b, c, p, r);
+		text_on_duplicate(b, c);
+	} else {
+		text_update_row(b, c, name, p, r);
+		strbuf_add(b, ";\n");
+		text_insert_unfound(b, c, name, p, r);
+	}
+	strbuf_add(b, ";\n");
+}
+
+static void salvage_head(struct strbuf *b, struct sink_mysql *s, const struct purge *p)
+{
+	strbuf_addf(b, "-- flowledger: purge %" PRIu64 " of plugin %s, run %" PRIu64 ", %zu rows; not written "
+		    "when nfacctd ended\n-- replay: mariadb -u %s -p %s < this file; stops without effect when "
+		    "the purge is there already\n", p->id, s->p->name, s->run_id, p->nrows,
+		    s->p->sql_user ? s->p->sql_user : "pmacct", s->p->sql_db ? s->p->sql_db : "pmacct");
+	strbuf_add(b, "SET NAMES utf8mb4;\nSET SESSION sql_mode='STRICT_ALL_TABLES,NO_ENGINE_SUBSTITUTION';\n");
+	if (s->p->timestamps_utc)
+		strbuf_add(b, "SET SESSION time_zone='+00:00';\n");
+	strbuf_add(b, "START TRANSACTION;\n");
+	if (s->in_doubt == p->id && !s->ledger)
+		strbuf_add(b, "-- ITS COMMIT HAD NO ANSWER: look first whether these rows are in\n");
+	if (!s->ledger)
+		strbuf_add(b, "-- no table flow_ledger was there: replay this file once only\n-- ");
+	text_ledger(b, s->run_id, s->p->name, p);
+	strbuf_add(b, ";\n");
+}
+
+static int salvage_rows(FILE *f, struct sink_mysql *s, const struct name_groups *g, const struct purge *p)
+{
+	strbuf_reset(&s->text);
+	salvage_head(&s->text, s, p);
+	for (size_t i = 0; i < g->n; i++)
+		for (size_t j = 0; j < g->group[i].n; j++) {
+			salvage_row(&s->text, s, p, g->group[i].name, g->group[i].rows[j]);
+			if (fwrite(s->text.s, 1, s->text.n, f) != s->text.n)
+				return -1;
+			strbuf_reset(&s->text);
+		}
+	strbuf_add(&s->text, "COMMIT;\n");
+	return fwrite(s->text.s, 1, s->text.n, f) == s->text.n ? 0 : -1;
+}
+
+int mysql_salvage(void *sink, const struct purge *p)
+{
+	struct sink_mysql *s = sink;
+	struct salvage_file file;
+	struct name_groups g;
+	int err;
+
+	if (!name_groups_make(&g, s->table, SQL_TABLE_NAME_MAX + 1, true, s->p, s->l,
+			      p->slot ? p->slot : p->deadline, p->rows, p->nrows))
+		return -1;
+	if (s->in_doubt == p->id && !s->ledger) {
+		s->counts.ambiguous++;
+		log_error("%s: the connection broke while purge %" PRIu64 " was committed: look whether it is in "
+			  "before it is replayed", s->who, p->id);
+	}
+	err = salvage_open(&file, s->p, s->run_id, p->id, "sql");
+	if (err == 0) {
+		err = salvage_rows(file.f, s, &g, p);
+		err = salvage_close(&file, err);
+	}
+	if (err == 0)
+		log_warn("%s: purge %" PRIu64 " (%zu rows) is saved in %s; replay it with: mariadb -u %s -p %s < %s",
+			 s->who, p->id, p->nrows, file.path, s->p->sql_user ? s->p->sql_user : "pmacct",
+			 s->p->sql_db ? s->p->sql_db : "pmacct", file.path);
+	else
+		log_error_errno("%s: purge %" PRIu64 " (%zu rows) cannot be saved in %s", s->who, p->id,
+				p->nrows, file.path);
+	name_groups_clear(&g);
+	return err;
+}

@@ -1,0 +1,317 @@
+/*
+ * mysql_write.c - rows into one table, in the way that its keys ask for.
+ *
+ * Before each batch stands a SAVEPOINT: what the server refuses for its values
+ * is halved until the rows that are to blame stand alone.
+ */
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include "base/log.h"
+#include "nfacctd/mysql_sink.h"
+#include "nfacctd/mysql_text.h"
+
+enum {
+	REFUSALS_LOGGED = 200	/* a purge, in full; more are counted in one line */
+};
+
+static const char scratch[] = "flowledger_scratch";
+
+/* Row struct of the array path: numbers, and texts with their lengths before them. */
+void mysql_lay_out_rows(struct sink_mysql *s)
+{
+	size_t at = 0;
+
+	for (size_t i = 0; i < s->columns.n; i++) {
+		const struct sql_column *c = &s->columns.c[i];
+		struct link_param *q = &s->params[s->nparams];
+
+		if (c->constant)
+			continue;
+		q->text = c->kind == SQL_TEXT || c->kind == SQL_BINARY;
+		q->binary = c->kind == SQL_BINARY;
+		q->length_offset = at;
+		at += q->text ? sizeof(unsigned long) : 0;
+		q->offset = at;
+		at += q->text ? (size_t)PRIM_TEXT_MAX : sizeof(uint64_t);
+		s->nparams++;
+	}
+	s->row_size = at;
+}
+
+static void fill_row(const struct sink_mysql *s, const struct sql_columns *columns, char *to,
+		     const struct purge *p, const struct sum_row *r)
+{
+	const struct link_param *q = s->params;
+	struct sql_cell cell;
+
+	for (size_t i = 0; i < columns->n; i++) {
+		unsigned long len;
+
+		if (columns->c[i].constant)
+			continue;
+		sql_cell_make(&cell, columns, &columns->c[i], p, r);
+		if (q->text) {
+			len = cell.len;
+			memcpy(to + q->length_offset, &len, sizeof(len));
+			memcpy(to + q->offset, cell.text, cell.len);
+		} else {
+			memcpy(to + q->offset, &cell.number, sizeof(cell.number));
+		}
+		q++;
+	}
+}
+
+/* Rows per array: half of what one packet may be, by their largest size. */
+static size_t array_rows(const struct sink_mysql *s)
+{
+	uint64_t n = s->link.packet / 2 / (s->row_size + 16 * (s->nparams + 1));
+
+	return n < 1 ? 1 : n > MYSQL_BATCH_ROWS ? MYSQL_BATCH_ROWS : (size_t)n;
+}
+
+static unsigned insert_arrays(struct sink_mysql *s, struct mysql_table *t, const char *into,
+			      const struct purge *p, const struct sum_row *const *rows, size_t n,
+			      uint64_t *affected)
+{
+	size_t most = array_rows(s);
+
+	if (!t->stmt) {
+		strbuf_reset(&s->text);
+		text_insert(&s->text, &t->columns, into);
+		text_parameters(&s->text, &t->columns);
+		if (t->way == MYSQL_UPSERT)
+			text_on_duplicate(&s->text, &t->columns);
+		t->stmt = link_prepare(&s->link, s->text.s, s->text.n);
+		if (!t->stmt)
+			return s->link.err;
+	}
+	for (size_t done = 0; done < n;) {
+		size_t now = n - done < most ? n - done : most;
+		uint64_t more = 0;
+
+		for (size_t i = 0; i < now; i++)
+			fill_row(s, &t->columns, s->rows + i * s->row_size, p, rows[done + i]);
+		s->tally.statements++;
+		if (link_execute_rows(&s->link, t->stmt, s->params, s->nparams, s->rows, s->row_size, now,
+				      &more) != 0)
+			return s->link.err;
+		*affected += more;
+		done += now;
+	}
+	return 0;
+}
+
+/* As much as half a packet, or sql_multi_values, a statement. */
+static unsigned insert_text(struct sink_mysql *s, struct mysql_table *t, const char *into,
+			    const struct purge *p, const struct sum_row *const *rows, size_t n,
+			    uint64_t *affected)
+{
+	uint64_t most = s->link.packet / 2, wish = s->p->sql_multi_values;
+	size_t i = 0;
+
+	if (wish && wish < most)
+		most = wish;
+	while (i < n) {
+		uint64_t more = 0;
+
+		strbuf_reset(&s->text);
+		text_insert(&s->text, &t->columns, into);
+		for (size_t first = i; i < n && (i == first || s->text.n < most); i++) {
+			if (i > first)
+				strbuf_add(&s->text, ",");
+			text_row(&s->text, &t->columns, p, rows[i]);
+		}
+		if (t->way == MYSQL_UPSERT)
+			text_on_duplicate(&s->text, &t->columns);
+		s->tally.statements++;
+		if (link_run(&s->link, s->text.s, s->text.n, &more) != 0)
+			return s->link.err;
+		*affected += more;
+	}
+	return 0;
+}
+
+static unsigned insert_rows(struct sink_mysql *s, struct mysql_table *t, const char *into,
+			    const struct purge *p, const struct sum_row *const *rows, size_t n,
+			    uint64_t *affected)
+{
+	return (s->link.bulk ? insert_arrays : insert_text)(s, t, into, p, rows, n, affected);
+}
+
+static unsigned write_upsert(struct sink_mysql *s, struct mysql_table *t, const struct purge *p,
+			     const struct sum_row *const *rows, size_t n)
+{
+	uint64_t affected = 0, updated;
+
+	if (insert_rows(s, t, t->name, p, rows, n, &affected) != 0)
+		return s->link.err;
+	updated = affected > n ? affected - n : 0;	/* 1 for a new row, 2 for a changed one */
+	if (updated > n)
+		updated = n;
+	s->tally.updated += updated;
+	s->tally.inserted += n - updated;
+	return 0;
+}
+
+static unsigned write_each(struct sink_mysql *s, struct mysql_table *t, const struct purge *p,
+			   const struct sum_row *const *rows, size_t n)
+{
+	for (size_t i = 0; i < n; i++) {
+		uint64_t affected;
+
+		strbuf_reset(&s->text);
+		text_update_row(&s->text, &t->columns, t->name, p, rows[i]);
+		s->tally.statements++;
+		if (link_run(&s->link, s->text.s, s->text.n, NULL) != 0)
+			return s->link.err;
+		if (link_matched(&s->link) > 0) {
+			s->tally.updated++;
+			continue;
+		}
+		strbuf_reset(&s->text);
+		text_insert(&s->text, &t->columns, t->name);
+		text_row(&s->text, &t->columns, p, rows[i]);
+		s->tally.statements++;
+		if (link_run(&s->link, s->text.s, s->text.n, &affected) != 0)
+			return s->link.err;
+		s->tally.inserted++;
+	}
+	return 0;
+}
+
+static unsigned make_scratch(struct sink_mysql *s, struct mysql_table *t)
+{
+	unsigned err;
+
+	if (t->stmt)
+		mysql_stmt_close(t->stmt);
+	t->stmt = NULL;
+	if (link_runf(&s->link, "DROP TEMPORARY TABLE IF EXISTS `%s`", scratch) != 0)
+		return s->link.err;
+	strbuf_reset(&s->text);
+	text_create_scratch(&s->text, &t->columns, t->name, scratch);
+	err = link_run(&s->link, s->text.s, s->text.n, NULL);
+	if (err == 1044 || err == 1142 || err == 1227) {
+		log_info("%s: no right to make a temporary table (%s): rows of table %s go in one by one; run: "
+			 "GRANT CREATE TEMPORARY TABLES ON that database;", s->who, s->link.why, t->name);
+		t->way = MYSQL_EACH;
+		err = 0;
+	}
+	return err;
+}
+
+static unsigned run_text(struct sink_mysql *s, uint64_t *affected)
+{
+	s->tally.statements++;
+	return link_run(&s->link, s->text.s, s->text.n, affected);
+}
+
+static unsigned count_groups(struct sink_mysql *s, struct mysql_table *t, uint64_t *n)
+{
+	MYSQL_RES *res;
+	MYSQL_ROW row;
+
+	strbuf_reset(&s->text);
+	text_count_groups(&s->text, &t->columns, scratch);
+	res = link_select(&s->link, "%s", s->text.s);
+	if (!res)
+		return s->link.err;
+	row = mysql_fetch_row(res);
+	*n = row && row[0] ? strtoull(row[0], NULL, 10) : 0;
+	mysql_free_result(res);
+	return 0;
+}
+
+/*
+ * All rows at once.  When the table holds the same key twice, UPDATE .. JOIN
+ * would add to both: then each row goes alone, to the first that is found.
+ */
+static unsigned write_set(struct sink_mysql *s, struct mysql_table *t, const struct purge *p,
+			  const struct sum_row *const *rows, size_t n)
+{
+	uint64_t affected = 0, groups = 0, matched, inserted = 0;
+
+	if (link_runf(&s->link, "DELETE FROM `%s`", scratch) != 0 ||
+	    insert_rows(s, t, scratch, p, rows, n, &affected) != 0 || count_groups(s, t, &groups) != 0)
+		return s->link.err;
+	strbuf_reset(&s->text);
+	text_update_join(&s->text, &t->columns, t->name, scratch);
+	if (run_text(s, NULL) != 0)
+		return s->link.err;
+	matched = link_matched(&s->link);
+	strbuf_reset(&s->text);
+	text_insert_rest(&s->text, &t->columns, t->name, scratch);
+	if (run_text(s, &inserted) != 0)
+		return s->link.err;
+	if (matched + inserted != groups) {
+		if (link_runf(&s->link, "ROLLBACK TO SAVEPOINT batch") != 0)
+			return s->link.err;
+		return write_each(s, t, p, rows, n);
+	}
+	s->tally.updated += matched;
+	s->tally.inserted += inserted;
+	return 0;
+}
+
+static unsigned (*const ways[])(struct sink_mysql *, struct mysql_table *, const struct purge *,
+				const struct sum_row *const *, size_t) = {
+	[MYSQL_UPSERT] = write_upsert, [MYSQL_SET] = write_set, [MYSQL_EACH] = write_each,
+};
+
+void mysql_refuse(struct sink_mysql *s, const struct sql_columns *columns, const char *table,
+		  const struct purge *p, const struct sum_row *r, unsigned err, const char *why)
+{
+	char row[1024];
+
+	s->tally.rejected++;
+	s->tally.rejected_octets += r->sums.octets;
+	s->tally.rejected_packets += r->sums.packets;
+	if (s->told == p->id || s->told_now++ >= REFUSALS_LOGGED)
+		return;
+	sql_row_describe(row, sizeof(row), columns, p, r);
+	log_error("%s: table %s refuses a row: %s (%u): %s", s->who, table, why, err, row);
+}
+
+/* Write rows[0..n); what the server refuses is halved until it stands alone. */
+static unsigned write_range(struct sink_mysql *s, struct mysql_table *t, const struct purge *p,
+			    const struct sum_row *const *rows, size_t n)
+{
+	struct sink_counts before = s->tally;
+	char why[sizeof(s->link.why)];
+	unsigned err;
+
+	if (link_runf(&s->link, "SAVEPOINT batch") != 0)
+		return s->link.err;
+	err = ways[t->way](s, t, p, rows, n);
+	if (link_meaning(err) != LINK_REFUSED)
+		return err;
+	snprintf(why, sizeof(why), "%s", s->link.why);
+	s->tally = before;
+	if (link_runf(&s->link, "ROLLBACK TO SAVEPOINT batch") != 0)
+		return s->link.err;
+	if (n == 1) {
+		mysql_refuse(s, &t->columns, t->name, p, rows[0], err, why);
+		return 0;
+	}
+	err = write_range(s, t, p, rows, n / 2);
+	return err ? err : write_range(s, t, p, rows + n / 2, n - n / 2);
+}
+
+unsigned mysql_write_table(struct sink_mysql *s, struct mysql_table *t, const struct purge *p,
+			   const struct sum_row *const *rows, size_t n)
+{
+	/* One pass over a table without an index costs the same for few rows and for many. */
+	size_t most = t->way == MYSQL_SET ? (size_t)MYSQL_BATCH_ROWS * 8 : MYSQL_BATCH_ROWS;
+
+	if (t->way == MYSQL_SET && make_scratch(s, t) != 0)
+		return s->link.err;
+	for (size_t done = 0; done < n; done += most) {
+		unsigned err = write_range(s, t, p, rows + done, n - done < most ? n - done : most);
+
+		if (err)
+			return err;
+	}
+	return 0;
+}
