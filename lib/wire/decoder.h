@@ -72,6 +72,11 @@ enum sampling_source { SAMPLING_NONE, SAMPLING_HEADER, SAMPLING_RECORD, SAMPLING
  * sampling_num/sampling_den of each is resolved (header, record, options) and
  * absent where the exporter told nothing.  A record without any octet counter
  * has FLOW_octets absent: an event, not traffic.
+ *
+ * A biflow (RFC 5103) and an NSEL event with responder counters are two
+ * records: the second, right behind the first, has its ends traded and the
+ * reverse counters.  It is left out when these are all zero: exporters write
+ * zeros for every one-way connection, and no packet is no flow.
  */
 enum { DECODER_CHUNK = 64 };
 typedef void emit_fn(void *ctx, const struct flow_origin *origin, struct flow_record *rec, size_t n);
@@ -90,9 +95,10 @@ struct decode_counts {
 	uint64_t no_octets;		/* of them: without an octet counter */
 	uint64_t unscaled;		/* of them: named a sampler that nobody has announced */
 	uint64_t option_records, counter_samples;
-	uint64_t templates, template_changes;
+	uint64_t templates;		/* accepted definitions, refreshes included */
+	uint64_t template_changes;	/* of them: another layout under a known ID */
 	uint64_t evicted_streams, evicted_templates, evicted_samplers;
-	uint64_t no_template_octets;	/* octets of the Sets counted in damaged[WIRE_NO_TEMPLATE] */
+	uint64_t no_template_octets;	/* with their headers, of the Sets counted in damaged[WIRE_NO_TEMPLATE] */
 	uint64_t agent_drops;		/* samples that sFlow agents say they lost */
 };
 

@@ -33,7 +33,7 @@ void store_init(struct store *s, void *mem, uint32_t cap, size_t row_size, size_
 	memset(s, 0, sizeof(*s));
 	s->rows = mem;
 	s->buckets = (uint32_t *)(void *)(s->rows + round_up(cap * row_size));
-	s->row_size = row_size;
+	s->row_size = s->clear_size = row_size;
 	s->key_size = key_size;
 	s->cap = cap;
 	s->mask = n - 1;
@@ -188,7 +188,7 @@ void *store_put(struct store *s, const void *key, bool *fresh)
 		s->evicted++;
 	}
 	l = row_at(s, i);
-	memset(l, 0, s->row_size);
+	memset(l, 0, s->clear_size);
 	memcpy(l + 1, key, s->key_size);
 	l->hash = h;
 	l->chain = s->buckets[h & s->mask];

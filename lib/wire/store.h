@@ -26,6 +26,7 @@ struct store {
 	uint8_t *rows;
 	uint32_t *buckets;
 	size_t row_size, key_size;
+	size_t clear_size;	/* of a new row this much is zeroed: all, unless lowered after store_init() */
 	uint32_t cap, used, mask;
 	uint32_t newest, oldest, free;
 	uint64_t seed[2];
@@ -38,7 +39,7 @@ size_t store_size(uint32_t cap, size_t row_size);
 void store_init(struct store *s, void *mem, uint32_t cap, size_t row_size, size_t key_size, uint64_t seed);
 /* The row, which is now the newest; NULL when there is none. */
 void *store_find(struct store *s, const void *key);
-/* The row, or a new one: its key set, the rest zero, *fresh true. */
+/* The row, or a new one: its key set, the rest zero (clear_size), *fresh true. */
 void *store_put(struct store *s, const void *key, bool *fresh);
 void store_remove(struct store *s, void *row);
 /* All rows, the one unused for longest first; NULL starts and ends. */

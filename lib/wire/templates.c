@@ -124,6 +124,8 @@ size_t templates_size(uint32_t cap)
 void templates_init(struct templates *t, void *mem, uint32_t cap, uint64_t seed)
 {
 	store_init(&t->store, mem, cap, sizeof(struct template), sizeof(struct template_key), seed);
+	/* plan_compile() writes what it uses of the long arrays behind it. */
+	t->store.clear_size = offsetof(struct template, plan);
 }
 
 struct template *templates_find(struct templates *t, const struct template_key *key)

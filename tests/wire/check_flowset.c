@@ -270,7 +270,12 @@ static struct flow_record random_record(const struct shape *s, struct random *r)
 	return rec;
 }
 
-enum { RECORDS_A_MESSAGE = 8, RECORDS = 1000000 };
+#ifdef __SANITIZE_ADDRESS__
+enum { RECORDS = 100000 };
+#else
+enum { RECORDS = 1000000 };
+#endif
+enum { RECORDS_A_MESSAGE = 8 };
 
 static void one_message(struct world *w, struct random *r, uint16_t version, uint64_t seed)
 {
