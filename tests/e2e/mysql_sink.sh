@@ -4,6 +4,8 @@
 # purges are written: every sum is exact afterwards.
 # shellcheck source=tests/e2e/lib.sh
 . "$(dirname "$0")/lib.sh"
+# shellcheck source=tests/e2e/netflow5.sh
+. "$ROOT/tests/e2e/netflow5.sh"
 e2e_begin mysql_sink
 command -v mariadbd >/dev/null || e2e_skip "no mariadbd"
 must make -s -C "$ROOT" B="$BUILD" "$BUILD/bench-mysql" "$BUILD/check-nfacctd"
@@ -70,6 +72,56 @@ check_equal "after the kills: the ledger has every purge once" "160	320000	$(sai
 	"$(sql 'select count(*), sum(purge_rows), sum(purge_octets) from killed.flow_ledger')"
 check_equal "nothing refused, nothing in doubt" "0 0" "$(said feed rejected) $(said feed ambiguous)"
 check_equal "rows handed over" 320000 "$(said feed rows)"
+
+# ---- nfacctd while its database is away (collector.md 15, case 35) -------------------
+new_database outage
+port=$(free_udp_port)
+cat >"$TMP/outage.conf" <<END
+plugins: mysql
+aggregate: src_host
+nfacctd_ip: 127.0.0.1
+nfacctd_port: $port
+nfacctd_time_new: true
+sql_host: $HOST
+sql_user: root
+sql_passwd:
+sql_db: outage
+sql_refresh_time: 1
+sql_history: 1M
+sql_history_roundoff: M
+sql_recovery_logfile: $TMP/saved
+END
+bytes() { # WANT
+	[ "$(sql 'select coalesce(sum(bytes), 0) from outage.acct' 2>/dev/null)" = "$1" ]
+}
+database_away() {
+	kill -9 "${PID[mariadb]}"
+	wait "${PID[mariadb]}" 2>/dev/null
+}
+start_daemon outage "$port" "$NFACCTD" -f "$TMP/outage.conf"
+v5_send "$port" "$(v5_record 192.0.2.1 192.0.2.9 1 2 1 1000)"
+check "a purge is written" wait_for 20 bytes 1000
+database_away
+v5_send "$port" "$(v5_record 192.0.2.1 192.0.2.9 1 2 1 200)"
+check "with the database away: kept, and said" wait_for 20 grep -q 'rows are kept and tried again' "$TMP/outage.log"
+v5_send "$port" "$(v5_record 192.0.2.2 192.0.2.9 1 2 1 30)"
+mariadb_start --innodb-flush-log-at-trx-commit=1
+check "when it is back: nothing lost, nothing twice" wait_for 60 bytes 1230
+database_away
+v5_send "$port" "$(v5_record 192.0.2.1 192.0.2.9 1 2 1 4)"
+wait_udp_drained "$port"
+stop_daemon outage 30
+check_equal "stops without its database, and its status says that not all is in it" 1 $?
+mariadb_start --innodb-flush-log-at-trx-commit=1
+saved=("$TMP"/saved.*.sql)
+check "its last purge is saved" test -s "${saved[0]}"
+for file in "${saved[@]}"; do
+	check "the saved purge can be replayed" sql_file outage "$file"
+done
+check_equal "after the replay: everything is there" 1234 "$(sql 'select sum(bytes) from outage.acct')"
+sql_file outage "${saved[0]}" 2>"$TMP/said"
+check "a second replay stops" grep -q 'ERROR 1062' "$TMP/said"
+check_equal "and changes nothing" 1234 "$(sql 'select sum(bytes) from outage.acct')"
 
 mariadb_stop
 e2e_end
