@@ -183,24 +183,6 @@ static void put_length(struct cursor *c, size_t n)
 	}
 }
 
-/* `v` in `len` octets: leading zeros when that is more than eight. */
-static void put_number(struct cursor *c, uint64_t v, size_t len)
-{
-	if (len > 8) {
-		put_zeros(c, len - 8);
-		len = 8;
-	}
-	put_any(c, v, len);
-}
-
-/* An address or MAC and what is left of the field. */
-static void put_padded(struct cursor *c, const uint8_t *p, size_t n, size_t len)
-{
-	put_bytes(c, p, n < len ? n : len);
-	if (len > n)
-		put_zeros(c, len - n);
-}
-
 /*
  * RFC 7011 6.1.9: NTP format.  Rounded up, so that a reader that rounds down
  * gets the microsecond back; dateTimeMicroseconds leaves the low 11 bits zero.
@@ -244,69 +226,206 @@ static uint32_t label_as(const struct flow_record *r, const struct ie *e)
 	return one ? 0 : r->mpls_bottom << 4 | 1;
 }
 
-static uint64_t number_as(const struct flow_msg *m, const struct ie *e, const struct flow_record *r)
-{
-	enum flow_field f = (enum flow_field)e->field;
+/* ---- data records: a field becomes an operation, once a template ------------- */
 
-	if (f == FLOW_first_us || f == FLOW_last_us)
-		return flow_has(r, f) ? time_as(m, e, flow_get(r, f)) : 0;
-	if (f == FLOW_mpls_top || f == FLOW_mpls_bottom)
-		return flow_has(r, f) ? label_as(r, e) : 0;
+enum put_kind { PUT_ZEROS, PUT_8_1, PUT_16_2, PUT_32_4, PUT_64_4, PUT_64_8, PUT_NUMBER, PUT_TIME,
+	PUT_LABEL, PUT_ADDR4, PUT_ADDR6, PUT_MAC };
+
+static uint8_t number_put(unsigned width, size_t len)
+{
+	static const uint8_t same[9] = { [1] = PUT_8_1, [2] = PUT_16_2, [4] = PUT_32_4, [8] = PUT_64_8 };
+
+	if (len == width)
+		return same[width];
+	return width == 8 && len == 4 ? PUT_64_4 : PUT_NUMBER;
+}
+
+static inline struct flow_put_op compile_field(const struct field_spec *f)
+{
+	const struct ie *e = f->pen == PEN_REVERSE ? NULL : ie_find(f->pen, f->id);
+	struct flow_put_op op = { .ie = e, .len = f->len, .kind = PUT_ZEROS };
+	const struct flow_field_info *info;
+
+	/* 232 and 299 land in the other half of an event. */
+	if (e && (e->field < 0 || e->id == 232 || e->id == 299))
+		e = NULL;
+	if (f->len == IE_VARLEN) {
+		op.prefix = true;
+		op.len = e ? e->len : 0;
+	}
+	if (!e)
+		return op;
+	info = &flow_fields[e->field];
+	op.offset = info->offset;
+	if (info->kind == FLOW_KIND_MAC)
+		op.kind = PUT_MAC;
+	else if (info->kind == FLOW_KIND_ADDR)
+		op.kind = e->type == IE_ADDR4 ? PUT_ADDR4 : PUT_ADDR6;
+	else if (e->field == FLOW_first_us || e->field == FLOW_last_us)
+		op.kind = PUT_TIME;
+	else if (e->field == FLOW_mpls_top || e->field == FLOW_mpls_bottom)
+		op.kind = PUT_LABEL;
+	else
+		op.kind = number_put(info->width, op.len);
+	return op;
+}
+
+/* `v` in `len` octets: leading zeros when that is more than eight. */
+static void store_number(uint8_t *to, uint64_t v, size_t len)
+{
+	for (size_t i = len; i-- > 0; v >>= 8)
+		to[i] = (uint8_t)v;
+}
+
+static void store32(uint8_t *to, uint32_t v)
+{
+	to[0] = (uint8_t)(v >> 24);
+	to[1] = (uint8_t)(v >> 16);
+	to[2] = (uint8_t)(v >> 8);
+	to[3] = (uint8_t)v;
+}
+
+/* The first octets of an address or MAC, and zeros in what is left of the field. */
+static void store_padded(uint8_t *to, const uint8_t *p, size_t n, size_t len)
+{
+	memcpy(to, p, n < len ? n : len);
+	if (len > n)
+		memset(to + n, 0, len - n);
+}
+
+/* An address of the other family is left to its own Element. */
+static void store_address(uint8_t *to, const struct flow_put_op *op, const uint8_t *at)
+{
+	struct addr a;
+
+	memcpy(&a, at, sizeof(a));
+	if (addr_is4(&a) != (op->kind == PUT_ADDR4))
+		memset(to, 0, op->len);
+	else if (op->kind == PUT_ADDR4)
+		store_padded(to, a.b + 12, 4, op->len);
+	else
+		store_padded(to, a.b, 16, op->len);
+}
+
+/* The numbers that need more than their octets turned. */
+static uint64_t slow_number(const struct flow_put_op *op, const struct flow_msg *m, const struct flow_record *r)
+{
+	enum flow_field f = (enum flow_field)op->ie->field;
+
+	if (op->kind == PUT_TIME)
+		return flow_has(r, f) ? time_as(m, op->ie, flow_get(r, f)) : 0;
+	if (op->kind == PUT_LABEL)
+		return flow_has(r, f) ? label_as(r, op->ie) : 0;
 	return flow_get(r, f);
 }
 
-static void put_field(struct cursor *c, const struct flow_msg *m, const struct field_spec *f,
-		      const struct flow_record *r)
+/* Writes op->len octets. */
+static void run_op(uint8_t *to, const struct flow_put_op *op, const struct flow_msg *m,
+		   const struct flow_record *r)
 {
-	const struct ie *e = f->pen == PEN_REVERSE ? NULL : ie_find(f->pen, f->id);
-	size_t len = f->len;
-	const uint8_t *at;
-	struct addr a;
+	const uint8_t *at = (const uint8_t *)r + op->offset;
+	uint64_t v64;
+	uint32_t v32;
+	uint16_t v16;
 
-	if (len == IE_VARLEN) {
-		len = e && e->field >= 0 ? e->len : 0;
-		put_length(c, len);
-	}
-	if (!e || e->field < 0 || e->id == 232 || e->id == 299) {
-		put_zeros(c, len);
-		return;
-	}
-	at = (const uint8_t *)r + flow_fields[e->field].offset;
-	switch (flow_fields[e->field].kind) {
-	case FLOW_KIND_MAC:
-		put_padded(c, at, 6, len);
+	switch (op->kind) {
+	case PUT_ZEROS:
+		memset(to, 0, op->len);
 		break;
-	case FLOW_KIND_ADDR:
-		memcpy(&a, at, sizeof(a));
-		/* An address of the other family is left to its own Element. */
-		if (addr_is4(&a) != (e->type == IE_ADDR4))
-			put_zeros(c, len);
-		else if (e->type == IE_ADDR4)
-			put_padded(c, a.b + 12, 4, len);
-		else
-			put_padded(c, a.b, 16, len);
+	case PUT_8_1:
+		*to = *at;
+		break;
+	case PUT_16_2:
+		memcpy(&v16, at, sizeof(v16));
+		patch16(to, v16);
+		break;
+	case PUT_32_4:
+		memcpy(&v32, at, sizeof(v32));
+		store32(to, v32);
+		break;
+	case PUT_64_4:
+	case PUT_64_8:
+		memcpy(&v64, at, sizeof(v64));
+		if (op->kind == PUT_64_8) {
+			store32(to, (uint32_t)(v64 >> 32));
+			to += 4;
+		}
+		store32(to, (uint32_t)v64);
+		break;
+	case PUT_ADDR4:
+	case PUT_ADDR6:
+		store_address(to, op, at);
+		break;
+	case PUT_MAC:
+		store_padded(to, at, 6, op->len);
 		break;
 	default:
-		put_number(c, number_as(m, e, r), len);
+		store_number(to, slow_number(op, m, r), op->len);
 	}
+}
+
+static void put_op(struct cursor *c, const struct flow_put_op *op, const struct flow_msg *m,
+		   const struct flow_record *r)
+{
+	uint8_t *to;
+
+	if (op->prefix)
+		put_length(c, op->len);
+	to = cursor_take(c, op->len);
+	if (to)
+		run_op(to, op, m, r);
 }
 
 void flow_msg_put_record(struct cursor *c, const struct flow_msg *m, const struct template_spec *t,
 			 const struct flow_record *r)
 {
+	for (size_t i = 0; i < t->nfields; i++) {
+		struct flow_put_op op = compile_field(&t->fields[i]);
+
+		put_op(c, &op, m, r);
+	}
+}
+
+bool flow_put_init(struct flow_put *p, const struct template_spec *t)
+{
+	if (t->nfields > FLOW_PUT_MAX)
+		return false;
+	p->nops = t->nfields;
+	p->record_len = template_record_size(t);
 	for (size_t i = 0; i < t->nfields; i++)
-		put_field(c, m, &t->fields[i], r);
+		p->ops[i] = compile_field(&t->fields[i]);
+	return true;
+}
+
+void flow_put_records(struct cursor *c, const struct flow_msg *m, const struct flow_put *p,
+		      const struct flow_record *r, size_t n)
+{
+	for (; n > 0; n--, r++) {
+		uint8_t *to = p->record_len ? cursor_take(c, p->record_len) : NULL;
+
+		for (const struct flow_put_op *op = p->ops; op < p->ops + p->nops; op++) {
+			if (!p->record_len) {
+				put_op(c, op, m, r);
+			} else if (to) {
+				run_op(to, op, m, r);
+				to += op->len;
+			}
+		}
+	}
 }
 
 void flow_msg_put_values(struct cursor *c, const struct template_spec *t, const uint64_t *values)
 {
 	for (size_t i = 0; i < t->nfields; i++) {
 		size_t len = t->fields[i].len;
+		uint8_t *to;
 
 		if (len == IE_VARLEN) {
 			len = 8;
 			put_length(c, len);
 		}
-		put_number(c, values[i], len);
+		to = cursor_take(c, len);
+		if (to)
+			store_number(to, values[i], len);
 	}
 }

@@ -95,6 +95,26 @@ void flow_set_end(struct cursor *c, uint8_t *mark);
  */
 void flow_msg_put_record(struct cursor *c, const struct flow_msg *m, const struct template_spec *t,
 			 const struct flow_record *r);
+/*
+ * The same at speed: what the fields of a template want is found out once.
+ * False when there are more than FLOW_PUT_MAX of them.
+ */
+struct ie;
+struct flow_put_op {
+	const struct ie *ie;
+	uint16_t offset, len;
+	uint8_t kind;
+	bool prefix;		/* a variable field: its length goes before it */
+};
+enum { FLOW_PUT_MAX = 128 };
+struct flow_put {
+	size_t record_len;	/* 0: a field is variable */
+	size_t nops;
+	struct flow_put_op ops[FLOW_PUT_MAX];
+};
+bool flow_put_init(struct flow_put *p, const struct template_spec *t);
+void flow_put_records(struct cursor *c, const struct flow_msg *m, const struct flow_put *p,
+		      const struct flow_record *r, size_t n);
 /* An options data record of plain numbers, `values[i]` for field i. */
 void flow_msg_put_values(struct cursor *c, const struct template_spec *t, const uint64_t *values);
 
