@@ -2,6 +2,7 @@
 # generator.sh - pcapgen's craft and replay from the outside: what is sent is
 # what is written, replayed truth is crafted truth, every mistake has its line
 # and its exit status, a signal and a full disk lose nothing silently.
+# shellcheck disable=SC2016
 . "$(dirname "$0")/lib.sh"
 
 e2e_begin generator
