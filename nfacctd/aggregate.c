@@ -3,23 +3,35 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/mman.h>
 #define XXH_INLINE_ALL
 #include <xxhash.h>
+#ifdef __SSE2__
+#include <emmintrin.h>
+#endif
 
 enum {
-	SLOTS = 4096,			/* of a segment */
-	SLOTS_MAX_USED = SLOTS / 4 * 3,
-	DEPTH_MAX = 20,			/* 2^20 segments; tag bits: 20 for the directory, 12 for the slot */
+	BUCKET_SLOTS = 8,		/* a cache line of tags and row numbers */
+	BUCKETS = 512,			/* of a segment */
+	SLOTS_MAX_USED = BUCKETS * BUCKET_SLOTS / 4 * 3,
+	DEPTH_MAX = 20,			/* 2^20 segments; tag bits: 20 for the directory, 9 for the bucket */
 	CHUNK_ROWS = 4096,
 	REGION_MIN = 256 << 10, REGION_MAX = 4 << 20,
-	AHEAD = 32			/* keys in flight */
+	AHEAD = 32,			/* keys in flight */
+	NEAR_ROWS = 16384		/* a table of fewer is in the second-level cache */
 };
 
-/* A slot is tag << 32 | row + 1; 0 is free. */
+/*
+ * Eight slots that are compared at once, without a branch a slot; filled from
+ * the first on, and over into the next bucket when full.  Row 0 is no row: they
+ * count from 1.  No tag is 0.
+ */
+struct bucket {
+	uint32_t tag[BUCKET_SLOTS], row[BUCKET_SLOTS];
+};
+
 struct segment {
+	struct bucket bucket[BUCKETS];
 	uint32_t used, depth;
-	uint64_t slot[SLOTS];
 };
 
 /* Memory that is taken piece by piece and freed at once. */
@@ -66,9 +78,6 @@ static void *arena_take(struct arena *m, struct agg_budget *budget, size_t n, bo
 			atomic_fetch_sub(&budget->used, size);
 			return NULL;
 		}
-		/* Large pages spare most of the cache misses of address translation. */
-		if (size >= 2 << 20)
-			madvise(r, size, MADV_HUGEPAGE);
 		r->next = m->head;
 		r->size = size;
 		r->used = 64;
@@ -185,7 +194,35 @@ static inline uint8_t *row_at(const struct aggregate *a, uint32_t row)
 
 static inline uint32_t tag_of(const struct aggregate *a, const uint8_t *key, size_t key_size)
 {
-	return (uint32_t)(XXH3_64bits_withSeed(key, key_size, a->seed) >> 32);
+	uint32_t tag = (uint32_t)(XXH3_64bits_withSeed(key, key_size, a->seed) >> 32);
+
+	return tag + !tag;
+}
+
+/* Bit i: tag i of the bucket is `tag`. */
+#ifdef __SSE2__
+static inline unsigned match(const struct bucket *b, uint32_t tag)
+{
+	const __m128i t = _mm_set1_epi32((int)tag);
+	__m128i low = _mm_cmpeq_epi32(_mm_load_si128((const __m128i *)b->tag), t);
+	__m128i high = _mm_cmpeq_epi32(_mm_load_si128((const __m128i *)(b->tag + 4)), t);
+
+	return (unsigned)_mm_movemask_epi8(_mm_packs_epi16(_mm_packs_epi32(low, high), _mm_setzero_si128()));
+}
+#else
+static inline unsigned match(const struct bucket *b, uint32_t tag)
+{
+	unsigned bits = 0;
+
+	for (unsigned i = 0; i < BUCKET_SLOTS; i++)
+		bits |= (unsigned)(b->tag[i] == tag) << i;
+	return bits;
+}
+#endif
+
+static inline bool is_full(const struct bucket *b)
+{
+	return b->row[BUCKET_SLOTS - 1] != 0;
 }
 
 static inline struct segment **segment_of(const struct aggregate *a, uint32_t tag)
@@ -242,13 +279,17 @@ static inline void row_add(struct aggregate *a, uint8_t *row, const struct sums 
 
 /* ---- growing -------------------------------------------------------------------- */
 
-static void slot_put(struct segment *s, uint64_t slot)
+static void slot_put(struct segment *s, uint32_t tag, uint32_t row)
 {
-	size_t i = slot >> 32 & (SLOTS - 1);
+	size_t i = tag % BUCKETS;
+	unsigned slot = 0;
 
-	while (s->slot[i])
-		i = (i + 1) & (SLOTS - 1);
-	s->slot[i] = slot;
+	while (is_full(&s->bucket[i]))
+		i = (i + 1) % BUCKETS;
+	while (s->bucket[i].row[slot])
+		slot++;
+	s->bucket[i].tag[slot] = tag;
+	s->bucket[i].row[slot] = row;
 	s->used++;
 }
 
@@ -274,7 +315,7 @@ static bool dir_double(struct aggregate *a)
 static bool segment_split(struct aggregate *a, uint32_t tag)
 {
 	struct segment *low = *segment_of(a, tag), *high;
-	uint64_t old[SLOTS];
+	struct bucket old[BUCKETS];
 	size_t span, at;
 
 	if (low->depth == a->depth && !dir_double(a))
@@ -287,12 +328,12 @@ static bool segment_split(struct aggregate *a, uint32_t tag)
 	at = (size_t)((uint64_t)tag << a->depth >> 32) & ~(2 * span - 1);
 	for (size_t i = 0; i < span; i++)
 		a->dir[at + span + i] = high;
-	memcpy(old, low->slot, sizeof(old));
-	memset(low->slot, 0, sizeof(low->slot));
+	memcpy(old, low->bucket, sizeof(old));
+	memset(low->bucket, 0, sizeof(low->bucket));
 	low->used = 0;
-	for (size_t i = 0; i < SLOTS; i++)
-		if (old[i])
-			slot_put(old[i] >> (64 - low->depth) & 1 ? high : low, old[i]);
+	for (size_t i = 0; i < BUCKETS; i++)
+		for (size_t k = 0; k < BUCKET_SLOTS && old[i].row[k]; k++)
+			slot_put(old[i].tag[k] >> (32 - low->depth) & 1 ? high : low, old[i].tag[k], old[i].row[k]);
 	return true;
 }
 
@@ -311,24 +352,34 @@ static uint8_t *row_new(struct aggregate *a, const uint8_t *key, uint32_t tag)
 	memset(row, 0, a->key_at);
 	memcpy(row + a->key_at, key, a->shape.key_size);
 	a->nrows++;
-	slot_put(s, (uint64_t)tag << 32 | a->nrows);
+	slot_put(s, tag, (uint32_t)a->nrows);
 	return row;
 }
 
-/* The careful way: every slot of that tag, then a new row. */
-static void add_one(struct aggregate *a, const uint8_t *key, uint32_t tag, const struct sums *sums)
+/* The careful way: every slot of that tag. */
+static uint8_t *row_find(const struct aggregate *a, const uint8_t *key, uint32_t tag)
 {
 	const struct segment *s = *segment_of(a, tag);
-	uint8_t *row = NULL;
 
-	for (size_t i = tag & (SLOTS - 1); s->slot[i]; i = (i + 1) & (SLOTS - 1)) {
-		if (s->slot[i] >> 32 != tag)
-			continue;
-		row = row_at(a, (uint32_t)s->slot[i] - 1);
-		if (key_equal(row + a->key_at, key, a->shape.key_size))
-			break;
-		row = NULL;
+	for (size_t i = tag % BUCKETS;; i = (i + 1) % BUCKETS) {
+		const struct bucket *b = &s->bucket[i];
+
+		for (unsigned bits = match(b, tag); bits; bits &= bits - 1) {
+			uint8_t *row = row_at(a, b->row[__builtin_ctz(bits)] - 1);
+
+			if (key_equal(row + a->key_at, key, a->shape.key_size))
+				return row;
+		}
+		if (!is_full(b))
+			return NULL;
 	}
+}
+
+static __attribute__((noinline)) void add_one(struct aggregate *a, const uint8_t *key, uint32_t tag,
+					      const struct sums *sums)
+{
+	uint8_t *row = row_find(a, key, tag);
+
 	if (!row)
 		row = row_new(a, key, tag);
 	if (row) {
@@ -340,15 +391,17 @@ static void add_one(struct aggregate *a, const uint8_t *key, uint32_t tag, const
 	a->counts.shed_packets += sums->packets;
 }
 
-static inline uint8_t *row_candidate(const struct aggregate *a, uint32_t tag)
+/* The first row of that tag in its own bucket, nearly always the right one; else NULL. */
+static inline uint8_t *row_candidate(const struct aggregate *a, const struct bucket *b, uint32_t tag)
 {
-	const struct segment *s = *segment_of(a, tag);
-	size_t i = tag & (SLOTS - 1);
+	unsigned bits = match(b, tag);
 
-	for (; s->slot[i]; i = (i + 1) & (SLOTS - 1))
-		if (s->slot[i] >> 32 == tag)
-			return row_at(a, (uint32_t)s->slot[i] - 1);
-	return NULL;
+	return bits ? row_at(a, b->row[__builtin_ctz(bits)] - 1) : NULL;
+}
+
+static inline const struct bucket *bucket_of(const struct aggregate *a, uint32_t tag)
+{
+	return &(*segment_of(a, tag))->bucket[tag % BUCKETS];
 }
 
 /*
@@ -361,18 +414,15 @@ static inline __attribute__((always_inline)) void add_ahead(struct aggregate *a,
 	const size_t key_at = a->key_at, last = a->row_size - 1;
 	uint32_t tag[AHEAD];
 	uint8_t *row[AHEAD];
-	uint64_t octets = 0, packets = 0;
+	const struct bucket *bucket[AHEAD];
 
 	for (size_t i = 0; i < n; i++) {
-		octets += items[i].octets;
-		packets += items[i].packets;
 		tag[i] = tag_of(a, keys + i * key_size, key_size);
-		__builtin_prefetch(&(*segment_of(a, tag[i]))->slot[tag[i] & (SLOTS - 1)], 1);
+		bucket[i] = bucket_of(a, tag[i]);
+		__builtin_prefetch(bucket[i]);
 	}
-	a->counts.octets += octets;
-	a->counts.packets += packets;
 	for (size_t i = 0; i < n; i++) {
-		row[i] = row_candidate(a, tag[i]);
+		row[i] = row_candidate(a, bucket[i], tag[i]);
 		if (row[i]) {
 			__builtin_prefetch(row[i], 1);
 			__builtin_prefetch(row[i] + last);
@@ -388,10 +438,29 @@ static inline __attribute__((always_inline)) void add_ahead(struct aggregate *a,
 	}
 }
 
+/* A table that the cache holds: fetching ahead would only cost. */
+static inline __attribute__((always_inline)) void add_near(struct aggregate *a, const uint8_t *keys,
+							   const struct sums *items, size_t n, size_t key_size)
+{
+	for (size_t i = 0; i < n; i++) {
+		const uint8_t *key = keys + i * key_size;
+		uint32_t tag = tag_of(a, key, key_size);
+		uint8_t *row = row_candidate(a, bucket_of(a, tag), tag);
+
+		if (row && key_equal(row + a->key_at, key, key_size))
+			row_add(a, row, &items[i]);
+		else
+			add_one(a, key, tag, &items[i]);
+	}
+}
+
 #define ADD(name, size) \
 	static void name(struct aggregate *a, const uint8_t *keys, const struct sums *items, size_t n) \
 	{ \
-		add_ahead(a, keys, items, n, size); \
+		if (a->nrows < NEAR_ROWS) \
+			add_near(a, keys, items, n, size); \
+		else \
+			add_ahead(a, keys, items, n, size); \
 	}
 
 ADD(add_8, 8)
@@ -414,6 +483,10 @@ void aggregate_add(struct aggregate *a, const uint8_t *keys, const struct sums *
 	const size_t words = a->shape.key_size / 8;
 	const size_t which = words < sizeof(adders) / sizeof(adders[0]) ? words : 0;
 
+	for (size_t i = 0; i < n; i++) {
+		a->counts.octets += items[i].octets;
+		a->counts.packets += items[i].packets;
+	}
 	for (size_t i = 0; i < n; i += AHEAD)
 		adders[which](a, keys + i * a->shape.key_size, items + i, n - i < AHEAD ? n - i : AHEAD);
 }
