@@ -69,11 +69,35 @@ static int finish(FILE *f, const struct stats *s, const char *from, const char *
 	return failed ? -1 : rename(from, to);
 }
 
+/* To what is no file: a FIFO that somebody reads, /dev/stdout, /dev/null. */
+static int write_through(const struct stats *s, const char *path)
+{
+	const int fd = open(path, O_WRONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
+	FILE *f;
+	int failed;
+
+	if (fd < 0)
+		return -1;
+	f = fdopen(fd, "w");
+	if (!f) {
+		close(fd);
+		return -1;
+	}
+	stats_print(s, f);
+	failed = fflush(f) != 0 || ferror(f);
+	return fclose(f) != 0 || failed ? -1 : 0;
+}
+
 int stats_write(const struct stats *s, const char *path)
 {
 	struct strbuf temp = { 0 };
 	FILE *f = NULL;
+	struct stat st;
 	int fd, saved, ret = -1;
+
+	/* rename() would put a file in the place of a device. */
+	if (stat(path, &st) == 0 && !S_ISREG(st.st_mode))
+		return write_through(s, path);
 
 	/* Beside its target, as rename() does not cross file systems. */
 	strbuf_addf(&temp, "%s.XXXXXX", path);

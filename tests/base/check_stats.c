@@ -4,6 +4,7 @@
 #include <check.h>
 #include <dirent.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <inttypes.h>
 #include <stdlib.h>
 #include <sys/stat.h>
@@ -106,6 +107,37 @@ START_TEST(says_why_it_cannot)
 }
 END_TEST
 
+/* A device or a FIFO stays what it is: root and "--stats /dev/null" must not end badly. */
+START_TEST(replaces_no_device)
+{
+	char dir[] = "/tmp/check_stats.XXXXXX", path[64], got[500];
+	struct stat st;
+	struct stats s;
+	ssize_t n;
+	int fd;
+
+	ck_assert_ptr_nonnull(mkdtemp(dir));
+	snprintf(path, sizeof(path), "%s/fifo", dir);
+	ck_assert_int_eq(mkfifo(path, 0600), 0);
+	fill(&s);
+	ck_assert_int_eq(stats_write(&s, path), -1);	/* nobody reads: an error, no hang */
+	ck_assert_int_eq(errno, ENXIO);
+	fd = open(path, O_RDONLY | O_NONBLOCK);
+	ck_assert_int_eq(stats_write(&s, path), 0);
+	n = read(fd, got, sizeof(got) - 1);
+	ck_assert_int_gt((int)n, 0);
+	got[n] = '\0';
+	ck_assert_str_eq(got, expected);
+	close(fd);
+	ck_assert_int_eq(stat(path, &st), 0);
+	ck_assert(S_ISFIFO(st.st_mode));
+	ck_assert_int_eq(files_in(dir), 1);
+	unlink(path);
+	rmdir(dir);
+	stats_clear(&s);
+}
+END_TEST
+
 START_TEST(grows)
 {
 	struct stats s;
@@ -128,6 +160,7 @@ Suite *suite_stats(void)
 	tcase_add_test(t, prints_rows);
 	tcase_add_test(t, writes_a_file);
 	tcase_add_test(t, says_why_it_cannot);
+	tcase_add_test(t, replaces_no_device);
 	tcase_add_test(t, grows);
 	suite_add_tcase(s, t);
 	return s;
