@@ -1,6 +1,7 @@
 /*
  * plan.c - compiling templates, and the loops that run over records.
  */
+#include <assert.h>
 #include "plan.h"
 #include "uptime.h"
 
@@ -272,6 +273,9 @@ static struct slot *alt_slot(struct compiler *c, int field)
 /* A field that lands beside the record; true when it does. */
 static bool compile_aux(struct compiler *c, size_t i, uint16_t id, size_t len)
 {
+	/* Which exporter or template is meant is of interest in options data only. */
+	if (!c->def->options && (id == 130 || id == 131 || id == 145))
+		return true;
 	for (size_t k = 0; k < sizeof(aux_of) / sizeof(aux_of[0]); k++) {
 		if (aux_of[k].ie != id)
 			continue;
@@ -350,6 +354,8 @@ static uint16_t slot_target(size_t slot)
 
 static void add_op(struct compiler *c, size_t field, size_t target, unsigned kind)
 {
+	if (target >= sizeof(struct flow_record))
+		c->p->flags |= PLAN_BESIDE;
 	c->p->ops[c->p->nops++] = (struct plan_op){ c->offset[field], (uint16_t)target,
 		c->def->fields[field].len, (uint16_t)kind };
 }
@@ -499,6 +505,7 @@ enum wire_err plan_compile(struct plan *p, const struct template_def *def)
 void plan_columns(const struct plan *p, struct flow_record *out, const uint8_t *data, size_t n,
 		  const struct plan_time *t)
 {
+	assert(!(p->flags & PLAN_CAREFUL));
 	for (const struct plan_op *op = p->ops; op < p->ops + p->nops; op++)
 		ops[op->kind]((uint8_t *)out + op->dst, sizeof(*out), data + op->src, p->min_len, n,
 			      op->len, t);

@@ -50,7 +50,9 @@ enum plan_flags {
 	PLAN_INTERVAL = 32,	/* IE 34 or 50 in the record */
 	PLAN_RATIO = 64,	/* IE 305/306, 309/310 or 311 in the record */
 	PLAN_SYSTEM = 128,	/* options of the whole exporter */
-	PLAN_CAREFUL = PLAN_OPTIONS | PLAN_VARLEN | PLAN_BIFLOW | PLAN_FAMILIES | PLAN_INIT | PLAN_RATIO
+	PLAN_BESIDE = 256,	/* an operation writes beside the record: into struct plan_work only */
+	PLAN_CAREFUL = PLAN_OPTIONS | PLAN_VARLEN | PLAN_BIFLOW | PLAN_FAMILIES | PLAN_INIT | PLAN_RATIO |
+		PLAN_BESIDE
 };
 
 struct plan_op {

@@ -84,6 +84,13 @@ static const struct row {
 	  "event=2 post_src=1.2.3.4 post_src_port=5", 0 },
 	{ "enterprise Elements are skipped", IPFIX, { { 9, 1, 4 }, { 0, 1, 4 }, { 6876, 12, 3 } }, "ffffffff 00000005 010203",
 	  "octets=5", 0 },
+	/* Elements that speak of the exporter, in data records: nothing of a record is theirs. */
+	{ "exporter addresses", BOTH, { { 0, 130, 4 }, { 0, 131, 16 }, { 0, 145, 2 }, { 0, 1, 1 } },
+	  "01020304 20010db8000000000000000000000001 0100 05", "octets=5", 0 },
+	{ "a boot time and nothing to date", BOTH, { { 0, 160, 8 }, { 0, 1, 1 } }, "0000018bcfe56800 05", "octets=5", 0 },
+	{ "a space or a population alone", BOTH, { { 0, 306, 4 }, { 0, 310, 4 }, { 0, 1, 1 } }, "ffffffff ffffffff 05", "octets=5", 0 },
+	{ "reverse members of a one-way template", IPFIX, { { 29305, 6, 1 }, { 29305, 152, 8 }, { 0, 1, 1 } },
+	  "ff 0000018bcfe56801 05", "octets=5", 0 },
 	/* Layer 2. */
 	{ "MACs, post MACs", BOTH, { { 0, 56, 6 }, { 0, 80, 6 }, { 0, 81, 6 }, { 0, 57, 6 } },
 	  "000000000001 000000000002 000000000003 000000000004",
