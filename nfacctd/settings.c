@@ -141,7 +141,6 @@ const struct conf_key settings_keys[] = {
 	     "Every sampler that an exporter announces is good for all of its domains"),
 	BOOL("nfacctd_ignore_exporter_address", "sfacctd_ignore_exporter_address", GF(ignore_exporter_address, bool), "false",
 	     "The sender of the datagram is the exporter, whatever its options or its agent address say"),
-	STR("nfacctd_templates_file", NULL, GF(templates_file, char *), NULL, "Reserved for saved templates: " LATER),
 	OWN("nfacctd_as", "sfacctd_as nfacctd_as_new sfacctd_as_new", GF(as_source, enum net_source), "netflow", parse_as_source,
 	    "Where AS numbers come from: the exporter, networks_file, or the longer prefix of both"),
 	OWN("nfacctd_net", "sfacctd_net", GF(net_source, enum net_source), "netflow", parse_net_source,
@@ -253,6 +252,7 @@ const struct conf_key settings_keys[] = {
 	NOOPP("imt_buckets", NULL, "the memory plugin is " LATER),
 	NOOPP("imt_mem_pools_number", NULL, "the memory plugin is " LATER),
 	NOOPP("imt_mem_pools_size", NULL, "the memory plugin is " LATER),
+	NOOP("nfacctd_templates_file", NULL, LATER),
 	NOOP("nfacctd_templates_receiver", NULL, LATER),
 	NOOP("nfacctd_templates_port", NULL, LATER),
 	NOOP("nfacctd_account_options", NULL, LATER),
@@ -675,6 +675,13 @@ static const char *type_text(const struct conf_key *k)
 	return text[k->type];
 }
 
+/* A backslash of the text is one on the page. */
+static void print_roff_text(FILE *to, const char *text)
+{
+	for (; *text; text++)
+		fputs(*text == '\\' ? "\\e" : (const char[]){ *text, '\0' }, to);
+}
+
 static void print_key(FILE *to, const struct conf_key *k)
 {
 	bool open = false;
@@ -692,7 +699,9 @@ static void print_key(FILE *to, const struct conf_key *k)
 		fprintf(to, "%sglobal", open ? "; " : "(");
 		open = true;
 	}
-	fprintf(to, "%s%s.\n", open ? ")\n" : "", k->help);
+	fputs(open ? ")\n" : "", to);
+	print_roff_text(to, k->help);
+	fputs(".\n", to);
 	if (k->aliases)
 		fprintf(to, "Also \\fI%s\\fP.\n", k->aliases);
 }

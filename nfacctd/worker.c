@@ -70,10 +70,33 @@ void worker_clear(struct worker *w)
 
 /* ---- datagrams --------------------------------------------------------------------- */
 
+/* nfacctd_disable_checks: false: one line a stream and minute about what its numbers say is missing. */
+static void watch_sequence(struct worker *w, const struct flow_origin *o)
+{
+	const size_t slot = (uintptr_t)o->stream / sizeof(*o->stream) % LOG_SLOTS;
+	const struct sequence_counts *q = &o->stream->sequence;
+	char exporter[ADDR_TEXT];
+
+	if (w->sequence[slot].stream != o->stream) {
+		w->sequence[slot].stream = o->stream;
+		w->sequence[slot].gaps = w->sequence[slot].lost = 0;
+	}
+	if (q->gaps == w->sequence[slot].gaps || !log_allow(&o->stream->log_us, o->recv_us, COMPLAINT_INTERVAL_US))
+		return;
+	log_warn("exporter %s domain %u: %s: %llu %s missing in %llu gaps", addr_print(&o->exporter, exporter), o->domain,
+		 flow_protocol_name(o->protocol), (unsigned long long)(q->lost - w->sequence[slot].lost),
+		 o->protocol == PROTO_NETFLOW9 || o->protocol == PROTO_SFLOW ? "datagrams" : "records",
+		 (unsigned long long)(q->gaps - w->sequence[slot].gaps));
+	w->sequence[slot].gaps = q->gaps;
+	w->sequence[slot].lost = q->lost;
+}
+
 static void on_records(void *ctx, const struct flow_origin *origin, struct flow_record *rec, size_t n)
 {
 	struct worker *w = ctx;
 
+	if (!w->settings->disable_checks)
+		watch_sequence(w, origin);
 	chunk_prepare(&w->chunk, &w->state, w->settings, origin, rec, n);
 	if (w->chunk.n)
 		for (size_t i = 0; i < w->nlanes; i++)

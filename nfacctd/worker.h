@@ -35,6 +35,10 @@ struct worker {
 	struct chunk chunk;
 	struct chunk_state state;
 	uint64_t logged_us[LOG_SLOTS];	/* by a hash of the sender: its last complaint */
+	struct {
+		const struct stream *stream;
+		uint64_t gaps, lost;	/* when last looked at */
+	} sequence[LOG_SLOTS];		/* for the log only: the stream has the counters */
 	void (*after_batch)(void *ctx);	/* NULL, or told after each batch */
 	void *ctx;
 

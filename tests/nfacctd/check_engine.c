@@ -785,6 +785,30 @@ START_TEST(rubbish_is_counted)
 }
 END_TEST
 
+/* nfacctd_disable_checks: false tells what the sequence numbers say. */
+START_TEST(gaps_are_told_when_asked)
+{
+	struct said said;
+	uint8_t buf[512];
+	const struct v5 r = { ONE };
+
+	said_start(&said);
+	start("plugins: print\nnfacctd_disable_checks: false\n");
+	for (uint32_t i = 0; i < 3; i++) {
+		struct datagram d = datagram(buf, v5_write(buf, NOW, 5000000, 0, &r, 1), NOW);
+		uint8_t *sequence = buf + 16;
+
+		put(&sequence, i < 2 ? 100 + i : 112, 4);
+		engine_feed(engine, &d);
+	}
+	stop();
+	ck_assert_str_eq(said.text.s, "W exporter 192.0.2.1 domain 0: netflow5: 10 records missing in 1 gaps\n");
+	ck_assert_uint_eq(stat_of("sequence_lost"), 10);
+	let_go();
+	said_end(&said);
+}
+END_TEST
+
 /* ---- largest remainder --------------------------------------------------------------------------------- */
 
 START_TEST(shares_conserve)
@@ -968,6 +992,7 @@ Suite *suite_engine(void)
 	tcase_add_test(t, saves_what_the_sink_never_takes);
 	tcase_add_test(t, overflow_is_accounted);
 	tcase_add_test(t, rubbish_is_counted);
+	tcase_add_test(t, gaps_are_told_when_asked);
 	tcase_add_test(t, shares_conserve);
 	LOOP(t, live_loses_nothing, worker_counts);
 	tcase_add_test(t, a_port_in_use_is_told);

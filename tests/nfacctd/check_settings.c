@@ -286,6 +286,30 @@ START_TEST(names_are_unique)
 }
 END_TEST
 
+/* Each key has its line in the manual; the tests run where the Makefile is. */
+START_TEST(the_manual_has_every_key)
+{
+	FILE *f = fopen("nfacctd/nfacctd.conf.5", "r");
+	static char text[200000];
+	size_t n;
+
+	ck_assert_ptr_nonnull(f);
+	n = fread(text, 1, sizeof(text) - 1, f);
+	ck_assert_uint_lt(n, sizeof(text) - 1);
+	text[n] = '\0';
+	fclose(f);
+	for (size_t i = 0; i < settings_nkeys; i++) {
+		char line[80];
+		const char *at;
+
+		snprintf(line, sizeof(line), "\n.B %s", settings_keys[i].name);
+		at = strstr(text, line);
+		ck_assert_msg(at && (at[strlen(line)] == '\n' || at[strlen(line)] == ','), "%s: run nfacctd --keys-roff",
+			      settings_keys[i].name);
+	}
+}
+END_TEST
+
 #define LOOP(t, f, table) tcase_add_loop_test(t, f, 0, sizeof(table) / sizeof((table)[0]))
 
 Suite *suite_settings(void)
@@ -301,6 +325,7 @@ Suite *suite_settings(void)
 	tcase_add_test(t, an_empty_password_is_one);
 	LOOP(t, defaults_are_the_references, defaults);
 	tcase_add_test(t, names_are_unique);
+	tcase_add_test(t, the_manual_has_every_key);
 	suite_add_tcase(s, t);
 	return s;
 }
