@@ -22,6 +22,7 @@ enum { BATCH = 512, ARENA_BYTES = 4 << 20, DATAGRAM_MAX = 65536, LANES_MAX = 600
 struct lane {
 	struct endpoint captured, actual;
 	int source;
+	size_t exporter;	/* of the capture, counted from 1: senders with one address are one */
 	bool anchored;		/* in this loop */
 	int64_t shift_s;
 };
@@ -82,18 +83,12 @@ static bool nth_address(const struct prefix *p, uint64_t n, struct addr *a)
 	return prefix_contains(p, a);
 }
 
-/* Which exporter of the capture this address is, counted from 1: its ports share it. */
-static size_t exporter_number(const struct replayer *r, const struct addr *a, size_t *of_lane)
+static size_t exporter_number(const struct replayer *r, const struct addr *a)
 {
-	size_t n = 0;
-
-	for (size_t i = 0; i < r->nlanes; i++) {
-		if (of_lane[i] > n)
-			n = of_lane[i];
+	for (size_t i = 0; i < r->nlanes; i++)
 		if (addr_equal(&r->lanes[i].captured.addr, a))
-			return of_lane[i];
-	}
-	return n + 1;
+			return r->lanes[i].exporter;
+	return r->job->exporters + 1;
 }
 
 static int choose_source(struct replayer *r, const struct endpoint *from, size_t exporter, struct endpoint *e,
@@ -124,7 +119,6 @@ static int choose_source(struct replayer *r, const struct endpoint *from, size_t
 /* The lane of a sender, opened when it first comes by; -1 with `why`. */
 static int64_t lane_of(struct replayer *r, const struct endpoint *from, char *why)
 {
-	static size_t exporter_of[LANES_MAX];
 	uint32_t *slot = find_slot(r, from);
 	struct lane *l;
 
@@ -139,15 +133,14 @@ static int64_t lane_of(struct replayer *r, const struct endpoint *from, char *wh
 		r->lanes = xrealloc(r->lanes, r->cap_lanes * sizeof(*r->lanes));
 	}
 	l = &r->lanes[r->nlanes];
-	*l = (struct lane){ .captured = *from };
-	exporter_of[r->nlanes] = exporter_number(r, &from->addr, exporter_of);
-	if (choose_source(r, from, exporter_of[r->nlanes], &l->actual, why))
+	*l = (struct lane){ .captured = *from, .exporter = exporter_number(r, &from->addr) };
+	if (choose_source(r, from, l->exporter, &l->actual, why))
 		return -1;
 	l->source = r->job->class->source(r->job->output, &l->actual, why);
 	if (l->source < 0)
 		return -1;
-	if (exporter_of[r->nlanes] > r->job->exporters)
-		r->job->exporters = exporter_of[r->nlanes];
+	if (l->exporter > r->job->exporters)
+		r->job->exporters = l->exporter;
 	*slot = (uint32_t)++r->nlanes;
 	return *slot - 1;
 }

@@ -152,6 +152,7 @@ static void summarize(const struct replay_options *o, const struct replay_job *j
 	summary_number(&r, "other_port", job->other_port);
 	summary_number(&r, "cut", job->capture.cut);
 	summary_number(&r, "fragments", job->capture.fragments);
+	summary_number(&r, "joined", job->capture.joined);
 	summary_milli(&r, "seconds", job->elapsed_ns / 1000000);
 	summary_text(&r, "rate_unit", "datagrams/s");
 	summary_milli(&r, "rate_reached", pace_reached_milli(job->total.datagrams, job->elapsed_ns));
