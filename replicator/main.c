@@ -23,9 +23,11 @@
 enum {
 	BATCH_MESSAGES = 128,	/* each up to 64 KiB: 8.5 MB, of which plain datagrams touch little */
 	BATCH_BYTES = 65536,
-	TURNS = 16,		/* batches between two looks at the signals */
+	TURNS = 16,		/* batches between two looks at the signals ... */
+	TURNS_MS = 50,		/* ... unless they took so long */
 	TICK_MS = 1000,
 	RECEIVE_BUFFER = 8 << 20,	/* when the settings say nothing: as much of it as the kernel gives */
+	SMALL_BUFFER = 1 << 20,		/* less than this is worth a warning, though nobody asked for more */
 	SEND_BUFFER = 4 << 20,
 	DRAIN_MS = 200,		/* at the end: what the kernel holds already */
 	EXIT_IDLE = 5,		/* samplicator's status for -t */
@@ -109,10 +111,9 @@ static int open_listen(struct replicator *p)
 	}
 	share_port(p);
 	have = socket_recv_buffer(p->listen_fd);
-	if (s->receive_buffer && (uint64_t)have < s->receive_buffer)
-		log_warn("receive buffer: the kernel gave %d of %" PRIu64 " bytes; "
-			 "`sysctl -w net.core.rmem_max=%" PRIu64 "` allows more", have, s->receive_buffer,
-			 s->receive_buffer);
+	if (have < o.recv_buffer && (s->receive_buffer || have < SMALL_BUFFER))
+		log_warn("receive buffer: the kernel gave %d of %d bytes; `sysctl -w net.core.rmem_max=%d` "
+			 "allows more", have, o.recv_buffer, o.recv_buffer);
 	log_info("listening on %s, receive buffer %d bytes, %zu receivers in %zu pools", text, have,
 		 receivers_count(&p->receivers), p->receivers.npools);
 	return 0;
@@ -279,6 +280,8 @@ static bool pump(struct replicator *p, int turns)
 		if (p->settings.debug)
 			log_datagrams(p->batch);
 		fanout_batch(p->fanout, p->batch, now_ns);
+		if (clock_mono_ns() - now_ns > TURNS_MS * UINT64_C(1000000))
+			break;
 	}
 	if (any)
 		p->last_ns = now_ns;

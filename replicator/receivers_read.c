@@ -253,6 +253,7 @@ int receivers_add_word(struct receivers *rs, struct pool *pool, const char *text
 		return complain(rs, at, "receiver", text, why);
 	if (to.any || addr_is_zero(&to.addr) || to.port == 0)
 		return complain(rs, at, "receiver", text, "expected an address and a port to send to");
+	_Static_assert(RECEIVERS_MAX == 8192, "the message below says so");
 	if (receivers_count(rs) + count > RECEIVERS_MAX)
 		return complain(rs, at, "receiver", text, "expected no more than 8192 receivers in all");
 	for (uint32_t i = 0; i < count; i++) {

@@ -4,6 +4,7 @@
  *
  *	bench-udp send PORT SECONDS SIZE[-SIZE] [gso]	datagrams to 127.0.0.1:PORT
  *	bench-udp count SECONDS PORT...			until nothing came for SECONDS
+ *	bench-udp join SECONDS PORT...			the same with UDP_GRO, as our nfacctd listens
  *
  * Both print one line "name<TAB>value" a figure.  A size range gives every
  * datagram another size.  Plain datagrams leave one by one (sendmmsg), so that
@@ -102,12 +103,24 @@ static int send_main(const char *port, double seconds, const char *sizes, int gs
 	return 0;
 }
 
-static int count_main(double seconds, char **ports, size_t n)
+/* Datagrams in one message: UDP_GRO says how long each was. */
+static uint64_t datagrams_of(struct mmsghdr *m)
+{
+	int segment = 0;
+
+	for (struct cmsghdr *c = CMSG_FIRSTHDR(&m->msg_hdr); c; c = CMSG_NXTHDR(&m->msg_hdr, c))
+		if (c->cmsg_level == IPPROTO_UDP && c->cmsg_type == UDP_GRO)
+			memcpy(&segment, CMSG_DATA(c), sizeof(segment));
+	return segment > 0 ? (m->msg_len + (unsigned)segment - 1) / (unsigned)segment : 1;
+}
+
+static int count_main(double seconds, char **ports, size_t n, int join)
 {
 	static uint8_t data[64][64];	/* payload beyond is not read: these only count */
 	struct pollfd fds[PORTS];
 	struct mmsghdr msg[64];
 	struct iovec iov[64];
+	static _Alignas(struct cmsghdr) uint8_t control[64][CMSG_SPACE(sizeof(int))];
 	uint64_t got[PORTS] = { 0 };
 	double first = 0, last = 0;
 	const int room = 64 << 20;
@@ -128,6 +141,8 @@ static int count_main(double seconds, char **ports, size_t n)
 			setsockopt(fds[i].fd, SOL_SOCKET, SO_RCVBUF, &room, sizeof(room));
 		if (bind(fds[i].fd, (struct sockaddr *)&at, sizeof(at)) < 0)
 			die("bind");
+		if (join && setsockopt(fds[i].fd, SOL_UDP, UDP_GRO, &(int){ 1 }, sizeof(int)) < 0)
+			die("UDP_GRO");
 	}
 	for (;;) {
 		/* The first datagram may take its time; after it, silence is the end. */
@@ -138,8 +153,15 @@ static int count_main(double seconds, char **ports, size_t n)
 
 			if (!fds[i].revents)
 				continue;
-			while ((k = recvmmsg(fds[i].fd, msg, 64, MSG_DONTWAIT | MSG_TRUNC, NULL)) > 0)
-				got[i] += (uint64_t)k;
+			do {
+				for (size_t m = 0; join && m < 64; m++) {
+					msg[m].msg_hdr.msg_control = control[m];
+					msg[m].msg_hdr.msg_controllen = sizeof(control[m]);
+				}
+				k = recvmmsg(fds[i].fd, msg, 64, MSG_DONTWAIT | MSG_TRUNC, NULL);
+				for (int m = 0; m < k; m++)
+					got[i] += join ? datagrams_of(&msg[m]) : 1;
+			} while (k > 0);
 			last = now_s();
 			first = first > 0 ? first : last;
 		}
@@ -154,8 +176,8 @@ int main(int argc, char **argv)
 {
 	if (argc >= 5 && strcmp(argv[1], "send") == 0)
 		return send_main(argv[2], atof(argv[3]), argv[4], argc > 5);
-	if (argc >= 4 && strcmp(argv[1], "count") == 0)
-		return count_main(atof(argv[2]), argv + 3, (size_t)argc - 3);
-	fprintf(stderr, "usage: bench-udp send PORT SECONDS SIZE[-SIZE] [gso] | count SECONDS PORT...\n");
+	if (argc >= 4 && (strcmp(argv[1], "count") == 0 || strcmp(argv[1], "join") == 0))
+		return count_main(atof(argv[2]), argv + 3, (size_t)argc - 3, argv[1][0] == 'j');
+	fprintf(stderr, "usage: bench-udp send PORT SECONDS SIZE[-SIZE] [gso] | count|join SECONDS PORT...\n");
 	return 2;
 }

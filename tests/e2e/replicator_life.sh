@@ -61,6 +61,19 @@ else
 fi
 UNPRIVILEGED=()
 
+# ---- the manual -------------------------------------------------------------------
+
+options_in_manual() {
+	local option missing=0
+	for option in $("$REPLICATOR" --help | grep -o ' --[a-z0-9-]*' | sort -u); do
+		grep -q "Fl -${option#--}" "$ROOT/replicator/replicator.8" && continue
+		echo "     $option is not in replicator.8"
+		missing=1
+	done
+	return "$missing"
+}
+check "the manual has every option" options_in_manual
+
 # ---- a life ------------------------------------------------------------------------
 
 echo "0.0.0.0: 127.0.0.1/$ONE" >"$TMP/receivers"

@@ -226,6 +226,25 @@ START_TEST(pmaccts_file)
 }
 END_TEST
 
+/* Every key is in the manual; `make check` runs in the source tree. */
+START_TEST(manual_has_every_key)
+{
+	static char page[1 << 16];
+	FILE *f = fopen("replicator/replicator.8", "r");
+	size_t n;
+
+	if (!f) {
+		fprintf(stderr, "manual_has_every_key: skipped, replicator/replicator.8 is not here\n");
+		return;
+	}
+	n = fread(page, 1, sizeof(page) - 1, f);
+	fclose(f);
+	page[n] = '\0';
+	for (size_t i = 0; i < settings_nkeys; i++)
+		ck_assert_msg(strstr(page, settings_keys[i].name) != NULL, "%s is not in the manual", settings_keys[i].name);
+}
+END_TEST
+
 Suite *suite_settings(void);
 Suite *suite_settings(void)
 {
@@ -240,6 +259,7 @@ Suite *suite_settings(void)
 	tcase_add_test(t, own_socket_is_refused);
 	tcase_add_loop_test(t, config_files, 0, sizeof(configs) / sizeof(configs[0]));
 	tcase_add_test(t, pmaccts_file);
+	tcase_add_test(t, manual_has_every_key);
 	suite_add_tcase(suite, t);
 	return suite;
 }
