@@ -203,6 +203,27 @@ static unsigned connect_now(struct sink_mysql *s)
 	return 0;
 }
 
+static int by_key(const void *a, const void *b, void *layout)
+{
+	const struct sum_row *x = *(const struct sum_row *const *)a, *y = *(const struct sum_row *const *)b;
+	int order = memcmp(x->key, y->key, ((const struct key_layout *)layout)->size);
+
+	return order ? order : (x->bin > y->bin) - (x->bin < y->bin);
+}
+
+/*
+ * Rows leave a hash table in no order.  In that of their keys, which is nearly
+ * that of the default tables' primary keys, they go from page to page of the
+ * table, and two writers of the same rows do not lock them crosswise.
+ */
+static void sort_rows(const struct sink_mysql *s, struct name_groups *g)
+{
+	struct key_layout l = *s->l;
+
+	for (size_t i = 0; i < g->n; i++)
+		qsort_r(g->group[i].rows, g->group[i].n, sizeof(g->group[i].rows[0]), by_key, &l);
+}
+
 /* The rows, inside the transaction that is open. */
 static unsigned write_groups(struct sink_mysql *s, const struct name_groups *g, const struct purge *p)
 {
@@ -384,6 +405,7 @@ static enum sink_result mysql_write(void *sink, const struct purge *p)
 		log_warn("%s: no memory for a purge of %zu rows; they are kept", s->who, p->nrows);
 		return SINK_RETRY;
 	}
+	sort_rows(s, &g);
 	for (unsigned attempt = 0;; attempt++) {
 		unsigned err = play(s, &g, p, &step);
 

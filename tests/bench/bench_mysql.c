@@ -33,6 +33,24 @@ struct load {
 	uint8_t *keys;
 };
 
+/* Rows come out of a hash table: in no order. */
+static void shuffle(struct sum_row *rows, size_t n)
+{
+	uint64_t x = 88172645463325252u;
+
+	for (size_t i = n; i > 1; i--) {
+		struct sum_row r = rows[i - 1];
+		size_t j;
+
+		x ^= x << 13;
+		x ^= x >> 7;
+		x ^= x << 17;
+		j = x % i;
+		rows[i - 1] = rows[j];
+		rows[j] = r;
+	}
+}
+
 /* Distinct keys, numbered from `first`: addresses, ports, protocol as far as the layout has them. */
 static void fill(struct load *o, size_t n, uint32_t first)
 {
@@ -49,6 +67,7 @@ static void fill(struct load *o, size_t n, uint32_t first)
 		}
 		o->rows[i] = (struct sum_row){ 1699999800, { i % 1000 + 1, (i % 1000 + 1) * 64, 1, 0 }, key };
 	}
+	shuffle(o->rows, n);
 	o->purge.rows = o->rows;
 	o->purge.nrows = n;
 	o->purge.id++;
@@ -226,6 +245,7 @@ int main(int argc, char **argv)
 	static const char six[] = "src_host,dst_host,src_port,dst_port,proto";
 	MYSQL *m;
 
+	setvbuf(stdout, NULL, _IOLBF, 0);
 	log_open("bench-mysql");
 	if (argc == 6 && strcmp(argv[1], "--feed") == 0)
 		return feed(argv[2], argv[3], (unsigned)strtoul(argv[4], NULL, 10), (size_t)strtoul(argv[5], NULL, 10));
