@@ -148,6 +148,7 @@ static void summarize(const struct craft_options *o, const struct craft_job *job
 {
 	const struct scenario *sc = job->scenario;
 	bool by_records = sc->rate_unit == RATE_RECORDS;
+	uint64_t units = by_records ? job->total.records : job->total.datagrams;
 	struct summary r;
 
 	summary_init(&r, is_stdout(o->truth) || is_stdout(o->write));
@@ -158,10 +159,10 @@ static void summarize(const struct craft_options *o, const struct craft_job *job
 	if (sc->rate)
 		summary_number(&r, "rate_asked", sc->rate);
 	if (job->paced) {
-		summary_milli(&r, "rate_reached", pace_reached_milli(by_records ? job->total.records : job->total.datagrams,
-								    job->elapsed_ns));
+		summary_milli(&r, "rate_reached", pace_reached_milli(units, job->elapsed_ns));
 		summary_milli(&r, "late_max_ms", job->pace.late_max_ns / 1000);
-		summary_milli(&r, "late_mean_ms", job->pace.sends ? job->pace.late_sum_ns / job->pace.sends / 1000 : 0);
+		summary_milli(&r, "late_mean_ms",
+			      job->pace.sends ? job->pace.late_sum_ns / job->pace.sends / 1000 : 0);
 	}
 	if (r.terminal && sc->nexporters > 40)
 		return;

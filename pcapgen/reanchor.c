@@ -148,7 +148,8 @@ static void read_templates(struct reanchor *r, struct layout *l, const uint8_t *
 			p += enterprise ? 4 : 0;
 			if (i >= FIELDS_MAX)
 				return;
-			l->fields[l->nfields++] = (struct field){ len, (uint8_t)(enterprise ? UNIT_NONE : unit_of(id, len)) };
+			l->fields[l->nfields].len = len;
+			l->fields[l->nfields++].unit = (uint8_t)(enterprise ? UNIT_NONE : unit_of(id, len));
 			l->min = (uint16_t)(l->min + (len == IE_VARLEN ? 1 : len));
 		}
 		if (l->nfields && l->min)

@@ -201,8 +201,8 @@ static void flush(struct replayer *r)
 	for (size_t i = 0, end; i < r->n; i = end) {
 		for (end = i + 1; end < r->n && r->items[end].lane == r->items[i].lane; end++)
 			;
-		r->job->class->send(r->job->output, r->lanes[r->items[i].lane].source, r->data + i, when_ns + i, end - i,
-				    outcome + i);
+		r->job->class->send(r->job->output, r->lanes[r->items[i].lane].source, r->data + i, when_ns + i,
+				    end - i, outcome + i);
 	}
 	for (size_t i = 0; i < r->n; i++)
 		settle(r, i, outcome[i], sent_us);

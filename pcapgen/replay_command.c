@@ -68,7 +68,8 @@ static int read_replay_options(int argc, char **argv, struct replay_options *o, 
 		{ "reanchor", no_argument, NULL, REANCHOR }, { "keep-source", no_argument, NULL, KEEP_SOURCE },
 		{ "source", required_argument, NULL, SOURCE }, { "sources", required_argument, NULL, SOURCES },
 		{ "port", required_argument, NULL, PORT }, { "truth", required_argument, NULL, TRUTH },
-		{ "late", required_argument, NULL, LATE }, { "help", no_argument, NULL, HELP }, { NULL, 0, NULL, 0 } };
+		{ "late", required_argument, NULL, LATE }, { "help", no_argument, NULL, HELP },
+		{ NULL, 0, NULL, 0 } };
 	int option, err = 0;
 
 	while (!err && (option = getopt_long(argc, argv, "h", longs, NULL)) != -1)
@@ -132,7 +133,8 @@ static int read_replay_option(int option, struct replay_options *o, struct repla
 	}
 }
 
-static void summarize(const struct replay_options *o, const struct replay_job *job, const struct sender_counts *counts)
+static void summarize(const struct replay_options *o, const struct replay_job *job,
+		      const struct sender_counts *counts)
 {
 	struct summary r;
 
@@ -209,7 +211,8 @@ static int conclude(const struct replay_options *o, struct replay_job *job, int 
 int command_replay(int argc, char **argv)
 {
 	struct progress progress;
-	struct replay_job job = { .speed_milli = 1000, .loops = 1, .progress = &progress, .class = output_find("udp") };
+	struct replay_job job = { .speed_milli = 1000, .loops = 1, .progress = &progress,
+		.class = output_find("udp") };
 	struct replay_options o = { .late_ms = LATE_MS, .out = { .send_buffer = SEND_BUFFER_OCTETS } };
 	char why[OUTPUT_WHY];
 	int status = read_replay_options(argc, argv, &o, &job);

@@ -187,8 +187,8 @@ static bool time_parse(const char *text, uint64_t *ms)
 			part++;
 		}
 	}
-	if (n[0] < 1971 || n[1] < 1 || n[1] > 12 || n[2] < 1 || n[2] > days_in(n[0], n[1]) || n[3] > 23 || n[4] > 59 ||
-	    n[5] > 59)
+	if (n[0] < 1971 || n[1] < 1 || n[1] > 12 || n[2] < 1 || n[2] > days_in(n[0], n[1]) || n[3] > 23 ||
+	    n[4] > 59 || n[5] > 59)
 		return false;
 	*ms = (days_of(n[0], n[1], n[2]) * 86400 + n[3] * 3600 + n[4] * 60 + n[5]) * 1000;
 	return *ms <= TIME_MAX_MS;
@@ -320,7 +320,8 @@ static const struct yaml_key exporter_keys[] = {
 	END
 };
 static const struct exporter_spec exporter_defaults = { .port = 0, .families = 0, .sampling = 1,
-	.refresh_s = 60, .refresh_datagrams = 1000, .uptime_s = 864000, .weight = 1, .counter_octets = 8, .count = 1 };
+	.refresh_s = 60, .refresh_datagrams = 1000, .uptime_s = 864000, .weight = 1, .counter_octets = 8,
+	.count = 1 };
 
 #define NET(m) offsetof(struct network, m)
 static const struct yaml_key network_keys[] = {

@@ -96,8 +96,8 @@ void summary_exporter(const struct summary *r, const char *name, const struct ta
 void summary_errors(const struct summary *r, const struct sender_counts *c)
 {
 	const struct { const char *name; uint64_t n; } causes[] = {
-		{ "errors_buffer_full", c->eagain }, { "errors_too_long", c->emsgsize }, { "errors_refused", c->refused },
-		{ "errors_unreachable", c->unreachable }, { "errors_other", c->other } };
+		{ "errors_buffer_full", c->eagain }, { "errors_too_long", c->emsgsize },
+		{ "errors_refused", c->refused }, { "errors_unreachable", c->unreachable }, { "errors_other", c->other } };
 
 	for (size_t i = 0; i < sizeof(causes) / sizeof(causes[0]); i++)
 		if (causes[i].n)

@@ -343,7 +343,8 @@ static bool read_sampling(char *text, struct truth_row *row)
 
 	if (slash)
 		*slash++ = '\0';
-	if (!read_number(text, UINT32_MAX, &num) || !num || (slash && (!read_number(slash, UINT32_MAX, &den) || !den)))
+	if (!read_number(text, UINT32_MAX, &num) || !num ||
+	    (slash && (!read_number(slash, UINT32_MAX, &den) || !den)))
 		return false;
 	if (num != 1 || den != 1) {
 		flow_set(&row->flow, FLOW_sampling_num, num);
