@@ -154,17 +154,14 @@ void key_layout_make(struct key_layout *l, const struct aggregate_spec *a)
 		f->width = p->member >= 0 ? flow_fields[p->member].width : format_width[p->format];
 		f->offset = (uint16_t)at;
 		at += f->width;
-		l->nfields++;
+		l->index[i] = (uint8_t)++l->nfields;
 	}
 	l->size = (at + 7) / 8 * 8;
 }
 
 const struct key_field *key_layout_find(const struct key_layout *l, enum primitive_id id)
 {
-	for (size_t i = 0; i < l->nfields; i++)
-		if (l->field[i].primitive == id)
-			return &l->field[i];
-	return NULL;
+	return l->index[id] ? &l->field[l->index[id] - 1] : NULL;
 }
 
 uint64_t key_number(const struct key_field *f, const uint8_t *key)

@@ -60,6 +60,7 @@ enum { KEY_BYTES_MAX = 256, PRIM_TEXT_MAX = 64 };
 struct key_layout {
 	struct key_field field[PRIMITIVES];
 	size_t nfields, size;	/* bytes of a packed key, a multiple of 8 */
+	uint8_t index[PRIMITIVES];	/* by primitive: its field's number from 1; 0: not in the key */
 	struct aggregate_spec spec;
 };
 
