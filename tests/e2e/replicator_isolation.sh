@@ -135,4 +135,25 @@ run "two dead neighbours, small send buffers" -b 65536
 run "source kept" -S
 check_equal "source kept: the collector saw the exporter in each datagram" "$COUNT" \
 	"$(grep -c 'octets from 10\.8\.0\.2:' "$TMP/living.log")"
+
+# Datagrams larger than the MTU of 1500 leave in fragments, with either source.
+large() { # NAME OPTION...
+	local name=$1
+	shift
+	rm -f "$TMP/tee.tsv" "$TMP/living.tsv"
+	must living_start
+	start_daemon tee 2055 "$REPLICATOR" -p 2055 --stats "$TMP/tee.tsv" "$@" 10.9.0.2/3000 || return
+	in_namespace exporter bash -c 'exec 3>/dev/udp/10.8.0.1/2055
+		for n in 1472 1473 4000 4000 4000 8000; do
+			dd if=/dev/zero bs=$n count=1 status=none >&3
+		done'
+	wait_for 5 has_received "$TMP/living.tsv" 6
+	check "$name: tee ends in order" stop_daemon tee
+	check "$name: collector ends in order" stop_daemon collector
+	check_equal "$name: every length arrived" "1472 1473 4000 4000 4000 8000 " \
+		"$(sed -n 's/.*[^0-9]\([0-9][0-9]*\) octets from .*/\1/p' "$TMP/living.log" | tr '\n' ' ')"
+}
+large "large datagrams"
+large "large datagrams, source kept" -S
+
 e2e_end
