@@ -67,15 +67,13 @@ uint64_t fixed_neg_log2(uint64_t u)
 	int zeros = __builtin_clzll(u);
 	uint64_t m = u << zeros, fraction = 0;	/* m / 2^63 is in [1, 2) */
 
+	/* Squaring doubles the logarithm; its whole bit comes out.  No branch: the bits are random. */
 	for (int i = 0; i < 32; i++) {
-		u128 square = (u128)m * m >> 63;	/* in [1, 4) */
+		u128 square = (u128)m * m;	/* in units of 2^-126: [1, 4) */
+		unsigned bit = (unsigned)(square >> 127);
 
-		fraction <<= 1;
-		if (square >> 64) {
-			fraction |= 1;
-			square >>= 1;
-		}
-		m = (uint64_t)square;
+		fraction = fraction << 1 | bit;
+		m = (uint64_t)(square >> 63 >> bit);
 	}
 	/* u = 2^(63 - zeros) * m', so -log2(u / 2^64) = zeros + 1 - log2(m'). */
 	return ((uint64_t)(zeros + 1) << 32) - fraction;
