@@ -215,13 +215,14 @@ static void place_pieces(struct strbuf *b, const struct rules_conf *c)
 	strbuf_add(b, ", 1) AS octets, first_ms FROM flow),\n"
 		" whole AS (SELECT id, start, CASE WHEN start = first_ms AND last_ms > start THEN last_ms ELSE start + 1 END"
 		" AS stop, packets, octets FROM timed),\n"
-		" piece(id, lo, hi) AS (SELECT id, start, min(stop, bin_end(start / 1000) * 1000) FROM whole"
-		" UNION ALL SELECT piece.id, hi, min(stop, bin_end(hi / 1000) * 1000) FROM piece JOIN whole USING (id)"
+		" cut AS (SELECT * FROM whole WHERE stop > bin_end(start / 1000) * 1000),\n"
+		" piece(id, lo, hi) AS (SELECT id, start, bin_end(start / 1000) * 1000 FROM cut"
+		" UNION ALL SELECT piece.id, hi, min(stop, bin_end(hi / 1000) * 1000) FROM piece JOIN cut USING (id)"
 		" WHERE hi < stop),\n"
 		" share AS (SELECT id, lo, stop - start AS span, hi - lo AS part, packets, octets,"
 		" muldiv(packets, hi - lo, stop - start) AS p, mulmod(packets, hi - lo, stop - start) AS pr,"
 		" muldiv(octets, hi - lo, stop - start) AS o, mulmod(octets, hi - lo, stop - start) AS r"
-		" FROM piece JOIN whole USING (id)),\n"
+		" FROM piece JOIN cut USING (id)),\n"
 		" ranked AS (SELECT *, row_number() OVER (PARTITION BY id ORDER BY pr DESC, lo) AS pn,"
 		" packets - sum(p) OVER (PARTITION BY id) AS pleft,"
 		" row_number() OVER (PARTITION BY id ORDER BY r DESC, lo) AS n,"
@@ -229,7 +230,9 @@ static void place_pieces(struct strbuf *b, const struct rules_conf *c)
 		" row_number() OVER (PARTITION BY id ORDER BY lo) AS first FROM share)\n"
 		"SELECT id, bin_start(lo / 1000) AS bin, p + (pn <= pleft) AS packets, o + (n <= left) AS octets,"
 		" first = 1 AS flows, 1 AS factor FROM ranked"
-		" WHERE first = 1 OR p + (pn <= pleft) > 0 OR o + (n <= left) > 0");
+		" WHERE first = 1 OR p + (pn <= pleft) > 0 OR o + (n <= left) > 0\n"
+		"UNION ALL SELECT id, bin_start(start / 1000), packets, octets, 1, 1 FROM whole"
+		" WHERE stop <= bin_end(start / 1000) * 1000");
 }
 
 /* ---- the rows ------------------------------------------------------------------------ */
@@ -239,7 +242,9 @@ static void leg_sql(struct strbuf *b, const struct select_plan *s, const struct 
 {
 	strbuf_add(b, "SELECT ");
 	for (size_t i = 0; i < shape->n; i++)
-		strbuf_addf(b, "%s AS k%zu, ", dst && s->column[i].raw_dst[0] ? s->column[i].raw_dst : s->column[i].raw, i);
+		if (!shape->column[i].filler)
+			strbuf_addf(b, "%s AS k%zu, ", dst && s->column[i].raw_dst[0] ? s->column[i].raw_dst :
+				    s->column[i].raw, i);
 	strbuf_add(b, "p.bin AS bin, p.packets AS packets, p.octets AS octets, p.flows AS flows, p.factor AS factor,"
 		   " coalesce(f.flags, 0) AS flags FROM placed AS p JOIN flow AS f ON f.id = p.id");
 	if (s->hosts)
@@ -247,10 +252,14 @@ static void leg_sql(struct strbuf *b, const struct select_plan *s, const struct 
 }
 
 /* `text` is ours, with one %s for the name of the value. */
-static void text_sql(struct strbuf *b, const struct select_column *c, size_t i)
+static void text_sql(struct strbuf *b, const struct select_column *c, size_t i, bool constant)
 {
 	const char *at = strstr(c->text, "%s");
 
+	if (constant) {
+		strbuf_add(b, c->raw);
+		return;
+	}
 	if (!at) {
 		strbuf_addf(b, "k%zu", i);
 		return;
@@ -268,12 +277,21 @@ static void drop_others(struct strbuf *b, const struct rules_shape *shape, const
 	if (!p->networks_drop_others)
 		return;
 	for (size_t i = 0; i < shape->n; i++)
-		if (!strcmp(shape->column[i].name, "ip_src") || !strcmp(shape->column[i].name, "ip_dst"))
-			strbuf_addf(&key, "%sk%zu IN (x'00000000000000000000ffff00000000', zeroblob(16), '0.0.0.0')",
+		if (!shape->column[i].filler && (!strcmp(shape->column[i].name, "ip_src") ||
+						 !strcmp(shape->column[i].name, "ip_dst")))
+			strbuf_addf(&key, "%sk%zu IN (x'00000000000000000000ffff00000000', zeroblob(16))",
 				    key.n ? " AND " : "", i);
 	if (key.n)
 		strbuf_addf(b, " WHERE NOT (%s)", key.s);
 	strbuf_clear(&key);
+}
+
+/* "k3, k7, ": the columns that are no fillers. */
+static void key_names(struct strbuf *b, const struct rules_shape *shape)
+{
+	for (size_t i = 0; i < shape->n; i++)
+		if (!shape->column[i].filler)
+			strbuf_addf(b, "k%zu, ", i);
 }
 
 /* Once by raw values, then by text: two hours of one name (the end of summer time) are one row. */
@@ -283,14 +301,13 @@ static void rows_sql(struct strbuf *b, const struct select_plan *s, const struct
 	strbuf_add(b, "INSERT INTO expected SELECT ");
 	for (size_t i = 0; i < shape->n; i++) {
 		strbuf_add(b, i ? " || char(9) || " : "");
-		text_sql(b, &s->column[i], i);
+		text_sql(b, &s->column[i], i, shape->column[i].filler);
 	}
 	/* stamp(bin, text) is empty unless a database said how it shows its bins. */
 	strbuf_addf(b, "%s AS key, %s AS stamp, min(bin), total(packets, 1), total(flows, 1), total(octets, 1), bits(flags)"
 		    "\n FROM (SELECT ", shape->n ? "" : "''", shape->history ? "coalesce((SELECT text FROM stamp WHERE stamp.bin = sums.bin), bin_text(bin))"
 				   : "''");
-	for (size_t i = 0; i < shape->n; i++)
-		strbuf_addf(b, "k%zu, ", i);
+	key_names(b, shape);
 	strbuf_add(b, "bin, total(packets, factor) AS packets, total(octets, factor) AS octets, sum(flows) AS flows,"
 		   " bits(flags) AS flags\n  FROM (");
 	leg_sql(b, s, shape, false);
@@ -301,8 +318,7 @@ static void rows_sql(struct strbuf *b, const struct select_plan *s, const struct
 	strbuf_add(b, ")");
 	drop_others(b, shape, p);
 	strbuf_add(b, "\n  GROUP BY ");
-	for (size_t i = 0; i < shape->n; i++)
-		strbuf_addf(b, "k%zu, ", i);
+	key_names(b, shape);
 	strbuf_add(b, "bin) AS sums\n GROUP BY 1, 2");
 }
 
@@ -358,6 +374,7 @@ int rules_expect(struct rules *r, const struct rules_conf *c, const struct rules
 	int err;
 
 	r->plugin = p;
+	r->bin_start = r->bin_end = 0;
 	err = select_plan(s, shape, c, p) || answerable(r, c, p, shape) || load_maps(r, p) ? -1 : 0;
 	if (!err)
 		err = rules_exec(r, "DROP TABLE IF EXISTS placed; DROP TABLE IF EXISTS expected; DROP TABLE IF EXISTS stamp;"

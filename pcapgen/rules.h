@@ -43,6 +43,7 @@ struct rules {
 	sqlite3_stmt *insert;
 	/* of the plugin at hand, for the SQL functions */
 	const struct rules_plugin *plugin;
+	int64_t bin_start, bin_end;	/* the bin asked for last: times come in clusters */
 	char *sql;			/* the statement that filled `expected` */
 };
 

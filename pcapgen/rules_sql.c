@@ -73,16 +73,28 @@ static const struct rules_plugin *plugin_of(sqlite3_context *ctx)
 	return ((struct rules *)sqlite3_user_data(ctx))->plugin;
 }
 
+/* The calendar is slow, and most flows are in the bin of the flow before. */
+static const struct rules *bin_of(sqlite3_context *ctx, int64_t t)
+{
+	struct rules *r = sqlite3_user_data(ctx);
+
+	if (t < r->bin_start || t >= r->bin_end) {
+		r->bin_start = bins_start(r->plugin, t);
+		r->bin_end = bins_end(r->plugin, t);
+	}
+	return r;
+}
+
 static void fn_bin_start(sqlite3_context *ctx, int n, sqlite3_value **v)
 {
 	(void)n;
-	sqlite3_result_int64(ctx, bins_start(plugin_of(ctx), sqlite3_value_int64(v[0])));
+	sqlite3_result_int64(ctx, bin_of(ctx, sqlite3_value_int64(v[0]))->bin_start);
 }
 
 static void fn_bin_end(sqlite3_context *ctx, int n, sqlite3_value **v)
 {
 	(void)n;
-	sqlite3_result_int64(ctx, bins_end(plugin_of(ctx), sqlite3_value_int64(v[0])));
+	sqlite3_result_int64(ctx, bin_of(ctx, sqlite3_value_int64(v[0]))->bin_end);
 }
 
 static void fn_bin_text(sqlite3_context *ctx, int n, sqlite3_value **v)

@@ -116,11 +116,11 @@ static char *contents(const char *name)
 	return text;
 }
 
-/* Run `pcapgen verify` with more arguments behind; its standard output is in file "out". */
+/* Run `pcapgen verify` with more arguments behind; what it prints is in file "out". */
 static int verify(int argc, const char *const *more)
 {
 	char truth[64], conf[64], out[64], *argv[24] = { (char *)"verify", (char *)"--truth", truth, (char *)"--conf", conf };
-	int n = 5, status, fd, saved;
+	int n = 5, status, fd, saved, saved_err;
 
 	in_dir(truth, "truth");
 	in_dir(conf, "conf");
@@ -128,9 +128,11 @@ static int verify(int argc, const char *const *more)
 		argv[n++] = (char *)(uintptr_t)more[i];
 	fflush(stdout);
 	saved = dup(STDOUT_FILENO);
+	saved_err = dup(STDERR_FILENO);
 	fd = open(in_dir(out, "out"), O_WRONLY | O_CREAT | O_TRUNC, 0600);
-	ck_assert(saved >= 0 && fd >= 0);
+	ck_assert(saved >= 0 && saved_err >= 0 && fd >= 0);
 	dup2(fd, STDOUT_FILENO);
+	dup2(fd, STDERR_FILENO);
 	close(fd);
 	log_capture(no_log, NULL);
 	optind = 0;
@@ -138,7 +140,9 @@ static int verify(int argc, const char *const *more)
 	log_capture(NULL, NULL);
 	fflush(stdout);
 	dup2(saved, STDOUT_FILENO);
+	dup2(saved_err, STDERR_FILENO);
 	close(saved);
+	close(saved_err);
 	return status;
 }
 
@@ -304,7 +308,6 @@ START_TEST(statuses)
 	database(RIGHT_1 RIGHT_2 RIGHT_3 RIGHT_4);
 	while (n < 4 && usages[_i].more[n])
 		n++;
-	/* getopt writes to standard error what is wrong. */
 	ck_assert_msg(verify(n, usages[_i].more) == usages[_i].status, "%s: wrong status", usages[_i].name);
 }
 END_TEST
