@@ -28,7 +28,7 @@ struct listen_options {
 	int recv_buffer;	/* bytes; 0: leave. SO_RCVBUFFORCE is tried first */
 	bool reuse_port;	/* share the port with other sockets of ours */
 	bool reuse_addr;
-	bool gro;		/* ask for UDP_GRO where the kernel has it */
+	bool gro;		/* ask for UDP_GRO where the kernel has it; what it drops is then counted in joined buffers */
 	bool v6_only;
 	bool overflow;		/* SO_RXQ_OVFL: each datagram tells what the kernel dropped before it */
 	bool no_timestamp;	/* leave out the kernel's time stamp: recv_us is then when the batch was read */
