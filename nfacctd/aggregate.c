@@ -61,28 +61,41 @@ struct aggregate {
 
 /* ---- memory ------------------------------------------------------------------ */
 
+static struct region *region_new(struct agg_budget *budget, size_t size, bool force)
+{
+	struct region *r;
+
+	if (atomic_fetch_add(&budget->used, size) + size > budget->limit && !force) {
+		atomic_fetch_sub(&budget->used, size);
+		return NULL;
+	}
+	r = aligned_alloc(4096, size);
+	if (!r) {
+		atomic_fetch_sub(&budget->used, size);
+		return NULL;
+	}
+	r->size = size;
+	r->used = 64;
+	return r;
+}
+
 static void *arena_take(struct arena *m, struct agg_budget *budget, size_t n, bool force)
 {
 	struct region *r = m->head;
-	size_t size, at;
+	const size_t least = (n + 64 + 4095) / 4096 * 4096;
+	size_t at;
 
 	n = (n + 63) / 64 * 64;
 	if (!r || r->size - r->used < n) {
-		size = m->next_size > n + 64 ? m->next_size : (n + 64 + 4095) / 4096 * 4096;
-		if (atomic_fetch_add(&budget->used, size) + size > budget->limit && !force) {
-			atomic_fetch_sub(&budget->used, size);
+		/* Twice the last one; near the end of the budget what is left of it, in small pieces. */
+		r = region_new(budget, m->next_size > least ? m->next_size : least, false);
+		if (!r)
+			r = region_new(budget, least > REGION_MIN ? least : REGION_MIN, force);
+		if (!r)
 			return NULL;
-		}
-		r = aligned_alloc(size >= 2 << 20 ? 2 << 20 : 4096, size);
-		if (!r) {
-			atomic_fetch_sub(&budget->used, size);
-			return NULL;
-		}
 		r->next = m->head;
-		r->size = size;
-		r->used = 64;
 		m->head = r;
-		m->bytes += size;
+		m->bytes += r->size;
 		if (m->next_size < REGION_MAX)
 			m->next_size *= 2;
 	}

@@ -277,7 +277,8 @@ bool flush_step(struct flush *f, int64_t now)
 		f->backoff = 0;
 	}
 	pthread_mutex_lock(&f->lock);
-	urgent = f->urgent;
+	/* What is held back cannot be purged away: then not more than once a second. */
+	urgent = f->urgent && (!f->futile || now > f->before);
 	f->urgent = false;
 	pthread_mutex_unlock(&f->lock);
 	if (now >= f->deadline || urgent) {
@@ -286,6 +287,7 @@ bool flush_step(struct flush *f, int64_t now)
 		f->waiting = purge_make(f, now, due, false);
 		f->before = now;
 		f->deadline = due + f->settings->refresh_time;
+		f->futile = f->held && aggregate_rows(f->held) > (f->waiting ? f->waiting->purge.nrows : 0);
 		if (f->waiting) {
 			handed = true;
 			if (!hand_over(f))

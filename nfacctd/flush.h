@@ -60,7 +60,7 @@ struct flush {
 	pthread_t thread;
 	pthread_mutex_t lock;
 	pthread_cond_t wake;
-	bool threaded, stop, urgent;
+	bool threaded, stop, urgent, futile;
 };
 
 /* First deadline and first table of each worker. -1 with errno. */

@@ -785,6 +785,50 @@ START_TEST(rubbish_is_counted)
 }
 END_TEST
 
+static void feed_hosts(unsigned from, unsigned n, int first_s)
+{
+	for (unsigned i = from; i < from + n; i++) {
+		char src[16];
+
+		snprintf(src, sizeof(src), "10.%u.%u.%u", i >> 16, i >> 8 & 255, i & 255);
+		FEED(NOW, 0, { .src = src, .dst = "10.9.9.9", .packets = 1, .octets = 100, .first_s = first_s });
+	}
+}
+
+/* Short of memory: purge before the time, lose nothing. */
+START_TEST(purges_early_when_memory_runs_out)
+{
+	start("plugins: print\naggregate: src_host\nnfacctd_memory_budget: 4194304\n" HISTORY);
+	feed_hosts(0, 200000, 0);
+	stop();
+	ck_assert_uint_gt(probes[0].purges, 1);
+	ck_assert_uint_eq(probes[0].octets, 200000 * 100);
+	ck_assert_uint_eq(stat_of("plugin_entries_shed{plugin=\"default_print\"}"), 0);
+	let_go();
+}
+END_TEST
+
+/* Bins to come cannot be purged away: beyond the budget new keys are shed, by number, and known ones go on. */
+START_TEST(a_stranger_cannot_fill_the_memory)
+{
+	struct said said;
+	uint64_t shed;
+
+	said_start(&said);
+	start("plugins: print\naggregate: src_host\nnfacctd_memory_budget: 4194304\n" HISTORY);
+	feed_hosts(0, 200000, 7200);
+	ck_assert_uint_le(stat_of("memory_used_bytes"), 3 * 4194304);
+	FEED(NOW, 0, { ONE });
+	stop();
+	shed = stat_of("plugin_octets_shed{plugin=\"default_print\"}");
+	ck_assert_uint_gt(shed, 0);
+	ck_assert_uint_eq(probes[0].octets + shed, 200000 * 100 + 1000);
+	ck_assert(strstr(said.text.s, "E plugin default_print: memory budget is spent") != NULL);
+	let_go();
+	said_end(&said);
+}
+END_TEST
+
 /* nfacctd_disable_checks: false tells what the sequence numbers say. */
 START_TEST(gaps_are_told_when_asked)
 {
@@ -992,6 +1036,8 @@ Suite *suite_engine(void)
 	tcase_add_test(t, saves_what_the_sink_never_takes);
 	tcase_add_test(t, overflow_is_accounted);
 	tcase_add_test(t, rubbish_is_counted);
+	tcase_add_test(t, purges_early_when_memory_runs_out);
+	tcase_add_test(t, a_stranger_cannot_fill_the_memory);
 	tcase_add_test(t, gaps_are_told_when_asked);
 	tcase_add_test(t, shares_conserve);
 	LOOP(t, live_loses_nothing, worker_counts);
