@@ -295,7 +295,7 @@ static int read_capture(struct daemon *d)
 			read_signals(d);
 	}
 	if (got < 0)
-		log_error("%s: %s", d->settings->pcap_savefile, why);
+		log_error("pcap_savefile: %s", why);
 	return got < 0 ? -1 : 0;
 }
 
@@ -316,7 +316,7 @@ static int run_capture(struct daemon *d)
 			capture_close(d->capture);
 			d->capture = capture_open(s->pcap_savefile, why);
 			if (!d->capture) {
-				log_error("%s: %s", s->pcap_savefile, why);
+				log_error("pcap_savefile: %s", why);
 				return -1;
 			}
 		}
@@ -367,7 +367,7 @@ static int prepare(struct daemon *d)
 	if (s->pcap_savefile) {
 		d->capture = capture_open(s->pcap_savefile, why);
 		if (!d->capture) {
-			log_error("%s: %s", s->pcap_savefile, why);
+			log_error("pcap_savefile: %s", why);
 			return EXIT_RUNTIME;
 		}
 	} else if (engine_listen(d->engine) < 0) {
