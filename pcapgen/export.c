@@ -19,7 +19,11 @@ enum {
 	RECORDS_MAX = EXPORT_OCTETS_MAX / 32,
 };
 
-/* A place in a kept datagram that must move on when it is sent again. */
+/*
+ * A place in a kept datagram that must move on when it is sent again.  Times
+ * come in pairs, the first packet's and behind it the last one's: every format
+ * of ours has them so.
+ */
 enum patch_kind { PATCH_UPTIME, PATCH_MILLIS, PATCH_SAMPLE };
 struct patch {
 	uint16_t at;
@@ -186,10 +190,8 @@ static void build_netflow5(struct exporter *e, uint64_t at_ms, uint64_t header_m
 		take_record(e);
 	}
 	netflow5_put(c, &m, e->records, e->nrecords);
-	for (size_t i = 0; i < e->nrecords; i++) {
+	for (size_t i = 0; i < e->nrecords; i++)
 		add_patch(e, NETFLOW5_HEADER + i * NETFLOW5_RECORD + 24, PATCH_UPTIME);
-		add_patch(e, NETFLOW5_HEADER + i * NETFLOW5_RECORD + 28, PATCH_UPTIME);
-	}
 	e->sequence += (uint32_t)e->nrecords;
 }
 
@@ -218,7 +220,7 @@ static const struct field_row {
 	{ 2, 2, 2, 2, LENGTH_COUNTER, LENGTH_COUNTER },	/* packets */
 	{ 1, 1, 1, 1, LENGTH_COUNTER, LENGTH_COUNTER },	/* octets */
 	{ 22, 22, 152, 152, 0, 0 },		/* first: uptime, or milliseconds since 1970 */
-	{ 21, 21, 153, 153, 0, 0 },		/* last */
+	{ 21, 21, 153, 153, 0, 0 },		/* last: right behind it, see enum patch_kind */
 	{ 7, 7, 7, 7, 2, 2 },			/* source port */
 	{ 11, 11, 11, 11, 2, 2 },		/* destination port */
 	{ 6, 6, 6, 6, 1, 1 },			/* TCP flags; one octet: some collectors read no two */
@@ -350,21 +352,17 @@ static void put_data(struct exporter *e, struct cursor *c, const struct flow_msg
 		     const struct template_spec *t, const struct flow_record *r, size_t n)
 {
 	bool v9 = e->spec->protocol == PROTO_NETFLOW9;
-	size_t first = 0, last = 0, at = 0;
+	size_t first = 0, at = 0;
 	uint8_t *mark;
 
 	if (!n)
 		return;
-	for (size_t i = 0; i < t->nfields; at += t->fields[i++].len) {
+	for (size_t i = 0; i < t->nfields; at += t->fields[i++].len)
 		if (t->fields[i].id == (v9 ? 22 : 152))
 			first = at;
-		if (t->fields[i].id == (v9 ? 21 : 153))
-			last = at;
-	}
 	mark = flow_set_begin(c, t->id);
 	for (size_t i = 0; i < n; i++) {
 		add_patch(e, cursor_used(c) + first, v9 ? PATCH_UPTIME : PATCH_MILLIS);
-		add_patch(e, cursor_used(c) + last, v9 ? PATCH_UPTIME : PATCH_MILLIS);
 		flow_msg_put_record(c, m, t, &r[i]);
 	}
 	flow_set_end(c, mark);
@@ -526,6 +524,13 @@ static void patch_sample(struct exporter *e, uint8_t *p)
 	patch32(p + (expanded ? 24 : 20), e->pool);
 }
 
+static void later(uint8_t *p, uint64_t ms)
+{
+	ms += be64(p);
+	patch32(p, ms >> 32);
+	patch32(p + 4, ms);
+}
+
 /* Send the next kept datagram again: all of its times `header_ms` less its last ones later. */
 static void reuse(struct exporter *e, uint64_t header_ms, struct crafted *out)
 {
@@ -542,11 +547,10 @@ static void reuse(struct exporter *e, uint64_t header_ms, struct crafted *out)
 
 		if (patch->kind == PATCH_UPTIME) {
 			patch32(at, be32(at) + (uint32_t)later_ms);
+			patch32(at + 4, be32(at + 4) + (uint32_t)later_ms);
 		} else if (patch->kind == PATCH_MILLIS) {
-			uint64_t ms = be64(at) + later_ms;
-
-			patch32(at, ms >> 32);
-			patch32(at + 4, ms);
+			later(at, later_ms);
+			later(at + 8, later_ms);
 		} else {
 			patch_sample(e, at);
 		}
