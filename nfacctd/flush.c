@@ -8,7 +8,7 @@
 #include "base/log.h"
 #include "base/strbuf.h"
 
-enum { BACKOFF_MAX = 30, RETRY_PAUSE_MS = 100 };
+enum { BACKOFF_MAX = 30, RETRY_PAUSE_MS = 100, TICK_US = 1000000 };
 
 /* A purge with all that it borrows. */
 struct waiting {
@@ -382,8 +382,13 @@ void flush_restart(struct flush *f, int64_t now)
 
 int flush_init(struct flush *f, int64_t now)
 {
+	pthread_condattr_t monotonic;
+
 	pthread_mutex_init(&f->lock, NULL);
-	pthread_cond_init(&f->wake, NULL);
+	pthread_condattr_init(&monotonic);
+	pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
+	pthread_cond_init(&f->wake, &monotonic);
+	pthread_condattr_destroy(&monotonic);
 	f->held_first = INT64_MAX;
 	flush_restart(f, now);
 	for (size_t i = 0; i < f->nworkers; i++) {
@@ -406,20 +411,39 @@ void flush_clear(struct flush *f)
 	pthread_cond_destroy(&f->wake);
 }
 
+/*
+ * Wait for at most a tick, or until woken; true when something is due.  Deadlines
+ * are wall-clock times, the waiting is not: a clock that is set back must not
+ * make a plugin sleep for as long.
+ */
+static bool wait_until_due(struct flush *f)
+{
+	uint64_t now = clock_wall_us(), due, wait_us = TICK_US, until;
+	struct timespec ts;
+
+	if (f->deadline > (int64_t)(now / 1000000) + f->settings->refresh_time + f->settings->startup_delay)
+		flush_restart(f, (int64_t)(now / 1000000));
+	if (f->retry_at > (int64_t)(now / 1000000) + BACKOFF_MAX)
+		f->retry_at = (int64_t)(now / 1000000);
+	due = (uint64_t)(f->waiting ? f->retry_at : f->deadline) * 1000000;
+	if (now >= due || (f->urgent && !f->waiting))
+		return true;
+	if (due - now < wait_us)
+		wait_us = due - now;
+	until = clock_mono_ns() + wait_us * 1000;
+	ts = (struct timespec){ (time_t)(until / 1000000000), (long)(until % 1000000000) };
+	pthread_cond_timedwait(&f->wake, &f->lock, &ts);
+	return false;
+}
+
 static void *flush_main(void *arg)
 {
 	struct flush *f = arg;
 
 	pthread_mutex_lock(&f->lock);
 	while (!f->stop) {
-		/* Wall-clock deadlines: the condition's clock is the wall clock, too. */
-		struct timespec until = { f->waiting ? f->retry_at : f->deadline, 0 };
-		bool hurry = f->urgent && !f->waiting;
-
-		if (!hurry && pthread_cond_timedwait(&f->wake, &f->lock, &until) != ETIMEDOUT)
+		if (!wait_until_due(f))
 			continue;
-		if (f->stop)
-			break;
 		pthread_mutex_unlock(&f->lock);
 		flush_step(f, wall_s());
 		pthread_mutex_lock(&f->lock);
