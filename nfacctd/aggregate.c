@@ -10,14 +10,15 @@
 #endif
 
 enum {
-	BUCKET_SLOTS = 8,		/* a cache line of tags and row numbers */
-	BUCKETS = 512,			/* of a segment */
+	BUCKET_SLOTS = 8, /* a cache line of tags and row numbers */
+	BUCKETS = 512, /* of a segment */
 	SLOTS_MAX_USED = BUCKETS * BUCKET_SLOTS / 4 * 3,
-	DEPTH_MAX = 20,			/* 2^20 segments; tag bits: 20 for the directory, 9 for the bucket */
+	DEPTH_MAX = 20, /* 2^20 segments; tag bits: 20 for the directory, 9 for the bucket */
 	CHUNK_ROWS = 4096,
-	REGION_MIN = 256 << 10, REGION_MAX = 4 << 20,
-	AHEAD = 32,			/* keys in flight */
-	NEAR_ROWS = 16384		/* a table of fewer is in the second-level cache */
+	REGION_MIN = 256 << 10,
+	REGION_MAX = 4 << 20,
+	AHEAD = 32, /* keys in flight */
+	NEAR_ROWS = 16384 /* a table of fewer is in the second-level cache */
 };
 
 /*
@@ -59,7 +60,7 @@ struct aggregate {
 	struct arena rows, index;
 };
 
-/* ---- memory ------------------------------------------------------------------ */
+/* ---- memory ---- */
 
 static struct region *region_new(struct agg_budget *budget, size_t size, bool force)
 {
@@ -87,7 +88,10 @@ static void *arena_take(struct arena *m, struct agg_budget *budget, size_t n, bo
 
 	n = (n + 63) / 64 * 64;
 	if (!r || r->size - r->used < n) {
-		/* Twice the last one; near the end of the budget what is left of it, in small pieces. */
+		/*
+		 * Twice the last one; near the end of the budget what is left of it, in small
+		 * pieces.
+		 */
 		r = region_new(budget, m->next_size > least ? m->next_size : least, false);
 		if (!r)
 			r = region_new(budget, least > REGION_MIN ? least : REGION_MIN, force);
@@ -146,7 +150,8 @@ static bool chunk_new(struct aggregate *a, bool force)
 	return true;
 }
 
-struct aggregate *aggregate_new(const struct agg_shape *shape, struct agg_budget *budget, uint64_t seed)
+struct aggregate *aggregate_new(const struct agg_shape *shape, struct agg_budget *budget,
+				uint64_t seed)
 {
 	struct aggregate *a = calloc(1, sizeof(*a));
 
@@ -198,7 +203,7 @@ void aggregate_free(struct aggregate *a)
 	free(a);
 }
 
-/* ---- finding ------------------------------------------------------------------- */
+/* ---- finding ---- */
 
 static inline uint8_t *row_at(const struct aggregate *a, uint32_t row)
 {
@@ -220,7 +225,8 @@ static inline unsigned match(const struct bucket *b, uint32_t tag)
 	__m128i low = _mm_cmpeq_epi32(_mm_load_si128((const __m128i *)b->tag), t);
 	__m128i high = _mm_cmpeq_epi32(_mm_load_si128((const __m128i *)(b->tag + 4)), t);
 
-	return (unsigned)_mm_movemask_epi8(_mm_packs_epi16(_mm_packs_epi32(low, high), _mm_setzero_si128()));
+	return (unsigned)_mm_movemask_epi8(
+		_mm_packs_epi16(_mm_packs_epi32(low, high), _mm_setzero_si128()));
 }
 #else
 static inline unsigned match(const struct bucket *b, uint32_t tag)
@@ -290,7 +296,7 @@ static inline void row_add(struct aggregate *a, uint8_t *row, const struct sums 
 	}
 }
 
-/* ---- growing -------------------------------------------------------------------- */
+/* ---- growing ---- */
 
 static void slot_put(struct segment *s, uint32_t tag, uint32_t row)
 {
@@ -346,7 +352,8 @@ static bool segment_split(struct aggregate *a, uint32_t tag)
 	low->used = 0;
 	for (size_t i = 0; i < BUCKETS; i++)
 		for (size_t k = 0; k < BUCKET_SLOTS && old[i].row[k]; k++)
-			slot_put(old[i].tag[k] >> (32 - low->depth) & 1 ? high : low, old[i].tag[k], old[i].row[k]);
+			slot_put(old[i].tag[k] >> (32 - low->depth) & 1 ? high : low, old[i].tag[k],
+				 old[i].row[k]);
 	return true;
 }
 
@@ -356,7 +363,8 @@ static uint8_t *row_new(struct aggregate *a, const uint8_t *key, uint32_t tag)
 	struct segment *s;
 	uint8_t *row;
 
-	if (a->nrows == a->nchunks * CHUNK_ROWS && (a->nrows >= UINT32_MAX - CHUNK_ROWS || !chunk_new(a, false)))
+	if (a->nrows == a->nchunks * CHUNK_ROWS &&
+	    (a->nrows >= UINT32_MAX - CHUNK_ROWS || !chunk_new(a, false)))
 		return NULL;
 	while ((s = *segment_of(a, tag))->used == SLOTS_MAX_USED)
 		if (!segment_split(a, tag))
@@ -405,7 +413,8 @@ static __attribute__((noinline)) void add_one(struct aggregate *a, const uint8_t
 }
 
 /* The first row of that tag in its own bucket, nearly always the right one; else NULL. */
-static inline uint8_t *row_candidate(const struct aggregate *a, const struct bucket *b, uint32_t tag)
+static inline uint8_t *row_candidate(const struct aggregate *a, const struct bucket *b,
+				     uint32_t tag)
 {
 	unsigned bits = match(b, tag);
 
@@ -421,8 +430,10 @@ static inline const struct bucket *bucket_of(const struct aggregate *a, uint32_t
  * The hot path, for one key size: tags and slots, then rows, then sums.  Inlined
  * with a constant it loses its loops over the key.
  */
-static inline __attribute__((always_inline)) void add_ahead(struct aggregate *a, const uint8_t *keys,
-							    const struct sums *items, size_t n, size_t key_size)
+static inline __attribute__((always_inline)) void add_ahead(struct aggregate *a,
+							    const uint8_t *keys,
+							    const struct sums *items, size_t n,
+							    size_t key_size)
 {
 	const size_t key_at = a->key_at, last = a->row_size - 1;
 	uint32_t tag[AHEAD];
@@ -453,7 +464,8 @@ static inline __attribute__((always_inline)) void add_ahead(struct aggregate *a,
 
 /* A table that the cache holds: fetching ahead would only cost. */
 static inline __attribute__((always_inline)) void add_near(struct aggregate *a, const uint8_t *keys,
-							   const struct sums *items, size_t n, size_t key_size)
+							   const struct sums *items, size_t n,
+							   size_t key_size)
 {
 	for (size_t i = 0; i < n; i++) {
 		const uint8_t *key = keys + i * key_size;
@@ -501,10 +513,11 @@ void aggregate_add(struct aggregate *a, const uint8_t *keys, const struct sums *
 		a->counts.packets += items[i].packets;
 	}
 	for (size_t i = 0; i < n; i += AHEAD)
-		adders[which](a, keys + i * a->shape.key_size, items + i, n - i < AHEAD ? n - i : AHEAD);
+		adders[which](a, keys + i * a->shape.key_size, items + i,
+			      n - i < AHEAD ? n - i : AHEAD);
 }
 
-/* ---- reading --------------------------------------------------------------------- */
+/* ---- reading ---- */
 
 size_t aggregate_rows(const struct aggregate *a)
 {

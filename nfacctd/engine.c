@@ -13,9 +13,10 @@
 
 enum { FINAL_ATTEMPTS = 3, MCAST_MAX = 20 };
 
-/* ---- set-up -------------------------------------------------------------------------- */
+/* ---- set-up ---- */
 
-static int plugin_init(struct engine *e, size_t i, const struct sink *(*find)(const char *), int64_t now)
+static int plugin_init(struct engine *e, size_t i, const struct sink *(*find)(const char *),
+		       int64_t now)
 {
 	struct plugin *p = &e->plugin[i];
 	const char *notice;
@@ -32,9 +33,14 @@ static int plugin_init(struct engine *e, size_t i, const struct sink *(*find)(co
 		log_info("plugin %s: %s", p->settings->name, notice);
 	for (size_t w = 0; w < e->nworkers; w++)
 		e->worker[w].lane[i] = lane_new(p->pipeline, p->maps);
-	p->flush = (struct flush){ .plugin = (unsigned)i, .settings = p->settings, .pipeline = p->pipeline,
-		.sink = find(p->settings->type), .worker = e->worker, .nworkers = e->nworkers,
-		.budget = &e->budget, .seed = e->seed };
+	p->flush = (struct flush){ .plugin = (unsigned)i,
+				   .settings = p->settings,
+				   .pipeline = p->pipeline,
+				   .sink = find(p->settings->type),
+				   .worker = e->worker,
+				   .nworkers = e->nworkers,
+				   .budget = &e->budget,
+				   .seed = e->seed };
 	p->flushing = true;
 	return flush_init(&p->flush, now);
 }
@@ -45,17 +51,18 @@ static void warn_of_dst(const struct settings *s, int64_t now)
 	for (size_t i = 0; i < s->nplugins; i++) {
 		const struct plugin_settings *p = &s->plugin[i];
 
-		if ((p->history.seconds || p->history.months) && !p->timestamps_utc && !p->timestamps_since_epoch &&
-		    zone_has_dst(now)) {
-			log_warn("the time zone has summer time: one hour a year is written twice under one name; "
-				 "run with TZ=UTC or set timestamps_utc: true");
+		if ((p->history.seconds || p->history.months) && !p->timestamps_utc &&
+		    !p->timestamps_since_epoch && zone_has_dst(now)) {
+			log_warn(
+				"the time zone has summer time: one hour a year is written twice under one name; "
+				"run with TZ=UTC or set timestamps_utc: true");
 			return;
 		}
 	}
 }
 
-struct engine *engine_new(const struct settings *s, const struct sink *(*find)(const char *), int64_t now,
-			  uint64_t seed)
+struct engine *engine_new(const struct settings *s, const struct sink *(*find)(const char *),
+			  int64_t now, uint64_t seed)
 {
 	struct engine *e = xcalloc(1, sizeof(*e));
 	char where[SETTINGS_WHERE];
@@ -70,7 +77,9 @@ struct engine *engine_new(const struct settings *s, const struct sink *(*find)(c
 	for (size_t i = 0; i < sizeof(e->fd) / sizeof(e->fd[0]); i++)
 		e->fd[i] = -1;
 	warn_of_dst(s, now);
-	if (s->allow_file && !(e->allow = senders_load(settings_where(s, "nfacctd_allow_file", NULL, where), s->allow_file)))
+	if (s->allow_file &&
+	    !(e->allow = senders_load(settings_where(s, "nfacctd_allow_file", NULL, where),
+				      s->allow_file)))
 		goto fail;
 	for (size_t i = 0; i < e->nworkers; i++) {
 		if (worker_init(&e->worker[i], (unsigned)i, s, s->nplugins, seed + i) < 0) {
@@ -152,18 +161,20 @@ int engine_open(struct engine *e)
 	return 0;
 }
 
-/* ---- listening --------------------------------------------------------------------------- */
+/* ---- listening ---- */
 
 static int join_groups(const struct settings *s, int fd)
 {
 	char *list = xstrdup(s->mcast_groups), *save = NULL;
 	int n = 0, err = 0;
 
-	for (char *g = strtok_r(list, ", \t", &save); g && !err; g = strtok_r(NULL, ", \t", &save)) {
+	for (char *g = strtok_r(list, ", \t", &save); g && !err;
+	     g = strtok_r(NULL, ", \t", &save)) {
 		struct addr a;
 
 		if (!addr_parse(&a, g) || n++ == MCAST_MAX) {
-			log_error("nfacctd_mcast_groups: \"%s\": expected at most %d addresses", g, MCAST_MAX);
+			log_error("nfacctd_mcast_groups: \"%s\": expected at most %d addresses", g,
+				  MCAST_MAX);
 			err = -1;
 		} else if (socket_join(fd, &a) < 0) {
 			log_error_errno("nfacctd_mcast_groups: \"%s\"", g);
@@ -177,14 +188,20 @@ static int join_groups(const struct settings *s, int fd)
 static int listen_one(const struct settings *s, const struct endpoint *at, bool reuse_port)
 {
 	const struct listen_options o = {
-		.recv_buffer = s->pipe_size > INT32_MAX ? INT32_MAX : (int)s->pipe_size, .reuse_port = reuse_port,
-		.reuse_addr = false, .gro = true, .v6_only = s->ipv6_only, .overflow = true, .interface = s->interface,
+		.recv_buffer = s->pipe_size > INT32_MAX ? INT32_MAX : (int)s->pipe_size,
+		.reuse_port = reuse_port,
+		.reuse_addr = false,
+		.gro = true,
+		.v6_only = s->ipv6_only,
+		.overflow = true,
+		.interface = s->interface,
 	};
 	char text[ENDPOINT_TEXT];
 	int fd = socket_listen(at, &o);
 
 	if (fd < 0)
-		log_error_errno("cannot listen on %s (nfacctd_ip, nfacctd_port)", endpoint_print(at, text));
+		log_error_errno("cannot listen on %s (nfacctd_ip, nfacctd_port)",
+				endpoint_print(at, text));
 	return fd;
 }
 
@@ -218,12 +235,13 @@ int engine_listen(struct engine *e)
 	got = socket_recv_buffer(e->fd[0]);
 	log_info("listening on %s, receive buffer %d bytes", endpoint_print(&at, text), got);
 	if (s->pipe_size && (uint64_t)got < s->pipe_size)
-		log_warn("nfacctd_pipe_size: the kernel gives %d bytes of %" PRIu64 " (net.core.rmem_max, or CAP_NET_ADMIN)",
+		log_warn("nfacctd_pipe_size: the kernel gives %d bytes of %" PRIu64
+			 " (net.core.rmem_max, or CAP_NET_ADMIN)",
 			 got, s->pipe_size);
 	return 0;
 }
 
-/* ---- running --------------------------------------------------------------------------------- */
+/* ---- running ---- */
 
 /* A worker, after each batch: purge early rather than run out of memory. */
 static void watch_memory(void *ctx)
@@ -276,7 +294,9 @@ static void purge_until(struct flush *f, int64_t now)
 			continue;
 		}
 		if (flush_idle(f, f->deadline)) {
-			int64_t skip = f->held ? f->deadline : purge_latest(f->deadline, now, f->settings->refresh_time);
+			int64_t skip =
+				f->held ? f->deadline
+					: purge_latest(f->deadline, now, f->settings->refresh_time);
 
 			f->before = skip;
 			f->deadline = skip + f->settings->refresh_time;
@@ -298,7 +318,8 @@ void engine_feed(struct engine *e, const struct datagram *d)
 			flush_restart(&p->flush, now);
 		}
 		purge_until(&p->flush, now);
-		if (atomic_load_explicit(&e->budget.used, memory_order_relaxed) > e->budget.limit / 4 * 3) {
+		if (atomic_load_explicit(&e->budget.used, memory_order_relaxed) >
+		    e->budget.limit / 4 * 3) {
 			flush_urge(&p->flush);
 			flush_step(&p->flush, now);
 		}
@@ -336,7 +357,7 @@ int engine_stop(struct engine *e)
 	return err;
 }
 
-/* ---- reload -------------------------------------------------------------------------------------- */
+/* ---- reload ---- */
 
 struct new_maps {
 	struct engine *e;
@@ -360,7 +381,8 @@ int engine_reload(struct engine *e)
 	int err = 0;
 
 	if (e->settings->allow_file &&
-	    !(n.allow = senders_load(settings_where(e->settings, "nfacctd_allow_file", NULL, where), e->settings->allow_file)))
+	    !(n.allow = senders_load(settings_where(e->settings, "nfacctd_allow_file", NULL, where),
+				     e->settings->allow_file)))
 		err = -1;
 	for (size_t i = 0; i < e->nplugins; i++) {
 		n.maps[i] = xcalloc(1, sizeof(**n.maps));

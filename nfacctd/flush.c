@@ -29,7 +29,7 @@ static void waiting_free(struct waiting *w)
 	free(w);
 }
 
-/* ---- taking tables ------------------------------------------------------------------ */
+/* ---- taking tables ---- */
 
 struct take {
 	unsigned lane;
@@ -50,7 +50,8 @@ static struct aggregate *new_table(struct flush *f, struct agg_budget *budget)
 	struct aggregate *a = aggregate_new(pipeline_shape(f->pipeline), budget, f->seed);
 
 	if (!a)
-		log_error_errno("plugin %s: no memory for a table; what there is stays", f->settings->name);
+		log_error_errno("plugin %s: no memory for a table; what there is stays",
+				f->settings->name);
 	return a;
 }
 
@@ -68,8 +69,9 @@ static void count_table(struct flush *f, const struct aggregate *a)
 	out->saturated_octets += c->saturated_octets;
 	out->saturated_packets += c->saturated_packets;
 	if (c->shed && log_allow(&f->shed_logged_us, clock_wall_us(), 60000000))
-		log_error("plugin %s: memory budget is spent: %llu records with new keys shed (nfacctd_memory_budget)",
-			  f->settings->name, (unsigned long long)c->shed);
+		log_error(
+			"plugin %s: memory budget is spent: %llu records with new keys shed (nfacctd_memory_budget)",
+			f->settings->name, (unsigned long long)c->shed);
 }
 
 /* What merging itself can add: sums that stay at their top. */
@@ -128,7 +130,7 @@ static struct aggregate *take_all(struct flush *f, struct purge_mark *marks)
 	return all;
 }
 
-/* ---- making a purge ------------------------------------------------------------------ */
+/* ---- making a purge ---- */
 
 static int64_t bin_of_key(const uint8_t *key)
 {
@@ -184,7 +186,8 @@ static int64_t slot_of(const struct flush *f, int64_t limit)
 static struct waiting *purge_make(struct flush *f, int64_t now, int64_t deadline, bool last)
 {
 	struct waiting *w = xcalloc(1, sizeof(*w));
-	int64_t limit = purge_limit(pipeline_bins(f->pipeline), now, f->before, f->settings->startup_delay);
+	int64_t limit =
+		purge_limit(pipeline_bins(f->pipeline), now, f->before, f->settings->startup_delay);
 
 	w->marks = xcalloc(f->nworkers, sizeof(*w->marks));
 	w->table = take_all(f, w->marks);
@@ -204,7 +207,7 @@ static struct waiting *purge_make(struct flush *f, int64_t now, int64_t deadline
 	return w;
 }
 
-/* ---- handing it over ---------------------------------------------------------------------- */
+/* ---- handing it over ---- */
 
 static void publish(struct flush *f)
 {
@@ -250,8 +253,9 @@ static int64_t wall_s(void)
 static void put_off(struct flush *f)
 {
 	if (!f->backoff)
-		log_warn("plugin %s: purge %llu of %zu rows waits: the sink does not take it now", f->settings->name,
-			 (unsigned long long)f->waiting->purge.id, f->waiting->purge.nrows);
+		log_warn("plugin %s: purge %llu of %zu rows waits: the sink does not take it now",
+			 f->settings->name, (unsigned long long)f->waiting->purge.id,
+			 f->waiting->purge.nrows);
 	f->backoff = f->backoff ? f->backoff * 2 : 1;
 	if (f->backoff > BACKOFF_MAX)
 		f->backoff = BACKOFF_MAX;
@@ -287,7 +291,8 @@ bool flush_step(struct flush *f, int64_t now)
 		f->waiting = purge_make(f, now, due, false);
 		f->before = now;
 		f->deadline = due + f->settings->refresh_time;
-		f->futile = f->held && aggregate_rows(f->held) > (f->waiting ? f->waiting->purge.nrows : 0);
+		f->futile = f->held &&
+			    aggregate_rows(f->held) > (f->waiting ? f->waiting->purge.nrows : 0);
 		if (f->waiting) {
 			handed = true;
 			if (!hand_over(f))
@@ -331,9 +336,9 @@ static void save_or_lose(struct flush *f, struct waiting *w)
 	} else {
 		f->counts.lost_octets += w->octets;
 		f->counts.lost_packets += w->packets;
-		log_error("plugin %s: purge %llu is lost: %zu rows, %llu octets, %llu packets", f->settings->name,
-			  (unsigned long long)w->purge.id, w->purge.nrows, (unsigned long long)w->octets,
-			  (unsigned long long)w->packets);
+		log_error("plugin %s: purge %llu is lost: %zu rows, %llu octets, %llu packets",
+			  f->settings->name, (unsigned long long)w->purge.id, w->purge.nrows,
+			  (unsigned long long)w->octets, (unsigned long long)w->packets);
 	}
 	waiting_free(w);
 }
@@ -371,7 +376,7 @@ void flush_finish(struct flush *f, int64_t now, unsigned attempts)
 	publish(f);
 }
 
-/* ---- life ------------------------------------------------------------------------------------ */
+/* ---- life ---- */
 
 void flush_restart(struct flush *f, int64_t now)
 {
@@ -421,7 +426,8 @@ static bool wait_until_due(struct flush *f)
 	uint64_t now = clock_wall_us(), due, wait_us = TICK_US, until;
 	struct timespec ts;
 
-	if (f->deadline > (int64_t)(now / 1000000) + f->settings->refresh_time + f->settings->startup_delay)
+	if (f->deadline >
+	    (int64_t)(now / 1000000) + f->settings->refresh_time + f->settings->startup_delay)
 		flush_restart(f, (int64_t)(now / 1000000));
 	if (f->retry_at > (int64_t)(now / 1000000) + BACKOFF_MAX)
 		f->retry_at = (int64_t)(now / 1000000);

@@ -51,7 +51,8 @@ static void shoot(struct worker *w, void *arg)
 	ADD_ALL(s->received, w->received);
 	s->datagrams += w->datagrams;
 	s->denied += w->denied;
-	for (struct stream *st = decoder_stream_next(w->decoder, NULL); st; st = decoder_stream_next(w->decoder, st)) {
+	for (struct stream *st = decoder_stream_next(w->decoder, NULL); st;
+	     st = decoder_stream_next(w->decoder, st)) {
 		ADD_ALL(s->sequence, st->sequence);
 		s->streams++;
 	}
@@ -79,7 +80,8 @@ static void core_rows(struct stats *out, const struct shot *s)
 	for (enum wire_err i = 0; i < WIRE_ERRORS_MAX; i++) {
 		refused += d->refused[i];
 		if (i != WIRE_OK)
-			stats_add(out, d->refused[i], "datagrams_refused{cause=\"%s\"}", wire_err_name(i));
+			stats_add(out, d->refused[i], "datagrams_refused{cause=\"%s\"}",
+				  wire_err_name(i));
 	}
 	for (enum wire_err i = 1; i < WIRE_ERRORS_MAX; i++)
 		stats_add(out, d->damaged[i], "damaged{cause=\"%s\"}", wire_err_name(i));
@@ -122,17 +124,19 @@ struct account {
 	uint64_t flush_taken, written, rejected, salvaged, lost, waiting, held, shed, saturated;
 };
 
-static void account_rows(struct stats *out, const char *plugin, const char *unit, const struct account *a, bool stopped)
+static void account_rows(struct stats *out, const char *plugin, const char *unit,
+			 const struct account *a, bool stopped)
 {
 	uint64_t between = a->taken - a->flush_taken;
 	uint64_t left = (a->in - a->others - a->taken - a->table) +
-			(a->flush_taken - a->written - a->rejected - a->salvaged - a->lost - a->waiting - a->held -
-			 a->shed - a->saturated) + (stopped ? between : 0);
+			(a->flush_taken - a->written - a->rejected - a->salvaged - a->lost -
+			 a->waiting - a->held - a->shed - a->saturated) +
+			(stopped ? between : 0);
 
 	stats_add(out, a->in, "plugin_%s_in{plugin=\"%s\"}", unit, plugin);
 	stats_add(out, a->written, "plugin_%s_written{plugin=\"%s\"}", unit, plugin);
-	stats_add(out, a->table + a->waiting + a->held + (stopped ? 0 : between), "plugin_%s_pending{plugin=\"%s\"}",
-		  unit, plugin);
+	stats_add(out, a->table + a->waiting + a->held + (stopped ? 0 : between),
+		  "plugin_%s_pending{plugin=\"%s\"}", unit, plugin);
 	stats_add(out, a->others, "plugin_%s_others_dropped{plugin=\"%s\"}", unit, plugin);
 	stats_add(out, a->rejected, "plugin_%s_rejected{plugin=\"%s\"}", unit, plugin);
 	stats_add(out, a->salvaged, "plugin_%s_salvaged{plugin=\"%s\"}", unit, plugin);
@@ -142,24 +146,30 @@ static void account_rows(struct stats *out, const char *plugin, const char *unit
 	stats_add(out, left, "plugin_%s_unexplained{plugin=\"%s\"}", unit, plugin);
 }
 
-static void plugin_rows(struct stats *out, const char *name, const struct lane_shot *l, const struct flush_counts *f,
-			uint64_t records, bool stopped)
+static void plugin_rows(struct stats *out, const char *name, const struct lane_shot *l,
+			const struct flush_counts *f, uint64_t records, bool stopped)
 {
 	const struct account octets = {
-		l->lane.octets, l->lane.others_octets, l->lane.taken_octets, l->table.octets,
-		f->taken_octets, f->written_octets, f->sink.rejected_octets, f->salvaged_octets, f->lost_octets,
-		f->waiting_octets, f->held_octets, f->shed_octets, f->saturated_octets,
+		l->lane.octets,		 l->lane.others_octets, l->lane.taken_octets,
+		l->table.octets,	 f->taken_octets,	f->written_octets,
+		f->sink.rejected_octets, f->salvaged_octets,	f->lost_octets,
+		f->waiting_octets,	 f->held_octets,	f->shed_octets,
+		f->saturated_octets,
 	};
 	const struct account packets = {
-		l->lane.packets, l->lane.others_packets, l->lane.taken_packets, l->table.packets,
-		f->taken_packets, f->written_packets, f->sink.rejected_packets, f->salvaged_packets, f->lost_packets,
-		f->waiting_packets, f->held_packets, f->shed_packets, f->saturated_packets,
+		l->lane.packets,	  l->lane.others_packets, l->lane.taken_packets,
+		l->table.packets,	  f->taken_packets,	  f->written_packets,
+		f->sink.rejected_packets, f->salvaged_packets,	  f->lost_packets,
+		f->waiting_packets,	  f->held_packets,	  f->shed_packets,
+		f->saturated_packets,
 	};
 
 	stats_add(out, l->lane.records, "plugin_records_in{plugin=\"%s\"}", name);
 	stats_add(out, l->lane.filtered, "plugin_records_filtered{plugin=\"%s\"}", name);
-	stats_add(out, l->lane.records - l->lane.filtered, "plugin_records_summed{plugin=\"%s\"}", name);
-	stats_add(out, records - l->lane.records, "plugin_records_unexplained{plugin=\"%s\"}", name);
+	stats_add(out, l->lane.records - l->lane.filtered, "plugin_records_summed{plugin=\"%s\"}",
+		  name);
+	stats_add(out, records - l->lane.records, "plugin_records_unexplained{plugin=\"%s\"}",
+		  name);
 	stats_add(out, l->lane.entries, "plugin_entries{plugin=\"%s\"}", name);
 	stats_add(out, f->shed + l->table.shed, "plugin_entries_shed{plugin=\"%s\"}", name);
 	stats_add(out, l->lane.spread, "plugin_spread{plugin=\"%s\"}", name);
@@ -195,13 +205,13 @@ void engine_stats(struct engine *e, struct stats *out)
 	stats_add(out, atomic_load(&e->budget.used), "memory_used_bytes");
 	stats_add(out, e->budget.limit, "memory_budget_bytes");
 	for (size_t i = 0; i < e->nplugins; i++)
-		plugin_rows(out, e->plugin[i].settings->name, &s.lane[i], &f[i], s.chunk.records - s.chunk.events,
-			    e->stopped);
+		plugin_rows(out, e->plugin[i].settings->name, &s.lane[i], &f[i],
+			    s.chunk.records - s.chunk.events, e->stopped);
 	free(f);
 	free(s.lane);
 }
 
-/* ---- the log lines of SIGUSR1 ------------------------------------------------------------ */
+/* ---- the log lines of SIGUSR1 ---- */
 
 struct exporters {
 	struct stream *stream;
@@ -217,7 +227,8 @@ static void copy_streams(struct worker *w, void *arg)
 	x->discarded += w->denied;
 	for (size_t i = 0; i < WIRE_ERRORS_MAX; i++)
 		x->discarded += c->refused[i];
-	for (struct stream *s = decoder_stream_next(w->decoder, NULL); s; s = decoder_stream_next(w->decoder, s)) {
+	for (struct stream *s = decoder_stream_next(w->decoder, NULL); s;
+	     s = decoder_stream_next(w->decoder, s)) {
 		x->stream = xrealloc(x->stream, (x->n + 1) * sizeof(*x->stream));
 		x->stream[x->n++] = *s;
 	}
@@ -240,12 +251,15 @@ void engine_report(struct engine *e)
 		char exporter[ADDR_TEXT];
 		uint64_t odd = q->gaps + q->late + q->duplicates + q->restarts;
 
-		log_info("stats [%s:%u] agent=%s:%u time=%" PRIu64 " packets=%" PRIu64 " bytes=%" PRIu64 " seq_good=%" PRIu64
-			 " seq_jmp_fwd=%" PRIu64 " seq_jmp_bck=%" PRIu64, ip, s->port, addr_print(&st->exporter, exporter),
-			 st->domain, now, st->datagrams, st->octets, st->datagrams > odd ? st->datagrams - odd : 0, q->gaps,
-			 q->late);
+		log_info("stats [%s:%u] agent=%s:%u time=%" PRIu64 " packets=%" PRIu64
+			 " bytes=%" PRIu64 " seq_good=%" PRIu64 " seq_jmp_fwd=%" PRIu64
+			 " seq_jmp_bck=%" PRIu64,
+			 ip, s->port, addr_print(&st->exporter, exporter), st->domain, now,
+			 st->datagrams, st->octets, st->datagrams > odd ? st->datagrams - odd : 0,
+			 q->gaps, q->late);
 	}
-	log_info("stats [%s:%u] time=%" PRIu64 " discarded_packets=%" PRIu64, ip, s->port, now, x.discarded);
+	log_info("stats [%s:%u] time=%" PRIu64 " discarded_packets=%" PRIu64, ip, s->port, now,
+		 x.discarded);
 	log_info("---");
 	stats_init(&all);
 	engine_stats(e, &all);

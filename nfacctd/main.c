@@ -22,7 +22,7 @@
 #include "net/capture.h"
 #include "nfacctd/engine.h"
 
-/* ---- the command line -------------------------------------------------------------------- */
+/* ---- the command line ---- */
 
 /* A switch is a line of configuration behind the last one of the file. */
 static const struct switch_row {
@@ -80,7 +80,8 @@ static void usage(FILE *to)
 	      "  -T config the same as --check; -T setup also opens what the plugins need\n"
 	      "  --check   parse all files, compare the tables' columns, say what is wrong, exit 2 if anything is\n"
 	      "  --dump-config  every line with where it came from\n"
-	      "  -V, --version   -h, --help\n", to);
+	      "  -V, --version   -h, --help\n",
+	      to);
 }
 
 static void list_primitives(void)
@@ -108,7 +109,8 @@ static int add_switch(struct command *c, int letter, const char *argument)
 {
 	for (size_t i = 0; i < SWITCHES; i++)
 		if (switches[i].letter == letter)
-			return conf_add(&c->lines, switches[i].key, NULL, switches[i].value ? switches[i].value : argument);
+			return conf_add(&c->lines, switches[i].key, NULL,
+					switches[i].value ? switches[i].value : argument);
 	return -1;
 }
 
@@ -116,9 +118,12 @@ static int add_switch(struct command *c, int letter, const char *argument)
 static int command_parse(struct command *c, int argc, char **argv)
 {
 	static const struct option longs[] = {
-		{ "help", no_argument, NULL, 'h' }, { "version", no_argument, NULL, 'V' },
-		{ "check", no_argument, NULL, LONG_CHECK }, { "dump-config", no_argument, NULL, LONG_DUMP },
-		{ "keys-roff", no_argument, NULL, LONG_ROFF }, { NULL, 0, NULL, 0 },
+		{ "help", no_argument, NULL, 'h' },
+		{ "version", no_argument, NULL, 'V' },
+		{ "check", no_argument, NULL, LONG_CHECK },
+		{ "dump-config", no_argument, NULL, LONG_DUMP },
+		{ "keys-roff", no_argument, NULL, LONG_ROFF },
+		{ NULL, 0, NULL, 0 },
 	};
 	char letters[2 * SWITCHES + 16] = "f:T:aVh", *at = letters + strlen(letters);
 	int letter;
@@ -160,7 +165,8 @@ static int command_parse(struct command *c, int argc, char **argv)
 			return status;
 	}
 	if (optind < argc) {
-		fprintf(stderr, "nfacctd: \"%s\": expected switches only; try nfacctd --help\n", argv[optind]);
+		fprintf(stderr, "nfacctd: \"%s\": expected switches only; try nfacctd --help\n",
+			argv[optind]);
 		return EXIT_USAGE;
 	}
 	if (!c->file && c->lines.n == 0) {
@@ -170,7 +176,7 @@ static int command_parse(struct command *c, int argc, char **argv)
 	return -1;
 }
 
-/* ---- the daemon ---------------------------------------------------------------------------- */
+/* ---- the daemon ---- */
 
 struct daemon {
 	const struct settings *settings;
@@ -289,7 +295,8 @@ static int read_capture(struct daemon *d)
 	char why[256];
 	int got = 0;
 
-	for (unsigned n = 0; !d->stop && (got = capture_next(d->capture, &dgram, &to, why)) > 0; n++) {
+	for (unsigned n = 0; !d->stop && (got = capture_next(d->capture, &dgram, &to, why)) > 0;
+	     n++) {
 		engine_feed(d->engine, &dgram);
 		if (n % 1024 == 0)
 			read_signals(d);
@@ -308,7 +315,8 @@ static int run_capture(struct daemon *d)
 
 	if (s->pcap_delay)
 		clock_sleep_until(clock_mono_ns() + s->pcap_delay * UINT64_C(1000000000));
-	for (uint32_t i = 0; !d->stop && !err && (i < s->pcap_replays || s->pcap_replays == 0); i++) {
+	for (uint32_t i = 0; !d->stop && !err && (i < s->pcap_replays || s->pcap_replays == 0);
+	     i++) {
 		if (i) {
 			if (from_stdin)
 				break;
@@ -358,7 +366,9 @@ static int prepare(struct daemon *d)
 		d->pidfile = pidfile_open(s->pidfile);
 		if (d->pidfile < 0) {
 			if (errno == EWOULDBLOCK)
-				log_error("pidfile: \"%s\": held by another process; is nfacctd running?", s->pidfile);
+				log_error(
+					"pidfile: \"%s\": held by another process; is nfacctd running?",
+					s->pidfile);
 			else
 				log_error_errno("pidfile: \"%s\"", s->pidfile);
 			return EXIT_RUNTIME;
@@ -424,7 +434,7 @@ static int run(const struct settings *s)
 	return err ? EXIT_RUNTIME : 0;
 }
 
-/* ---- before it ---------------------------------------------------------------------------------- */
+/* ---- before it ---- */
 
 static int open_log(const struct settings *s)
 {
@@ -439,7 +449,9 @@ static int open_log(const struct settings *s)
 			return -1;
 		}
 	} else if (s->syslog && log_to_syslog(s->syslog, "nfacctd") < 0) {
-		log_error("syslog: \"%s\": expected auth, mail, daemon, kern, user or local0 to local7", s->syslog);
+		log_error(
+			"syslog: \"%s\": expected auth, mail, daemon, kern, user or local0 to local7",
+			s->syslog);
 		return -1;
 	}
 	return 0;
@@ -448,8 +460,11 @@ static int open_log(const struct settings *s)
 static void notices(const struct settings *s)
 {
 	for (size_t i = 0; i < s->nplugins; i++)
-		if (s->daemonize && strcmp(s->plugin[i].type, "print") == 0 && !s->plugin[i].print_output_file)
-			log_warn("plugin %s: print writes to standard output, which daemonize closes", s->plugin[i].name);
+		if (s->daemonize && strcmp(s->plugin[i].type, "print") == 0 &&
+		    !s->plugin[i].print_output_file)
+			log_warn(
+				"plugin %s: print writes to standard output, which daemonize closes",
+				s->plugin[i].name);
 	if (s->daemonize && !s->logfile && !s->syslog)
 		log_warn("daemonize without logfile or syslog: the log ends here");
 }

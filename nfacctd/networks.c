@@ -11,7 +11,7 @@
 
 enum { LINE_MAX_BYTES = 256 };
 
-/* ---- lines -------------------------------------------------------------------- */
+/* ---- lines ---- */
 
 struct lines {
 	const char *origin, *at, *end;
@@ -54,7 +54,8 @@ static bool line_next(struct lines *l)
 
 static void skip_line(const struct lines *l, size_t *skipped, const char *expected)
 {
-	log_warn("%s:%u: \"%s\": line skipped, expected %s", l->origin, l->number, l->text, expected);
+	log_warn("%s:%u: \"%s\": line skipped, expected %s", l->origin, l->number, l->text,
+		 expected);
 	(*skipped)++;
 }
 
@@ -90,7 +91,7 @@ static char *file_text(const char *key, const char *path, size_t *size)
 	return text;
 }
 
-/* ---- networks ------------------------------------------------------------------- */
+/* ---- networks ---- */
 
 /* A decimal number up to 2^32 - 1 that fills the text. */
 static bool parse_u32(uint32_t *out, const char *text)
@@ -186,8 +187,8 @@ static struct networks *parse(const char *origin, const char *text, size_t n, co
 			continue;
 		}
 		if (host_bits)
-			log_info("%s:%u: \"%s\": host bits are cleared: %s", origin, l.number, l.text,
-				 prefix_print(&w->net[w->n].prefix, masked));
+			log_info("%s:%u: \"%s\": host bits are cleared: %s", origin, l.number,
+				 l.text, prefix_print(&w->net[w->n].prefix, masked));
 		w->n++;
 	}
 	entry = xcalloc(w->n + 1, sizeof(*entry));
@@ -243,7 +244,7 @@ void networks_free(struct networks *w)
 	free(w);
 }
 
-/* ---- numbers ---------------------------------------------------------------------- */
+/* ---- numbers ---- */
 
 static const struct {
 	uint32_t max;
@@ -254,7 +255,8 @@ static const struct {
 	[NUMBERS_TOS] = { 255, "a ToS value, 0 to 255", "ToS values" },
 };
 
-struct number_set *numbers_parse(const char *origin, const char *text, size_t n, enum number_kind kind)
+struct number_set *numbers_parse(const char *origin, const char *text, size_t n,
+				 enum number_kind kind)
 {
 	struct lines l = { .origin = origin, .at = text, .end = text + n };
 	struct number_set *s = xcalloc(1, sizeof(*s));

@@ -11,7 +11,7 @@ enum { SPREAD_MAX = 1024, BIN_CACHE = 64, SIDES = 2 };
 
 typedef unsigned __int128 u128;
 
-/* ---- a chunk, for all plugins ------------------------------------------------------ */
+/* ---- a chunk, for all plugins ---- */
 
 /* v * num / den with the remainder carried; 2^64 - 1 at most. */
 static uint64_t scale(uint64_t v, uint32_t num, uint32_t den, uint32_t *carry, uint64_t *overflowed)
@@ -31,7 +31,8 @@ static uint64_t scale(uint64_t v, uint32_t num, uint32_t den, uint32_t *carry, u
 }
 
 /* The interval in force; false when none is known, and a rate of 0 is none. */
-static bool interval_of(const struct settings *s, const struct flow_record *r, uint32_t *num, uint32_t *den)
+static bool interval_of(const struct settings *s, const struct flow_record *r, uint32_t *num,
+			uint32_t *den)
 {
 	const bool told = flow_has(r, FLOW_sampling_num) && r->sampling_num;
 
@@ -45,8 +46,8 @@ static bool interval_of(const struct settings *s, const struct flow_record *r, u
 	return told;
 }
 
-static void renormalize(struct chunk_state *state, const struct settings *s, const struct flow_record *r,
-			struct sums *sums)
+static void renormalize(struct chunk_state *state, const struct settings *s,
+			const struct flow_record *r, struct sums *sums)
 {
 	struct scale_carry *c;
 	uint32_t num, den;
@@ -66,8 +67,8 @@ static void renormalize(struct chunk_state *state, const struct settings *s, con
 }
 
 /* What picks the bin: arrival, or the flow's start when that can be true. */
-static uint64_t time_of(const struct settings *s, const struct flow_origin *o, const struct flow_record *r,
-			bool *by_flow)
+static uint64_t time_of(const struct settings *s, const struct flow_origin *o,
+			const struct flow_record *r, bool *by_flow)
 {
 	const uint64_t limit = (uint64_t)s->time_limit * 1000000;
 	uint64_t t = flow_has(r, FLOW_first_us) ? r->first_us : o->export_us;
@@ -101,7 +102,8 @@ void chunk_prepare(struct chunk *c, struct chunk_state *state, const struct sett
 		c->second[c->n] = arrival;
 		c->by_flow[c->n] = false;
 		if (!s->time_new) {
-			c->second[c->n] = (int64_t)(time_of(s, origin, r, &c->by_flow[c->n]) / 1000000);
+			c->second[c->n] =
+				(int64_t)(time_of(s, origin, r, &c->by_flow[c->n]) / 1000000);
 			counts->clamped += !c->by_flow[c->n];
 		}
 		sums->octets = r->octets;
@@ -118,18 +120,23 @@ void chunk_prepare(struct chunk *c, struct chunk_state *state, const struct sett
 	}
 }
 
-/* ---- files ------------------------------------------------------------------------------ */
+/* ---- files ---- */
 
-int plugin_maps_load(struct plugin_maps *m, const struct settings *s, const struct plugin_settings *p)
+int plugin_maps_load(struct plugin_maps *m, const struct settings *s,
+		     const struct plugin_settings *p)
 {
 	char where[SETTINGS_WHERE];
 
 	memset(m, 0, sizeof(*m));
 #define WHERE(key) settings_where(s, key, p->name, where)
-	if ((p->networks_file && !(m->networks = networks_load(WHERE("networks_file"), p->networks_file))) ||
-	    (p->ports_file && !(m->ports = numbers_load(WHERE("ports_file"), p->ports_file, NUMBERS_PORTS))) ||
-	    (p->protos_file && !(m->protos = numbers_load(WHERE("protos_file"), p->protos_file, NUMBERS_PROTOS))) ||
-	    (p->tos_file && !(m->tos = numbers_load(WHERE("tos_file"), p->tos_file, NUMBERS_TOS)))) {
+	if ((p->networks_file &&
+	     !(m->networks = networks_load(WHERE("networks_file"), p->networks_file))) ||
+	    (p->ports_file &&
+	     !(m->ports = numbers_load(WHERE("ports_file"), p->ports_file, NUMBERS_PORTS))) ||
+	    (p->protos_file &&
+	     !(m->protos = numbers_load(WHERE("protos_file"), p->protos_file, NUMBERS_PROTOS))) ||
+	    (p->tos_file &&
+	     !(m->tos = numbers_load(WHERE("tos_file"), p->tos_file, NUMBERS_TOS)))) {
 		plugin_maps_clear(m);
 		return -1;
 	}
@@ -146,7 +153,7 @@ void plugin_maps_clear(struct plugin_maps *m)
 	memset(m, 0, sizeof(*m));
 }
 
-/* ---- column operations --------------------------------------------------------------------- */
+/* ---- column operations ---- */
 
 /* What the operations of one pass over a chunk see. */
 struct pass {
@@ -154,7 +161,8 @@ struct pass {
 	const struct plugin_maps *maps;
 	const struct flow_origin *origin;
 	const struct flow_record *const *rec;
-	const struct network *const (*hit)[DECODER_CHUNK];	/* by side: the entry of the address, or NULL */
+	/* By side: the entry of the address, or NULL. */
+	const struct network *const (*hit)[DECODER_CHUNK];
 	size_t n, stride;
 	uint8_t *keys;
 };
@@ -274,7 +282,8 @@ OP(op_mask)
 OP(op_as)
 {
 	const struct pipeline *p = pass->p;
-	const bool peer = op->primitive == PRIM_ID_peer_src_as || op->primitive == PRIM_ID_peer_dst_as;
+	const bool peer =
+		op->primitive == PRIM_ID_peer_src_as || op->primitive == PRIM_ID_peer_dst_as;
 
 	EACH(i, key) {
 		const struct flow_record *r = pass->rec[i];
@@ -282,7 +291,8 @@ OP(op_as)
 		const unsigned exported = op->side ? r->dst_mask : r->src_mask;
 		uint32_t as = 0;
 
-		if (hit && (p->as_source == NET_FILE || p->no_lpm || prefix_bits(&hit->prefix) >= exported))
+		if (hit && (p->as_source == NET_FILE || p->no_lpm ||
+			    prefix_bits(&hit->prefix) >= exported))
 			as = peer ? hit->peer_as : hit->as;
 		else if (p->as_source == NET_LONGEST)
 			memcpy(&as, (const uint8_t *)r + op->from, sizeof(as));
@@ -296,14 +306,18 @@ OP(op_peer_dst)
 	EACH(i, key) {
 		const struct network *hit = pass->hit[1][i];
 
-		memcpy(key, hit && !addr_is_zero(&hit->next_hop) ? &hit->next_hop : &pass->rec[i]->bgp_next_hop, 16);
+		memcpy(key,
+		       hit && !addr_is_zero(&hit->next_hop) ? &hit->next_hop
+							    : &pass->rec[i]->bgp_next_hop,
+		       16);
 	}
 }
 
 /* The old formats put anything into the ports of protocols that have none. */
 static bool has_ports(const struct flow_origin *o, uint8_t proto)
 {
-	if (o->protocol != PROTO_NETFLOW1 && o->protocol != PROTO_NETFLOW5 && o->protocol != PROTO_NETFLOW7)
+	if (o->protocol != PROTO_NETFLOW1 && o->protocol != PROTO_NETFLOW5 &&
+	    o->protocol != PROTO_NETFLOW7)
 		return true;
 	return proto == 6 || proto == 17 || proto == 1 || proto == 58 || proto == 132;
 }
@@ -315,7 +329,8 @@ OP(op_port)
 		uint16_t port;
 
 		memcpy(&port, (const uint8_t *)r + op->from, sizeof(port));
-		if (!has_ports(pass->origin, r->proto) || (pass->maps->ports && !numbers_has(pass->maps->ports, port)))
+		if (!has_ports(pass->origin, r->proto) ||
+		    (pass->maps->ports && !numbers_has(pass->maps->ports, port)))
 			port = 0;
 		memcpy(key, &port, sizeof(port));
 	}
@@ -384,13 +399,15 @@ OP(op_origin)
 		memcpy(key, f->value, f->width);
 }
 
-/* ---- compiling ----------------------------------------------------------------------------- */
+/* ---- compiling ---- */
 
 /* The member on the other end, for the second side of a sum. */
 static int other_end(int member)
 {
 	static const int pair[][2] = {
-		{ FLOW_src, FLOW_dst }, { FLOW_src_as, FLOW_dst_as }, { FLOW_src_port, FLOW_dst_port },
+		{ FLOW_src, FLOW_dst },
+		{ FLOW_src_as, FLOW_dst_as },
+		{ FLOW_src_port, FLOW_dst_port },
 		{ FLOW_src_mac, FLOW_dst_mac },
 	};
 
@@ -402,24 +419,28 @@ static int other_end(int member)
 
 static bool of_destination(int member)
 {
-	return member == FLOW_dst || member == FLOW_dst_as || member == FLOW_dst_mask || member == FLOW_peer_dst_as ||
-	       member == FLOW_bgp_next_hop;
+	return member == FLOW_dst || member == FLOW_dst_as || member == FLOW_dst_mask ||
+	       member == FLOW_peer_dst_as || member == FLOW_bgp_next_hop;
 }
 
 /* By the width of a field: a plain copy from the record. */
 static fill_fn *const copy_ops[] = {
-	[1] = op_copy1, [2] = op_copy2, [4] = op_copy4, [6] = op_copy6, [8] = op_copy8, [16] = op_copy16,
+	[1] = op_copy1, [2] = op_copy2, [4] = op_copy4,
+	[6] = op_copy6, [8] = op_copy8, [16] = op_copy16,
 };
 
 /* By format: what no copy can fill. */
 static fill_fn *const format_ops[PRIM_SYSID + 1] = {
-	[PRIM_NET] = op_net, [PRIM_PROTO] = op_proto, [PRIM_DIR] = op_direction, [PRIM_RATE] = op_rate,
-	[PRIM_TAG] = op_zero, [PRIM_TEXT] = op_zero, [PRIM_CLASS] = op_zero, [PRIM_EXPORTER] = op_origin,
-	[PRIM_ARRIVAL] = op_origin, [PRIM_EXPORTED] = op_origin, [PRIM_SEQNO] = op_origin,
-	[PRIM_VERSION] = op_origin, [PRIM_SYSID] = op_origin,
+	[PRIM_NET] = op_net,	     [PRIM_PROTO] = op_proto,	  [PRIM_DIR] = op_direction,
+	[PRIM_RATE] = op_rate,	     [PRIM_TAG] = op_zero,	  [PRIM_TEXT] = op_zero,
+	[PRIM_CLASS] = op_zero,	     [PRIM_EXPORTER] = op_origin, [PRIM_ARRIVAL] = op_origin,
+	[PRIM_EXPORTED] = op_origin, [PRIM_SEQNO] = op_origin,	  [PRIM_VERSION] = op_origin,
+	[PRIM_SYSID] = op_origin,
 };
 
-/* By name: primitives that files or keys change.  A condition that does not hold leaves the copy. */
+/*
+ * By name: primitives that files or keys change.  A condition that does not hold leaves the copy.
+ */
 enum op_when { ALWAYS, HOSTS_FILTERED, AS_FROM_FILE, HOP_FROM_FILE };
 
 static const struct special_op {
@@ -440,12 +461,16 @@ static const struct special_op {
 	{ PRIM_ID_peer_dst_as, AS_FROM_FILE, op_as },
 };
 
-static void choose_op(struct pipeline *p, struct op *op, const struct plugin_settings *s, size_t width)
+static void choose_op(struct pipeline *p, struct op *op, const struct plugin_settings *s,
+		      size_t width)
 {
 	const bool as_file = s->networks_file && p->as_source != NET_NETFLOW;
-	const bool net_file = s->networks_file && (p->net_source == NET_FILE || p->net_source == NET_LONGEST);
-	const bool holds[] = { [ALWAYS] = true, [HOSTS_FILTERED] = p->filter_hosts, [AS_FROM_FILE] = as_file,
-		[HOP_FROM_FILE] = as_file || net_file };
+	const bool net_file =
+		s->networks_file && (p->net_source == NET_FILE || p->net_source == NET_LONGEST);
+	const bool holds[] = { [ALWAYS] = true,
+			       [HOSTS_FILTERED] = p->filter_hosts,
+			       [AS_FROM_FILE] = as_file,
+			       [HOP_FROM_FILE] = as_file || net_file };
 
 	op->fill = format_ops[primitives[op->primitive].format];
 	if (!op->fill)
@@ -495,36 +520,44 @@ static void decide_filter(struct pipeline *p, const struct plugin_settings *s)
 		resolver = resolver || prim->format == PRIM_NET || strstr(prim->name, "_mask") ||
 			   strstr(prim->name, "_as") || strncmp(prim->name, "peer_", 5) == 0;
 	}
-	p->filter_hosts = s->networks_file && (s->networks_file_filter == FILTER_TRUE ||
-					       (s->networks_file_filter == FILTER_AUTO && host && !resolver));
+	p->filter_hosts =
+		s->networks_file && (s->networks_file_filter == FILTER_TRUE ||
+				     (s->networks_file_filter == FILTER_AUTO && host && !resolver));
 	if (s->networks_file && s->networks_file_filter == FILTER_AUTO)
-		snprintf(p->notice, sizeof(p->notice), "networks_file %s; networks_file_filter: %s overrides this",
+		snprintf(p->notice, sizeof(p->notice),
+			 "networks_file %s; networks_file_filter: %s overrides this",
 			 p->filter_hosts ? "is a filter: addresses outside become 0.0.0.0"
-			 : "resolves prefixes or AS numbers and is no filter", p->filter_hosts ? "false" : "true");
+					 : "resolves prefixes or AS numbers and is no filter",
+			 p->filter_hosts ? "false" : "true");
 	else if (s->networks_file_filter == FILTER_TRUE && !s->networks_file)
-		snprintf(p->notice, sizeof(p->notice), "networks_file_filter has no effect without a networks_file");
+		snprintf(p->notice, sizeof(p->notice),
+			 "networks_file_filter has no effect without a networks_file");
 }
 
-struct pipeline *pipeline_new(const struct settings *s, const struct plugin_settings *ps, int64_t now)
+struct pipeline *pipeline_new(const struct settings *s, const struct plugin_settings *ps,
+			      int64_t now)
 {
 	struct pipeline *p = xcalloc(1, sizeof(*p));
 	char why[256], where[SETTINGS_WHERE];
 
 	key_layout_make(&p->layout, &ps->aggregate);
 	if (p->layout.size > KEY_BYTES_MAX) {
-		log_error("plugin %s: aggregate: the key takes %zu bytes; expected at most %d", ps->name, p->layout.size,
-			  KEY_BYTES_MAX);
+		log_error("plugin %s: aggregate: the key takes %zu bytes; expected at most %d",
+			  ps->name, p->layout.size, KEY_BYTES_MAX);
 		free(p);
 		return NULL;
 	}
 	if (ps->aggregate_filter && !(p->filter = filter_new(ps->aggregate_filter, why))) {
-		log_error("%s: \"%s\": %s", settings_where(s, "aggregate_filter", ps->name, where), ps->aggregate_filter, why);
+		log_error("%s: \"%s\": %s", settings_where(s, "aggregate_filter", ps->name, where),
+			  ps->aggregate_filter, why);
 		free(p);
 		return NULL;
 	}
-	p->shape = (struct agg_shape){ (uint16_t)(p->layout.size + 8), ps->aggregate.flows, ps->aggregate.tcpflags };
+	p->shape = (struct agg_shape){ (uint16_t)(p->layout.size + 8), ps->aggregate.flows,
+				       ps->aggregate.tcpflags };
 	timebin_init(&p->bins, &ps->history, ps->history_roundoff, ps->history_offset, now);
-	p->bin_cache_step = p->bins.kind == BIN_STEPS || p->bins.kind == BIN_DAY_PARTS ? p->bins.step : 86400;
+	p->bin_cache_step =
+		p->bins.kind == BIN_STEPS || p->bins.kind == BIN_DAY_PARTS ? p->bins.step : 86400;
 	p->net_source = s->net_source;
 	p->as_source = s->as_source;
 	p->no_lpm = ps->networks_file_no_lpm;
@@ -572,7 +605,7 @@ const char *pipeline_notice(const struct pipeline *p)
 	return p->notice[0] ? p->notice : NULL;
 }
 
-/* ---- a lane ---------------------------------------------------------------------------------- */
+/* ---- a lane ---- */
 
 struct lane {
 	const struct pipeline *p;
@@ -695,8 +728,14 @@ static void fill_keys(struct lane *l, size_t side)
 {
 	const size_t stride = l->p->shape.key_size;
 	const struct pass pass = {
-		.p = l->p, .maps = l->maps, .origin = l->origin, .rec = l->rec, .n = l->n, .stride = stride,
-		.keys = l->keys, .hit = (const struct network *const (*)[DECODER_CHUNK])l->hit,
+		.p = l->p,
+		.maps = l->maps,
+		.origin = l->origin,
+		.rec = l->rec,
+		.n = l->n,
+		.stride = stride,
+		.keys = l->keys,
+		.hit = (const struct network *const(*)[DECODER_CHUNK])l->hit,
 	};
 
 	/* Without history the eight bytes in front were zero from the start and stay so. */
@@ -739,7 +778,7 @@ static size_t drop_others(struct lane *l, size_t side)
 	return kept;
 }
 
-/* ---- pro-rating --------------------------------------------------------------------------------- */
+/* ---- pro-rating ---- */
 
 struct fraction {
 	uint64_t rest;
@@ -774,7 +813,8 @@ void share_out(uint64_t total, const uint64_t *weight, uint64_t all, uint64_t *s
 }
 
 /* Microseconds of [first, last) in each bin it touches; 0 when there are more than fit. */
-static size_t overlaps(struct lane *l, uint64_t first, uint64_t last, int64_t *bin, uint64_t *weight)
+static size_t overlaps(struct lane *l, uint64_t first, uint64_t last, int64_t *bin,
+		       uint64_t *weight)
 {
 	size_t n = 0;
 
@@ -827,7 +867,8 @@ static void spread_all(struct lane *l, size_t entries)
 		const size_t i = l->of[e];
 		const struct flow_record *r = l->rec[i];
 
-		if (l->by_flow[i] && flow_has(r, FLOW_first_us) && flow_has(r, FLOW_last_us) && r->last_us > r->first_us)
+		if (l->by_flow[i] && flow_has(r, FLOW_first_us) && flow_has(r, FLOW_last_us) &&
+		    r->last_us > r->first_us)
 			spread(l, r, e);
 	}
 }

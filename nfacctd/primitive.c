@@ -23,9 +23,9 @@ const struct primitive primitives[PRIMITIVES] = {
 
 /* Bytes in the key of what no record member gives; the others have their member's width. */
 static const uint8_t format_width[] = {
-	[PRIM_TAG] = 8, [PRIM_TEXT] = 4, [PRIM_CLASS] = 4, [PRIM_EXPORTER] = 16, [PRIM_RATE] = 4,
-	[PRIM_ARRIVAL] = 8, [PRIM_EXPORTED] = 8, [PRIM_SEQNO] = 4, [PRIM_VERSION] = 2, [PRIM_SYSID] = 4,
-	[PRIM_DIR] = 1, [PRIM_MAC] = 0,
+	[PRIM_TAG] = 8,	    [PRIM_TEXT] = 4,	[PRIM_CLASS] = 4,    [PRIM_EXPORTER] = 16,
+	[PRIM_RATE] = 4,    [PRIM_ARRIVAL] = 8, [PRIM_EXPORTED] = 8, [PRIM_SEQNO] = 4,
+	[PRIM_VERSION] = 2, [PRIM_SYSID] = 4,	[PRIM_DIR] = 1,	     [PRIM_MAC] = 0,
 };
 
 /* Words of `aggregate` that are no single primitive. */
@@ -95,7 +95,8 @@ static void settle_sum(struct aggregate_spec *a, char *why, size_t why_size)
 	while (w->sum != a->sum)
 		w++;
 	if ((a->set & ~beside_sums) || a->tcpflags || a->none)
-		snprintf(why, why_size, "%s stands alone: the other primitives are dropped", w->word);
+		snprintf(why, why_size, "%s stands alone: the other primitives are dropped",
+			 w->word);
 	a->set = (a->set & beside_sums) | BIT(w->column);
 	a->tcpflags = a->none = false;
 }
@@ -122,8 +123,10 @@ bool aggregate_parse(struct aggregate_spec *a, const char *list, char *why, size
 		if (!add_word(&out, word)) {
 			const char *near = nearest_word(word);
 
-			snprintf(why, why_size, near ? "unknown primitive \"%s\", did you mean \"%s\"?"
-				 : "unknown primitive \"%s\"", word, near);
+			snprintf(why, why_size,
+				 near ? "unknown primitive \"%s\", did you mean \"%s\"?"
+				      : "unknown primitive \"%s\"",
+				 word, near);
 			return false;
 		}
 		any = true;
@@ -243,15 +246,16 @@ static size_t print_proto(char *buf, uint64_t proto, const struct print_style *s
 	return print_text(buf, name);
 }
 
-size_t key_print(char *buf, const struct key_field *f, const uint8_t *key, const struct print_style *style)
+size_t key_print(char *buf, const struct key_field *f, const uint8_t *key,
+		 const struct print_style *style)
 {
 	const uint8_t *p = key + f->offset;
 	struct addr a;
 
 	switch (primitives[f->primitive].format) {
 	case PRIM_MAC:
-		return (size_t)snprintf(buf, PRIM_TEXT_MAX, "%02x:%02x:%02x:%02x:%02x:%02x", p[0], p[1],
-					p[2], p[3], p[4], p[5]);
+		return (size_t)snprintf(buf, PRIM_TEXT_MAX, "%02x:%02x:%02x:%02x:%02x:%02x", p[0],
+					p[1], p[2], p[3], p[4], p[5]);
 	case PRIM_HEX:
 		return (size_t)snprintf(buf, PRIM_TEXT_MAX, "%" PRIx64, key_number(f, key));
 	case PRIM_PROTO:

@@ -52,8 +52,8 @@ int64_t timebin_round(int64_t t, const char *letters)
 	return seconds_of(tm);
 }
 
-void timebin_init(struct timebin *b, const struct conf_span *span, const char *letters, uint32_t offset,
-		  int64_t now)
+void timebin_init(struct timebin *b, const struct conf_span *span, const char *letters,
+		  uint32_t offset, int64_t now)
 {
 	const bool midnight = letters && strpbrk(letters, "hdwM");
 

@@ -24,7 +24,8 @@ struct worker_call {
 	struct worker_call *next;
 };
 
-int worker_init(struct worker *w, unsigned id, const struct settings *s, size_t nlanes, uint64_t seed)
+int worker_init(struct worker *w, unsigned id, const struct settings *s, size_t nlanes,
+		uint64_t seed)
 {
 	struct decoder_limits limits = decoder_limits_default;
 	size_t size;
@@ -68,9 +69,12 @@ void worker_clear(struct worker *w)
 	w->fd = w->wake = -1;
 }
 
-/* ---- datagrams --------------------------------------------------------------------- */
+/* ---- datagrams ---- */
 
-/* nfacctd_disable_checks: false: one line a stream and minute about what its numbers say is missing. */
+/*
+ * nfacctd_disable_checks: false: one line a stream and minute about what its numbers say is
+ * missing.
+ */
 static void watch_sequence(struct worker *w, const struct flow_origin *o)
 {
 	const size_t slot = (uintptr_t)o->stream / sizeof(*o->stream) % LOG_SLOTS;
@@ -81,17 +85,21 @@ static void watch_sequence(struct worker *w, const struct flow_origin *o)
 		w->sequence[slot].stream = o->stream;
 		w->sequence[slot].gaps = w->sequence[slot].lost = 0;
 	}
-	if (q->gaps == w->sequence[slot].gaps || !log_allow(&o->stream->log_us, o->recv_us, COMPLAINT_INTERVAL_US))
+	if (q->gaps == w->sequence[slot].gaps ||
+	    !log_allow(&o->stream->log_us, o->recv_us, COMPLAINT_INTERVAL_US))
 		return;
-	log_warn("exporter %s domain %u: %s: %llu %s missing in %llu gaps", addr_print(&o->exporter, exporter), o->domain,
-		 flow_protocol_name(o->protocol), (unsigned long long)(q->lost - w->sequence[slot].lost),
-		 o->protocol == PROTO_NETFLOW9 || o->protocol == PROTO_SFLOW ? "datagrams" : "records",
+	log_warn("exporter %s domain %u: %s: %llu %s missing in %llu gaps",
+		 addr_print(&o->exporter, exporter), o->domain, flow_protocol_name(o->protocol),
+		 (unsigned long long)(q->lost - w->sequence[slot].lost),
+		 o->protocol == PROTO_NETFLOW9 || o->protocol == PROTO_SFLOW ? "datagrams"
+									     : "records",
 		 (unsigned long long)(q->gaps - w->sequence[slot].gaps));
 	w->sequence[slot].gaps = q->gaps;
 	w->sequence[slot].lost = q->lost;
 }
 
-static void on_records(void *ctx, const struct flow_origin *origin, struct flow_record *rec, size_t n)
+static void on_records(void *ctx, const struct flow_origin *origin, struct flow_record *rec,
+		       size_t n)
 {
 	struct worker *w = ctx;
 
@@ -129,7 +137,8 @@ static void complain(struct worker *w, const struct datagram *d, enum wire_err e
 		return;
 	endpoint_print(&d->from, from);
 	if (refused)
-		log_warn("exporter %s: datagram of %zu octets refused: %s", from, d->data.n, wire_err_text(err));
+		log_warn("exporter %s: datagram of %zu octets refused: %s", from, d->data.n,
+			 wire_err_text(err));
 	else if (id)
 		log_info("exporter %s: id %u: %s", from, id, wire_err_text(err));
 	else
@@ -154,7 +163,7 @@ void worker_datagram(struct worker *w, const struct datagram *d)
 	w->damaged = damaged;
 }
 
-/* ---- the thread ------------------------------------------------------------------------ */
+/* ---- the thread ---- */
 
 /* With the lock held. */
 static void run_calls(struct worker *w)
