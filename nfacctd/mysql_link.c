@@ -12,8 +12,10 @@
 #include "base/strbuf.h"
 
 enum {
-	CONNECT_SECONDS = 10,
-	ANSWER_SECONDS = 60,	/* above innodb_lock_wait_timeout (50), so that the server speaks first */
+	CONNECT_SECONDS = 5,
+	LOCK_SECONDS = 20,
+	ANSWER_SECONDS = 30,	/* above LOCK_SECONDS, so that the server speaks first */
+	ANSWER_SECONDS_MAX = 960,
 	UNIX_PREFIX = 5,	/* "unix:" */
 	DEFAULT_PACKET = 1 << 20
 };
@@ -67,6 +69,13 @@ enum link_meaning link_meaning(unsigned err)
 void link_init(struct mysql_link *k)
 {
 	memset(k, 0, sizeof(*k));
+	k->answer_seconds = ANSWER_SECONDS;
+}
+
+void link_more_patience(struct mysql_link *k)
+{
+	if (k->answer_seconds < ANSWER_SECONDS_MAX)
+		k->answer_seconds *= 2;
 }
 
 static unsigned note(struct mysql_link *k, unsigned err, const char *why)
@@ -108,7 +117,7 @@ static const char *or_else(const char *s, const char *fallback)
 
 static void set_options(struct mysql_link *k, const struct plugin_settings *p)
 {
-	unsigned connect = CONNECT_SECONDS, answer = ANSWER_SECONDS, off = 0;
+	unsigned connect = CONNECT_SECONDS, answer = k->answer_seconds, off = 0;
 
 	mysql_options(k->mysql, MYSQL_OPT_CONNECT_TIMEOUT, &connect);
 	mysql_options(k->mysql, MYSQL_OPT_READ_TIMEOUT, &answer);
@@ -162,6 +171,9 @@ static unsigned session(struct mysql_link *k, const struct plugin_settings *p)
 	if (link_runf(k, "SET SESSION sql_mode='STRICT_ALL_TABLES,NO_ENGINE_SUBSTITUTION',"
 		      " autocommit=1") != 0)
 		return k->err;
+	/* Row and table locks; by default a table lock is waited for a day. A server without InnoDB has no first. */
+	link_runf(k, "SET SESSION innodb_lock_wait_timeout=LEAST(@@innodb_lock_wait_timeout, %d)", LOCK_SECONDS);
+	link_runf(k, "SET SESSION lock_wait_timeout=LEAST(@@lock_wait_timeout, %d)", LOCK_SECONDS);
 	if (p->timestamps_utc && link_runf(k, "SET SESSION time_zone='+00:00'") != 0)
 		return k->err;
 	res = link_select(k, "SELECT @@max_allowed_packet");

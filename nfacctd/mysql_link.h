@@ -28,12 +28,15 @@ struct mysql_link {
 	MYSQL *mysql;		/* NULL: not connected */
 	bool bulk;		/* the server takes arrays of rows */
 	uint64_t packet;	/* max_allowed_packet, bytes */
+	unsigned answer_seconds;	/* how long to wait for one; for the next connection */
 	unsigned err;
 	char why[512];
 	char where[256];	/* "user@host:port, database db", for messages; never the password */
 };
 
 void link_init(struct mysql_link *k);
+/* Something took longer than answer_seconds: the next connection waits twice as long, up to a limit. */
+void link_more_patience(struct mysql_link *k);
 /* With the strict sql_mode, and the time zone UTC when timestamps_utc asks for it. */
 unsigned link_connect(struct mysql_link *k, const struct plugin_settings *p);
 void link_close(struct mysql_link *k);

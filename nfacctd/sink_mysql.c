@@ -16,6 +16,7 @@
  * caller, whole.
  */
 #include <inttypes.h>
+#include <mysqld_error.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -30,6 +31,7 @@ enum {
 	TABLES_MAX = 256,	/* looked at and remembered; the least used one goes */
 	WITNESSES = 16,		/* rows tried, should the first have been refused */
 	REPLAYS = 5,		/* of a transaction that lost a deadlock, within one write */
+	IDLE_SECONDS = 2,	/* a session that was ended while idle says so at once */
 	SAY_AGAIN_SECONDS = 60	/* the same trouble */
 };
 
@@ -352,14 +354,17 @@ static void add_counts(struct sink_mysql *s, const struct purge *p, const struct
 
 /* After a failed attempt: true to try again at once. */
 static bool try_again(struct sink_mysql *s, const struct purge *p, unsigned err, enum step step,
-		      unsigned attempt)
+		      unsigned attempt, uint64_t seconds)
 {
 	enum link_meaning meaning = link_meaning(err);
 	char why[sizeof(s->link.why)];
-	bool idle = meaning == LINK_LOST && step == AT_START && s->link.mysql && attempt == 0;
+	bool idle = meaning == LINK_LOST && step == AT_START && s->link.mysql && attempt == 0 &&
+		    seconds < IDLE_SECONDS;
 
 	s->counts.retries++;
 	if (meaning == LINK_LOST) {
+		if (step != AT_START && seconds >= s->link.answer_seconds)
+			link_more_patience(&s->link);
 		if (step == AT_COMMIT) {
 			s->in_doubt = p->id;
 			s->doubt_tally = s->tally;
@@ -374,7 +379,8 @@ static bool try_again(struct sink_mysql *s, const struct purge *p, unsigned err,
 		disconnect(s);
 	s->link.err = err;
 	snprintf(s->link.why, sizeof(s->link.why), "%s", why);
-	if (meaning == LINK_REPLAY && attempt < REPLAYS)
+	/* A lock that was waited for in vain is not free a moment later. */
+	if (meaning == LINK_REPLAY && err != ER_LOCK_WAIT_TIMEOUT && attempt < REPLAYS)
 		return true;
 	say(s, p, "purge not written");
 	forget_tables(s);	/* somebody may alter them meanwhile */
@@ -407,7 +413,9 @@ static enum sink_result mysql_write(void *sink, const struct purge *p)
 	}
 	sort_rows(s, &g);
 	for (unsigned attempt = 0;; attempt++) {
+		uint64_t began = clock_mono_ns();
 		unsigned err = play(s, &g, p, &step);
+		uint64_t seconds = (clock_mono_ns() - began) / 1000000000;
 
 		if (s->tally.rejected)
 			s->told = p->id;
@@ -426,7 +434,7 @@ static enum sink_result mysql_write(void *sink, const struct purge *p)
 			result = SINK_OK;
 			break;
 		}
-		if (!try_again(s, p, err, step, attempt))
+		if (!try_again(s, p, err, step, attempt, seconds))
 			break;
 	}
 	name_groups_clear(&g);
