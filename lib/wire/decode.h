@@ -16,9 +16,8 @@ struct stream_row {
 	struct stream pub;
 	struct sequence sequence;
 	uint64_t init_ms;		/* IE 160 */
-	struct addr announced;		/* IE 130/131 */
 	uint32_t epoch[2];		/* of data and options templates, see templates.h */
-	bool has_init, has_announced;
+	bool has_init;
 };
 
 struct decoder {

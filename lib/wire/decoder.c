@@ -343,7 +343,8 @@ void wire_peek(struct peek *p, struct bytes b)
 		if (headers[i].sequence)
 			p->sequence = be32(b.p + headers[i].sequence);
 		if (headers[i].domain)
-			p->domain = found->version > 8 ? be32(b.p + headers[i].domain) : be16(b.p + headers[i].domain);
+			p->domain = found->version > 8 ? be32(b.p + headers[i].domain) :
+				be16(b.p + headers[i].domain);
 	}
 	p->protocol = found->protocol;
 	p->version = found->version;

@@ -734,6 +734,6 @@ bool plan_ratio(const struct plan *p, const struct plan_work *w, uint32_t *num, 
 	if (p->aux & 1u << AUX_probability && ratio_of_probability(probability, num, den))
 		return true;
 	/* Cisco's IPFIX: IE 305 with neither space nor population, nothing is skipped. */
-	return p->aux & 1u << AUX_packet_interval && !(p->aux & ((spaced | drawn) & ~(1u << AUX_packet_interval))) &&
+	return (p->aux & (spaced | drawn)) == 1u << AUX_packet_interval &&
 		ratio_reduce(interval, interval, num, den);
 }
