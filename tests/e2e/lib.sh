@@ -166,17 +166,23 @@ mariadb_start() { # [OPTION...]
 	local as_root=()
 	[ "$(id -u)" -eq 0 ] && as_root=(--user=root)
 	if ! [ -d "$TMP/db/data" ]; then
-		must mariadb-install-db --no-defaults "${as_root[@]}" --datadir="$TMP/db/data" \
+		# --force: without it a machine whose own name has no address is refused.
+		if ! mariadb-install-db --no-defaults "${as_root[@]}" --datadir="$TMP/db/data" --force \
 			--auth-root-authentication-method=normal --skip-test-db --skip-name-resolve \
-			--innodb-log-file-size=4M >"$TMP/db/install.log" 2>&1
+			--innodb-log-file-size=4M >"$TMP/db/install.log" 2>&1; then
+			tail -n 5 "$TMP/db/install.log"
+			must false
+		fi
 	fi
 	mariadbd --no-defaults "${as_root[@]}" --datadir="$TMP/db/data" --socket="$DB_SOCKET" \
 		--pid-file="$TMP/db/pid" --skip-networking --skip-name-resolve \
 		--innodb-log-file-size=4M --innodb-flush-log-at-trx-commit=0 \
 		--innodb-buffer-pool-size=64M --performance-schema=OFF "$@" >>"$TMP/db/log" 2>&1 &
 	PID[mariadb]=$!
-	must wait_for 30 mariadb_answers
-	must kill -0 "${PID[mariadb]}"
+	if ! wait_for 30 mariadb_answers || is_gone "${PID[mariadb]}"; then
+		tail -n 5 "$TMP/db/log"
+		must false
+	fi
 }
 
 mariadb_stop() {
