@@ -356,7 +356,8 @@ static void learn_sampler(struct message *m, const struct values *v)
 
 /*
  * By its id in the domain, then exporter-wide; without an id sampler 0 or the
- * last one of the domain, then of the exporter, then that of the template.
+ * last one of the domain, then the exporter's without id or of id 0, then that
+ * of the template.
  */
 static struct ratio known_ratio(const struct message *m, const struct values *v)
 {
@@ -374,8 +375,10 @@ static struct ratio known_ratio(const struct message *m, const struct values *v)
 		if (s->has_template) {
 			if (here && s->template_id == v->id && !has_id)
 				of_template = of_template ? of_template : s;
-		} else if (!here)
+		} else if (!here && (has_id || !s->has_id || s->id == 0))
 			wide = wide ? wide : s;
+		else if (!here)
+			continue;
 		else if (s->has_id && s->id == 0)
 			zero = zero ? zero : s;
 		else

@@ -3,7 +3,7 @@
  */
 #include "samplers.h"
 
-enum sampler_kind { BY_ID, LAST_OF_DOMAIN, OF_TEMPLATE, EXPORTER_BY_ID, LAST_OF_EXPORTER, DROPS };
+enum sampler_kind { BY_ID, LAST_OF_DOMAIN, OF_TEMPLATE, EXPORTER_BY_ID, DROPS };
 
 struct sampler_key {
 	struct addr exporter;
@@ -31,7 +31,7 @@ void samplers_init(struct samplers *s, void *mem, uint32_t cap, uint64_t seed, b
 
 static struct sampler_key key_of(const struct stream_key *who, enum sampler_kind kind, uint64_t id)
 {
-	bool domain = kind != EXPORTER_BY_ID && kind != LAST_OF_EXPORTER;
+	bool domain = kind != EXPORTER_BY_ID;
 
 	return (struct sampler_key){ .exporter = who->exporter, .id = id, .domain = domain ? who->domain : 0,
 		.protocol = who->protocol, .kind = (uint8_t)kind };
@@ -50,8 +50,6 @@ static void put(struct samplers *s, const struct stream_key *who, enum sampler_k
 
 void samplers_learn(struct samplers *s, const struct stream_key *who, const struct sampler_news *news)
 {
-	bool exporter = news->system || s->any_scope;
-
 	if (news->num == 0 || news->den == 0)
 		return;
 	if (news->has_template) {
@@ -61,10 +59,12 @@ void samplers_learn(struct samplers *s, const struct stream_key *who, const stru
 	if (news->has_id)
 		put(s, who, BY_ID, news->id, news);
 	put(s, who, LAST_OF_DOMAIN, 0, news);
-	if (exporter && news->has_id)
-		put(s, who, EXPORTER_BY_ID, news->id, news);
-	if (exporter)
-		put(s, who, LAST_OF_EXPORTER, 0, news);
+	/*
+	 * Behind a tee several exporters have one address, and one of them may not sample: for
+	 * the others' records that name no sampler, only an announcement without an ID counts.
+	 */
+	if (news->system || s->any_scope)
+		put(s, who, EXPORTER_BY_ID, news->has_id ? news->id : 0, news);
 }
 
 static bool get(struct samplers *s, const struct stream_key *who, enum sampler_kind kind, uint64_t id,
@@ -93,8 +93,7 @@ struct sampling samplers_default(struct samplers *s, const struct stream_key *wh
 
 	if (get(s, who, BY_ID, 0, SAMPLING_DOMAIN, &out) ||
 	    get(s, who, LAST_OF_DOMAIN, 0, SAMPLING_DOMAIN, &out) ||
-	    get(s, who, EXPORTER_BY_ID, 0, SAMPLING_EXPORTER, &out) ||
-	    get(s, who, LAST_OF_EXPORTER, 0, SAMPLING_EXPORTER, &out))
+	    get(s, who, EXPORTER_BY_ID, 0, SAMPLING_EXPORTER, &out))
 		return out;
 	get(s, who, OF_TEMPLATE, template_id, SAMPLING_DOMAIN, &out);
 	return out;

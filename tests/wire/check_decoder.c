@@ -404,7 +404,12 @@ START_TEST(data_before_options_is_not_scaled)	/* [17]: no hold-back */
 }
 END_TEST
 
-/* Scope System is for all domains of the exporter, and no other exporter; a domain's own goes first. */
+/*
+ * Scope System is for all domains of the exporter, and no other exporter; a domain's own
+ * goes first.  A sampler with an ID is for records that name it: behind a tee another
+ * domain is another router, perhaps one that does not sample (Debian's nfacctd 1.7.7
+ * gives these factors).
+ */
 START_TEST(scopes_reach_domains)
 {
 	for (int any = 0; any <= 1; any++) {
@@ -421,7 +426,7 @@ START_TEST(scopes_reach_domains)
 		m.buf[19] = 8;
 		put_sampled(&m, 3);
 		send(w, &m);
-		check_sampling("another domain", &w->rec[0], "100/1");
+		check_sampling("another domain", &w->rec[0], "");
 		check_sampling("another domain, named", &w->rec[1], "100/1");
 		feed_from(w, 2, m.buf, cursor_used(&m.c));
 		check_sampling("another exporter", &w->rec[0], "");
@@ -437,7 +442,19 @@ START_TEST(scopes_reach_domains)
 		m.buf[19] = 10;
 		put_sampled(&m, 3);
 		send(w, &m);
-		check_sampling("interface scope reaches others only when asked to", &w->rec[0], any ? "7/1" : "100/1");
+		check_sampling("interface scope reaches others only when asked to", &w->rec[0], any ? "7/1" : "");
+
+		begin(&m, 9);
+		m.buf[19] = 11;
+		put_set(&m, 1, "012e 0004 0004 0001 0004 0022 0004");
+		put_set(&m, 302, "00000000 00000032");
+		send(w, &m);
+		begin(&m, 9);
+		m.buf[19] = 10;
+		put_sampled(&m, 9);
+		send(w, &m);
+		check_sampling("scope System without an ID", &w->rec[0], "50/1");
+		check_sampling("an unknown sampler", &w->rec[1], "");
 		world_free(w);
 	}
 }
