@@ -17,7 +17,7 @@ comma    := ,
 Q        := $(if $(V),,@)
 
 PROGRAMS := nfacctd replicator pcapgen
-PKGS     := libpcap mysqlclient sqlite3 yaml-0.1 libsystemd libcap-ng
+PKGS     := libpcap mysqlclient sqlite3 yaml-0.1 libsystemd libcap-ng libmicrohttpd
 CPPFLAGS += -D_GNU_SOURCE -Ilib -I.
 OPT      ?= -O2
 CFLAGS   += -std=c11 -g $(OPT) -pthread -fno-strict-aliasing -Wall -Wextra -Wconversion -Wshadow \
