@@ -21,6 +21,7 @@
 enum {
 	WHY = 256,		/* what the caller's `why` holds */
 	PACKET_MAX = 65535,
+	READ_BYTES = 128 << 10,	/* a read; half of what 4 kB ones cost, and above 256 kB the cache suffers */
 	UNIT = 8,		/* fragments are cut at multiples of 8 octets */
 	UNITS = (PACKET_MAX + UNIT) / UNIT,
 	HEAD_MAX = 60,		/* IPv4 header with options; IPv6 needs 40 */
@@ -339,6 +340,23 @@ static bool reassemble(struct capture *c, const struct ip *ip, uint64_t now_us, 
 
 /* ---- reading -------------------------------------------------------------- */
 
+/* By large reads; not by mmap(), which a file that somebody cuts meanwhile turns into SIGBUS. */
+static pcap_t *file_open(const char *path, char err[static PCAP_ERRBUF_SIZE])
+{
+	FILE *f = strcmp(path, "-") == 0 ? stdin : fopen(path, "rb");
+	pcap_t *p;
+
+	if (!f) {
+		snprintf(err, PCAP_ERRBUF_SIZE, "%s", strerror(errno));
+		return NULL;
+	}
+	setvbuf(f, NULL, _IOFBF, READ_BYTES);
+	p = pcap_fopen_offline_with_tstamp_precision(f, PCAP_TSTAMP_PRECISION_NANO, err);
+	if (!p && f != stdin)
+		fclose(f);
+	return p;
+}
+
 struct capture *capture_open(const char *path, char *why)
 {
 	struct capture *c = calloc(1, sizeof(*c));
@@ -350,13 +368,9 @@ struct capture *capture_open(const char *path, char *why)
 		return NULL;
 	}
 	snprintf(c->name, sizeof(c->name), "%s", strcmp(path, "-") == 0 ? "standard input" : path);
-	c->pcap = pcap_open_offline_with_tstamp_precision(path, PCAP_TSTAMP_PRECISION_NANO, err);
+	c->pcap = file_open(path, err);
 	if (!c->pcap) {
-		/* libpcap names the file when it could not be opened, and only then. */
-		if (strncmp(err, path, strlen(path)) == 0)
-			snprintf(why, WHY, "%.255s", err);
-		else
-			snprintf(why, WHY, "%.100s: %.150s", c->name, err);
+		snprintf(why, WHY, "%.100s: %.150s", c->name, err);
 		free(c);
 		return NULL;
 	}
@@ -373,18 +387,44 @@ struct capture *capture_open(const char *path, char *why)
 	return c;
 }
 
-/* One packet of the file: true with the datagram, else it was counted as what it is. */
-static bool take_packet(struct capture *c, const struct pcap_pkthdr *h, const uint8_t *data, uint64_t when_us,
-			struct bytes *payload)
+/* A whole UDP packet: its ports and payload. */
+static bool take_udp(const struct ip *ip, struct datagram *d, struct endpoint *to)
 {
-	struct bytes b = { data, h->caplen };
+	struct bytes udp = ip->packet;
+	size_t n;
+
+	if (!skip(&udp, ip->head) || udp.n < 8)
+		return false;
+	n = be16(udp.p + 4);
+	if (n < 8 || n > udp.n)
+		return false;
+	d->from = (struct endpoint){ ip->src, be16(udp.p), false };
+	*to = (struct endpoint){ ip->dst, be16(udp.p + 2), false };
+	d->data = (struct bytes){ udp.p + 8, n - 8 };
+	return true;
+}
+
+/* MPLS, PPPoE and whatever else frame.c knows. */
+static bool take_frame(struct capture *c, struct bytes frame, struct datagram *d, struct endpoint *to)
+{
+	struct flow_record *r = &c->record;
+
+	if (!frame_udp(r, frame, c->link->start, &d->data))
+		return false;
+	d->from = (struct endpoint){ r->src, r->src_port, false };
+	*to = (struct endpoint){ r->dst, r->dst_port, false };
+	return true;
+}
+
+/* One packet of the file: true with the datagram, else it was counted as what it is. */
+static bool take_packet(struct capture *c, const struct pcap_pkthdr *h, const uint8_t *data,
+			struct datagram *d, struct endpoint *to)
+{
+	struct bytes b = { data, h->caplen }, whole = { NULL, 0 };
 	struct ip ip;
 
 	if (!c->link->to_ip(&b) || !ip_read(&ip, b)) {
-		/* MPLS, PPPoE and whatever else frame.c knows. */
-		c->record = flow_record_empty;
-		if (h->caplen == h->len &&
-		    frame_udp(&c->record, (struct bytes){ data, h->caplen }, c->link->start, payload))
+		if (h->caplen == h->len && take_frame(c, (struct bytes){ data, h->caplen }, d, to))
 			return true;
 		c->counts.other++;
 		return false;
@@ -398,13 +438,13 @@ static bool take_packet(struct capture *c, const struct pcap_pkthdr *h, const ui
 		return false;
 	}
 	if (ip.fragment) {
-		if (!reassemble(c, &ip, when_us, &ip.packet))
+		if (!reassemble(c, &ip, d->recv_us, &whole))
 			return false;
 		c->counts.reassembled++;
 	}
-	c->record = flow_record_empty;
-	if (!frame_udp(&c->record, ip.packet, FRAME_IP, payload)) {
-		c->counts.reassembled -= ip.fragment;
+	/* Put together, it has the first fragment's header, and none of fragmentation. */
+	if ((whole.n && !ip_read(&ip, whole)) || !take_udp(&ip, d, to)) {
+		c->counts.reassembled -= whole.n > 0;
 		c->counts.other++;
 		return false;
 	}
@@ -419,18 +459,13 @@ int capture_next(struct capture *c, struct datagram *d, struct endpoint *to, cha
 
 	while ((got = pcap_next_ex(c->pcap, &h, &data)) == 1) {
 		/* PCAP_TSTAMP_PRECISION_NANO: tv_usec holds nanoseconds. */
-		const uint64_t us = (uint64_t)h->ts.tv_sec * 1000000 + (uint64_t)h->ts.tv_usec / 1000;
-		struct bytes payload;
+		struct endpoint unwanted;
 
 		c->counts.packets++;
-		if (!take_packet(c, h, data, us, &payload))
+		d->recv_us = (uint64_t)h->ts.tv_sec * 1000000 + (uint64_t)h->ts.tv_usec / 1000;
+		if (!take_packet(c, h, data, d, to ? to : &unwanted))
 			continue;
 		c->counts.datagrams++;
-		d->data = payload;
-		d->from = (struct endpoint){ c->record.src, c->record.src_port, false };
-		d->recv_us = us;
-		if (to)
-			*to = (struct endpoint){ c->record.dst, c->record.dst_port, false };
 		return 1;
 	}
 	if (got == PCAP_ERROR_BREAK)
