@@ -80,4 +80,7 @@ struct print_style {
 /* Text of one field, at most PRIM_TEXT_MAX; returns its length. */
 size_t key_print(char *buf, const struct key_field *f, const uint8_t *key, const struct print_style *style);
 
+/* Decimal digits and a NUL; returns how many digits. */
+size_t number_print(char *buf, uint64_t v);
+
 #endif /* PRIMITIVE_H */

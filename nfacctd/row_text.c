@@ -4,6 +4,7 @@
  */
 #include "nfacctd/row_text.h"
 
+#include <ctype.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
@@ -23,7 +24,7 @@ static const struct {
 	[PRIM_SYSID] = { true, 10 },
 };
 
-enum { COUNTER_WIDTH = 20, FIELDS_MAX = PRIMITIVES + 1 };
+enum { COUNTER_WIDTH = 20 };
 
 static bool is_event(const struct row_text *t)
 {
@@ -35,25 +36,24 @@ static bool is_csv(const struct row_text *t)
 	return t->p->print_output == PRINT_CSV || t->p->print_output == PRINT_EVENT_CSV;
 }
 
-/* The key's fields with a gap (NULL) where tcp_flags stand. */
-struct column {
-	const struct primitive *primitive;
-	const struct key_field *field;
-};
-
-static size_t columns(struct column *c, const struct row_text *t)
+static unsigned width_of(const struct primitive *p)
 {
-	size_t n = 0;
+	unsigned name = (unsigned)strlen(p->csv), form = forms[p->format].width;
 
+	return name > form ? name : form;
+}
+
+/* The key's fields, with tcp_flags where they stand. */
+static void find_columns(struct row_text *t)
+{
 	for (int id = 0; id < PRIMITIVES; id++) {
 		const struct key_field *f = key_layout_find(t->l, (enum primitive_id)id);
 
 		if (!f && !(primitives[id].format == PRIM_FLAGS && t->l->spec.tcpflags))
 			continue;
-		c[n].primitive = &primitives[id];
-		c[n++].field = f;
+		t->column[t->ncolumns++] = (struct row_column){ &primitives[id], f,
+								width_of(&primitives[id]) };
 	}
-	return n;
 }
 
 void row_text_init(struct row_text *t, const struct plugin_settings *p, const struct key_layout *l)
@@ -69,30 +69,28 @@ void row_text_init(struct row_text *t, const struct plugin_settings *p, const st
 		sep = "\t";
 	else if (strcmp(sep, "\\s") == 0)
 		sep = " ";
-	snprintf(t->separator, sizeof(t->separator), "%s", sep);
-}
-
-static unsigned width_of(const struct primitive *p)
-{
-	unsigned name = (unsigned)strlen(p->csv), form = forms[p->format].width;
-
-	return name > form ? name : form;
+	snprintf(t->separator, sizeof(t->separator), "%.1s", sep);
+	find_columns(t);
+	/* Only of labels, and of what a name, a time or an address is made of. */
+	t->quotes = isalnum((unsigned char)sep[0]) || strchr(" .:-", sep[0]);
+	for (size_t i = 0; i < t->ncolumns; i++)
+		t->quotes = t->quotes || t->column[i].primitive->format == PRIM_TEXT;
 }
 
 void row_text_head(struct strbuf *b, const struct row_text *t)
 {
-	struct column c[FIELDS_MAX];
-	size_t n = columns(c, t);
 	static const char *const counters[] = { "PACKETS", "FLOWS", "BYTES" };
 	bool any = false;
 
 	if (t->p->print_output == PRINT_JSON)
 		return;
-	for (size_t i = 0; i < n; i++, any = true) {
+	for (size_t i = 0; i < t->ncolumns; i++, any = true) {
+		const struct row_column *c = &t->column[i];
+
 		if (is_csv(t))
-			strbuf_addf(b, "%s%s", any ? t->separator : "", c[i].primitive->csv);
+			strbuf_addf(b, "%s%s", any ? t->separator : "", c->primitive->csv);
 		else
-			strbuf_addf(b, "%-*s  ", (int)width_of(c[i].primitive), c[i].primitive->csv);
+			strbuf_addf(b, "%-*s  ", (int)c->width, c->primitive->csv);
 	}
 	for (size_t i = 0; i < 3 && !is_event(t); i++) {
 		if (i == 1 && !t->l->spec.flows)
@@ -108,11 +106,11 @@ void row_text_head(struct strbuf *b, const struct row_text *t)
 	strbuf_add(b, "\n");
 }
 
-static size_t field_text(char *buf, const struct row_text *t, const struct column *c,
+static size_t field_text(char *buf, const struct row_text *t, const struct row_column *c,
 			 const struct sum_row *r)
 {
 	if (!c->field)		/* tcp_flags */
-		return (size_t)snprintf(buf, PRIM_TEXT_MAX, "%" PRIu32, r->sums.tcp_flags);
+		return number_print(buf, r->sums.tcp_flags);
 	return key_print(buf, c->field, r->key, &t->style);
 }
 
@@ -137,30 +135,63 @@ static void csv_field(struct strbuf *b, const char *text, size_t n, const char *
 	strbuf_add(b, "\"");
 }
 
-static void columns_row(struct strbuf *b, const struct row_text *t, const struct sum_row *r)
+/* By hand into the buffer: a purge prints millions of values. */
+static void csv_row(struct strbuf *b, const struct row_text *t, const struct sum_row *r)
 {
-	struct column c[FIELDS_MAX];
-	size_t n = columns(c, t);
+	char *to = strbuf_room(b, (t->ncolumns + 3) * (PRIM_TEXT_MAX + 1) + 1);
+	const char *start = to;
+	const char sep = t->separator[0];
+
+	for (size_t i = 0; i < t->ncolumns; i++) {
+		to += field_text(to, t, &t->column[i], r);
+		*to++ = sep;
+	}
+	if (is_event(t)) {
+		to -= to != start;
+	} else {
+		to += number_print(to, r->sums.packets);
+		*to++ = sep;
+		if (t->l->spec.flows) {
+			to += number_print(to, r->sums.flows);
+			*to++ = sep;
+		}
+		to += number_print(to, r->sums.octets);
+	}
+	*to++ = '\n';
+	strbuf_used(b, to);
+}
+
+static void quoted_row(struct strbuf *b, const struct row_text *t, const struct sum_row *r)
+{
 	char text[PRIM_TEXT_MAX + 1];
 	const char *gap = "";
 
-	for (size_t i = 0; i < n; i++) {
-		size_t len = field_text(text, t, &c[i], r);
+	for (size_t i = 0; i < t->ncolumns; i++) {
+		size_t len = field_text(text, t, &t->column[i], r);
 
-		if (is_csv(t)) {
-			strbuf_add(b, gap);
-			csv_field(b, text, len, t->separator);
-			gap = t->separator;
-		} else {
-			strbuf_addf(b, "%-*.*s  ", (int)width_of(c[i].primitive), (int)len, text);
-		}
+		strbuf_add(b, gap);
+		csv_field(b, text, len, t->separator);
+		gap = t->separator;
 	}
-	if (!is_event(t) && is_csv(t)) {
+	if (!is_event(t)) {
 		strbuf_addf(b, "%s%" PRIu64, gap, r->sums.packets);
 		if (t->l->spec.flows)
 			strbuf_addf(b, "%s%" PRIu64, t->separator, r->sums.flows);
 		strbuf_addf(b, "%s%" PRIu64, t->separator, r->sums.octets);
-	} else if (!is_event(t)) {
+	}
+	strbuf_add(b, "\n");
+}
+
+static void formatted_row(struct strbuf *b, const struct row_text *t, const struct sum_row *r)
+{
+	char text[PRIM_TEXT_MAX + 1];
+
+	for (size_t i = 0; i < t->ncolumns; i++) {
+		size_t len = field_text(text, t, &t->column[i], r);
+
+		strbuf_addf(b, "%-*.*s  ", (int)t->column[i].width, (int)len, text);
+	}
+	if (!is_event(t)) {
 		strbuf_addf(b, "%-*" PRIu64 "  ", COUNTER_WIDTH, r->sums.packets);
 		if (t->l->spec.flows)
 			strbuf_addf(b, "%-*" PRIu64 "  ", COUNTER_WIDTH, r->sums.flows);
@@ -207,16 +238,17 @@ static const char *json_key(const struct primitive *p)
 static void json_row(struct strbuf *b, const struct row_text *t, const struct purge *p,
 		     const struct sum_row *r)
 {
-	struct column c[FIELDS_MAX];
-	size_t n = columns(c, t);
 	char text[PRIM_TEXT_MAX + 1];
 
 	strbuf_add(b, "{\"event_type\": \"purge\"");
-	for (size_t i = 0; i < n; i++) {
-		size_t len = field_text(text, t, &c[i], r);
+	for (size_t i = 0; i < t->ncolumns; i++) {
+		const struct row_column *c = &t->column[i];
+		size_t len = field_text(text, t, c, r);
 
-		strbuf_addf(b, ", \"%s\": ", json_key(c[i].primitive));
-		if (forms[c[i].primitive->format].number)
+		strbuf_addn(b, ", \"", 3);
+		strbuf_add(b, json_key(c->primitive));
+		strbuf_addn(b, "\": ", 3);
+		if (forms[c->primitive->format].number)
 			strbuf_addn(b, text, len);
 		else
 			row_text_json(b, text, len);
@@ -236,8 +268,12 @@ void row_text_row(struct strbuf *b, const struct row_text *t, const struct purge
 {
 	if (t->p->print_output == PRINT_JSON)
 		json_row(b, t, p, r);
+	else if (!is_csv(t))
+		formatted_row(b, t, r);
+	else if (t->quotes)
+		quoted_row(b, t, r);
 	else
-		columns_row(b, t, r);
+		csv_row(b, t, r);
 }
 
 /* "name/pid", as the reference names its writers. */

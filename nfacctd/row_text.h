@@ -8,11 +8,21 @@
 #include "base/strbuf.h"
 #include "nfacctd/sink.h"
 
+/* One value of a row; without a field it is tcp_flags. */
+struct row_column {
+	const struct primitive *primitive;
+	const struct key_field *field;
+	unsigned width;		/* of the formatted output */
+};
+
 struct row_text {
 	const struct plugin_settings *p;
 	const struct key_layout *l;
 	struct print_style style;
-	char separator[4];	/* of CSV */
+	char separator[2];	/* of CSV: one character */
+	bool quotes;		/* some value may hold the separator */
+	size_t ncolumns;
+	struct row_column column[PRIMITIVES];
 };
 
 void row_text_init(struct row_text *t, const struct plugin_settings *p, const struct key_layout *l);

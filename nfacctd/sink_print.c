@@ -375,7 +375,6 @@ static void *print_open(const struct plugin_settings *p, const struct key_layout
 	if (sep && strlen(sep) > 1 && strcmp(sep, "\\t") != 0 && strcmp(sep, "\\s") != 0)
 		log_warn("%s: print_output_separator: \"%s\": one character, \\t or \\s expected; \"%c\" is taken",
 			 s->who, sep, s->text.separator[0]);
-	s->text.separator[1] = '\0';
 	if (p->print_output_file && !*p->print_output_file) {
 		log_error("%s: print_output_file: \"\": a path expected", s->who);
 		print_close(s);

@@ -68,6 +68,18 @@ static void reserve(struct strbuf *b, size_t n)
 	b->cap = cap;
 }
 
+char *strbuf_room(struct strbuf *b, size_t n)
+{
+	reserve(b, n);
+	return b->s + b->n;
+}
+
+void strbuf_used(struct strbuf *b, const char *end)
+{
+	b->n = (size_t)(end - b->s);
+	b->s[b->n] = '\0';
+}
+
 void strbuf_addn(struct strbuf *b, const char *text, size_t n)
 {
 	reserve(b, n);

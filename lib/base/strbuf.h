@@ -14,6 +14,9 @@ struct strbuf {
 void strbuf_add(struct strbuf *b, const char *text);
 void strbuf_addn(struct strbuf *b, const char *text, size_t n);
 void strbuf_addf(struct strbuf *b, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+/* Where `n` bytes and a NUL may be written by hand; strbuf_used() then says how many were. */
+char *strbuf_room(struct strbuf *b, size_t n);
+void strbuf_used(struct strbuf *b, const char *end);
 void strbuf_reset(struct strbuf *b);	/* keeps the memory */
 void strbuf_clear(struct strbuf *b);	/* frees it */
 
