@@ -131,6 +131,9 @@ static void complain(struct worker *w, const struct datagram *d, enum wire_err e
 		err = last;
 	if (err == WIRE_OK || (err == WIRE_VERSION && w->settings->disable_checks))
 		return;
+	/* A replicator asks with these whether anybody listens; they are counted all the same. */
+	if (d->data.n == 0)
+		return;
 	for (size_t i = 0; i < sizeof(d->from.addr.b); i++)
 		slot = slot * 31 + d->from.addr.b[i];
 	if (!log_allow(&w->logged_us[slot % LOG_SLOTS], d->recv_us, COMPLAINT_INTERVAL_US))

@@ -2,6 +2,7 @@
  * fanout.c - see fanout.h.
  */
 #include "fanout.h"
+#include "replicator/tell.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -23,10 +24,13 @@ struct group {
 struct selection {
 	struct bytes *data;
 	const struct endpoint **from;
+	uint32_t *at;			/* place in the batch: of subject[] and mark[] */
 };
 
 struct fanout_private {
 	struct subject *subject;
+	struct recall_mark *mark;
+	bool carries;			/* some of them do */
 	struct selection all, wanted, picked, sampled;
 	uint32_t *next;			/* the group's following datagram */
 	uint32_t *pick;			/* balance: which receiver */
@@ -39,15 +43,17 @@ static bool selection_new(struct selection *s)
 {
 	s->data = calloc(ROOM, sizeof(*s->data));
 	s->from = calloc(ROOM, sizeof(*s->from));
-	return s->data && s->from;
+	s->at = calloc(ROOM, sizeof(*s->at));
+	return s->data && s->from && s->at;
 }
 
 static bool private_new(struct fanout_private *p)
 {
 	p->subject = calloc(ROOM, sizeof(*p->subject));
+	p->mark = calloc(ROOM, sizeof(*p->mark));
 	p->next = calloc(ROOM, sizeof(*p->next));
 	p->pick = calloc(ROOM, sizeof(*p->pick));
-	return p->subject && p->next && p->pick && selection_new(&p->all) && selection_new(&p->wanted) &&
+	return p->subject && p->mark && p->next && p->pick && selection_new(&p->all) && selection_new(&p->wanted) &&
 	       selection_new(&p->picked) && selection_new(&p->sampled);
 }
 
@@ -73,6 +79,7 @@ static void selection_free(struct selection *s)
 {
 	free(s->data);
 	free(s->from);
+	free(s->at);
 }
 
 void fanout_free(struct fanout *f)
@@ -81,6 +88,7 @@ void fanout_free(struct fanout *f)
 		return;
 	if (f->priv) {
 		free(f->priv->subject);
+		free(f->priv->mark);
 		free(f->priv->next);
 		free(f->priv->pick);
 		selection_free(&f->priv->all);
@@ -131,6 +139,11 @@ static void take(struct fanout *f, const struct datagram *d, size_t at)
 	classify_subject(&p->subject[at], d);
 	p->all.data[at] = d->data;
 	p->all.from[at] = &d->from;
+	p->all.at[at] = (uint32_t)at;
+	if (f->recall) {
+		recall_look(f->recall, d, &p->subject[at].peek, &p->mark[at]);
+		p->carries |= p->mark[at].carries;
+	}
 	f->counts.datagrams++;
 	f->counts.octets += d->data.n;
 	f->counts.protocols[p->subject[at].peek.protocol]++;
@@ -148,6 +161,9 @@ static void arrange(struct fanout *f, const struct datagram *d, size_t n)
 	size_t at = 0;
 
 	p->groups = 0;
+	p->carries = false;
+	if (f->recall)
+		recall_begin(f->recall);
 	memset(p->slot, 0, sizeof(p->slot));
 	for (size_t i = 0; i < n; i++) {
 		if (!g || !same(g->from, &d[i].from))
@@ -171,14 +187,15 @@ static struct share wanted_by(struct fanout_private *p, const struct pool *pool,
 	size_t k = 0;
 
 	if (pool->everyone && !pool->never)
-		return (struct share){ p->all.data, p->all.from, n };
+		return (struct share){ p->all.data, p->all.from, p->all.at, n };
 	for (size_t i = 0; i < n; i++) {
 		if (!classify_wants(pool, &p->subject[i]))
 			continue;
 		p->wanted.data[k] = p->all.data[i];
+		p->wanted.at[k] = (uint32_t)i;
 		p->wanted.from[k++] = p->all.from[i];
 	}
-	return (struct share){ p->wanted.data, p->wanted.from, k };
+	return (struct share){ p->wanted.data, p->wanted.from, p->wanted.at, k };
 }
 
 static void pick_receivers(struct fanout_private *p, struct pool *pool, const struct share *s)
@@ -196,9 +213,10 @@ static struct share picked_for(struct fanout_private *p, const struct share *s, 
 		if (p->pick[i] != k)
 			continue;
 		p->picked.data[n] = s->data[i];
+		p->picked.at[n] = s->at[i];
 		p->picked.from[n++] = s->from[i];
 	}
-	return (struct share){ p->picked.data, p->picked.from, n };
+	return (struct share){ p->picked.data, p->picked.from, p->picked.at, n };
 }
 
 /* One in `frequency`: the first is sent, then frequency - 1 are left out. */
@@ -213,10 +231,27 @@ static struct share sampled_for(struct fanout_private *p, const struct share *s,
 		}
 		r->countdown = r->frequency - 1;
 		p->sampled.data[n] = s->data[i];
+		p->sampled.at[n] = s->at[i];
 		p->sampled.from[n++] = s->from[i];
 	}
 	r->sampled += s->n - n;
-	return (struct share){ p->sampled.data, p->sampled.from, n };
+	return (struct share){ p->sampled.data, p->sampled.from, p->sampled.at, n };
+}
+
+/* Send what is left of a share after all selection, templates first to whom they are new. */
+static void send_share(struct fanout *f, struct receiver *r, const struct share *s, uint64_t now_ns)
+{
+	const uint64_t losses = receiver_losses(r);
+
+	if (s->n == 0)
+		return;
+	if (f->recall)
+		tell_before(f, r, s, f->priv->mark, now_ns);
+	r->kind->send(r, f->outlet, s, now_ns);
+	if (f->recall && f->priv->carries && receiver_losses(r) == losses)
+		recall_heard(&r->known, f->recall, f->priv->mark, s->at, s->n);
+	if (health_sent(&r->health, &r->out.counts, now_ns) && f->recall)
+		recall_forget(&r->known, f->recall);
 }
 
 /* -x: sleep after each datagram, also after those that were sampled out. */
@@ -225,11 +260,10 @@ static void send_slowly(struct fanout *f, struct receiver *r, const struct share
 	const struct timespec pause = { r->delay_us / 1000000, (long)(r->delay_us % 1000000) * 1000 };
 
 	for (size_t i = 0; i < s->n; i++) {
-		struct share one = { s->data + i, s->from + i, 1 };
+		struct share one = { s->data + i, s->from + i, s->at + i, 1 };
 
 		one = sampled_for(f->priv, &one, r);
-		if (one.n)
-			r->kind->send(r, f->outlet, &one, now_ns);
+		send_share(f, r, &one, now_ns);
 		nanosleep(&pause, NULL);
 	}
 }
@@ -242,8 +276,7 @@ static void give(struct fanout *f, struct receiver *r, struct share s, uint64_t 
 	}
 	if (r->frequency > 1)
 		s = sampled_for(f->priv, &s, r);
-	if (s.n)
-		r->kind->send(r, f->outlet, &s, now_ns);
+	send_share(f, r, &s, now_ns);
 }
 
 static void fanout_pool(struct fanout *f, struct pool *pool, size_t n, uint64_t now_ns)
@@ -266,6 +299,19 @@ static void fanout_pool(struct fanout *f, struct pool *pool, size_t n, uint64_t 
 	}
 }
 
+/* What the batch teaches, once it is sent; `d` in the order in which it came. */
+static void learn(struct fanout *f, const struct datagram *d, size_t n)
+{
+	struct peek peek;
+
+	if (!f->recall || !f->priv->carries)
+		return;
+	for (size_t i = 0; i < n; i++) {
+		wire_peek(&peek, d[i].data);
+		recall_learn(f->recall, &d[i], &peek);
+	}
+}
+
 void fanout_batch(struct fanout *f, const struct batch *b, uint64_t now_ns)
 {
 	for (size_t at = 0, n; at < b->n; at += n) {
@@ -273,5 +319,21 @@ void fanout_batch(struct fanout *f, const struct batch *b, uint64_t now_ns)
 		arrange(f, b->d + at, n);
 		for (size_t i = 0; i < f->receivers->npools; i++)
 			fanout_pool(f, &f->receivers->pools[i], n, now_ns);
+		learn(f, b->d + at, n);
+	}
+}
+
+void fanout_probe(struct fanout *f, uint64_t now_ns)
+{
+	const bool telling = f->recall && recall_counts(f->recall)->items > 0;
+
+	for (size_t i = 0; i < f->receivers->npools; i++) {
+		for (size_t k = 0; k < f->receivers->pools[i].n; k++) {
+			struct receiver *r = f->receivers->pools[i].receivers[k];
+
+			/* Errors about datagrams with the exporter's source go to the exporter. */
+			if (telling && r->transparent && health_probe(&r->health, &r->to, now_ns))
+				recall_forget(&r->known, f->recall);
+		}
 	}
 }

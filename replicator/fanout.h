@@ -19,6 +19,7 @@ struct fanout_counts {
 struct fanout {
 	struct receivers *receivers;
 	struct outlet *outlet;
+	struct recall *recall;	/* NULL: templates are not remembered; the caller's */
 	size_t datagram_max;
 	struct fanout_counts counts;
 	struct fanout_private *priv;
@@ -29,5 +30,8 @@ struct fanout *fanout_new(struct receivers *rs, struct outlet *o, size_t datagra
 void fanout_free(struct fanout *f);
 /* Give the datagrams of `b` to the receivers that want them; now_ns: monotonic. */
 void fanout_batch(struct fanout *f, const struct batch *b, uint64_t now_ns);
+
+/* Each HEALTH_PROBE_MS: ask receivers that cannot be heard of otherwise whether they are there. */
+void fanout_probe(struct fanout *f, uint64_t now_ns);
 
 #endif /* FANOUT_H */

@@ -11,12 +11,14 @@
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/random.h>
 #include <sys/resource.h>
 #include <unistd.h>
 
 #include "base/clock.h"
 #include "base/daemon.h"
 #include "base/log.h"
+#include "replicator/control.h"
 #include "replicator/report.h"
 #include "replicator/settings.h"
 
@@ -41,7 +43,8 @@ struct replicator {
 	struct outlet outlet;
 	struct batch *batch;
 	struct fanout *fanout;
-	int listen_fd, signal_fd, pid_fd;
+	struct recall *recall;
+	int listen_fd, signal_fd, pid_fd, control_fd;
 	bool stop;
 	uint64_t reloads;
 	uint64_t last_ns;	/* when something came */
@@ -119,6 +122,32 @@ static int open_listen(struct replicator *p)
 	return 0;
 }
 
+/* What outlives the batches: templates, and the socket for commands. */
+static int open_memory(struct replicator *p)
+{
+	const struct settings *s = &p->settings;
+	const struct recall_limits limits = recall_limits_of(s->template_memory);
+	uint64_t seed;
+
+	if (s->template_memory) {
+		if (getrandom(&seed, sizeof(seed), GRND_NONBLOCK) != (ssize_t)sizeof(seed))
+			seed = clock_mono_ns();
+		p->recall = p->fanout->recall = recall_new(&limits, seed);
+		if (!p->recall) {
+			log_error_errno("template_memory");
+			return -1;
+		}
+	}
+	if (s->control) {
+		p->control_fd = control_open(s->control);
+		if (p->control_fd < 0) {
+			log_error_errno("control: \"%s\"", s->control);
+			return -1;
+		}
+	}
+	return 0;
+}
+
 static int open_all(struct replicator *p)
 {
 	struct settings *s = &p->settings;
@@ -144,6 +173,8 @@ static int open_all(struct replicator *p)
 		log_error_errno("start");
 		return -1;
 	}
+	if (open_memory(p) < 0)
+		return -1;
 	share_files(p);
 	receivers_open(&p->receivers, &p->outlet);
 	return 0;
@@ -169,6 +200,8 @@ static void close_all(struct replicator *p)
 	receivers_clear(&p->receivers, &p->outlet);
 	spoof_cache_free(p->outlet.spoof);
 	fanout_free(p->fanout);
+	recall_free(p->recall);
+	control_close(p->control_fd, p->settings.control);
 	batch_free(p->batch);
 	if (p->listen_fd >= 0)
 		close(p->listen_fd);
@@ -297,9 +330,10 @@ static int until(uint64_t at_ns, uint64_t now_ns)
 /* 0, or EXIT_IDLE. */
 static int run(struct replicator *p)
 {
-	struct pollfd fds[2] = { { .fd = p->listen_fd, .events = POLLIN }, { .fd = p->signal_fd, .events = POLLIN } };
+	struct pollfd fds[3] = { { .fd = p->listen_fd, .events = POLLIN },
+		{ .fd = p->signal_fd, .events = POLLIN }, { .fd = p->control_fd, .events = POLLIN } };
 	const uint64_t idle_ns = p->settings.idle_ms * UINT64_C(1000000);
-	uint64_t now_ns = clock_mono_ns(), tick_ns = now_ns;
+	uint64_t now_ns = clock_mono_ns(), tick_ns = now_ns, probe_ns = now_ns;
 
 	p->last_ns = now_ns;
 	while (!p->stop) {
@@ -309,13 +343,20 @@ static int run(struct replicator *p)
 			tick(p);
 			tick_ns = now_ns + TICK_MS * UINT64_C(1000000);
 		}
+		if (now_ns >= probe_ns) {
+			fanout_probe(p->fanout, now_ns);
+			probe_ns = now_ns + HEALTH_PROBE_MS * UINT64_C(1000000);
+		}
 		wake_ns = idle_ns && p->last_ns + idle_ns < tick_ns ? p->last_ns + idle_ns : tick_ns;
-		if (poll(fds, 2, until(wake_ns, now_ns)) < 0 && errno != EINTR) {
+		wake_ns = probe_ns < wake_ns ? probe_ns : wake_ns;
+		if (poll(fds, 3, until(wake_ns, now_ns)) < 0 && errno != EINTR) {
 			log_error_errno("poll");
 			return EXIT_RUNTIME;
 		}
 		if (fds[1].revents)
 			handle_signals(p);
+		if (fds[2].revents)
+			control_serve(p->control_fd, p->fanout);
 		if (fds[0].revents)
 			pump(p, TURNS);
 		now_ns = clock_mono_ns();
@@ -369,11 +410,19 @@ int main(int argc, char **argv)
 	static struct replicator p;
 	int status;
 
-	p.listen_fd = p.signal_fd = p.pid_fd = -1;
+	p.listen_fd = p.signal_fd = p.pid_fd = p.control_fd = -1;
 	log_open("replicator");
 	raise_files(&p.outlet);
 	status = settings_parse(&p.settings, argc, argv);
 	if (status != SETTINGS_GO) {
+		settings_clear(&p.settings);
+		return status;
+	}
+	if (p.settings.tell) {
+		char command[CONTROL_TEXT];
+
+		snprintf(command, sizeof(command), "tell %s", p.settings.tell);
+		status = control_ask(p.settings.control, command);
 		settings_clear(&p.settings);
 		return status;
 	}

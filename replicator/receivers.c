@@ -18,6 +18,8 @@ void receivers_init(struct receivers *rs)
 
 static void receiver_free(struct receiver *r)
 {
+	health_close(&r->health);
+	recall_known_clear(&r->known);
 	free(r->label);
 	free(r);
 }
@@ -166,6 +168,8 @@ static void counts_add(struct receiver *sum, const struct receiver *r)
 	sum->balanced += r->balanced;
 	sum->sampled += r->sampled;
 	sum->family += r->family;
+	sum->told += r->told;
+	sum->untold += r->untold;
 	sum->out.counts.sent += r->out.counts.sent;
 	sum->out.counts.sent_octets += r->out.counts.sent_octets;
 	sum->out.counts.eagain += r->out.counts.eagain;

@@ -17,6 +17,8 @@
 
 #include "net/batch.h"
 #include "replicator/balance.h"
+#include "replicator/health.h"
+#include "replicator/recall.h"
 #include "replicator/sender.h"
 
 /* Where something was written, for messages; line 0: the command line. */
@@ -46,6 +48,14 @@ struct receiver {
 	uint64_t sampled;	/* left out by frequency */
 	uint64_t family;	/* source kept: an IPv4 source cannot be in an IPv6 packet, nor the reverse */
 	uint64_t log_us, logged_losses;
+	struct health health;
+	/* Templates that it is told beside its datagrams, see recall.h; not part of the sum above. */
+	struct recall_known known;
+	uint64_t told;		/* messages that were sent */
+	uint64_t untold;	/* that could not be sent */
+	uint64_t tell_ns;	/* not before */
+	uint32_t tell_budget;	/* messages left until the next tell_refill_ns */
+	uint64_t tell_refill_ns;
 	bool keep;		/* receivers_adopt */
 };
 

@@ -226,6 +226,7 @@ static struct receiver *pool_add(struct pool *pool, const struct endpoint *to, c
 	r->options = d->options;
 	r->kind = d->transparent ? &sender_transparent : &sender_udp;
 	r->out.fd = -1;
+	r->health.probe_fd = -1;
 	/* In powers of two. */
 	if ((pool->n & (pool->n - 1)) == 0)
 		pool->receivers = xrealloc(pool->receivers,
@@ -452,8 +453,8 @@ static void map_balance(struct receivers *rs, struct pool *pool, const char *nam
 	if (!pool->balance)
 		complain(rs, at, "balance-alg", name, balance_names);
 	else if (pool->balance->splits && pool->n > 1)
-		warn(rs, at, "balance-alg", name, "splits the datagrams of one exporter: NetFlow v9 and IPFIX "
-		     "templates reach one receiver, records another");
+		warn(rs, at, "balance-alg", name, "splits the datagrams of one exporter: each receiver sees gaps "
+		     "in the sequence numbers");
 }
 
 static void map_line(struct receivers *rs, char *line, const struct receiver_defaults *d, struct place at)

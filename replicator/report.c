@@ -18,7 +18,7 @@ static const struct column {
 	OWN(received, false), OWN(filtered, false), OWN(balanced, false), OWN(sampled, false),
 	OUT(sent, false), OWN(family, true), OUT(eagain, true), OUT(emsgsize, true), OUT(refused, true),
 	OUT(unreachable, true), OUT(other, true),
-	OUT(sent_octets, false), OUT(icmp_errors, false), OUT(calls, false), OUT(runs, false),
+	OWN(told, false), OWN(untold, false), OUT(sent_octets, false), OUT(icmp_errors, false), OUT(calls, false), OUT(runs, false),
 #undef OWN
 #undef OUT
 };
@@ -37,6 +37,20 @@ static void receiver_stats(struct stats *s, const struct receiver *r, const char
 	for (size_t i = 0; i < NCOLUMNS; i++)
 		stats_add(s, value(r, &columns[i]), "receiver_%s{receiver=\"%s\",pool=\"%s\"}", columns[i].name,
 			  label, pool);
+	stats_add(s, r->health.down, "receiver_down{receiver=\"%s\",pool=\"%s\"}", label, pool);
+}
+
+static void recall_stats(struct stats *s, const struct recall_counts *c)
+{
+	stats_add(s, c->streams, "template_streams");
+	stats_add(s, c->items, "template_items");
+	stats_add(s, c->octets, "template_octets");
+	stats_add(s, c->learnt, "templates_learnt");
+	stats_add(s, c->refreshed, "templates_refreshed");
+	stats_add(s, c->withdrawn, "templates_withdrawn");
+	stats_add(s, c->refused, "templates_refused");
+	stats_add(s, c->evicted_streams, "template_streams_evicted");
+	stats_add(s, c->evicted_items, "template_items_evicted");
 }
 
 void report_stats(struct stats *s, const struct batch_counts *recv, const struct fanout *f, uint64_t reloads)
@@ -59,6 +73,8 @@ void report_stats(struct stats *s, const struct batch_counts *recv, const struct
 	stats_add(s, spoof.opened, "source_sockets_opened");
 	stats_add(s, spoof.evicted, "source_sockets_evicted");
 	stats_add(s, spoof.failed, "source_sockets_failed");
+	if (f->recall)
+		recall_stats(s, recall_counts(f->recall));
 	stats_add(s, reloads, "reloads");
 	stats_add(s, receivers_count(rs), "receivers");
 	for (size_t i = 0; i < rs->npools; i++)

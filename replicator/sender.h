@@ -25,10 +25,11 @@ struct outlet {
 	struct spoof_cache *spoof;	/* made by the first transparent receiver */
 };
 
-/* Datagrams for one receiver, in order, and who sent each. */
+/* Datagrams for one receiver, in order, who sent each, and its place in the batch. */
 struct share {
 	const struct bytes *data;
 	const struct endpoint *const *from;
+	const uint32_t *at;
 	size_t n;
 };
 

@@ -46,6 +46,9 @@ const struct conf_key settings_keys[] = {
 	TEE("tee_pipe_size", NULL, CONF_U64, uint64_t, send_buffer, 1, INT_MAX / 2,
 	    "send buffer of each receiver's socket, bytes"),
 	TEE("tee_ipprec", NULL, CONF_U32, uint32_t, precedence, 0, 7, "IP precedence of what is sent"),
+	GLOBAL("template_memory", NULL, CONF_U32, uint32_t, template_memory, 0, 4096,
+	       "MB for the templates that are told to receivers that missed them; 64; 0: none"),
+	GLOBAL("control", NULL, CONF_STRING, char *, control, 0, 0, "socket for commands, see --tell"),
 	GLOBAL("stats_file", NULL, CONF_STRING, char *, stats_file, 0, 0,
 	       "all counters as TSV, written anew each second and at the end"),
 	GLOBAL("pidfile", NULL, CONF_STRING, char *, pid_file, 0, 0, "where to write the process number"),
@@ -192,7 +195,7 @@ static int read_config(struct settings *s, const char *path)
 
 /* ---- the command line ----------------------------------------------------- */
 
-enum { OPT_CONFIG = 256, OPT_CHECK, OPT_STATS, OPT_VERSION };
+enum { OPT_CONFIG = 256, OPT_CHECK, OPT_STATS, OPT_VERSION, OPT_CONTROL, OPT_TELL };
 
 static const struct option_row {
 	struct option option;
@@ -215,6 +218,8 @@ static const struct option_row {
 	{ { "config", required_argument, NULL, OPT_CONFIG }, "FILE", "read `key: value` settings, see replicator(8)" },
 	{ { "check", no_argument, NULL, OPT_CHECK }, NULL, "read and resolve everything, say what is wrong, end" },
 	{ { "stats", required_argument, NULL, OPT_STATS }, "FILE", "all counters as TSV, each second and at the end" },
+	{ { "control", required_argument, NULL, OPT_CONTROL }, "FILE", "socket for commands to this process" },
+	{ { "tell", required_argument, NULL, OPT_TELL }, "WHO", "with --control: templates to receiver WHO, or all" },
 	{ { "help", no_argument, NULL, 'h' }, NULL, "this text" },
 	{ { "version", no_argument, NULL, OPT_VERSION }, NULL, "the version" },
 };
@@ -363,6 +368,12 @@ static int set_option(struct settings *s, int letter, const char *value, const c
 	case OPT_STATS:
 		set_string(&s->stats_file, value);
 		break;
+	case OPT_CONTROL:
+		set_string(&s->control, value);
+		break;
+	case OPT_TELL:
+		s->tell = value;
+		break;
 	case OPT_CONFIG:
 		*config = value;
 		break;
@@ -459,11 +470,16 @@ int settings_parse(struct settings *s, int argc, char **argv)
 	memset(s, 0, sizeof(*s));
 	conf_init(&s->conf);
 	s->datagram_max = 65536;
+	s->template_memory = 64;
 	status = read_options(s, argc, argv, &config);
 	if (status != SETTINGS_GO)
 		return status;
 	if (config && read_config(s, config) < 0)
 		return EXIT_USAGE;
+	if (s->tell && s->control)
+		return SETTINGS_GO;
+	if (s->tell)
+		return usage("--tell", s->tell, "--control FILE, the socket of the process to tell");
 	if (s->receivers)
 		add_file(s, s->receivers, false, &(struct receiver_defaults){ 0 });
 	if (s->nfiles == 0 && s->nwords == 0) {
@@ -478,7 +494,7 @@ int settings_parse(struct settings *s, int argc, char **argv)
 void settings_clear(struct settings *s)
 {
 	char *strings[] = { s->listen_ip, s->listen_service, s->pid_file, s->stats_file, s->log_file, s->syslog,
-		s->plugins, s->receivers };
+		s->plugins, s->receivers, s->control };
 
 	for (size_t i = 0; i < sizeof(strings) / sizeof(strings[0]); i++)
 		free(strings[i]);

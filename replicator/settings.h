@@ -41,6 +41,9 @@ struct settings {
 	uint32_t idle_ms;		/* end when nothing came for so long; 0: never */
 	char *pid_file, *stats_file, *log_file, *syslog;
 	char *plugins, *receivers;	/* --config's keys */
+	uint32_t template_memory;	/* MB; 0: none */
+	char *control;			/* path of the socket for commands */
+	const char *tell;		/* --tell: a command to a replicator that runs */
 	struct source_file *files;
 	size_t nfiles;
 	char **words;			/* receivers on the command line */

@@ -242,8 +242,8 @@ static const struct {
 	{ "id=1 ip=192.0.2.1:1 balance-alg=hash-agent\nid=2 ip=192.0.2.1:1 balance-alg=rr",
 	  "pool 1{192.0.2.1:1 1/0} pool 2{192.0.2.1:1 1/0}", "" },
 	{ "id=1 ip=192.0.2.1:1,192.0.2.2:1 balance-alg=rr", "pool 1{192.0.2.1:1 1/0,192.0.2.2:1 1/0}",
-	  "f:1: balance-alg: \"rr\": splits the datagrams of one exporter: NetFlow v9 and IPFIX templates reach "
-	  "one receiver, records another\n" },
+	  "f:1: balance-alg: \"rr\": splits the datagrams of one exporter: each receiver sees gaps in the "
+	  "sequence numbers\n" },
 	{ "id=1 ip=192.0.2.1:1 tag=5-9", "pool 1{192.0.2.1:1 1/0}",
 	  "f:1: tag: \"5-9\": there is no pre_tag_map, every datagram has tag 0: this pool gets none\n" },
 	{ "id=1 ip=192.0.2.1:1 tag=0", "pool 1{192.0.2.1:1 1/0}", "" },

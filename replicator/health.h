@@ -1,0 +1,46 @@
+/*
+ * health.h - whether a receiver is there.
+ *
+ * UDP has no connections: a receiver is down when ICMP (or the kernel, for a
+ * neighbour that does not answer) says so, and up again when nothing was said
+ * for a while although something was sent.  Hosts send such errors about once a
+ * second, the kernel says that a neighbour is silent after three, so up takes
+ * longer than that to be believed; meanwhile templates are
+ * told anew four times a second, and a receiver that is back has them within
+ * that quarter.
+ *
+ * Where the exporter's address is kept the errors go to the exporter, and where
+ * nothing is sent none come: there a socket of our own asks, with an empty
+ * datagram.  pmacct, nfdump and our nfacctd pass over it.
+ */
+#ifndef HEALTH_H
+#define HEALTH_H
+
+#include "net/batch.h"
+
+enum {
+	HEALTH_PROBE_MS = 250,	/* between two empty datagrams, and between two looks */
+	HEALTH_QUIET_MS = 4000,	/* without an error: up; that an address is nobody's is said each three seconds */
+};
+
+struct health {
+	bool down;
+	uint64_t seen;		/* errors in the sender's counters */
+	uint64_t quiet_ns;	/* without an error until then: up */
+	uint64_t told_ns;	/* when templates were last forgotten while it is down */
+	uint64_t downs;		/* times it went down */
+	int probe_fd;		/* -1: none */
+};
+
+/*
+ * Look at the counters after a send.  True when the receiver may have been away
+ * since it was last asked: what it knows is to be forgotten.
+ */
+bool health_sent(struct health *h, const struct sender_counts *c, uint64_t now_ns);
+/* The counters were set back: what they tell from now on is new. */
+void health_rebase(struct health *h, const struct sender_counts *c);
+/* Ask, each HEALTH_PROBE_MS; as health_sent(). */
+bool health_probe(struct health *h, const struct endpoint *to, uint64_t now_ns);
+void health_close(struct health *h);
+
+#endif /* HEALTH_H */
