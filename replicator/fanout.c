@@ -323,16 +323,32 @@ void fanout_batch(struct fanout *f, const struct batch *b, uint64_t now_ns)
 	}
 }
 
+/* Whether a host says that another of its ports is closed: it answers one error a second in all. */
+static bool host_complains(const struct receivers *rs, const struct addr *host)
+{
+	for (size_t i = 0; i < rs->npools; i++)
+		for (size_t k = 0; k < rs->pools[i].n; k++)
+			if (rs->pools[i].receivers[k]->health.down &&
+			    addr_equal(&rs->pools[i].receivers[k]->to.addr, host))
+				return true;
+	return false;
+}
+
 void fanout_probe(struct fanout *f, uint64_t now_ns)
 {
-	const bool telling = f->recall && recall_counts(f->recall)->items > 0;
-
+	if (!f->recall || recall_counts(f->recall)->items == 0)
+		return;
 	for (size_t i = 0; i < f->receivers->npools; i++) {
 		for (size_t k = 0; k < f->receivers->pools[i].n; k++) {
 			struct receiver *r = f->receivers->pools[i].receivers[k];
 
 			/* Errors about datagrams with the exporter's source go to the exporter. */
-			if (telling && r->transparent && health_probe(&r->health, &r->to, now_ns))
+			bool away = r->transparent && health_probe(&r->health, &r->to, now_ns);
+
+			/* Its own errors may be those that were left out. */
+			if ((r->transparent || r->health.downs) && host_complains(f->receivers, &r->to.addr))
+				away = true;
+			if (away)
 				recall_forget(&r->known, f->recall);
 		}
 	}
