@@ -188,7 +188,7 @@ struct pipeline {
 	bool lookup[SIDES];		/* the networks file is asked about that end */
 	bool filter_hosts, drop_others, pro_rating;
 	enum net_source net_source, as_source;
-	bool no_lpm, no_mask_if_zero, dscp, renormalize;
+	bool no_lpm, no_mask_if_zero, dscp, renormalize, ext_rate;
 	unsigned networks_mask;
 	struct filter *filter;
 	char notice[160];
@@ -365,10 +365,11 @@ OP(op_rate)
 {
 	EACH(i, key) {
 		const struct flow_record *r = pass->rec[i];
-		uint32_t rate = 1;
+		uint32_t rate = r->sampling_num / (r->sampling_den ? r->sampling_den : 1);
 
-		if (!pass->p->renormalize)
-			rate = r->sampling_num / (r->sampling_den ? r->sampling_den : 1);
+		/* 1 once it is multiplied in; 0 stays: unknown, so not multiplied. */
+		if (pass->p->renormalize)
+			rate = r->sampling_num || pass->p->ext_rate;
 		memcpy(key, &rate, sizeof(rate));
 	}
 }
@@ -386,13 +387,16 @@ OP(op_zero)
 OP(op_origin)
 {
 	const struct flow_origin *o = pass->origin;
+	const bool engine = o->protocol == PROTO_NETFLOW5 || o->protocol == PROTO_NETFLOW8;
+	/* Of engine type and engine id the id is the system, as pmacct has it. */
+	const uint32_t system = engine ? o->domain & 255 : o->domain;
 	const struct {
 		const void *value;
 		size_t width;
 	} from[] = {
 		[PRIM_EXPORTER] = { &o->exporter, 16 }, [PRIM_ARRIVAL] = { &o->recv_us, 8 },
 		[PRIM_EXPORTED] = { &o->export_us, 8 }, [PRIM_SEQNO] = { &o->sequence, 4 },
-		[PRIM_VERSION] = { &o->version, 2 }, [PRIM_SYSID] = { &o->domain, 4 },
+		[PRIM_VERSION] = { &o->version, 2 }, [PRIM_SYSID] = { &system, 4 },
 	}, *f = &from[primitives[op->primitive].format];
 
 	EACH(i, key)
@@ -565,6 +569,7 @@ struct pipeline *pipeline_new(const struct settings *s, const struct plugin_sett
 	p->networks_mask = ps->networks_mask;
 	p->dscp = ps->tos_encode_as_dscp;
 	p->renormalize = s->renormalize;
+	p->ext_rate = s->ext_sampling_rate != 0;
 	p->pro_rating = s->pro_rating && !s->time_new && p->bins.kind != BIN_NONE;
 	decide_filter(p, ps);
 	p->drop_others = p->filter_hosts && ps->networks_drop_others;

@@ -183,7 +183,7 @@ static void factor_sql(struct strbuf *b, const struct rules_conf *c)
 	else if (c->ext_sampling_rate && c->ext_mode == EXT_OVERRIDE)
 		strbuf_addf(b, "%u", c->ext_sampling_rate);
 	else if (c->ext_sampling_rate)
-		strbuf_addf(b, "CASE WHEN num > 1 THEN num ELSE %u END", c->ext_sampling_rate);
+		strbuf_addf(b, "CASE WHEN num > 1 OR protocol = 6 THEN num ELSE %u END", c->ext_sampling_rate);
 	else
 		strbuf_add(b, "num");
 }

@@ -62,7 +62,7 @@ static int64_t calendar(const struct rules_plugin *p, struct tm tm, int steps)
 		tm.tm_mday = 1;
 		tm.tm_mon = tm.tm_mon - tm.tm_mon % months + steps * months;
 	} else if (p->history.seconds == WEEK) {
-		tm.tm_mday += steps * 7 - tm.tm_wday;
+		tm.tm_mday += steps * 7 - (tm.tm_wday + 6) % 7;	/* Monday */
 	} else {
 		tm.tm_mday += steps;
 	}

@@ -316,8 +316,16 @@ static bool value_sql(struct select_column *to, const char *name, const struct s
 		return true;
 	}
 	if (!strcmp(name, "sampling_rate")) {
-		/* 1 once it is multiplied in; else what the exporter said, 0 when it said nothing. */
-		strcpy(to->raw, c->renormalize ? "1" : "CASE WHEN f.num > 1 THEN f.num ELSE 0 END");
+		/*
+		 * 1 once it is multiplied in; else what the exporter said, 0 when it said nothing.
+		 * sFlow always says it.
+		 */
+		if (c->renormalize && c->ext_sampling_rate)
+			strcpy(to->raw, "1");
+		else if (c->renormalize)
+			strcpy(to->raw, "CASE WHEN f.num > 1 OR f.protocol = 6 THEN 1 ELSE 0 END");
+		else
+			strcpy(to->raw, "CASE WHEN f.num > 1 OR f.protocol = 6 THEN f.num ELSE 0 END");
 		return true;
 	}
 	if (!strcmp(name, "export_proto_sysid")) {

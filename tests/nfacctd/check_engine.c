@@ -248,7 +248,7 @@ static size_t v5_write(uint8_t *buf, uint32_t now, uint32_t uptime_ms, uint16_t 
 	uint8_t *p = buf;
 
 	put(&p, 5, 2), put(&p, n, 2), put(&p, uptime_ms, 4), put(&p, now, 4), put(&p, 0, 4);
-	put(&p, sequence, 4), put(&p, 0, 2), put(&p, sampling, 2);
+	put(&p, sequence, 4), put(&p, 0x0107, 2), put(&p, sampling, 2);	/* engine type 1, ID 7 */
 	sequence += (uint32_t)n;
 	for (size_t i = 0; i < n; i++, r++) {
 		struct in_addr src, dst;
@@ -386,6 +386,11 @@ static const struct {
 	{ "sampling_rate as announced", "aggregate: sampling_rate\n", 64, { { ONE } }, "+0 64 10 1000\n" },
 	{ "sampling_rate once multiplied", "nfacctd_renormalize: true\naggregate: sampling_rate\n", 64, { { ONE } },
 	  "+0 1 640 64000\n" },
+	{ "the engine ID is the system", "aggregate: export_proto_sysid\n", 0, { { ONE } }, "+0 7 10 1000\n" },
+	{ "sampling_rate unknown, not multiplied", "nfacctd_renormalize: true\naggregate: sampling_rate\n", 0, { { ONE } },
+	  "+0 0 10 1000\n" },
+	{ "sampling_rate from outside", "nfacctd_renormalize: true\nnfacctd_ext_sampling_rate: 3\naggregate: sampling_rate\n", 0,
+	  { { ONE } }, "+0 1 30 3000\n" },
 	{ "29: starts on the edge of a past bin", HISTORY, 0, { { ONE, .first_s = -450, .last_s = -440 } },
 	  "+0 10.1.1.1 10 1000\n" },
 	{ "29: and of the one before", HISTORY, 0, { { ONE, .first_s = -1050, .last_s = -1040 } }, "-10 10.1.1.1 10 1000\n" },
@@ -846,7 +851,7 @@ START_TEST(gaps_are_told_when_asked)
 		engine_feed(engine, &d);
 	}
 	stop();
-	ck_assert_str_eq(said.text.s, "W exporter 192.0.2.1 domain 0: netflow5: 10 records missing in 1 gaps\n");
+	ck_assert_str_eq(said.text.s, "W exporter 192.0.2.1 domain 263: netflow5: 10 records missing in 1 gaps\n");
 	ck_assert_uint_eq(stat_of("sequence_lost"), 10);
 	let_go();
 	said_end(&said);

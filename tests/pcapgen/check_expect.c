@@ -195,7 +195,8 @@ static const struct {
 	{ "protocols as numbers", SMALL "aggregate: proto\nsql_num_protos: true\n",
 	  "17\t" HOUR "1\t7\n" "58\t" HOUR "3\t300\n" "6\t" HOUR "3\t250\n" },
 	{ "renormalize by what was announced", SMALL "aggregate: proto, sampling_rate\nnfacctd_renormalize: true\n",
-	  "ipv6-icmp\t1\t" HOUR "30\t3000\n" "tcp\t1\t" HOUR "201\t20050\n" "udp\t1\t" HOUR "1\t7\n" },
+	  "ipv6-icmp\t1\t" HOUR "30\t3000\n" "tcp\t0\t" HOUR "1\t50\n" "tcp\t1\t" HOUR "200\t20000\n"
+	  "udp\t0\t" HOUR "1\t7\n" },
 	{ "sampling_rate without renormalize", SMALL "aggregate: sampling_rate\n",
 	  "0\t" HOUR "2\t57\n" "10\t" HOUR "3\t300\n" "100\t" HOUR "2\t200\n" },
 	{ "an external rate overrides", SMALL "aggregate: none\nnfacctd_renormalize: true\n"
@@ -348,7 +349,7 @@ static const struct {
 	  "2026-03-29 00:00:00\t1\t100\n2026-03-29 01:00:00\t2\t200\n2026-03-29 03:00:00\t1\t100\n" },
 	{ "a day of 25 hours", "sql_history: 1d\nsql_history_roundoff: mh\n", autumn, "2026-10-25 00:00:00\t4\t400\n" },
 	{ "a day of 23 hours", "sql_history: 1d\nsql_history_roundoff: mh\n", spring, "2026-03-29 00:00:00\t4\t400\n" },
-	{ "a week, from Sunday", "sql_history: 1w\nsql_history_roundoff: w\n", autumn, "2026-10-25 00:00:00\t4\t400\n" },
+	{ "a week, from Monday", "sql_history: 1w\nsql_history_roundoff: w\n", autumn, "2026-10-19 00:00:00\t4\t400\n" },
 	{ "a month", "sql_history: 1M\nsql_history_roundoff: mhdM\n", autumn, "2026-10-01 00:00:00\t4\t400\n" },
 	{ "a quarter", "sql_history: 3M\nsql_history_roundoff: M\n", spring, "2026-01-01 00:00:00\t4\t400\n" },
 };
