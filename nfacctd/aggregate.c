@@ -249,18 +249,11 @@ static inline struct segment **segment_of(const struct aggregate *a, uint32_t ta
 	return &a->dir[(uint64_t)tag << a->depth >> 32];
 }
 
-static inline bool key_equal(const uint8_t *x, const uint8_t *y, size_t n)
+/* With a constant `n` no call is left of it, nor a loop. */
+static inline __attribute__((always_inline)) bool key_equal(const uint8_t *x, const uint8_t *y,
+							    size_t n)
 {
-	uint64_t diff = 0;
-
-	for (size_t i = 0; i < n; i += 8) {
-		uint64_t u, v;
-
-		memcpy(&u, x + i, 8);
-		memcpy(&v, y + i, 8);
-		diff |= u ^ v;
-	}
-	return diff == 0;
+	return memcmp(x, y, n) == 0;
 }
 
 /* sum + v, at most 2^64 - 1; *lost grows by what did not fit. */
@@ -503,18 +496,28 @@ static void (*const adders[])(struct aggregate *, const uint8_t *, const struct 
 	add_any, add_8, add_16, add_24, add_32, add_40, add_48, add_56, add_64,
 };
 
-void aggregate_add(struct aggregate *a, const uint8_t *keys, const struct sums *items, size_t n)
+void aggregate_add_total(struct aggregate *a, const uint8_t *keys, const struct sums *items,
+			 size_t n, const struct agg_total *total)
 {
 	const size_t words = a->shape.key_size / 8;
 	const size_t which = words < sizeof(adders) / sizeof(adders[0]) ? words : 0;
 
-	for (size_t i = 0; i < n; i++) {
-		a->counts.octets += items[i].octets;
-		a->counts.packets += items[i].packets;
-	}
+	a->counts.octets += total->octets;
+	a->counts.packets += total->packets;
 	for (size_t i = 0; i < n; i += AHEAD)
 		adders[which](a, keys + i * a->shape.key_size, items + i,
 			      n - i < AHEAD ? n - i : AHEAD);
+}
+
+void aggregate_add(struct aggregate *a, const uint8_t *keys, const struct sums *items, size_t n)
+{
+	struct agg_total total = { 0, 0 };
+
+	for (size_t i = 0; i < n; i++) {
+		total.octets += items[i].octets;
+		total.packets += items[i].packets;
+	}
+	aggregate_add_total(a, keys, items, n, &total);
 }
 
 /* ---- reading ---- */

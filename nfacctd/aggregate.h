@@ -27,7 +27,7 @@
 #include <stdint.h>
 #include "nfacctd/sink.h"
 
-/* What a row holds. `key_size` counts the bin's eight bytes in front and is a multiple of 8. */
+/* What a row holds. `key_size` is a multiple of 8; what is in a key is the caller's. */
 struct agg_shape {
 	uint16_t key_size;
 	bool flows, tcp_flags;
@@ -48,6 +48,10 @@ struct agg_counts {
 	uint64_t saturated, saturated_octets, saturated_packets;
 };
 
+struct agg_total {
+	uint64_t octets, packets;
+};
+
 struct aggregate;
 
 /* NULL with ENOMEM.  The budget may be crossed by the first few kilobytes of a table. */
@@ -55,8 +59,11 @@ struct aggregate *aggregate_new(const struct agg_shape *shape, struct agg_budget
 void aggregate_free(struct aggregate *a);
 /* Add item i, key at keys + i * key_size, for i below n. */
 void aggregate_add(struct aggregate *a, const uint8_t *keys, const struct sums *items, size_t n);
+/* The same for who knows already what the items add up to, modulo 2^64. */
+void aggregate_add_total(struct aggregate *a, const uint8_t *keys, const struct sums *items, size_t n,
+			 const struct agg_total *total);
 size_t aggregate_rows(const struct aggregate *a);
-/* Row i; *key points at the bin in front of the packed key and lives as long as the table. */
+/* Row i; *key lives as long as the table. */
 void aggregate_row(const struct aggregate *a, size_t i, struct sums *sums, const uint8_t **key);
 /* Add every row of `from`. */
 void aggregate_merge(struct aggregate *a, const struct aggregate *from);

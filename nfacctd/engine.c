@@ -31,8 +31,12 @@ static int plugin_init(struct engine *e, size_t i, const struct sink *(*find)(co
 	notice = pipeline_notice(p->pipeline);
 	if (notice)
 		log_info("plugin %s: %s", p->settings->name, notice);
-	for (size_t w = 0; w < e->nworkers; w++)
-		e->worker[w].lane[i] = lane_new(p->pipeline, p->maps);
+	for (size_t w = 0; w < e->nworkers; w++) {
+		struct worker *to = &e->worker[w];
+
+		to->lane[i] = lane_new(p->pipeline, p->maps);
+		to->state.timed = to->state.timed || lane_timed(to->lane[i]);
+	}
 	p->flush = (struct flush){ .plugin = (unsigned)i,
 				   .settings = p->settings,
 				   .pipeline = p->pipeline,

@@ -132,18 +132,19 @@ static struct aggregate *take_all(struct flush *f, struct purge_mark *marks)
 
 /* ---- making a purge ---- */
 
-static int64_t bin_of_key(const uint8_t *key)
+/* 0 where keys have none. */
+static int64_t bin_of_key(const uint8_t *key, size_t bin_bytes)
 {
-	int64_t bin;
+	int64_t bin = 0;
 
-	memcpy(&bin, key, sizeof(bin));
+	memcpy(&bin, key, bin_bytes);
 	return bin;
 }
 
 /* Rows of bins before `limit` into w, the others back into f->held. */
 static void cut_at(struct flush *f, struct waiting *w, int64_t limit)
 {
-	size_t n = aggregate_rows(w->table);
+	const size_t n = aggregate_rows(w->table), bin_bytes = pipeline_bin_bytes(f->pipeline);
 
 	w->rows = xcalloc(n + 1, sizeof(*w->rows));
 	f->held_first = INT64_MAX;
@@ -152,8 +153,8 @@ static void cut_at(struct flush *f, struct waiting *w, int64_t limit)
 		const uint8_t *key;
 
 		aggregate_row(w->table, i, &row->sums, &key);
-		row->bin = bin_of_key(key);
-		row->key = key + sizeof(row->bin);
+		row->bin = bin_of_key(key, bin_bytes);
+		row->key = key + bin_bytes;
 		if (row->bin >= limit && !f->held)
 			f->held = new_table(f, f->budget);
 		/* Without memory to hold it, better too early than lost. */

@@ -78,18 +78,13 @@ static uint64_t time_of(const struct settings *s, const struct flow_origin *o,
 	return *by_flow ? t : o->recv_us;
 }
 
-void chunk_prepare(struct chunk *c, struct chunk_state *state, const struct settings *s,
-		   const struct flow_origin *origin, const struct flow_record *rec, size_t n)
+/* Leave events out: records that count neither octets nor packets. */
+static void keep_traffic(struct chunk *c, struct chunk_counts *counts,
+			 const struct flow_record *rec, size_t n)
 {
-	struct chunk_counts *counts = &state->counts;
-	const int64_t arrival = (int64_t)(origin->recv_us / 1000000);
-
-	c->origin = origin;
 	c->n = 0;
-	counts->records += n;
 	for (size_t i = 0; i < n; i++) {
 		const struct flow_record *r = &rec[i];
-		struct sums *sums = &c->sums[c->n];
 
 		if (!flow_has(r, FLOW_octets)) {
 			if (!r->packets) {
@@ -98,26 +93,67 @@ void chunk_prepare(struct chunk *c, struct chunk_state *state, const struct sett
 			}
 			counts->no_octets++;
 		}
-		c->rec[c->n] = r;
-		c->second[c->n] = arrival;
-		c->by_flow[c->n] = false;
-		if (!s->time_new) {
-			c->second[c->n] =
-				(int64_t)(time_of(s, origin, r, &c->by_flow[c->n]) / 1000000);
-			counts->clamped += !c->by_flow[c->n];
-		}
-		sums->octets = r->octets;
-		sums->packets = r->packets;
-		sums->flows = flow_has(r, FLOW_flows) ? r->flows : 1;
-		sums->tcp_flags = r->tcp_flags;
-		counts->octets += r->octets;
-		counts->packets += r->packets;
-		if (s->renormalize)
-			renormalize(state, s, r, sums);
-		counts->scaled_octets += sums->octets;
-		counts->scaled_packets += sums->packets;
-		c->n++;
+		c->rec[c->n++] = r;
 	}
+}
+
+/* As exported. */
+static void take_sums(struct chunk *c)
+{
+	struct agg_total total = { 0, 0 };
+
+	for (size_t i = 0; i < c->n; i++) {
+		const struct flow_record *r = c->rec[i];
+		struct sums *s = &c->sums[i];
+
+		s->packets = r->packets;
+		s->octets = r->octets;
+		s->flows = flow_has(r, FLOW_flows) ? r->flows : 1;
+		s->tcp_flags = r->tcp_flags;
+		total.octets += r->octets;
+		total.packets += r->packets;
+	}
+	c->total = total;
+}
+
+static void take_times(struct chunk *c, struct chunk_counts *counts, const struct settings *s)
+{
+	const int64_t arrival = (int64_t)(c->origin->recv_us / 1000000);
+
+	for (size_t i = 0; i < c->n; i++) {
+		c->second[i] = arrival;
+		c->by_flow[i] = false;
+		if (s->time_new)
+			continue;
+		c->second[i] =
+			(int64_t)(time_of(s, c->origin, c->rec[i], &c->by_flow[i]) / 1000000);
+		counts->clamped += !c->by_flow[i];
+	}
+}
+
+void chunk_prepare(struct chunk *c, struct chunk_state *state, const struct settings *s,
+		   const struct flow_origin *origin, const struct flow_record *rec, size_t n)
+{
+	struct chunk_counts *counts = &state->counts;
+
+	c->origin = origin;
+	counts->records += n;
+	keep_traffic(c, counts, rec, n);
+	take_sums(c);
+	counts->octets += c->total.octets;
+	counts->packets += c->total.packets;
+	if (state->timed)
+		take_times(c, counts, s);
+	if (s->renormalize) {
+		c->total = (struct agg_total){ 0, 0 };
+		for (size_t i = 0; i < c->n; i++) {
+			renormalize(state, s, c->rec[i], &c->sums[i]);
+			c->total.octets += c->sums[i].octets;
+			c->total.packets += c->sums[i].packets;
+		}
+	}
+	counts->scaled_octets += c->total.octets;
+	counts->scaled_packets += c->total.packets;
 }
 
 /* ---- files ---- */
@@ -173,7 +209,7 @@ typedef void fill_fn(const struct op *op, const struct pass *pass);
 struct op {
 	fill_fn *fill;
 	uint16_t from;		/* in the record */
-	uint16_t at;		/* in the key, behind the bin */
+	uint16_t at;		/* in the key, counting the bin */
 	uint8_t side;		/* 0 source, 1 destination: whose address, mask, AS */
 	uint8_t primitive;
 };
@@ -182,6 +218,7 @@ struct pipeline {
 	struct key_layout layout;
 	struct agg_shape shape;
 	struct timebin bins;
+	size_t bin_bytes;		/* of a key, in front */
 	int64_t bin_cache_step;
 	struct op op[SIDES][PRIMITIVES];
 	size_t nops, sides;
@@ -500,7 +537,7 @@ static void compile_ops(struct pipeline *p, const struct plugin_settings *s)
 			if (side)
 				member = other_end(member);
 			op->primitive = f->primitive;
-			op->at = (uint16_t)(f->offset + 8);
+			op->at = (uint16_t)(f->offset + p->bin_bytes);
 			op->side = p->sides == 2 ? (uint8_t)side : of_destination(member);
 			op->from = member >= 0 ? flow_fields[member].offset : 0;
 			choose_op(p, op, s, f->width);
@@ -557,9 +594,11 @@ struct pipeline *pipeline_new(const struct settings *s, const struct plugin_sett
 		free(p);
 		return NULL;
 	}
-	p->shape = (struct agg_shape){ (uint16_t)(p->layout.size + 8), ps->aggregate.flows,
-				       ps->aggregate.tcpflags };
 	timebin_init(&p->bins, &ps->history, ps->history_roundoff, ps->history_offset, now);
+	/* An empty key ("none") keeps it, as something to hash. */
+	p->bin_bytes = p->bins.kind == BIN_NONE && p->layout.size ? 0 : sizeof(int64_t);
+	p->shape = (struct agg_shape){ (uint16_t)(p->layout.size + p->bin_bytes),
+				       ps->aggregate.flows, ps->aggregate.tcpflags };
 	p->bin_cache_step =
 		p->bins.kind == BIN_STEPS || p->bins.kind == BIN_DAY_PARTS ? p->bins.step : 86400;
 	p->net_source = s->net_source;
@@ -605,6 +644,11 @@ const struct timebin *pipeline_bins(const struct pipeline *p)
 	return &p->bins;
 }
 
+size_t pipeline_bin_bytes(const struct pipeline *p)
+{
+	return p->bin_bytes;
+}
+
 const char *pipeline_notice(const struct pipeline *p)
 {
 	return p->notice[0] ? p->notice : NULL;
@@ -623,6 +667,7 @@ struct lane {
 	size_t n;
 	const struct flow_record *const *rec;
 	const struct sums *sums;
+	const struct agg_total *total;
 	const int64_t *second;
 	const bool *by_flow;
 	int64_t bin[DECODER_CHUNK];
@@ -696,12 +741,15 @@ static void thin_out(struct lane *l, const struct chunk *c)
 	struct chunk *k = &l->kept;
 
 	k->n = 0;
+	k->total = (struct agg_total){ 0, 0 };
 	for (size_t i = 0; i < c->n; i++) {
 		if (!filter_match(l->p->filter, c->rec[i]))
 			continue;
 		k->rec[k->n] = c->rec[i];
 		k->second[k->n] = c->second[i];
 		k->by_flow[k->n] = c->by_flow[i];
+		k->total.octets += c->sums[i].octets;
+		k->total.packets += c->sums[i].packets;
 		k->sums[k->n++] = c->sums[i];
 	}
 	l->counts.filtered += c->n - k->n;
@@ -718,6 +766,7 @@ static void take_chunk(struct lane *l, const struct chunk *c)
 	l->n = c->n;
 	l->rec = c->rec;
 	l->sums = c->sums;
+	l->total = &c->total;
 	l->second = c->second;
 	l->by_flow = c->by_flow;
 }
@@ -743,7 +792,7 @@ static void fill_keys(struct lane *l, size_t side)
 		.hit = (const struct network *const(*)[DECODER_CHUNK])l->hit,
 	};
 
-	/* Without history the eight bytes in front were zero from the start and stay so. */
+	/* An empty key's eight bytes were zero from the start and stay so. */
 	if (l->p->bins.kind != BIN_NONE)
 		for (size_t i = 0; i < l->n; i++)
 			memcpy(l->keys + i * stride, &l->bin[i], sizeof(l->bin[i]));
@@ -885,7 +934,7 @@ static void book(struct lane *l, size_t side)
 
 	fill_keys(l, side);
 	if (!l->p->drop_others && !l->p->pro_rating) {
-		aggregate_add(l->table, l->keys, l->sums, entries);
+		aggregate_add_total(l->table, l->keys, l->sums, entries, l->total);
 		return;
 	}
 	for (size_t i = 0; i < l->n; i++) {
@@ -899,23 +948,22 @@ static void book(struct lane *l, size_t side)
 	aggregate_add(l->table, l->keys, l->shares, entries);
 }
 
+bool lane_timed(const struct lane *l)
+{
+	return l->p->bins.kind != BIN_NONE;
+}
+
 void lane_run(struct lane *l, const struct chunk *c)
 {
-	uint64_t octets = 0, packets = 0;
-
 	take_chunk(l, c);
 	if (!l->n)
 		return;
 	look_up(l);
-	for (size_t i = 0; i < l->n; i++) {
-		octets += l->sums[i].octets;
-		packets += l->sums[i].packets;
-	}
 	if (l->p->bins.kind != BIN_NONE)
 		for (size_t i = 0; i < l->n; i++)
 			l->bin[i] = bin_of(l, l->second[i]).start;
-	l->counts.octets += octets * l->p->sides;
-	l->counts.packets += packets * l->p->sides;
+	l->counts.octets += l->total->octets * l->p->sides;
+	l->counts.packets += l->total->packets * l->p->sides;
 	l->counts.entries += l->n * l->p->sides;
 	for (size_t side = 0; side < l->p->sides; side++)
 		book(l, side);

@@ -46,6 +46,7 @@ struct chunk_counts {
 /* One a worker. */
 struct chunk_state {
 	struct chunk_counts counts;
+	bool timed;			/* some plugin has bins: flow times are looked at */
 	struct scale_carry carry[CARRIES];
 };
 
@@ -53,9 +54,10 @@ struct chunk {
 	const struct flow_origin *origin;
 	size_t n;			/* records that count; events are left out */
 	const struct flow_record *rec[DECODER_CHUNK];
-	int64_t second[DECODER_CHUNK];	/* that picks the bin */
-	bool by_flow[DECODER_CHUNK];	/* the flow's own times count: it may be spread */
+	int64_t second[DECODER_CHUNK];	/* that picks the bin; when `timed` */
+	bool by_flow[DECODER_CHUNK];	/* the flow's own times count: it may be spread; when `timed` */
 	struct sums sums[DECODER_CHUNK];	/* after sampling correction */
+	struct agg_total total;		/* of them */
 };
 
 void chunk_prepare(struct chunk *c, struct chunk_state *state, const struct settings *s,
@@ -82,6 +84,8 @@ void pipeline_free(struct pipeline *p);
 const struct key_layout *pipeline_layout(const struct pipeline *p);
 const struct agg_shape *pipeline_shape(const struct pipeline *p);
 const struct timebin *pipeline_bins(const struct pipeline *p);
+/* Bytes of the bin's start in front of a key; mostly 0 without history. */
+size_t pipeline_bin_bytes(const struct pipeline *p);
 /* "networks_file ... is used as a filter": what was decided and why; NULL when there was nothing to decide. */
 const char *pipeline_notice(const struct pipeline *p);
 
@@ -104,6 +108,8 @@ struct lane;
 struct lane *lane_new(const struct pipeline *p, const struct plugin_maps *maps);
 void lane_free(struct lane *l);
 void lane_run(struct lane *l, const struct chunk *c);
+/* True when bins are made: the time of a flow matters. */
+bool lane_timed(const struct lane *l);
 const struct lane_counts *lane_counts(const struct lane *l);
 /* The table that lane_run() fills; returns the one before. */
 struct aggregate *lane_swap(struct lane *l, struct aggregate *table);
