@@ -70,6 +70,7 @@ struct engine *engine_new(const struct settings *s, const struct sink *(*find)(c
 {
 	struct engine *e = xcalloc(1, sizeof(*e));
 	char where[SETTINGS_WHERE];
+	uint64_t members = 0;
 
 	e->settings = s;
 	e->seed = seed;
@@ -96,6 +97,10 @@ struct engine *engine_new(const struct settings *s, const struct sink *(*find)(c
 	for (size_t i = 0; i < e->nplugins; i++)
 		if (plugin_init(e, i, find, now) < 0)
 			goto fail;
+	for (size_t i = 0; i < e->nplugins; i++)
+		members |= pipeline_members(e->plugin[i].pipeline);
+	for (size_t i = 0; i < e->nworkers; i++)
+		decoder_want(e->worker[i].decoder, members);
 	return e;
 fail:
 	engine_free(e);

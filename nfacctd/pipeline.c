@@ -654,6 +654,56 @@ const char *pipeline_notice(const struct pipeline *p)
 	return p->notice[0] ? p->notice : NULL;
 }
 
+/* ---- what of a record is needed ---- */
+
+#define TIMES (FLOW_BIT(first_us) | FLOW_BIT(last_us))
+
+/*
+ * What each operation reads beside op->from.  One that is not here reads anything: who adds
+ * an operation, a map or a filter gets whole records until it is listed.
+ */
+static const struct {
+	fill_fn *fill;
+	uint64_t members;
+} op_reads[] = {
+	{ op_copy1, 0 }, { op_copy2, 0 }, { op_copy4, 0 }, { op_copy6, 0 }, { op_copy8, 0 },
+	{ op_copy16, 0 }, { op_tos, 0 }, { op_proto, 0 }, { op_direction, 0 }, { op_rate, 0 },
+	{ op_zero, 0 }, { op_origin, 0 }, { op_peer_dst, 0 },
+	{ op_port, FLOW_BIT(proto) },
+	{ op_host_filtered, FLOW_BIT(src) | FLOW_BIT(dst) },
+	{ op_net, FLOW_BIT(src) | FLOW_BIT(dst) | FLOW_BIT(src_mask) | FLOW_BIT(dst_mask) },
+	{ op_mask, FLOW_BIT(src) | FLOW_BIT(dst) | FLOW_BIT(src_mask) | FLOW_BIT(dst_mask) },
+	{ op_as, FLOW_BIT(src) | FLOW_BIT(dst) | FLOW_BIT(src_mask) | FLOW_BIT(dst_mask) },
+};
+
+static uint64_t op_members(const struct op *op)
+{
+	uint64_t members = 0;
+
+	for (size_t f = 0; f < FLOW_FIELDS; f++)
+		if (flow_fields[f].offset == op->from)
+			members = UINT64_C(1) << f;
+	for (size_t i = 0; i < sizeof(op_reads) / sizeof(op_reads[0]); i++)
+		if (op_reads[i].fill == op->fill)
+			return members | op_reads[i].members;
+	return UINT64_MAX;
+}
+
+uint64_t pipeline_members(const struct pipeline *p)
+{
+	uint64_t members = p->bins.kind == BIN_NONE ? 0 : TIMES;
+
+	if (p->filter)
+		return UINT64_MAX;
+	for (size_t side = 0; side < p->sides; side++) {
+		if (p->lookup[side])
+			members |= FLOW_BIT(src) | FLOW_BIT(dst);
+		for (size_t i = 0; i < p->nops; i++)
+			members |= op_members(&p->op[side][i]);
+	}
+	return members;
+}
+
 /* ---- a lane ---- */
 
 struct lane {

@@ -86,6 +86,8 @@ const struct agg_shape *pipeline_shape(const struct pipeline *p);
 const struct timebin *pipeline_bins(const struct pipeline *p);
 /* Bytes of the bin's start in front of a key; mostly 0 without history. */
 size_t pipeline_bin_bytes(const struct pipeline *p);
+/* Members of a record (FLOW_BIT) that are looked at; all of them, when that is not certain. */
+uint64_t pipeline_members(const struct pipeline *p);
 /* "networks_file ... is used as a filter": what was decided and why; NULL when there was nothing to decide. */
 const char *pipeline_notice(const struct pipeline *p);
 

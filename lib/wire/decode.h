@@ -30,6 +30,10 @@ struct decoder {
 	uint32_t last_id;
 	struct plan_work work;
 	struct template_def def;
+	uint64_t wanted;		/* members that somebody reads */
+	/* The first `clean` records of the chunk are empty but for the members in `dirty`. */
+	size_t clean;
+	uint64_t dirty;
 	struct flow_record chunk[DECODER_CHUNK];
 };
 
@@ -53,6 +57,11 @@ void job_damage(struct job *j, enum wire_err err, uint32_t id, uint64_t n);
 void job_stream(struct job *j, const struct addr *exporter, uint32_t domain);
 /* Hand over what is in the chunk. */
 void job_flush(struct job *j);
+/*
+ * `n` records of an empty chunk of which the members in `writes` will all be set: emptying
+ * them costs as much as decoding, and is spared where the records before were of this kind.
+ */
+void job_prepare(struct job *j, uint64_t writes, size_t n);
 /* A place for the next record; makes room when the chunk is full. */
 struct flow_record *job_next(struct job *j);
 

@@ -170,7 +170,9 @@ static void scale_record(struct message *m, struct scaling *s, const struct plan
 /* Fixed length, nothing to decide: whole columns at a time.  Returns what is left. */
 static struct bytes run_columns(struct message *m, const struct plan *p, struct bytes body, struct scaling *s)
 {
-	struct flow_record start = flow_record_empty, *chunk = m->j->d->chunk;
+	struct decoder *d = m->j->d;
+	struct flow_record start = flow_record_empty, *chunk = d->chunk;
+	const uint64_t scaling = FLOW_BIT(sampling_num) | FLOW_BIT(sampling_den);
 	bool by_record = p->flags & PLAN_INTERVAL || p->present & FLOW_BIT(sampler);
 	size_t left = body.n / p->min_len;
 
@@ -183,9 +185,16 @@ static struct bytes run_columns(struct message *m, const struct plan *p, struct 
 	while (left > 0) {
 		size_t n = left < DECODER_CHUNK ? left : DECODER_CHUNK;
 
-		for (size_t i = 0; i < n; i++)
-			chunk[i] = start;
-		plan_columns(p, chunk, body.p, n, &m->time);
+		/* The bottom label is looked for from zero on. */
+		if (p->present & FLOW_BIT(mpls_bottom))
+			d->clean = 0;
+		job_prepare(m->j, (p->present & d->wanted) | scaling, n);
+		for (size_t i = 0; i < n; i++) {
+			chunk[i].present = start.present;
+			chunk[i].sampling_num = start.sampling_num;
+			chunk[i].sampling_den = start.sampling_den;
+		}
+		plan_columns(p, chunk, body.p, n, &m->time, d->wanted);
 		for (size_t i = 0; by_record && i < n; i++)
 			scale_record(m, s, p, &chunk[i]);
 		m->j->fill = n;

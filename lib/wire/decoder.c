@@ -81,6 +81,7 @@ struct decoder *decoder_init(void *mem, const struct decoder_limits *l, uint64_t
 
 	memset(d, 0, sizeof(*d));
 	d->limits = at_least_one(l);
+	d->wanted = UINT64_MAX;
 	store_init(&d->streams, at, d->limits.streams, sizeof(struct stream_row),
 		   sizeof(struct stream_key), seed);
 	at += store_size(d->limits.streams, sizeof(struct stream_row));
@@ -88,6 +89,13 @@ struct decoder *decoder_init(void *mem, const struct decoder_limits *l, uint64_t
 	at += templates_size(d->limits.templates);
 	samplers_init(&d->samplers, at, d->limits.samplers, seed + 2, d->limits.options_any_scope);
 	return d;
+}
+
+void decoder_want(struct decoder *d, uint64_t members)
+{
+	d->wanted = members | FLOW_BIT(octets) | FLOW_BIT(packets) | FLOW_BIT(flows) |
+		FLOW_BIT(tcp_flags) | FLOW_BIT(sampling_num) | FLOW_BIT(sampling_den) |
+		FLOW_BIT(sampler);
 }
 
 /* ---- one datagram --------------------------------------------------------------- */
@@ -139,8 +147,20 @@ void job_flush(struct job *j)
 	j->fill = 0;
 }
 
+void job_prepare(struct job *j, uint64_t writes, size_t n)
+{
+	struct decoder *d = j->d;
+
+	if (d->dirty & ~writes)
+		d->clean = 0;
+	d->dirty = writes;
+	for (; d->clean < n; d->clean++)
+		d->chunk[d->clean] = flow_record_empty;
+}
+
 struct flow_record *job_next(struct job *j)
 {
+	j->d->clean = 0;
 	if (j->fill == DECODER_CHUNK)
 		job_flush(j);
 	return &j->d->chunk[j->fill++];
@@ -178,16 +198,6 @@ enum wire_err decode(struct decoder *d, const struct decoder_input *in, emit_fn 
 
 /* ---- v1, v5, v7 ------------------------------------------------------------------ */
 
-/* The interval of a v5 header: fourteen bits, whatever the two of the mode say. */
-static void scale(struct flow_record *rec, size_t n, uint32_t interval)
-{
-	for (size_t i = 0; i < n && interval; i++) {
-		rec[i].sampling_num = interval;
-		rec[i].sampling_den = 1;
-		rec[i].present |= FLOW_BIT(sampling_num) | FLOW_BIT(sampling_den);
-	}
-}
-
 static void count_records(struct job *j, uint32_t number, uint32_t records, uint32_t uptime_ms)
 {
 	sequence_step(&j->row->sequence, &j->row->pub.sequence, &(struct sequence_step){
@@ -209,11 +219,12 @@ enum wire_err decode_netflow5(struct job *j)
 	if (m.version != 1)
 		count_records(j, m.sequence, m.count, m.uptime_ms);
 	for (size_t from = 0; from < m.count; ) {
-		j->fill = netflow5_records(&m, from, j->d->chunk, DECODER_CHUNK);
+		job_prepare(j, netflow5_members(&m),
+			    m.count - from < DECODER_CHUNK ? m.count - from : DECODER_CHUNK);
+		j->fill = netflow5_fill(&m, from, j->d->chunk, DECODER_CHUNK);
 		if (j->fill == 0)
 			break;
 		from += j->fill;
-		scale(j->d->chunk, j->fill, m.sampling & 0x3fff);
 		job_flush(j);
 	}
 	job_damage(j, WIRE_TRAILING, 0, m.trailing > 0);
@@ -236,6 +247,7 @@ enum wire_err decode_netflow8(struct job *j)
 	j->origin.export_us = (uint64_t)m.export_s * 1000000 + m.export_ns / 1000;
 	count_records(j, m.sequence, m.count, m.uptime_ms);
 	for (size_t from = 0; from < m.count; ) {
+		j->d->clean = 0;
 		j->fill = netflow8_records(&m, from, j->d->chunk, DECODER_CHUNK);
 		if (j->fill == 0)
 			break;

@@ -130,6 +130,12 @@ size_t decoder_size(const struct decoder_limits *l);
 struct decoder *decoder_init(void *mem, const struct decoder_limits *l, uint64_t seed);
 
 /*
+ * Of what a template has, set only these members (FLOW_BIT) and what counts and samples;
+ * others may be zero though they are present.  Without this: all of them.
+ */
+void decoder_want(struct decoder *d, uint64_t members);
+
+/*
  * Decode one datagram; every flow record goes to emit().  WIRE_OK when the
  * datagram was accepted - it may still have been damaged inside, which the
  * counters tell - else why it was refused.

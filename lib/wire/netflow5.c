@@ -87,13 +87,29 @@ static uint64_t export_us(const struct netflow5_msg *m)
 	return (uint64_t)m->export_s * 1000000 + m->export_ns / 1000;
 }
 
+uint64_t netflow5_members(const struct netflow5_msg *m)
+{
+	const struct layout *l = find_layout(m->version);
+
+	return l ? l->present | FLOW_BIT(sampling_num) | FLOW_BIT(sampling_den) : 0;
+}
+
 size_t netflow5_records(const struct netflow5_msg *m, size_t from, struct flow_record *out,
+	size_t cap)
+{
+	for (size_t i = 0; i < cap && from + i < m->count; i++)
+		out[i] = flow_record_empty;
+	return netflow5_fill(m, from, out, cap);
+}
+
+size_t netflow5_fill(const struct netflow5_msg *m, size_t from, struct flow_record *out,
 	size_t cap)
 {
 	const struct layout *l = find_layout(m->version);
 	const uint64_t at_us = export_us(m);
 	const int64_t tick_us = m->uptime_is_seconds ? 1000000 : 1000;
-	struct flow_record first = flow_record_empty;
+	const uint32_t interval = m->sampling & 0x3fff;
+	uint64_t present;
 	size_t n, stride;
 	const uint8_t *p;
 
@@ -101,20 +117,19 @@ size_t netflow5_records(const struct netflow5_msg *m, size_t from, struct flow_r
 		return 0;
 	n = m->count - from < cap ? m->count - from : cap;
 	stride = m->records.n / m->count;
-	first.present = l->present;
-	if (m->sampling & 0x3fff) {
-		first.present |= FLOW_BIT(sampling_num) | FLOW_BIT(sampling_den);
-		first.sampling_num = m->sampling & 0x3fff;
-		first.sampling_den = 1;
-	}
+	present = l->present;
+	if (interval)
+		present |= FLOW_BIT(sampling_num) | FLOW_BIT(sampling_den);
 	p = m->records.p + from * stride;
 	for (size_t i = 0; i < n; i++, p += stride) {
 		struct flow_record *r = &out[i];
 
-		*r = first;
-		memcpy(r->src.b + 12, p, 4);
-		memcpy(r->dst.b + 12, p + 4, 4);
-		memcpy(r->next_hop.b + 12, p + 8, 4);
+		r->present = present;
+		r->sampling_num = interval;
+		r->sampling_den = interval != 0;
+		r->src = addr_from4(p);
+		r->dst = addr_from4(p + 4);
+		r->next_hop = addr_from4(p + 8);
 		r->in_if = be16(p + 12);
 		r->out_if = be16(p + 14);
 		r->packets = be32(p + 16);

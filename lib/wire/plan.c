@@ -86,9 +86,12 @@ static uint32_t label_of(const uint8_t *p)
 	X(u16_any, uint16_t, (uint16_t)be_any(src, len))                                   \
 	X(u32_any, uint32_t, (uint32_t)be_any(src, len))                                   \
 	X(u64_any, uint64_t, be_any(src, len))                                             \
+	X(uptime_4, uint64_t, t->has_uptime ? uptime_to_us(be32(src), t->uptime, t->at_us, \
+		t->tick_us) : 0)                                                           \
 	X(uptime, uint64_t, t->has_uptime ? uptime_to_us((uint32_t)be_any(src, len),       \
 		t->uptime, t->at_us, t->tick_us) : 0)                                      \
 	X(seconds, uint64_t, be_any(src, len) * 1000000)                                   \
+	X(millis_8, uint64_t, be64(src) * 1000)                                            \
 	X(millis, uint64_t, be_any(src, len) * 1000)                                       \
 	X(micros, uint64_t, fine_time(be64(src), 1, t->at_us))                             \
 	X(nanos, uint64_t, fine_time(be64(src), 1000, t->at_us))                           \
@@ -252,13 +255,15 @@ static int kind_of(const struct ie *e, size_t len)
 	case IE_SECONDS:
 		return OP_seconds;
 	case IE_MILLIS:
-		return OP_millis;
+		return len == 8 ? OP_millis_8 : OP_millis;
 	case IE_MICROS:
 		return len == 8 ? OP_micros : -1;
 	case IE_NANOS:
 		return len == 8 ? OP_nanos : -1;
 	default:
-		return e->id == 158 || e->id == 159 ? OP_delta : OP_uptime;
+		if (e->id == 158 || e->id == 159)
+			return OP_delta;
+		return len == 4 ? OP_uptime_4 : OP_uptime;
 	}
 }
 
@@ -352,12 +357,13 @@ static uint16_t slot_target(size_t slot)
 	return (uint16_t)at;
 }
 
-static void add_op(struct compiler *c, size_t field, size_t target, unsigned kind)
+static void add_op(struct compiler *c, size_t field, size_t target, unsigned kind, size_t member)
 {
 	if (target >= sizeof(struct flow_record))
 		c->p->flags |= PLAN_BESIDE;
 	c->p->ops[c->p->nops++] = (struct plan_op){ c->offset[field], (uint16_t)target,
-		c->def->fields[field].len, (uint16_t)kind };
+		c->def->fields[field].len, (uint8_t)kind,
+		(uint8_t)(member < FLOW_FIELDS ? member : FLOW_FIELDS) };
 }
 
 /* An IPv4 Element alone goes straight to its member; beside an IPv6 one it waits for plan_record(). */
@@ -409,7 +415,7 @@ static void settle_init(struct compiler *c)
 	for (size_t i = 0; i < 2; i++) {
 		struct slot *s = &c->slots[moved[i].field];
 
-		if (!s->field || s->kind != OP_uptime)
+		if (!s->field || (s->kind != OP_uptime && s->kind != OP_uptime_4))
 			continue;
 		c->p->flags |= PLAN_INIT;
 		c->slots[SLOT_AUX + moved[i].aux] = *s;
@@ -428,7 +434,7 @@ static void emit_slots(struct compiler *c)
 
 		if (!s->field)
 			continue;
-		add_op(c, s->field - 1u, slot_target(i), s->kind);
+		add_op(c, s->field - 1u, slot_target(i), s->kind, i);
 		if (i >= SLOT_AUX)
 			p->aux |= UINT32_C(1) << (i - SLOT_AUX);
 		else if (i >= SLOT_ALT)
@@ -437,7 +443,7 @@ static void emit_slots(struct compiler *c)
 			p->reverse |= UINT64_C(1) << (i - SLOT_REVERSE);
 		else
 			p->present |= UINT64_C(1) << i;
-		if (s->kind == OP_uptime)
+		if (s->kind == OP_uptime || s->kind == OP_uptime_4)
 			p->uptimes |= UINT64_C(1) << i % SLOT_REVERSE;
 	}
 }
@@ -453,7 +459,7 @@ static void emit_labels(struct compiler *c)
 		if (f->pen != PEN_IANA || f->id < IE_FIRST_LABEL || f->id > IE_LAST_LABEL ||
 		    f->len < 3 || f->len == IE_VARLEN || i < c->def->nscope)
 			continue;
-		add_op(c, i, flow_fields[FLOW_mpls_bottom].offset, OP_bottom);
+		add_op(c, i, flow_fields[FLOW_mpls_bottom].offset, OP_bottom, FLOW_mpls_bottom);
 		c->p->present |= FLOW_BIT(mpls_bottom);
 		n++;
 	}
@@ -503,12 +509,13 @@ enum wire_err plan_compile(struct plan *p, const struct template_def *def)
 /* ---- running ------------------------------------------------------------------ */
 
 void plan_columns(const struct plan *p, struct flow_record *out, const uint8_t *data, size_t n,
-		  const struct plan_time *t)
+		  const struct plan_time *t, uint64_t members)
 {
 	assert(!(p->flags & PLAN_CAREFUL));
 	for (const struct plan_op *op = p->ops; op < p->ops + p->nops; op++)
-		ops[op->kind]((uint8_t *)out + op->dst, sizeof(*out), data + op->src, p->min_len, n,
-			      op->len, t);
+		if (members >> op->field & 1)
+			ops[op->kind]((uint8_t *)out + op->dst, sizeof(*out), data + op->src,
+				      p->min_len, n, op->len, t);
 }
 
 /* Lengths of variable fields (RFC 7011 7): one octet, or 255 and two more. */

@@ -59,7 +59,8 @@ struct plan_op {
 	uint16_t src;		/* offset in the record; PLAN_VARLEN: number of the field */
 	uint16_t dst;		/* offset in struct plan_work */
 	uint16_t len;
-	uint16_t kind;
+	uint8_t kind;
+	uint8_t field;		/* enum flow_field that it sets in the record, else FLOW_FIELDS */
 };
 
 /* At most one operation a member and direction, a twin, a number, and ten labels. */
@@ -97,9 +98,12 @@ struct plan_work {
  */
 enum wire_err plan_compile(struct plan *p, const struct template_def *def);
 
-/* `n` records that lie one behind the other, into `out`, whose members are preset. */
+/*
+ * `n` records that lie one behind the other, into `out`, whose members are preset: those of
+ * `members` (FLOW_BIT) that the template has.
+ */
 void plan_columns(const struct plan *p, struct flow_record *out, const uint8_t *data, size_t n,
-		  const struct plan_time *t);
+		  const struct plan_time *t, uint64_t members);
 
 /*
  * One record at `data`, of which `n` octets are left: its length, or 0 when it

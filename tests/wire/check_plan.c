@@ -299,7 +299,7 @@ START_TEST(lives_in_two_ntp_eras)
 	ck_assert_int_eq(plan_compile(&plan, &def), WIRE_OK);
 	t.at_us = eras[_i].at_s * 1000000;
 	ck_assert_uint_eq(unhex(data, eras[_i].hex), 8);
-	plan_columns(&plan, &r, data, 1, &t);
+	plan_columns(&plan, &r, data, 1, &t, UINT64_MAX);
 	ck_assert_uint_eq(r.first_us, eras[_i].want_us);
 }
 END_TEST
