@@ -264,6 +264,15 @@ OP(op_host_filtered)
 	}
 }
 
+/* Where the file is asked for prefixes, an end outside it is nobody's. */
+static bool is_filtered(const struct pass *pass, size_t i, unsigned side)
+{
+	const struct pipeline *p = pass->p;
+
+	return p->filter_hosts && (p->net_source == NET_FILE || p->net_source == NET_LONGEST) &&
+	       !pass->hit[side][i];
+}
+
 /* The mask that counts, as people say it (24, 64). */
 static unsigned mask_of(const struct pass *pass, size_t i, unsigned side)
 {
@@ -278,6 +287,8 @@ static unsigned mask_of(const struct pass *pass, size_t i, unsigned side)
 	case NET_MASK:
 		return p->networks_mask;
 	case NET_LONGEST:
+		if (is_filtered(pass, i, side))
+			return 0;
 		return hit && (p->no_lpm || file > exported) ? file : exported;
 	case NET_NETFLOW:
 		break;
@@ -303,7 +314,7 @@ OP(op_net)
 
 		if (!bits && p->no_mask_if_zero)
 			net = *a;
-		if (p->filter_hosts && !pass->hit[op->side][i])
+		if (is_filtered(pass, i, op->side))
 			net = *addr_zero_like(a);
 		memcpy(key, &net, sizeof(net));
 	}
@@ -397,7 +408,7 @@ OP(op_direction)
 		*key = flow_has(pass->rec[i], FLOW_direction) ? pass->rec[i]->direction : 255;
 }
 
-/* The interval in force; 1 once it has been multiplied in. */
+/* The interval in force, 0 when none is known; 1 once it has been multiplied in. */
 OP(op_rate)
 {
 	EACH(i, key) {

@@ -186,7 +186,8 @@ static void file_wins(char *to, size_t n, const struct rules_plugin *p, const st
 		snprintf(to, n, "%s.len IS NOT NULL AND %s %s %s", e->host, bits, than, e->mask);
 }
 
-static void mask_sql(char *to, const struct rules_conf *c, const struct rules_plugin *p, const struct end *e)
+static void mask_sql(char *to, const struct select_plan *s, const struct rules_conf *c,
+		     const struct rules_plugin *p, const struct end *e)
 {
 	char bits[160], wins[256];
 
@@ -200,7 +201,9 @@ static void mask_sql(char *to, const struct rules_conf *c, const struct rules_pl
 		snprintf(to, SELECT_RAW, "coalesce(%s, 0)", bits);
 		break;
 	case SOURCE_LONGEST:
-		snprintf(to, SELECT_RAW, "CASE WHEN %s THEN %s ELSE %s END", wins, bits, e->mask);
+		/* A filter leaves no mask to an end outside the file. */
+		snprintf(to, SELECT_RAW, "CASE WHEN %s THEN %s WHEN %d AND %s.len IS NULL THEN 0 ELSE %s END", wins,
+			 bits, s->filter, e->host, e->mask);
 		break;
 	case SOURCE_MASK:
 		snprintf(to, SELECT_RAW, "%u", p->networks_mask);
@@ -213,15 +216,17 @@ static void net_sql(char *to, const struct select_plan *s, const struct rules_co
 {
 	char mask[SELECT_RAW];
 	struct strbuf b = { 0 };
+	/* Prefixes are filtered by who is asked for them. */
+	bool filtered = s->filter && (c->net_source == SOURCE_FILE || c->net_source == SOURCE_LONGEST);
 
-	mask_sql(mask, c, p, e);
-	if (s->filter)
+	mask_sql(mask, s, c, p, e);
+	if (filtered)
 		strbuf_addf(&b, "CASE WHEN %s.len IS NULL THEN addr_zero(%s) ELSE ", e->host, e->addr);
 	if (p->networks_no_mask_if_zero)
 		strbuf_addf(&b, "CASE WHEN (%s) = 0 THEN %s ELSE addr_bits(%s, %s) END", mask, e->addr, e->addr, mask);
 	else
 		strbuf_addf(&b, "addr_bits(%s, %s)", e->addr, mask);
-	strbuf_add(&b, s->filter ? " END" : "");
+	strbuf_add(&b, filtered ? " END" : "");
 	snprintf(to, SELECT_RAW, "%s", b.s);
 	strbuf_clear(&b);
 }
@@ -271,7 +276,7 @@ static void end_sql(char *to, const char *kind, const struct select_plan *s, con
 	else if (!strcmp(kind, "net"))
 		net_sql(to, s, c, p, e);
 	else if (!strcmp(kind, "mask"))
-		mask_sql(to, c, p, e);
+		mask_sql(to, s, c, p, e);
 	else if (!strcmp(kind, "as"))
 		as_sql(to, c, p, e);
 	else

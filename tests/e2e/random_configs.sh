@@ -1,0 +1,370 @@
+#!/usr/bin/env bash
+# random_configs.sh [N [SEED]] - the differential test: N random configurations
+# (6 unless said) over crafted captures, ours against Debian's nfacctd and
+# sfacctd, whose rows are the expected values.  Rows are compared as sums by key.
+#
+# Where the two differ on purpose (nfacctd.conf(5), DIFFERENT FROM PMACCT) the
+# generator keeps away, one law a place: look for "law:".  The corpus' captures
+# take part when they are there, with the captures of random_configs-laws.tsv
+# left out, each for the law named there.
+#
+# A seed repeats a run; a run that fails leaves what differs in its output.
+set -u
+here=$(cd "$(dirname "$0")" && pwd)
+# shellcheck source=tests/e2e/lib.sh
+. "$here/lib.sh"
+
+e2e_begin random_configs
+[ -x /usr/sbin/nfacctd ] && [ -x /usr/sbin/sfacctd ] || e2e_skip "Debian's nfacctd and sfacctd are not installed"
+N=${1:-6}
+SEED=${2:-$(($(date +%s) % 32768))}
+ABREAST=6	# the reference waits four seconds at its end
+export TZ=UTC
+echo "random_configs: seed $SEED"
+RANDOM=$SEED
+
+# ---- drawing: results in $R, for a subshell would draw for itself ---------------
+
+below() { # N
+	R=$(((RANDOM * 32768 + RANDOM) % $1))
+}
+
+one_of() { # WORD...
+	below $#
+	shift "$R"
+	R=$1
+}
+
+chance() { # PERCENT
+	below 100
+	[ "$R" -lt "$1" ]
+}
+
+some_of() { # MOST WORD...: at least one, each at most once, with commas
+	local most=$1 n out="" left=("${@:2}")
+	below "$most"
+	n=$((R + 1))
+	while [ "$n" -gt 0 ] && [ "${#left[@]}" -gt 0 ]; do
+		below "${#left[@]}"
+		out="$out${out:+,}${left[R]}"
+		unset "left[R]"
+		left=("${left[@]}")
+		n=$((n - 1))
+	done
+	R=$out
+}
+
+# ---- captures -------------------------------------------------------------------
+
+# law: a flow that starts in the first second of a bin (the reference puts it one
+# bin too early, or rounds v5 clocks to it): segments of 50 s keep off full minutes.
+craft() { # FILE PROTOCOLS FAMILY SEED
+	local file=$1 protocols=$2 family=$3 n=0 start protocol
+	rm -f "$file"
+	for start in 2026-01-05T11:59:05Z 2026-01-05T12:00:05Z 2026-01-05T12:07:05Z 2026-01-05T23:59:05Z \
+		2026-01-12T00:00:05Z 2026-02-01T03:10:05Z; do
+		{
+			echo "seed: $(($4 + n))"
+			echo "start: $start"
+			echo "duration: 50s"
+			echo "rate: 6 records/s"
+			echo "exporters:"
+			for protocol in $protocols; do
+				case $protocol in
+				netflow5) [ "$family" = 4 ] && echo "  - { address: 127.0.0.5, port: 50005, protocol: netflow5, domain: 3, sampling: 64 }" ;;
+				netflow9) echo "  - { address: 127.0.0.9, port: 50009, protocol: netflow9, domain: 9, sampling: 100 }
+  - { address: 127.0.0.19, port: 50019, protocol: netflow9, domain: 19 }" ;;
+				ipfix) echo "  - { address: 127.0.0.10, port: 50010, protocol: ipfix, domain: 10, sampling: 16, sampling_says: record }
+  - { address: 127.0.0.20, port: 50020, protocol: ipfix, domain: 20 }" ;;
+				sflow5) echo "  - { address: 127.0.0.6, port: 50006, protocol: sflow5, domain: 1, sampling: 512, counters_every: 5 }" ;;
+				esac
+			done
+			echo "customers:"
+			if [ "$family" = 4 ]; then
+				echo "  - { prefix: 10.1.0.0/24, hosts: 5, as: 64501, interface: 11, next_hop: 10.1.0.254 }
+  - { prefix: 10.2.0.0/16, hosts: 700, as: 64502, interface: 12 }
+remotes:
+  - { prefix: 198.51.100.0/24, hosts: 4, as: 65010, interface: 1, next_hop: 192.0.2.1 }
+  - { prefix: 203.0.113.0/24, hosts: 3, as: 65011, interface: 2, next_hop: 192.0.2.2 }"
+			else
+				echo "  - { prefix: 2001:db8:1::/48, hosts: 5, as: 64501, interface: 11, next_hop: 2001:db8:1::fe }
+  - { prefix: 2001:db8:2::/48, hosts: 40, as: 64502, interface: 12 }
+remotes:
+  - { prefix: 2001:db8:f000::/36, hosts: 6, as: 65010, interface: 1, next_hop: 2001:db8::1 }
+  - { prefix: 2001:db8:e000::/40, hosts: 3, as: 4200000010, interface: 2 }"
+			fi
+			# law: type and code of ICMP in sampled headers (no port in the reference)
+			echo "applications:
+  - { proto: tcp, port: 443, weight: 50 }
+  - { proto: udp, port: 53, tos: 8, weight: 30 }
+  - { proto: $([ "$protocols" = sflow5 ] && echo gre || echo icmp, port: 769), tos: 184, weight: 5 }
+flows:
+  octets: { kind: pareto, min: 60, max: 100M, alpha: 0.6 }
+  lasting_ms: { kind: uniform, min: 0, max: 1500 }
+  delay_ms: { kind: uniform, min: 0, max: 900 }"
+		} >"$TMP/scenario.yaml"
+		must "$PCAPGEN" craft --scenario "$TMP/scenario.yaml" --write "$TMP/segment.pcap" >"$TMP/craft.log" 2>&1
+		if [ -s "$file" ]; then
+			tail -c +25 "$TMP/segment.pcap" >>"$file"
+		else
+			cp "$TMP/segment.pcap" "$file"
+		fi
+		n=$((n + 1))
+	done
+}
+
+craft "$TMP/all4.pcap" "netflow5 netflow9 ipfix" 4 "$SEED"
+craft "$TMP/all6.pcap" "netflow9 ipfix" 6 "$SEED"
+craft "$TMP/sflow4.pcap" sflow5 4 "$SEED"
+craft "$TMP/sflow6.pcap" sflow5 6 "$SEED"
+
+corpus=${FLOWLEDGER_CORPUS:-$ROOT/../shared/corpus}
+CORPUS=()
+if [ -d "$corpus" ]; then
+	for c in "$corpus"/*.pcap; do
+		cut -f1 "$here/random_configs-laws.tsv" | grep -qxF "$(basename "$c" .pcap)" || CORPUS+=("$c")
+	done
+else
+	echo "random_configs: without the corpus: no $corpus"
+fi
+
+# ---- configurations ---------------------------------------------------------------
+
+# Nested prefixes, host bits, both families, AS numbers with and without peers, next hops.
+draw_networks() { # FILE
+	local p
+	: >"$1"
+	for p in 10.1.0.0/24 10.1.0.0/30 10.2.0.0/16 10.2.1.0/24 10.0.0.0/8 198.51.100.0/24 198.51.100.2/32 203.0.113.0/24 \
+		2001:db8:1::/48 2001:db8::/32 2001:db8:1::1/128 2001:db8:f000::/36; do
+		chance 55 || continue
+		below 65000
+		one_of "" "" "$((R + 1))," "$((R + 1))_$((R / 2 + 1))," "192.0.2.7,$((R + 1)),"
+		# law: a next hop of the other family
+		[ "${p#*:}" != "$p" ] && R=${R/192.0.2.7/2001:db8::7}
+		echo "$R$p" >>"$1"
+	done
+	# law: an empty file matches all in the reference without filter
+	[ -s "$1" ] || echo "10.2.0.0/16" >"$1"
+}
+
+# One row's worth; draw_plugin takes a few.
+PRIMITIVES="src_host dst_host src_net dst_net src_mask dst_mask src_port dst_port proto tos tcpflags src_as dst_as
+	in_iface out_iface peer_src_ip src_mac dst_mac vlan sampling_rate flows export_proto_version"
+
+draw_plugin() { # NAME
+	local name=$1 set
+	if chance 20; then
+		# law: sum_net counts both ends here
+		one_of sum_host sum_port sum_as sum_host,flows
+		set=$R
+	elif chance 5; then
+		set=none
+	else
+		# law: the traffic class of sampled IPv6 headers (1.7.7 shifts it by four bits)
+		# shellcheck disable=SC2086
+		some_of 6 ${PRIMITIVES/ $NO_TOS / }
+		set=$R
+	fi
+	echo "aggregate[$name]: $set"
+	one_of csv json formatted
+	echo "print_output[$name]: $R"
+	if chance 60; then
+		# law: months (1.7.7 writes nothing for bins of months that are over)
+		one_of 1m 5m 10m 1h 1d 2h 1w
+		echo "print_history[$name]: $R"
+		# law: without roundoff bins count from the start of the daemon
+		case $R in
+		*m) one_of m h mh d ;;
+		*h) one_of h mh d ;;
+		# law: weeks from the first of the month count from the month of the start
+		*w) R=w ;;
+		*) R=d ;;
+		esac
+		echo "print_history_roundoff[$name]: $R"
+	fi
+	chance 40 && echo "print_num_protos[$name]: true"
+	# law: IPv6 prefixes of a networks_file (1.7.7 matches none of them, or all)
+	if [ "$FAMILY" = 4 ] && chance 60; then
+		draw_networks "$TMP/$ID.$name.networks"
+		echo "networks_file[$name]: $TMP/$ID.$name.networks"
+		# law: without this key the reference never filters
+		one_of true false
+		echo "networks_file_filter[$name]: $R"
+		chance 20 && echo "networks_file_no_lpm[$name]: true"
+	fi
+	if chance 15; then
+		printf '53\n443\n' >"$TMP/$ID.$name.ports"
+		echo "ports_file[$name]: $TMP/$ID.$name.ports"
+	fi
+	# law: protos_file, tos_file and tos_encode_as_dscp came after 1.7.7
+	if chance 25; then
+		one_of "tcp" "udp port 53" "src net 10.0.0.0/8" "dst net 198.51.100.0/24" "ip6" "not port 443" "icmp or icmp6" \
+			"host 10.1.0.3 or net 2001:db8:1::/48" "src portrange 1024-30000 and tcp"
+		echo "aggregate_filter[$name]: $R"
+	fi
+	return 0
+}
+
+draw() { # -> $TMP/$ID.conf, $TMP/$ID.capture
+	local plugins=one name
+	FAMILY=4 NO_TOS=- EXT=''
+	if [ "${#CORPUS[@]}" -gt 0 ] && chance 30; then
+		one_of "${CORPUS[@]}"
+	else
+		one_of all4 all4 all4 all6 all6 sflow4 sflow6
+		FAMILY=${R: -1}
+		[ "$R" = sflow6 ] && NO_TOS=tos
+		R=$TMP/$R.pcap
+	fi
+	CAPTURE=$R
+	echo "$CAPTURE" >"$TMP/$ID.capture"
+	chance 30 && plugins="one two"
+	for name in $plugins; do
+		draw_plugin "$name"
+	done >"$TMP/$ID.plugins"
+	{
+		name="print[${plugins/ /],print[}]"
+		echo "plugins: $name"
+		echo "print_refresh_time: 86400"
+		if chance 50; then
+			echo "nfacctd_renormalize: true"
+			chance 30 && EXT=1000 && echo "nfacctd_ext_sampling_rate: $EXT"
+		fi
+		one_of netflow netflow mask
+		# law: a source "file" without a file ends the start here
+		if [ "$(grep -c '^networks_file\[' "$TMP/$ID.plugins")" = "$(wc -w <<<"$plugins")" ]; then
+			one_of netflow file file longest
+			# law: of an AS number with a mask of 0 and no entry the reference makes 0
+			[[ $CAPTURE == *[Ss][Ff]low* ]] && R=file
+			echo "nfacctd_as: $R"
+			if [ "$R" = longest ]; then
+				one_of netflow longest
+			else
+				one_of netflow file longest mask
+			fi
+		fi
+		echo "nfacctd_net: $R"
+		NET=$R
+		[ "$NET" = mask ] && below 32 && echo "networks_mask: $((R + 1))"
+		# law: a fixed mask without the primitive *_mask (nets are 0.0.0.0 in 1.7.7)
+		[ "$NET" = mask ] && sed -i '/^aggregate\[/{
+			/src_mask/!s/src_net/&,src_mask/
+			/dst_mask/!s/dst_net/&,dst_mask/
+		}' "$TMP/$ID.plugins"
+		# law: sampling_rate is 1 where nfacctd_ext_sampling_rate was multiplied in
+		[ -n "$EXT" ] && sed -i '/^aggregate\[/s/,*sampling_rate//; s/: ,/: /; s/^aggregate\[\(.*\)\]: $/aggregate[\1]: tos/' \
+			"$TMP/$ID.plugins"
+		cat "$TMP/$ID.plugins"
+		echo "pcap_savefile: $(cat "$TMP/$ID.capture")"
+	} >"$TMP/$ID.conf"
+}
+
+# ---- running --------------------------------------------------------------------------
+
+run_both() { # ID
+	local program=nfacctd
+	case $(basename "$(cat "$TMP/$1.capture")") in
+	[Ss][Ff][Ll][Oo][Ww]*) program=sfacctd ;;
+	esac
+	for side in ref our; do
+		mkdir -p "$TMP/$1.$side"
+		{
+			cat "$TMP/$1.conf"
+			echo "print_output_file[one]: $TMP/$1.$side/one"
+			grep -q 'print\[two\]' "$TMP/$1.conf" && echo "print_output_file[two]: $TMP/$1.$side/two"
+		} >"$TMP/$1.$side.conf"
+	done
+	# By the capture's clock several refreshes pass here, none in the reference.
+	echo "print_output_file_append: true" >>"$TMP/$1.our.conf"
+	timeout 60 "/usr/sbin/$program" -f "$TMP/$1.ref.conf" >"$TMP/$1.ref.log" 2>&1
+	timeout 60 "$NFACCTD" -f "$TMP/$1.our.conf" >"$TMP/$1.our.log" 2>&1
+	echo $? >"$TMP/$1.our.status"
+}
+
+# Rows as "key TAB flags TAB packets TAB flows TAB bytes", equal keys added up, sorted.
+canonical() { # FORMAT < output
+	awk -v format="$1" -v LAWS="${2:-}" '
+	function value(name, text) {
+		gsub(/"/, "", text)
+		if (name ~ /^(event_type|stamp_updated)$/) return
+		if (name ~ /^(packets|PACKETS)$/) packets = text
+		else if (name ~ /^(flows|FLOWS)$/) flows = text
+		else if (name ~ /^(bytes|BYTES)$/) bytes = text
+		else if (name ~ /^(tcp_flags|TCP_FLAGS)$/) flags = text
+		else key = key name "=" text " "
+	}
+	function or_of(x, y,    out, bit) {
+		for (bit = 1; x || y; bit *= 2) {
+			if (x % 2 || y % 2) out += bit
+			x = int(x / 2)
+			y = int(y / 2)
+		}
+		return out + 0
+	}
+	function done_row() {
+		p[key] += packets; f[key] += flows; b[key] += bytes
+		t[key] = flags == "" ? "" : or_of(t[key] + 0, flags + 0)
+	}
+	{ key = flags = ""; packets = flows = bytes = 0 }
+	format == "json" {
+		line = $0
+		while (match(line, /"[^"]*": ("[^"]*"|[^,}]*)/)) {
+			pair = substr(line, RSTART, RLENGTH)
+			line = substr(line, RSTART + RLENGTH)
+			match(pair, /": /)
+			value(substr(pair, 2, RSTART - 2), substr(pair, RSTART + 3))
+		}
+		done_row()
+		next
+	}
+	format == "csv" { n = split($0, cell, ",") }
+	format == "formatted" { n = split($0, cell, " ") }
+	NR == 1 { head = $0; gsub(/ +/, " ", head); sub(/ $/, "", head); for (i = 1; i <= n; i++) name[i] = cell[i]; next }
+	n { for (i = 1; i <= n; i++) value(name[i], cell[i]); done_row() }
+	END {
+		if (head != "") print "head " head
+		for (key in b) printf "%s\t%s\t%.0f\t%.0f\t%.0f\n", key, t[key], p[key], f[key], b[key]
+	}' | sort
+}
+
+compare() { # ID PLUGIN
+	local format
+	format=$(sed -n "s/^print_output\[$2\]: //p" "$TMP/$1.conf")
+	for side in ref our; do
+		# No file: no rows.
+		if [ -f "$TMP/$1.$side/$2" ]; then
+			canonical "$format" <"$TMP/$1.$side/$2" >"$TMP/$1.$side.$2.rows"
+		else
+			: >"$TMP/$1.$side.$2.rows"
+		fi
+	done
+	cmp -s "$TMP/$1.ref.$2.rows" "$TMP/$1.our.$2.rows" && return
+	echo "     $(basename "$(cat "$TMP/$1.capture")"), plugin $2:"
+	sed 's/^/       /' "$TMP/$1.conf"
+	[ -s "$TMP/$1.ref.$2.rows" ] || tail -n 3 "$TMP/$1.ref.log"
+	diff "$TMP/$1.ref.$2.rows" "$TMP/$1.our.$2.rows" | head -n ${LINES_SHOWN:-12} | sed 's/^/       /'
+	return 1
+}
+
+for ((ID = 1; ID <= N; ID++)); do
+	draw
+	while [ "$(jobs -rp | wc -l)" -ge "$ABREAST" ]; do
+		wait -n
+	done
+	run_both "$ID" &
+done
+wait
+
+rows=0
+for ((ID = 1; ID <= N; ID++)); do
+	check_equal "$ID: ours ends well" 0 "$(cat "$TMP/$ID.our.status")" || cat "$TMP/$ID.our.log"
+	for name in one two; do
+		grep -q "print\[$name\]" "$TMP/$ID.conf" || continue
+		check "$ID: the rows of $name" compare "$ID" "$name"
+		rows=$((rows + $(wc -l <"$TMP/$ID.ref.$name.rows")))
+	done
+done
+echo "random_configs: $rows rows of the reference compared, seed $SEED"
+# A comparison of nothing with nothing proves nothing.
+check "there were rows" test "$rows" -gt 0
+e2e_end
