@@ -9,7 +9,7 @@
 #include <time.h>
 
 enum {
-	ROOM = 4096,		/* datagrams at a time; a larger batch takes several turns */
+	ROOM = SHARE_MAX,	/* datagrams at a time; a larger batch takes several turns */
 	GROUPS = 256,		/* exporters told apart in one batch; the rest shares a group, in order */
 	GROUP_SLOTS = 1024,
 	END = UINT32_MAX,
@@ -316,6 +316,7 @@ void fanout_batch(struct fanout *f, const struct batch *b, uint64_t now_ns)
 {
 	for (size_t at = 0, n; at < b->n; at += n) {
 		n = b->n - at < ROOM ? b->n - at : ROOM;
+		f->outlet->batch++;
 		arrange(f, b->d + at, n);
 		for (size_t i = 0; i < f->receivers->npools; i++)
 			fanout_pool(f, &f->receivers->pools[i], n, now_ns);

@@ -20,6 +20,7 @@
 #include "base/log.h"
 #include "replicator/control.h"
 #include "replicator/report.h"
+#include "replicator/rights.h"
 #include "replicator/settings.h"
 
 enum {
@@ -199,6 +200,7 @@ static void close_all(struct replicator *p)
 {
 	receivers_clear(&p->receivers, &p->outlet);
 	spoof_cache_free(p->outlet.spoof);
+	sender_raw_free(&p->outlet);
 	fanout_free(p->fanout);
 	recall_free(p->recall);
 	control_close(p->control_fd, p->settings.control);
@@ -396,6 +398,8 @@ static int start(struct replicator *p)
 			daemon_detach_done(EXIT_RUNTIME);
 		return EXIT_RUNTIME;
 	}
+	if (rights_drop() < 0)
+		log_warn_errno("capabilities that are not needed any more stay");
 	if (background)
 		daemon_detach_done(0);
 	daemon_notify("READY=1");

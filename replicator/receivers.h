@@ -18,6 +18,7 @@
 #include "net/batch.h"
 #include "replicator/balance.h"
 #include "replicator/health.h"
+#include "replicator/raw.h"
 #include "replicator/recall.h"
 #include "replicator/sender.h"
 
@@ -39,6 +40,8 @@ struct receiver {
 	struct sender_options options;
 	const struct sender_kind *kind;
 	struct sender out;	/* fd -1: not open; its counts are this receiver's in any case */
+	struct raw raw;		/* for sources that a socket cannot have */
+	uint64_t raw_retry_ns;
 	int open_errno;		/* why it is not open */
 	uint64_t retry_ns;	/* when to try again to open it */
 	/* Beside out.counts: */

@@ -227,6 +227,7 @@ static struct receiver *pool_add(struct pool *pool, const struct endpoint *to, c
 	r->kind = d->transparent ? &sender_transparent : &sender_udp;
 	r->out.fd = -1;
 	r->health.probe_fd = -1;
+	r->raw.fd = -1;
 	/* In powers of two. */
 	if ((pool->n & (pool->n - 1)) == 0)
 		pool->receivers = xrealloc(pool->receivers,
@@ -407,8 +408,24 @@ bool tag_filter_accepts(const char *list, uint64_t tag, bool *lawful)
 /* A line of the map while its keys are read. */
 struct map_line {
 	char *ip, *balance, *tag;
+	const struct sender_kind *kind;		/* NULL: as tee_transparent says */
 	uint64_t id, source_port;
 };
+
+/* source=: whose address datagrams are sent from. */
+static const struct {
+	const char *word;
+	const struct sender_kind *kind;
+} sources[] = { { "own", &sender_udp }, { "exporter", &sender_transparent }, { "raw", &sender_raw } };
+#define SOURCES "expected own, exporter or raw"
+
+static const char *map_source(struct map_line *m, const char *value)
+{
+	for (size_t i = 0; i < sizeof(sources) / sizeof(sources[0]); i++)
+		if (strcmp(sources[i].word, value) == 0)
+			m->kind = sources[i].kind;
+	return m->kind ? NULL : SOURCES;
+}
 
 static const char *map_key(struct map_line *m, const char *key, char *value)
 {
@@ -418,6 +435,8 @@ static const char *map_key(struct map_line *m, const char *key, char *value)
 		m->balance = value;
 	else if (strcmp(key, "tag") == 0)
 		m->tag = value;
+	else if (strcmp(key, "source") == 0)
+		return map_source(m, value);
 	else if (strcmp(key, "id") == 0)
 		return number_all(value, UINT32_MAX, &m->id) && m->id ? NULL : "expected a number, 1 to 4294967295";
 	else if (strcmp(key, "src_port") == 0)
@@ -425,7 +444,7 @@ static const char *map_key(struct map_line *m, const char *key, char *value)
 	else if (strncmp(key, "kafka_", 6) == 0 || strncmp(key, "zmq_", 4) == 0)
 		return "Kafka and ZeroMQ are not supported; expected ip=";
 	else
-		return "unknown key; expected id, ip, tag, balance-alg or src_port";
+		return "unknown key; expected id, ip, tag, balance-alg, src_port or source";
 	return NULL;
 }
 
@@ -443,8 +462,16 @@ static void map_receivers(struct receivers *rs, struct pool *pool, const struct 
 		}
 		receivers_add_word(rs, pool, one, d, at);
 	}
-	for (size_t i = 0; i < pool->n; i++)
-		pool->receivers[i]->source_port = d->transparent ? 0 : (uint16_t)m->source_port;
+	for (size_t i = 0; i < pool->n; i++) {
+		struct receiver *r = pool->receivers[i];
+
+		if (m->kind) {
+			r->kind = m->kind;
+			r->transparent = m->kind == &sender_transparent || m->kind == &sender_raw;
+			r->options.has_source = r->options.has_source && !r->transparent;
+		}
+		r->source_port = r->transparent ? 0 : (uint16_t)m->source_port;
+	}
 }
 
 static void map_balance(struct receivers *rs, struct pool *pool, const char *name, struct place at)

@@ -73,6 +73,7 @@ void report_stats(struct stats *s, const struct batch_counts *recv, const struct
 	stats_add(s, spoof.opened, "source_sockets_opened");
 	stats_add(s, spoof.evicted, "source_sockets_evicted");
 	stats_add(s, spoof.failed, "source_sockets_failed");
+	stats_add(s, f->outlet->raw_sent, "source_raw_datagrams");
 	if (f->recall)
 		recall_stats(s, recall_counts(f->recall));
 	stats_add(s, reloads, "reloads");

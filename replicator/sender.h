@@ -9,6 +9,7 @@
 
 struct receiver;
 struct spoof_cache;
+struct sum_cache;
 
 /* How a receiver's sockets are to be. */
 struct sender_options {
@@ -23,7 +24,13 @@ struct sender_options {
 struct outlet {
 	size_t sockets_max;		/* bound of the spoof cache */
 	struct spoof_cache *spoof;	/* made by the first transparent receiver */
+	uint64_t batch;			/* which one a share's `at` is about; counts from 1 */
+	struct sum_cache *sums;		/* of its payloads, made by the first raw receiver */
+	uint32_t raw_id;		/* identification of the last datagram that was sent raw */
+	uint64_t raw_sent;		/* datagrams */
 };
+
+enum { SHARE_MAX = 4096 };	/* datagrams that fan out at a time: `at` is below it */
 
 /* Datagrams for one receiver, in order, who sent each, and its place in the batch. */
 struct share {
@@ -53,6 +60,10 @@ enum { SENDER_RETRY_MS = 1000 };
 
 /* TTL and TOS of a socket; 0 leaves the system's. */
 void sender_set_ip(int fd, bool v4, uint8_t ttl, uint8_t tos);
+
+/* Each datagram with its own source through the raw socket of `r`. */
+void sender_raw_send(struct receiver *r, struct outlet *o, const struct share *s, uint64_t now_ns);
+void sender_raw_free(struct outlet *o);
 
 void spoof_cache_free(struct spoof_cache *c);
 /* Counters of the cache, for the statistics. */

@@ -8,7 +8,7 @@
  * and needs CAP_NET_RAW and no uid 0.
  *
  * It cannot work when the exporter is a live socket of this very host, which
- * holds the address already: those datagrams are counted as lost.
+ * holds the address already: those datagrams go out raw (sender_raw.c).
  */
 #include <errno.h>
 #include <netinet/in.h>
@@ -199,28 +199,26 @@ static struct spoofed *spoofed_find(struct spoof_cache *c, const struct receiver
 }
 
 /* Datagrams of one exporter. */
-static void send_as(struct receiver *r, struct outlet *o, const struct endpoint *from, const struct bytes *d,
-		    size_t n, uint64_t now_ns)
+static void send_as(struct receiver *r, struct outlet *o, const struct share *run, uint64_t now_ns)
 {
 	struct spoofed *s;
 
-	if (addr_is4(&from->addr) != addr_is4(&r->to.addr)) {
-		r->family += n;
+	if (addr_is4(&run->from[0]->addr) != addr_is4(&r->to.addr)) {
+		r->family += run->n;
 		return;
 	}
-	s = spoofed_find(o->spoof, r, from);
+	s = spoofed_find(o->spoof, r, run->from[0]);
 	if (s->out.fd < 0 && now_ns >= s->retry_ns) {
 		s->retry_ns = now_ns + SENDER_RETRY_MS * UINT64_C(1000000);
 		spoofed_open(o->spoof, s, r);
 	}
 	if (s->out.fd < 0) {
-		r->open_errno = s->err;
-		sender_charge(&r->out, s->err, n);
+		sender_raw_send(r, o, run, now_ns);
 		return;
 	}
 	/* The receiver's counters, not the socket's, are the ones that stay. */
 	s->out.counts = r->out.counts;
-	sender_send(&s->out, d, n, NULL);
+	sender_send(&s->out, run->data, run->n, NULL);
 	r->out.counts = s->out.counts;
 }
 
@@ -238,9 +236,15 @@ static void transparent_send(struct receiver *r, struct outlet *o, const struct 
 		return;
 	}
 	for (size_t i = 0; i < s->n; i = end) {
+		struct share run = *s;
+
 		for (end = i + 1; end < s->n && same(s->from[i], s->from[end]); end++)
 			;
-		send_as(r, o, s->from[i], s->data + i, end - i, now_ns);
+		run.data += i;
+		run.from += i;
+		run.at = s->at ? s->at + i : NULL;
+		run.n = end - i;
+		send_as(r, o, &run, now_ns);
 	}
 }
 
@@ -252,9 +256,8 @@ static int transparent_available(const char **why)
 
 	if (fd >= 0)
 		close(fd);
-	*why = err == EPERM ? "needs CAP_NET_RAW: start as root, or `setcap cap_net_raw+ep` the program"
-			    : "the kernel has no IP_TRANSPARENT";
-	return err ? -1 : 0;
+	/* Without it everything goes out raw. */
+	return err ? sender_raw.available(why) : 0;
 }
 
 static void transparent_open(struct receiver *r, struct outlet *o)
@@ -266,6 +269,7 @@ static void transparent_open(struct receiver *r, struct outlet *o)
 
 static void transparent_close(struct receiver *r, struct outlet *o)
 {
+	raw_close(&r->raw);
 	for (size_t i = 0; o->spoof && i < o->spoof->n; i++) {
 		if (o->spoof->at[i].receiver != r)
 			continue;

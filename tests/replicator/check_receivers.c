@@ -257,7 +257,7 @@ static const struct {
 	{ "id=1 ip=192.0.2.1:1 balance-alg=fair", NULL, "f:1: balance-alg: \"fair\": one of rr hash-agent hash-crc32\n" },
 	{ "id=1 ip=192.0.2.1:1 tag=x", NULL, "f:1: tag: \"x\": expected N, -N, A-B, -A-B, with commas between, at most 96\n" },
 	{ "id=1 ip=192.0.2.1:1 colour=red", NULL,
-	  "f:1: colour: \"red\": unknown key; expected id, ip, tag, balance-alg or src_port\n" },
+	  "f:1: colour: \"red\": unknown key; expected id, ip, tag, balance-alg, src_port or source\n" },
 	{ "id=1 ip=192.0.2.1:1 red", NULL, "f:1: map: \"red\": expected key=value\n" },
 	{ "id=1 kafka_broker=h:9", NULL, "f:1: kafka_broker: \"h:9\": Kafka and ZeroMQ are not supported; expected ip=\n" },
 	{ "id=1 ip=192.0.2.1:1 src_port=65536", NULL, "f:1: src_port: \"65536\": expected a port, 0 to 65535\n" },
