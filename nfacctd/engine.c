@@ -134,6 +134,13 @@ void engine_free(struct engine *e)
 	free(e);
 }
 
+/* Lines that could not be used. */
+static size_t maps_skipped(const struct plugin_maps *m)
+{
+	return (m->networks ? m->networks->skipped : 0) + (m->ports ? m->ports->skipped : 0) +
+	       (m->protos ? m->protos->skipped : 0) + (m->tos ? m->tos->skipped : 0);
+}
+
 unsigned engine_check(struct engine *e)
 {
 	unsigned problems = 0;
@@ -141,14 +148,7 @@ unsigned engine_check(struct engine *e)
 	for (size_t i = 0; i < e->nplugins; i++) {
 		struct plugin *p = &e->plugin[i];
 
-		if (p->maps->networks)
-			problems += (unsigned)p->maps->networks->skipped;
-		if (p->maps->ports)
-			problems += (unsigned)p->maps->ports->skipped;
-		if (p->maps->protos)
-			problems += (unsigned)p->maps->protos->skipped;
-		if (p->maps->tos)
-			problems += (unsigned)p->maps->tos->skipped;
+		problems += (unsigned)maps_skipped(p->maps);
 		problems += p->flush.sink->check(p->settings, pipeline_layout(p->pipeline));
 	}
 	if (e->allow)
@@ -389,13 +389,15 @@ int engine_reload(struct engine *e)
 	char where[SETTINGS_WHERE];
 	int err = 0;
 
+	/* A line that is skipped at start is a warning; a slip in the editor must not move a bill. */
 	if (e->settings->allow_file &&
-	    !(n.allow = senders_load(settings_where(e->settings, "nfacctd_allow_file", NULL, where),
-				     e->settings->allow_file)))
+	    (!(n.allow = senders_load(settings_where(e->settings, "nfacctd_allow_file", NULL, where),
+				      e->settings->allow_file)) || n.allow->skipped))
 		err = -1;
 	for (size_t i = 0; i < e->nplugins; i++) {
 		n.maps[i] = xcalloc(1, sizeof(**n.maps));
-		if (plugin_maps_load(n.maps[i], e->settings, e->plugin[i].settings) < 0)
+		if (plugin_maps_load(n.maps[i], e->settings, e->plugin[i].settings) < 0 ||
+		    maps_skipped(n.maps[i]))
 			err = -1;
 	}
 	for (size_t i = 0; i < e->nworkers && !err; i++)

@@ -421,6 +421,7 @@ static int run(const struct settings *s)
 		let_go(&d);
 		return status;
 	}
+	log_echo(false);
 	log_info("nfacctd %s started", VERSION);
 	daemon_notify("READY=1");
 	err = s->pcap_savefile ? run_capture(&d) : run_live(&d);
@@ -443,6 +444,7 @@ static int open_log(const struct settings *s)
 	snprintf(name, sizeof(name), "%s/core", s->core_proc_name);
 	log_name(name);
 	log_level(s->debug ? LOG_LEVEL_DEBUG : LOG_LEVEL_INFO);
+	log_echo(true);
 	if (s->logfile) {
 		if (log_to_file(s->logfile) < 0) {
 			log_error_errno("logfile: \"%s\"", s->logfile);

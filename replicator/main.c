@@ -185,6 +185,7 @@ static int open_log(const struct settings *s)
 {
 	if (s->debug)
 		log_level(LOG_LEVEL_DEBUG);
+	log_echo(true);
 	if (s->log_file && log_to_file(s->log_file) < 0) {
 		log_error_errno("%s", s->log_file);
 		return -1;
@@ -402,6 +403,7 @@ static int start(struct replicator *p)
 		log_warn_errno("capabilities that are not needed any more stay");
 	if (background)
 		daemon_detach_done(0);
+	log_echo(false);
 	daemon_notify("READY=1");
 	status = run(p);
 	daemon_notify("STOPPING=1");

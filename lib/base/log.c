@@ -30,7 +30,7 @@ static struct {
 	bool named;
 	char *path;		/* log file; NULL: none */
 	int fd;			/* open when path is set */
-	bool syslog;
+	bool syslog, echo;
 	void (*capture)(void *ctx, enum log_level level, const char *text);
 	void *capture_ctx;
 } to = { .lock = PTHREAD_MUTEX_INITIALIZER, .max = LOG_LEVEL_INFO, .name = "default/core", .fd = -1 };
@@ -143,6 +143,13 @@ int log_reopen(void)
 	return ret;
 }
 
+void log_echo(bool on)
+{
+	pthread_mutex_lock(&to.lock);
+	to.echo = on;
+	pthread_mutex_unlock(&to.lock);
+}
+
 int log_to_syslog(const char *facility, const char *ident)
 {
 	for (size_t i = 0; i < sizeof(facilities) / sizeof(facilities[0]); i++) {
@@ -187,16 +194,9 @@ static size_t put_prefix(char *buf, size_t n, enum log_level level)
 				levels[level].spoken), n);
 }
 
-static void send_line(enum log_level level, char *line, size_t n)
+/* A full disk or a closed stderr must not stop accounting: nothing to do about it here. */
+static void write_line(int fd, const char *line, size_t n)
 {
-	int fd = to.path ? to.fd : STDERR_FILENO;
-
-	if (to.syslog && !to.path) {
-		syslog(levels[level].priority, "%.*s", (int)n, line);
-		return;
-	}
-	line[n++] = '\n';
-	/* A full disk or a closed stderr must not stop accounting: nothing to do about it here. */
 	while (n > 0) {
 		ssize_t done = write(fd, line, n);
 
@@ -207,6 +207,17 @@ static void send_line(enum log_level level, char *line, size_t n)
 		line += done;
 		n -= (size_t)done;
 	}
+}
+
+static void send_line(enum log_level level, char *line, size_t n)
+{
+	if (to.syslog && !to.path)
+		syslog(levels[level].priority, "%.*s", (int)n, line);
+	line[n++] = '\n';
+	if (to.path)
+		write_line(to.fd, line, n);
+	if ((!to.path && !to.syslog) || (to.echo && level == LOG_LEVEL_ERROR))
+		write_line(STDERR_FILENO, line, n);
 }
 
 static void emit(enum log_level level, int err, const char *fmt, va_list ap)

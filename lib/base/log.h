@@ -28,6 +28,8 @@ void log_level(enum log_level max);
 /* Append to `path`, created 0600 with its directories; 0, or -1 with errno and the old target kept. */
 int log_to_file(const char *path);
 int log_reopen(void);
+/* During the start: errors that go to a file or to syslog stand on stderr, too. */
+void log_echo(bool on);
 /* "daemon", "local0", ...; -1 with EINVAL for an unknown name. */
 int log_to_syslog(const char *facility, const char *ident);
 

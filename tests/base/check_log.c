@@ -136,6 +136,37 @@ START_TEST(writes_to_a_file)
 }
 END_TEST
 
+static void fail_to_start(void)
+{
+	log_echo(true);
+	log_info("just so");
+	log_error("port in use");
+	log_echo(false);
+	log_error("later");
+}
+
+START_TEST(errors_of_the_start_are_seen)
+{
+	char *text;
+
+	make_dir();
+	log_open("nfacctd");
+	log_name("default/core");
+	ck_assert_int_eq(log_to_file(path), 0);
+	text = on_stderr(fail_to_start);
+	ck_assert_ptr_nonnull(strstr(text, "port in use\n"));
+	ck_assert_ptr_null(strstr(text, "just so"));
+	ck_assert_ptr_null(strstr(text, "later"));
+	free(text);
+	text = contents(path);
+	ck_assert_ptr_nonnull(strstr(text, "just so\n"));
+	ck_assert_ptr_nonnull(strstr(text, "port in use\n"));
+	ck_assert_ptr_nonnull(strstr(text, "later\n"));
+	free(text);
+	remove_dir();
+}
+END_TEST
+
 START_TEST(reopens_after_a_move)
 {
 	char moved[160], *text;
@@ -276,6 +307,7 @@ Suite *suite_log(void)
 	tcase_add_test(t, knows_the_facilities);
 	tcase_add_test(t, writes_to_stderr);
 	tcase_add_test(t, writes_to_a_file);
+	tcase_add_test(t, errors_of_the_start_are_seen);
 	tcase_add_test(t, reopens_after_a_move);
 	tcase_add_test(t, keeps_lines_whole);
 	suite_add_tcase(s, t);

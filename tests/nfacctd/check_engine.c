@@ -593,6 +593,9 @@ START_TEST(reloads)
 	write_networks("8.8.8.0/24\n");
 	ck_assert_int_eq(engine_reload(engine), 0);
 	FEED(NOW, 0, { .src = "111.222.1.2", .dst = "8.8.8.8", .packets = 1, .octets = 10 });
+	/* A line that cannot be used, and a file that is gone. */
+	write_networks("8.8.8.0/24\n111.222.1.0\n");
+	ck_assert_int_eq(engine_reload(engine), -1);
 	ck_assert_int_eq(unlink(networks_path), 0);
 	ck_assert_int_eq(engine_reload(engine), -1);
 	ck_assert(strstr(said.text.s, "nothing is changed") != NULL);
