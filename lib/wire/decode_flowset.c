@@ -32,7 +32,8 @@ static void set_clock(struct message *m)
 		return;
 	}
 	m->time.has_uptime = row->has_init;
-	m->time.uptime = (uint32_t)((m->time.at_us - row->init_ms * 1000) / (uint64_t)m->time.tick_us);
+	/* Signed: an exporter counts in milliseconds and is dated in seconds, so it may boot after it exports. */
+	m->time.uptime = (uint32_t)((int64_t)(m->time.at_us - row->init_ms * 1000) / m->time.tick_us);
 }
 
 /* ---- templates ------------------------------------------------------------------- */

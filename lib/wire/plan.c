@@ -167,7 +167,7 @@ static const uint8_t ranks[512] = {
 	[86] = 1, [24] = 2, [298] = 3, [299] = 3,			/* packets */
 	[44] = 1, [45] = 1, [169] = 1, [170] = 1,			/* prefixes after addresses */
 	[180] = 1, [181] = 1, [182] = 2, [183] = 2,		/* ports */
-	[57] = 1, [81] = 1, [243] = 1, [254] = 1,
+	[57] = 1, [81] = 1, [243] = 1, [254] = 1, [252] = 1, [253] = 1,
 	[230] = 1, [302] = 1, [50] = 1,
 	[154] = 1, [155] = 1, [156] = 2, [157] = 2, [150] = 3, [151] = 3, [158] = 4, [159] = 4,
 	[21] = 5, [22] = 5, [323] = 6
@@ -191,6 +191,12 @@ static const struct {
 	{ FLOW_bgp_next_hop, ALT_bgp_next_hop }, { FLOW_post_src, ALT_post_src },
 	{ FLOW_post_dst, ALT_post_dst },
 };
+
+/* Masks of which the IPv4 Element waits beside the record when the IPv6 one is there, too. */
+static const struct {
+	uint16_t ie;
+	uint8_t field, aux;
+} masks[] = { { 9, FLOW_src_mask, AUX_src_mask4 }, { 13, FLOW_dst_mask, AUX_dst_mask4 } };
 
 enum { IE_FIRST_LABEL = 70, IE_LAST_LABEL = 79, V9_SCOPE_SYSTEM = 1, V9_SCOPE_TEMPLATE = 5 };
 
@@ -297,6 +303,14 @@ static bool compile_aux(struct compiler *c, size_t i, uint16_t id, size_t len)
 	return false;
 }
 
+static struct slot *mask4_slot(struct compiler *c, uint16_t id)
+{
+	for (size_t i = 0; i < sizeof(masks) / sizeof(masks[0]); i++)
+		if (masks[i].ie == id)
+			return &c->slots[SLOT_AUX + masks[i].aux];
+	return NULL;
+}
+
 /* RFC 3954 6.1: scopes of v9 have numbers of their own. */
 static void compile_scope9(struct compiler *c, size_t i)
 {
@@ -337,7 +351,7 @@ static void compile_field(struct compiler *c, size_t i)
 	if (reverse && (flow_fields[e->field].kind == FLOW_KIND_ADDR || e->field == FLOW_sampling_num ||
 			e->field == FLOW_sampler))
 		return;
-	alt = e->type == IE_ADDR4 ? alt_slot(c, e->field) : NULL;
+	alt = e->type == IE_ADDR4 ? alt_slot(c, e->field) : reverse ? NULL : mask4_slot(c, f->id);
 	take(alt ? alt : &c->slots[(reverse ? SLOT_REVERSE : SLOT_RECORD) + e->field], i, f->id,
 	     (uint8_t)kind);
 }
@@ -373,6 +387,22 @@ static void settle_families(struct compiler *c)
 		struct slot *four = &c->slots[SLOT_ALT + twins[i].alt], *six = &c->slots[twins[i].field];
 
 		if (four->field && six->field) {
+			c->p->flags |= PLAN_FAMILIES;
+		} else if (four->field) {
+			*six = *four;
+			four->field = 0;
+		}
+	}
+}
+
+/* The same for masks, which are numbers: alone to the member, in pairs by the record's family. */
+static void settle_masks(struct compiler *c)
+{
+	for (size_t i = 0; i < sizeof(masks) / sizeof(masks[0]); i++) {
+		struct slot *four = &c->slots[SLOT_AUX + masks[i].aux], *six = &c->slots[masks[i].field];
+
+		if (four->field && six->field) {
+			four->kind = (uint8_t)number_kind(c->def->fields[four->field - 1].len, 8);
 			c->p->flags |= PLAN_FAMILIES;
 		} else if (four->field) {
 			*six = *four;
@@ -493,6 +523,7 @@ enum wire_err plan_compile(struct plan *p, const struct template_def *def)
 	/* 71..79 land nowhere by themselves: see emit_labels(). */
 	c.slots[FLOW_mpls_bottom].field = 0;
 	settle_families(&c);
+	settle_masks(&c);
 	settle_reverse(&c);
 	settle_init(&c);
 	emit_slots(&c);
@@ -580,6 +611,10 @@ static void choose_family(const struct plan *p, struct plan_work *w)
 		if (!addr_is_zero(&w->alt[twins[i].alt]) || (addr_is_zero(a) && !six))
 			*a = w->alt[twins[i].alt];
 	}
+	if (p->aux & 1u << AUX_src_mask4 && addr_is4(&r->src))
+		r->src_mask = (uint8_t)w->aux[AUX_src_mask4];
+	if (p->aux & 1u << AUX_dst_mask4 && addr_is4(&r->dst))
+		r->dst_mask = (uint8_t)w->aux[AUX_dst_mask4];
 }
 
 static uint64_t since_init(const struct plan_work *w, enum plan_aux a, const struct plan_time *t)

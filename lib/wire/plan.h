@@ -35,7 +35,8 @@ struct template_def {
 
 /* Numbers that have no member in the record but decide about it. */
 enum plan_aux { AUX_packet_interval, AUX_packet_space, AUX_size, AUX_population, AUX_probability,
-	AUX_init_ms, AUX_template, AUX_first_uptime, AUX_last_uptime, AUX_NUMBERS };
+	AUX_init_ms, AUX_template, AUX_first_uptime, AUX_last_uptime, AUX_src_mask4, AUX_dst_mask4,
+	AUX_NUMBERS };
 
 /* The IPv4 twin of a member that has an IPv6 Element in the same template; exporter addresses. */
 enum plan_alt { ALT_src, ALT_dst, ALT_next_hop, ALT_bgp_next_hop, ALT_post_src, ALT_post_dst,
@@ -45,7 +46,7 @@ enum plan_flags {
 	PLAN_OPTIONS = 1,
 	PLAN_VARLEN = 2,
 	PLAN_BIFLOW = 4,	/* RFC 5103 or NSEL: a record may become two */
-	PLAN_FAMILIES = 8,	/* IPv4 and IPv6 Elements for one member */
+	PLAN_FAMILIES = 8,	/* IPv4 and IPv6 Elements for one address or mask */
 	PLAN_INIT = 16,		/* IE 160 in the record dates its IE 21/22 */
 	PLAN_INTERVAL = 32,	/* IE 34 or 50 in the record */
 	PLAN_RATIO = 64,	/* IE 305/306, 309/310 or 311 in the record */

@@ -484,6 +484,15 @@ START_TEST(options_date_uptimes)
 	put_set(&m, 256, "ffffff9c 000000c8");
 	send(w, &m);
 	ck_record(&w->rec[0], "first_us=1699999999900000 last_us=1700000000200000");
+	/*
+	 * Exporters count boots in milliseconds and exports in seconds: this one booted 316 ms
+	 * after the second in which it exports, and what it saw began 50 ms later.
+	 */
+	begin(&m, 10);
+	put_set(&m, 300, "00000001 0000018bcfe5693c");	/* 1700000000316 */
+	put_set(&m, 256, "00000032 ffffffce");
+	send(w, &m);
+	ck_record(&w->rec[0], "first_us=1700000000366000 last_us=1700000000266000");
 	world_free(w);
 }
 END_TEST
