@@ -109,6 +109,7 @@ static void core_rows(struct stats *out, const struct shot *s)
 	stats_add(out, d->evicted_streams, "evicted_streams");
 	stats_add(out, d->evicted_templates, "evicted_templates");
 	stats_add(out, d->evicted_samplers, "evicted_samplers");
+	stats_add(out, d->evicted_own, "evicted_own");
 	stats_add(out, s->streams, "streams");
 	stats_add(out, s->sequence.received, "sequence_received");
 	stats_add(out, s->sequence.lost, "sequence_lost");

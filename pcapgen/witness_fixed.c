@@ -53,24 +53,43 @@ static void fixed_record(struct witness_reading *r, const uint8_t *h, const uint
 	witness_emit(r, &f);
 }
 
-void witness_read_fixed(struct witness_reading *r)
+/* One PDU at `p` of `n` octets; how many it takes, 0 when it is not whole. */
+static size_t read_pdu(struct witness_reading *r, const uint8_t *p, size_t n)
 {
-	const uint8_t *p = r->data.p;
 	size_t header = r->row.version == 1 ? 16 : 24, size = r->row.version == 7 ? 52 : 48, count;
 
-	if (r->data.n < header)
-		return;
+	if (n < header)
+		return 0;
 	count = be16(p + 2);
-	if (r->row.version == 1 && count && r->data.n - header == count * 52)
+	if (r->row.version == 1 && count && n - header == count * 52)
 		size = 52;
-	if (r->data.n - header < count * size)
-		return;
+	if (n - header < count * size)
+		return 0;
 	if (r->row.version != 1)
 		r->row.sequence = be32(p + 16);
 	if (r->row.version == 5)
 		r->row.domain = be16(p + 20);
 	for (size_t i = 0; i < count; i++)
 		fixed_record(r, p, p + header + i * size);
+	return header + count * size;
+}
+
+/* v5 and v7: behind a PDU may be another that continues its numbers, from the same engine. */
+static bool continues(const uint8_t *p, const uint8_t *q, size_t n)
+{
+	return n >= 24 && be16(q) == be16(p) && be16(q + 2) > 0 && be32(q + 16) == be32(p + 16) + be16(p + 2) &&
+		(be16(p) == 7 || be16(q + 20) == be16(p + 20));
+}
+
+void witness_read_fixed(struct witness_reading *r)
+{
+	const uint8_t *p = r->data.p, *end = p + r->data.n;
+	size_t took = read_pdu(r, p, r->data.n);
+
+	while (took && r->row.version != 1 && continues(p, p + took, (size_t)(end - p) - took)) {
+		p += took;
+		took = read_pdu(r, p, (size_t)(end - p));
+	}
 }
 
 /*

@@ -31,7 +31,7 @@ struct message {
 	struct witness_stream *stream;
 	uint64_t export_us;
 	uint32_t uptime_ms;
-	const uint8_t *end;	/* of the message by its own length: no Set begins behind it */
+	const uint8_t *end;	/* of the message by its own length: no Set's header goes beyond it */
 };
 
 /* ---- templates ------------------------------------------------------------ */
@@ -93,14 +93,23 @@ static size_t read_template(struct message *m, const uint8_t *p, size_t n, bool 
 		return 0;
 	id = be16(p);
 	if (be16(p + 2) == 0 && !(options && v9)) {
-		if (id == 2 || id == 3)
-			forget_all(s, id == 3);
-		else
+		/* RFC 7011 8.1: "all" is told in a Set of its own kind, and in IPFIX only. */
+		if (id >= 256)
 			forget(s, id);
+		else if (!v9 && id == (options ? 3 : 2))
+			forget_all(s, options);
+		else
+			return 0;
 		return 4;
 	}
-	if (n < at)
+	/* An ID below 256 is none (RFC 7011 3.4.1): we have lost our way, and what follows is no template. */
+	if (n < at || id < 256)
 		return 0;
+	/* Half a specifier is none: such a template is not to be had, what stood under its ID is past. */
+	if (options && v9 && (be16(p + 2) % 4 || be16(p + 4) % 4)) {
+		forget(s, id);
+		return 0;
+	}
 	count = be16(p + 2);
 	if (options && v9) {
 		/* Lengths in octets, of specifiers of four octets each (RFC 3954 6.1). */
@@ -133,7 +142,7 @@ static size_t read_template(struct message *m, const uint8_t *p, size_t n, bool 
 		at += 4;
 	}
 	forget(s, id);
-	if (id >= 256 && least(t) > 0 && nscope <= count && (v9 || !options || nscope > 0)) {
+	if (least(t) > 0 && nscope <= count && (v9 || !options || nscope > 0)) {
 		t->next = s->templates;
 		s->templates = t;
 		return at;
@@ -240,8 +249,13 @@ static void set_address(struct flow_record *f, enum flow_field field, const stru
 
 	if (!has4 && !has6)
 		return;
-	if (has4 && has6)
+	if (has4 && has6) {
 		has6 = use_v6(v);
+		/* A zero next hop is none: the other family's may be what the router used. */
+		if ((field == FLOW_next_hop || field == FLOW_bgp_next_hop) && addr_is_zero(has6 ? &a6 : &a4) &&
+		    !addr_is_zero(has6 ? &a4 : &a6))
+			has6 = !has6;
+	}
 	memcpy((uint8_t *)f + flow_fields[field].offset, has6 ? &a6 : &a4, sizeof(a4));
 	f->present |= UINT64_C(1) << field;
 }
@@ -677,7 +691,7 @@ static void read_sets(struct message *m, struct bytes rest)
 {
 	bool v9 = m->r->row.version == V9;
 
-	while (rest.n >= 4 && rest.p < m->end) {
+	while (rest.n >= 4 && m->end - rest.p >= 4) {
 		uint16_t id = be16(rest.p), len = be16(rest.p + 2);
 		struct bytes set;
 

@@ -7,9 +7,9 @@
 #include "netflow8.h"
 #include "sflow.h"
 
-/* A tenth of a large carrier's core: 1.2 MB of streams, 37 MB of templates, 1.2 MB of samplers. */
 const struct decoder_limits decoder_limits_default = {
-	.streams = 4096, .templates = 16384, .samplers = 16384, .v8_dst_mask_first = true,
+	.streams = 4096, .templates = 16384, .samplers = 16384, .exporter_share = 8,
+	.v8_dst_mask_first = true,
 };
 
 static const struct protocol {
@@ -66,11 +66,24 @@ static size_t decoder_head(void)
 	return (sizeof(struct decoder) + 63) & ~(size_t)63;
 }
 
+static size_t streams_size(uint32_t cap)
+{
+	return store_size(cap, sizeof(struct stream_row)) + store_share_size(cap);
+}
+
+/* What an exporter keeps of a full table. */
+static uint32_t share_of(const struct decoder_limits *l, uint32_t cap)
+{
+	uint32_t n = l->exporter_share ? cap / l->exporter_share : cap;
+
+	return n ? n : 1;
+}
+
 size_t decoder_size(const struct decoder_limits *l)
 {
 	struct decoder_limits n = at_least_one(l);
 
-	return decoder_head() + store_size(n.streams, sizeof(struct stream_row)) +
+	return decoder_head() + streams_size(n.streams) +
 		templates_size(n.templates) + samplers_size(n.samplers);
 }
 
@@ -84,10 +97,13 @@ struct decoder *decoder_init(void *mem, const struct decoder_limits *l, uint64_t
 	d->wanted = UINT64_MAX;
 	store_init(&d->streams, at, d->limits.streams, sizeof(struct stream_row),
 		   sizeof(struct stream_key), seed);
-	at += store_size(d->limits.streams, sizeof(struct stream_row));
-	templates_init(&d->templates, at, d->limits.templates, seed + 1);
+	store_share(&d->streams, at + store_size(d->limits.streams, sizeof(struct stream_row)),
+		    share_of(l, d->limits.streams));
+	at += streams_size(d->limits.streams);
+	templates_init(&d->templates, at, d->limits.templates, share_of(l, d->limits.templates), seed + 1);
 	at += templates_size(d->limits.templates);
-	samplers_init(&d->samplers, at, d->limits.samplers, seed + 2, d->limits.options_any_scope);
+	samplers_init(&d->samplers, at, d->limits.samplers, share_of(l, d->limits.samplers), seed + 2,
+		      d->limits.options_any_scope);
 	return d;
 }
 
@@ -193,6 +209,8 @@ enum wire_err decode(struct decoder *d, const struct decoder_input *in, emit_fn 
 	c->evicted_streams = d->streams.evicted;
 	c->evicted_templates = d->templates.store.evicted;
 	c->evicted_samplers = d->samplers.store.evicted;
+	c->evicted_own = d->streams.evicted_own + d->templates.store.evicted_own +
+		d->samplers.store.evicted_own;
 	return err;
 }
 
@@ -205,27 +223,50 @@ static void count_records(struct job *j, uint32_t number, uint32_t records, uint
 		.uptime_ms = uptime_ms });
 }
 
-enum wire_err decode_netflow5(struct job *j)
+static void take_fixed(struct job *j, struct netflow5_msg *m)
 {
-	struct netflow5_msg m;
-	enum wire_err err = netflow5_parse(&m, j->in->data);
-
-	if (err != WIRE_OK)
-		return err;
-	m.uptime_is_seconds = j->d->limits.uptime_is_seconds;
-	job_stream(j, NULL, (uint32_t)m.engine_type << 8 | m.engine_id);
-	j->origin.sequence = m.sequence;
-	j->origin.export_us = (uint64_t)m.export_s * 1000000 + m.export_ns / 1000;
-	if (m.version != 1)
-		count_records(j, m.sequence, m.count, m.uptime_ms);
-	for (size_t from = 0; from < m.count; ) {
-		job_prepare(j, netflow5_members(&m),
-			    m.count - from < DECODER_CHUNK ? m.count - from : DECODER_CHUNK);
-		j->fill = netflow5_fill(&m, from, j->d->chunk, DECODER_CHUNK);
+	m->uptime_is_seconds = j->d->limits.uptime_is_seconds;
+	j->origin.sequence = m->sequence;
+	j->origin.export_us = (uint64_t)m->export_s * 1000000 + m->export_ns / 1000;
+	if (m->version != 1)
+		count_records(j, m->sequence, m->count, m->uptime_ms);
+	for (size_t from = 0; from < m->count; ) {
+		job_prepare(j, netflow5_members(m),
+			    m->count - from < DECODER_CHUNK ? m->count - from : DECODER_CHUNK);
+		j->fill = netflow5_fill(m, from, j->d->chunk, DECODER_CHUNK);
 		if (j->fill == 0)
 			break;
 		from += j->fill;
 		job_flush(j);
+	}
+}
+
+/*
+ * Some exporters put several PDUs into one datagram (nfcapd reads them, too).  What
+ * goes on with the same engine and the next sequence number is one; anything else, an old
+ * PDU left in a buffer for instance, is trailing octets and no traffic.
+ */
+static bool next_pdu(struct netflow5_msg *next, const struct netflow5_msg *m)
+{
+	const struct bytes rest = { m->records.p + m->records.n, m->trailing };
+
+	return m->version != 1 && netflow5_parse(next, rest) == WIRE_OK && next->version == m->version &&
+		next->count > 0 && next->sequence == m->sequence + m->count &&
+		next->engine_type == m->engine_type && next->engine_id == m->engine_id;
+}
+
+enum wire_err decode_netflow5(struct job *j)
+{
+	struct netflow5_msg m, next;
+	enum wire_err err = netflow5_parse(&m, j->in->data);
+
+	if (err != WIRE_OK)
+		return err;
+	job_stream(j, NULL, (uint32_t)m.engine_type << 8 | m.engine_id);
+	take_fixed(j, &m);
+	while (m.trailing && next_pdu(&next, &m)) {
+		m = next;
+		take_fixed(j, &m);
 	}
 	job_damage(j, WIRE_TRAILING, 0, m.trailing > 0);
 	return WIRE_OK;
@@ -240,7 +281,8 @@ enum wire_err decode_netflow8(struct job *j)
 
 	if (err != WIRE_OK)
 		return err;
-	m.dialect = j->d->limits.v8_dst_mask_first ? NETFLOW8_DST_MASK_FIRST : 0;
+	m.dialect = (j->d->limits.v8_dst_mask_first ? NETFLOW8_DST_MASK_FIRST : 0) |
+		(j->d->limits.v8_tos_first ? NETFLOW8_TOS_FIRST : 0);
 	m.uptime_is_seconds = j->d->limits.uptime_is_seconds;
 	job_stream(j, NULL, (uint32_t)m.engine_type << 8 | m.engine_id);
 	j->origin.sequence = m.sequence;

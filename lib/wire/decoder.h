@@ -27,7 +27,14 @@ struct decoder_limits {
 	uint32_t streams;	/* (exporter, protocol, domain) */
 	uint32_t templates;	/* over all streams */
 	uint32_t samplers;	/* over all streams */
+	/*
+	 * When one of these tables is full, an exporter that has 1/exporter_share of it or more
+	 * makes place by its own oldest entry, not by another exporter's.  0: the oldest entry goes,
+	 * whoever's it is.
+	 */
+	uint32_t exporter_share;
 	bool v8_dst_mask_first;	/* methods 5, 13, 14: the order of the two masks (flow-tools: destination first) */
+	bool v8_tos_first;	/* method 9: tos before the ifIndexes (tshark; flow-tools and pmacct: behind them) */
 	bool uptime_is_seconds;	/* nfacctd_time_secs: First/Last/SysUptime of v5 and IE 21/22 in seconds */
 	bool options_any_scope;	/* nfacctd_disable_opt_scope_check: every sampler is exporter-wide */
 	bool trust_sender;	/* nfacctd_ignore_exporter_address: the socket's address, whatever IE 130/131 or sFlow say */
@@ -98,6 +105,7 @@ struct decode_counts {
 	uint64_t templates;		/* accepted definitions, refreshes included */
 	uint64_t template_changes;	/* of them: another layout under a known ID */
 	uint64_t evicted_streams, evicted_templates, evicted_samplers;
+	uint64_t evicted_own;		/* of all three: from exporters that had more than their share */
 	uint64_t no_template_octets;	/* with their headers, of the Sets counted in damaged[WIRE_NO_TEMPLATE] */
 	uint64_t agent_drops;		/* samples that sFlow agents say they lost */
 };

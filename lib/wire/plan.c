@@ -582,9 +582,10 @@ static size_t run_varlen(const struct plan *p, struct plan_work *w, const uint8_
 	return at;
 }
 
-static bool zero_alt(const struct plan *p, const struct plan_work *w, enum plan_alt a)
+/* Whether the IPv4 Element of an end, in its place beside the record or alone in it, tells an address. */
+static bool tells_ipv4(const struct plan *p, const struct plan_work *w, enum plan_alt a, const struct addr *member)
 {
-	return !(p->alt & 1u << a) || addr_is_zero(&w->alt[a]);
+	return p->alt & 1u << a ? !addr_is_zero(&w->alt[a]) : addr_is4(member) && !addr_is_zero(member);
 }
 
 /*
@@ -594,7 +595,7 @@ static bool zero_alt(const struct plan *p, const struct plan_work *w, enum plan_
 static void choose_family(const struct plan *p, struct plan_work *w)
 {
 	struct flow_record *r = &w->rec;
-	bool six = zero_alt(p, w, ALT_src) && zero_alt(p, w, ALT_dst) &&
+	bool six = !tells_ipv4(p, w, ALT_src, &r->src) && !tells_ipv4(p, w, ALT_dst, &r->dst) &&
 		!(addr_is_zero(&r->src) && addr_is_zero(&r->dst));
 
 	if (p->present & FLOW_BIT(ip_version) && (r->ip_version == 4 || r->ip_version == 6))
@@ -608,7 +609,9 @@ static void choose_family(const struct plan *p, struct plan_work *w)
 
 		if (!(p->alt & 1u << twins[i].alt))
 			continue;
-		if (!addr_is_zero(&w->alt[twins[i].alt]) || (addr_is_zero(a) && !six))
+		/* A hop may be of the other family than the record (6PE); one that is zero is none. */
+		if (addr_is_zero(a) ? !six || !addr_is_zero(&w->alt[twins[i].alt]) :
+		    !six && !addr_is_zero(&w->alt[twins[i].alt]))
 			*a = w->alt[twins[i].alt];
 	}
 	if (p->aux & 1u << AUX_src_mask4 && addr_is4(&r->src))

@@ -20,12 +20,13 @@ struct sampler {
 
 size_t samplers_size(uint32_t cap)
 {
-	return store_size(cap, sizeof(struct sampler));
+	return store_size(cap, sizeof(struct sampler)) + store_share_size(cap);
 }
 
-void samplers_init(struct samplers *s, void *mem, uint32_t cap, uint64_t seed, bool any_scope)
+void samplers_init(struct samplers *s, void *mem, uint32_t cap, uint32_t share, uint64_t seed, bool any_scope)
 {
 	store_init(&s->store, mem, cap, sizeof(struct sampler), sizeof(struct sampler_key), seed);
+	store_share(&s->store, (uint8_t *)mem + store_size(cap, sizeof(struct sampler)), share);
 	s->any_scope = any_scope;
 }
 

@@ -42,7 +42,8 @@ struct sampling {
 };
 
 size_t samplers_size(uint32_t cap);
-void samplers_init(struct samplers *s, void *mem, uint32_t cap, uint64_t seed, bool any_scope);
+/* When full, an exporter with `share` rows makes place for its own next one. */
+void samplers_init(struct samplers *s, void *mem, uint32_t cap, uint32_t share, uint64_t seed, bool any_scope);
 void samplers_learn(struct samplers *s, const struct stream_key *who, const struct sampler_news *news);
 /* For a record that names sampler `id`. */
 struct sampling samplers_by_id(struct samplers *s, const struct stream_key *who, uint64_t id);

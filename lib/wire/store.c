@@ -37,7 +37,8 @@ void store_init(struct store *s, void *mem, uint32_t cap, size_t row_size, size_
 	s->key_size = key_size;
 	s->cap = cap;
 	s->mask = n - 1;
-	s->newest = s->oldest = s->free = NONE;
+	s->ends = (struct store_ends){ NONE, NONE };
+	s->free = NONE;
 	s->seed[0] = seed;
 	s->seed[1] = seed * UINT64_C(0x9e3779b97f4a7c15) + UINT64_C(0x632be59bd9b4e019);
 	memset(s->buckets, 0xff, n * sizeof(uint32_t));
@@ -99,34 +100,77 @@ static uint32_t hash(const struct store *s, const uint8_t *key)
 	return (uint32_t)(word ^ word >> 32);
 }
 
-/* ---- order of use ---------------------------------------------------------- */
+/* ---- owners ---------------------------------------------------------------- */
 
-static void unlink_age(struct store *s, const struct store_link *l)
+struct owner {
+	struct store_link link;
+	uint8_t who[STORE_OWNER];
+	struct store_ends ends;		/* its rows in the other store */
+	uint32_t rows, zero;
+};
+
+size_t store_share_size(uint32_t cap)
 {
-	if (l->newer != NONE)
-		row_at(s, l->newer)->older = l->older;
-	else
-		s->newest = l->older;
-	if (l->older != NONE)
-		row_at(s, l->older)->newer = l->newer;
-	else
-		s->oldest = l->newer;
+	return round_up(sizeof(struct store)) + store_size(cap, sizeof(struct owner));
 }
 
-static void link_newest(struct store *s, struct store_link *l)
+void store_share(struct store *s, void *mem, uint32_t share)
+{
+	s->owners = mem;
+	s->share = share;
+	/* Every owner has a row at least: there are never more of them than rows. */
+	store_init(s->owners, (uint8_t *)mem + round_up(sizeof(struct store)), s->cap, sizeof(struct owner),
+		   STORE_OWNER, s->seed[1]);
+}
+
+static struct owner *owner_of(const struct store *s, const struct store_link *l)
+{
+	return (struct owner *)(void *)row_at(s->owners, l->owner);
+}
+
+/* ---- order of use ---------------------------------------------------------- */
+
+static void unlink_age(struct store *s, struct store_ends *e, int list, const struct store_link *l)
+{
+	const struct store_age *a = &l->age[list];
+
+	if (a->newer != NONE)
+		row_at(s, a->newer)->age[list].older = a->older;
+	else
+		e->newest = a->older;
+	if (a->older != NONE)
+		row_at(s, a->older)->age[list].newer = a->newer;
+	else
+		e->oldest = a->newer;
+}
+
+static void link_newest(struct store *s, struct store_ends *e, int list, struct store_link *l)
 {
 	uint32_t i = index_of(s, l);
 
-	l->newer = NONE;
-	l->older = s->newest;
-	if (s->newest != NONE)
-		row_at(s, s->newest)->newer = i;
+	l->age[list] = (struct store_age){ NONE, e->newest };
+	if (e->newest != NONE)
+		row_at(s, e->newest)->age[list].newer = i;
 	else
-		s->oldest = i;
-	s->newest = i;
+		e->oldest = i;
+	e->newest = i;
 }
 
 /* ---- rows -------------------------------------------------------------------- */
+
+static void touch(struct store *s, struct store_link *l)
+{
+	uint32_t i = index_of(s, l);
+
+	if (s->ends.newest == i)
+		return;		/* and the newest of its owner, too */
+	unlink_age(s, &s->ends, STORE_ALL, l);
+	link_newest(s, &s->ends, STORE_ALL, l);
+	if (s->owners && owner_of(s, l)->ends.newest != i) {
+		unlink_age(s, &owner_of(s, l)->ends, STORE_OWN, l);
+		link_newest(s, &owner_of(s, l)->ends, STORE_OWN, l);
+	}
+}
 
 static struct store_link *find(struct store *s, const void *key, uint32_t h)
 {
@@ -134,10 +178,7 @@ static struct store_link *find(struct store *s, const void *key, uint32_t h)
 		struct store_link *l = row_at(s, i);
 
 		if (l->hash == h && memcmp(l + 1, key, s->key_size) == 0) {
-			if (s->newest != i) {
-				unlink_age(s, l);
-				link_newest(s, l);
-			}
+			touch(s, l);
 			return l;
 		}
 		i = l->chain;
@@ -148,7 +189,7 @@ static struct store_link *find(struct store *s, const void *key, uint32_t h)
 /* Datagrams come in runs of one exporter: the row asked for last needs no hash. */
 static struct store_link *find_newest(const struct store *s, const void *key)
 {
-	struct store_link *l = s->newest == NONE ? NULL : row_at(s, s->newest);
+	struct store_link *l = s->ends.newest == NONE ? NULL : row_at(s, s->ends.newest);
 
 	return l && memcmp(l + 1, key, s->key_size) == 0 ? l : NULL;
 }
@@ -157,9 +198,30 @@ void *store_find(struct store *s, const void *key)
 {
 	struct store_link *l = find_newest(s, key);
 
-	if (l || s->newest == NONE)
+	if (l || s->ends.newest == NONE)
 		return l;
 	return find(s, key, hash(s, key));
+}
+
+static void disown(struct store *s, struct store_link *l)
+{
+	struct owner *o = owner_of(s, l);
+
+	unlink_age(s, &o->ends, STORE_OWN, l);
+	if (--o->rows == 0)
+		store_remove(s->owners, o);
+}
+
+static void own(struct store *s, struct store_link *l)
+{
+	bool fresh;
+	struct owner *o = store_put(s->owners, l + 1, &fresh);
+
+	if (fresh)
+		o->ends = (struct store_ends){ NONE, NONE };
+	o->rows++;
+	l->owner = index_of(s->owners, o);
+	link_newest(s, &o->ends, STORE_OWN, l);
 }
 
 static void detach(struct store *s, struct store_link *l)
@@ -169,7 +231,9 @@ static void detach(struct store *s, struct store_link *l)
 	while (*at != i)
 		at = &row_at(s, *at)->chain;
 	*at = l->chain;
-	unlink_age(s, l);
+	unlink_age(s, &s->ends, STORE_ALL, l);
+	if (s->owners)
+		disown(s, l);
 }
 
 void store_remove(struct store *s, void *row)
@@ -179,6 +243,19 @@ void store_remove(struct store *s, void *row)
 	detach(s, l);
 	l->chain = s->free;
 	s->free = index_of(s, l);
+}
+
+/* The table is full: who makes place for `key`. */
+static uint32_t evict(struct store *s, const void *key)
+{
+	const struct owner *o = s->owners ? store_find(s->owners, key) : NULL;
+	bool excess = o && o->rows >= s->share;
+	uint32_t i = excess ? o->ends.oldest : s->ends.oldest;
+
+	detach(s, row_at(s, i));
+	s->evicted++;
+	s->evicted_own += excess;
+	return i;
 }
 
 void *store_put(struct store *s, const void *key, bool *fresh)
@@ -200,9 +277,7 @@ void *store_put(struct store *s, const void *key, bool *fresh)
 	} else if (s->used < s->cap) {
 		i = s->used++;
 	} else {
-		i = s->oldest;
-		detach(s, row_at(s, i));
-		s->evicted++;
+		i = evict(s, key);
 	}
 	l = row_at(s, i);
 	memset(l, 0, s->clear_size);
@@ -210,14 +285,16 @@ void *store_put(struct store *s, const void *key, bool *fresh)
 	l->hash = h;
 	l->chain = s->buckets[h & s->mask];
 	s->buckets[h & s->mask] = i;
-	link_newest(s, l);
+	link_newest(s, &s->ends, STORE_ALL, l);
+	if (s->owners)
+		own(s, l);
 	return l;
 }
 
 void *store_next(const struct store *s, const void *row)
 {
 	const struct store_link *l = row;
-	uint32_t i = l ? l->newer : s->oldest;
+	uint32_t i = l ? l->age[STORE_ALL].newer : s->ends.oldest;
 
 	return i == NONE ? NULL : row_at(s, i);
 }

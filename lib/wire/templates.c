@@ -118,12 +118,13 @@ enum wire_err template_read(struct template_def *def, struct bytes *rest, uint16
 
 size_t templates_size(uint32_t cap)
 {
-	return store_size(cap, sizeof(struct template));
+	return store_size(cap, sizeof(struct template)) + store_share_size(cap);
 }
 
-void templates_init(struct templates *t, void *mem, uint32_t cap, uint64_t seed)
+void templates_init(struct templates *t, void *mem, uint32_t cap, uint32_t share, uint64_t seed)
 {
 	store_init(&t->store, mem, cap, sizeof(struct template), sizeof(struct template_key), seed);
+	store_share(&t->store, (uint8_t *)mem + store_size(cap, sizeof(struct template)), share);
 	/* plan_compile() writes what it uses of the long arrays behind it. */
 	t->store.clear_size = offsetof(struct template, plan);
 }

@@ -54,7 +54,8 @@ enum wire_err template_read(struct template_def *def, struct bytes *rest, uint16
 bool template_padding(struct bytes rest);
 
 size_t templates_size(uint32_t cap);
-void templates_init(struct templates *t, void *mem, uint32_t cap, uint64_t seed);
+/* When full, an exporter with `share` templates makes place for its own next one. */
+void templates_init(struct templates *t, void *mem, uint32_t cap, uint32_t share, uint64_t seed);
 /* NULL when it is not known.  One of another epoch than its domain's was withdrawn. */
 struct template *templates_find(struct templates *t, const struct template_key *key);
 /*

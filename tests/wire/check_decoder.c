@@ -595,6 +595,42 @@ START_TEST(takes_31_records)	/* [25] */
 }
 END_TEST
 
+#define V5_AT(sequence, engine) "0005 0001 000f4240 6553f100 00000000 " sequence engine "0000"
+
+/* Behind a PDU of one record, number 9, engine 1/2. */
+static const struct {
+	const char *name, *behind;
+	size_t records;
+	unsigned trailing;
+} pdus[] = {
+	{ "the next number", V5_AT("0000000a", "0102") V5_RECORD, 2, 0 },
+	{ "two more", V5_AT("0000000a", "0102") V5_RECORD V5_AT("0000000b", "0102") V5_RECORD, 3, 0 },
+	{ "the next, and something", V5_AT("0000000a", "0102") V5_RECORD "0005", 2, 1 },
+	{ "the same again, an old buffer", V5_AT("00000009", "0102") V5_RECORD, 1, 1 },
+	{ "another engine", V5_AT("0000000a", "0103") V5_RECORD, 1, 1 },
+	{ "cut", V5_AT("0000000a", "0102") "c0000201", 1, 1 },
+	{ "no records", "0005 0000 000f4240 6553f100 00000000 0000000a 0102 0000", 1, 1 },
+	{ "v7", "0007 0001 000f4240 6553f100 00000000 0000000a 01020000", 1, 1 },
+};
+
+START_TEST(reads_several_pdus)
+{
+	struct world *w = world_new(NULL);
+	uint8_t data[512];
+	size_t n = unhex(data, V5("0001") "0000" V5_RECORD);
+
+	n += unhex(data + n, pdus[_i].behind);
+	ck_assert_int_eq(feed_from(w, 1, data, n), WIRE_OK);
+	ck_assert_msg(w->n == pdus[_i].records, "%s: %zu records", pdus[_i].name, w->n);
+	ck_assert_msg(counts(w)->damaged[WIRE_TRAILING] == pdus[_i].trailing, "%s", pdus[_i].name);
+	ck_assert_uint_eq(w->origin.sequence, 8 + pdus[_i].records);
+	ck_assert_uint_eq(decoder_stream_next(w->d, NULL)->sequence.received, pdus[_i].records);
+	ck_assert_uint_eq(decoder_stream_next(w->d, NULL)->sequence.gaps, 0);
+	ck_assert_uint_eq(decoder_stream_next(w->d, NULL)->datagrams, 1);
+	world_free(w);
+}
+END_TEST
+
 START_TEST(counts_uptime_in_seconds)
 {
 	struct decoder_limits l = { .streams = 8, .templates = 8, .samplers = 8, .uptime_is_seconds = true };
@@ -612,6 +648,27 @@ START_TEST(counts_uptime_in_seconds)
 	send(w, &m);
 	ck_assert_uint_eq(w->rec[0].first_us, (UINT64_C(1700000000) - 1000) * 1000000);
 	world_free(w);
+}
+END_TEST
+
+/* Method 9 in both readings: octets 24 to 31 are 0001 0002 0003 0000. */
+START_TEST(reads_v8_dialects)
+{
+	static const char hex[] = "0008 0001 000f4240 6553f100 00000000 00000009 0102 09 02 00000000"
+		"00000001 0000000a 000003e8 000f3e58 000f4240 fde8 fde9 0001 0002 0300 0000";
+
+	for (int tos_first = 0; tos_first <= 1; tos_first++) {
+		struct decoder_limits l = { .streams = 8, .templates = 8, .samplers = 8, .v8_tos_first = tos_first };
+		struct world *w = world_new(&l);
+		uint8_t data[128];
+
+		feed_from(w, 1, data, unhex(data, hex));
+		ck_assert_uint_eq(w->n, 1);
+		ck_assert_uint_eq(w->rec[0].in_if, tos_first ? 0x300 : 1);
+		ck_assert_uint_eq(w->rec[0].out_if, tos_first ? 0 : 2);
+		ck_assert_uint_eq(w->rec[0].tos, tos_first ? 0 : 3);
+		world_free(w);
+	}
 }
 END_TEST
 
@@ -697,6 +754,36 @@ START_TEST(tables_are_bounded)
 }
 END_TEST
 
+/* One exporter announces without end: the others keep what they told. */
+START_TEST(an_exporter_has_its_share)
+{
+	struct decoder_limits l = { .streams = 64, .templates = 8, .samplers = 8, .exporter_share = 2 };
+	struct world *w = world_new(&l);
+	struct writer m;
+
+	learn(w, 9, 1, 7);
+	learn(w, 9, 2, 7);
+	for (uint32_t domain = 0; domain < 100; domain++)
+		learn(w, 9, 66, domain);
+	/* Eight rows: six were free, the other 94 are its own. */
+	ck_assert_uint_eq(counts(w)->evicted_templates, 94);
+	/* And of its streams, 62 were free. */
+	ck_assert_uint_eq(counts(w)->evicted_streams, 38);
+	ck_assert_uint_eq(counts(w)->evicted_own, 94 + 38);
+	data_message(&m, 9, 256, RECORD);
+	for (unsigned host = 1; host <= 2; host++) {
+		feed_from(w, host, m.buf, cursor_used(&m.c));
+		ck_assert_uint_eq(w->n, 1);
+	}
+	/* A newcomer takes the oldest of all, which is one of the 66's. */
+	learn(w, 9, 3, 7);
+	ck_assert_uint_eq(counts(w)->evicted_own, 94 + 38);
+	feed_from(w, 1, m.buf, cursor_used(&m.c));
+	ck_assert_uint_eq(w->n, 1);
+	world_free(w);
+}
+END_TEST
+
 START_TEST(streams_keep_books)
 {
 	struct world *w = world_new(NULL);
@@ -755,9 +842,12 @@ Suite *suite_decoder(void)
 	tcase_add_test(t, options_name_the_exporter);
 	tcase_add_loop_test(t, detects, 0, COUNT(fixed));
 	tcase_add_test(t, takes_31_records);
+	tcase_add_loop_test(t, reads_several_pdus, 0, COUNT(pdus));
+	tcase_add_test(t, reads_v8_dialects);
 	tcase_add_test(t, counts_uptime_in_seconds);
 	tcase_add_loop_test(t, peeks_at_headers, 0, COUNT(peeks));
 	tcase_add_test(t, tables_are_bounded);
+	tcase_add_test(t, an_exporter_has_its_share);
 	tcase_add_test(t, streams_keep_books);
 	suite_add_tcase(s, t);
 	return s;

@@ -97,7 +97,7 @@ START_TEST(replaces_and_forgets)
 	void *mem = aligned_alloc(64, templates_size(2));
 	bool changed = true;
 
-	templates_init(&t, mem, 2, 1);
+	templates_init(&t, mem, 2, 2, 1);
 	ck_assert_ptr_null(templates_find(&t, &key));
 	ck_assert_int_eq(templates_learn(&t, &key, 5, &def, 10, &changed), WIRE_OK);
 	ck_assert(!changed);
@@ -138,18 +138,19 @@ END_TEST
 
 /* ---- the store, against a plain model ------------------------------------------------------ */
 
-enum { CAP = 7, KEYS = 20 };
+enum { CAP = 7, KEYS = 20, OWNERS = 3, SHARE = 3 };
 
 struct row {
 	struct store_link link;
-	uint32_t key[3];
+	uint32_t key[5];	/* four words name the owner */
 	uint32_t value;
 };
 
 struct model {
 	uint32_t key[CAP], value[CAP];	/* the one unused for longest first */
 	unsigned n;
-	uint64_t evicted;
+	bool shares;
+	uint64_t evicted, evicted_own;
 };
 
 static int model_find(const struct model *m, uint32_t key)
@@ -175,8 +176,16 @@ static uint32_t model_remove(struct model *m, unsigned at)
 static void model_append(struct model *m, uint32_t key, uint32_t value)
 {
 	if (m->n == CAP) {
-		model_remove(m, 0);
+		unsigned own = 0, oldest = 0;
+
+		for (unsigned i = CAP; i-- > 0; )
+			if (m->shares && m->key[i] % OWNERS == key % OWNERS) {
+				own++;
+				oldest = i;
+			}
 		m->evicted++;
+		m->evicted_own += own >= SHARE;
+		model_remove(m, own >= SHARE ? oldest : 0);
 	}
 	m->key[m->n] = key;
 	m->value[m->n++] = value;
@@ -189,30 +198,35 @@ static void compare(const struct store *s, const struct model *m)
 	for (unsigned i = 0; i < m->n; i++) {
 		r = store_next(s, r);
 		ck_assert_ptr_nonnull(r);
-		ck_assert_uint_eq(r->key[1], m->key[i]);
+		ck_assert_uint_eq(r->key[4], m->key[i]);
 		ck_assert_uint_eq(r->value, m->value[i]);
 	}
 	ck_assert_ptr_null(store_next(s, r));
 	ck_assert_uint_eq(s->evicted, m->evicted);
+	ck_assert_uint_eq(s->evicted_own, m->evicted_own);
 }
 
 START_TEST(store_equals_model)
 {
 	struct store s;
 	void *mem = aligned_alloc(64, store_size(CAP, sizeof(struct row)));
-	struct model m = { .n = 0 };
+	void *owners = aligned_alloc(64, store_share_size(CAP));
+	struct model m = { .shares = _i >= 4 };
 	uint32_t lcg = (uint32_t)_i + 1;
 
 	store_init(&s, mem, CAP, sizeof(struct row), sizeof(((struct row *)0)->key), (uint64_t)_i);
+	if (m.shares)
+		store_share(&s, owners, SHARE);
 	for (unsigned step = 0; step < 5000; step++) {
-		uint32_t key[3] = { 9, 0, 9 };
+		uint32_t key[5] = { 9, 0, 0, 9, 0 };
 		struct row *r;
 		bool fresh;
 		int at;
 
 		lcg = lcg * 1664525u + 1013904223u;
-		key[1] = (lcg >> 16) % KEYS;
-		at = model_find(&m, key[1]);
+		key[4] = (lcg >> 16) % KEYS;
+		key[1] = key[4] % OWNERS;
+		at = model_find(&m, key[4]);
 		switch (lcg >> 28) {
 		case 0:
 			r = store_find(&s, key);
@@ -226,7 +240,7 @@ START_TEST(store_equals_model)
 			r = store_find(&s, key);
 			ck_assert_int_eq(r != NULL, at >= 0);
 			if (r)
-				model_append(&m, key[1], model_remove(&m, (unsigned)at));
+				model_append(&m, key[4], model_remove(&m, (unsigned)at));
 			break;
 		default:
 			r = store_put(&s, key, &fresh);
@@ -235,10 +249,12 @@ START_TEST(store_equals_model)
 			r->value = step;
 			if (at >= 0)
 				model_remove(&m, (unsigned)at);
-			model_append(&m, key[1], step);
+			model_append(&m, key[4], step);
 		}
 		compare(&s, &m);
 	}
+	ck_assert_int_eq(m.evicted_own > 0, m.shares);
+	free(owners);
 	free(mem);
 }
 END_TEST
@@ -247,7 +263,7 @@ START_TEST(store_of_one_row)
 {
 	struct store s;
 	void *mem = aligned_alloc(64, store_size(1, sizeof(struct row)));
-	uint32_t a[3] = { 1, 1, 1 }, b[3] = { 2, 2, 2 };
+	uint32_t a[5] = { 1, 1, 1 }, b[5] = { 2, 2, 2 };
 	bool fresh;
 
 	store_init(&s, mem, 1, sizeof(struct row), sizeof(a), 1);
@@ -279,7 +295,7 @@ Suite *suite_templates(void)
 	tcase_add_loop_test(t, reads_cut_records, 0, COUNT(records));
 	tcase_add_test(t, knows_padding);
 	tcase_add_test(t, replaces_and_forgets);
-	tcase_add_loop_test(t, store_equals_model, 0, 4);
+	tcase_add_loop_test(t, store_equals_model, 0, 8);
 	tcase_add_test(t, store_of_one_row);
 	tcase_add_test(t, memory_is_what_the_header_says);
 	suite_add_tcase(s, t);
