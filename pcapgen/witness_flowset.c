@@ -384,16 +384,16 @@ static struct ratio known_ratio(const struct message *m, const struct values *v)
 
 		if (!addr_equal(&s->sender, &m->stream->sender) || (!here && !s->anywhere))
 			continue;
-		if (has_id && (!s->has_id || s->id != id))
-			continue;
+		if (has_id && s->id != id)
+			continue;	/* an announcement without an ID is sampler 0's */
 		if (s->has_template) {
 			if (here && s->template_id == v->id && !has_id)
 				of_template = of_template ? of_template : s;
-		} else if (!here && (has_id || !s->has_id || s->id == 0))
+		} else if (!here && (has_id || s->id == 0))
 			wide = wide ? wide : s;
 		else if (!here)
 			continue;
-		else if (s->has_id && s->id == 0)
+		else if (s->id == 0)
 			zero = zero ? zero : s;
 		else
 			last = last ? last : s;

@@ -351,6 +351,8 @@ static void compile_field(struct compiler *c, size_t i)
 	if (reverse && (flow_fields[e->field].kind == FLOW_KIND_ADDR || e->field == FLOW_sampling_num ||
 			e->field == FLOW_sampler))
 		return;
+	if (f->id == 50 && f->pen == PEN_IANA)
+		take(&c->slots[SLOT_AUX + AUX_random_interval], i, f->id, (uint8_t)number_kind(f->len, 8));
 	alt = e->type == IE_ADDR4 ? alt_slot(c, e->field) : reverse ? NULL : mask4_slot(c, f->id);
 	take(alt ? alt : &c->slots[(reverse ? SLOT_REVERSE : SLOT_RECORD) + e->field], i, f->id,
 	     (uint8_t)kind);
@@ -386,13 +388,28 @@ static void settle_families(struct compiler *c)
 	for (size_t i = 0; i < sizeof(twins) / sizeof(twins[0]); i++) {
 		struct slot *four = &c->slots[SLOT_ALT + twins[i].alt], *six = &c->slots[twins[i].field];
 
-		if (four->field && six->field) {
+		/* A prefix is no twin of an address. */
+		if (four->field && six->field && four->rank != six->rank) {
+			if (four->rank < six->rank)
+				*six = *four;
+			four->field = 0;
+		} else if (four->field && six->field) {
 			c->p->flags |= PLAN_FAMILIES;
 		} else if (four->field) {
 			*six = *four;
 			four->field = 0;
 		}
 	}
+}
+
+/* IE 34 and 50 in one template: 34 counts unless it is 0 (plan_record). */
+static void settle_interval(struct compiler *c)
+{
+	const struct slot *interval = &c->slots[FLOW_sampling_num];
+	struct slot *random = &c->slots[SLOT_AUX + AUX_random_interval];
+
+	if (interval->field == 0 || interval->ie != 34)
+		random->field = 0;
 }
 
 /* The same for masks, which are numbers: alone to the member, in pairs by the record's family. */
@@ -524,6 +541,7 @@ enum wire_err plan_compile(struct plan *p, const struct template_def *def)
 	c.slots[FLOW_mpls_bottom].field = 0;
 	settle_families(&c);
 	settle_masks(&c);
+	settle_interval(&c);
 	settle_reverse(&c);
 	settle_init(&c);
 	emit_slots(&c);
@@ -646,6 +664,8 @@ size_t plan_record(const struct plan *p, struct plan_work *w, const uint8_t *dat
 	w->rec.present = p->present;
 	if (!t->has_uptime)
 		w->rec.present &= ~p->uptimes;
+	if (p->aux & 1u << AUX_random_interval && w->rec.sampling_num == 0)
+		w->rec.sampling_num = (uint32_t)w->aux[AUX_random_interval];
 	if (p->flags & PLAN_FAMILIES)
 		choose_family(p, w);
 	if (p->flags & PLAN_INIT && p->aux & 1u << AUX_first_uptime)

@@ -36,7 +36,7 @@ struct template_def {
 /* Numbers that have no member in the record but decide about it. */
 enum plan_aux { AUX_packet_interval, AUX_packet_space, AUX_size, AUX_population, AUX_probability,
 	AUX_init_ms, AUX_template, AUX_first_uptime, AUX_last_uptime, AUX_src_mask4, AUX_dst_mask4,
-	AUX_NUMBERS };
+	AUX_random_interval, AUX_NUMBERS };
 
 /* The IPv4 twin of a member that has an IPv6 Element in the same template; exporter addresses. */
 enum plan_alt { ALT_src, ALT_dst, ALT_next_hop, ALT_bgp_next_hop, ALT_post_src, ALT_post_dst,

@@ -57,8 +57,7 @@ void samplers_learn(struct samplers *s, const struct stream_key *who, const stru
 		put(s, who, OF_TEMPLATE, news->template_id, news);
 		return;
 	}
-	if (news->has_id)
-		put(s, who, BY_ID, news->id, news);
+	put(s, who, BY_ID, news->has_id ? news->id : 0, news);
 	put(s, who, LAST_OF_DOMAIN, 0, news);
 	/*
 	 * Behind a tee several exporters have one address, and one of them may not sample: for

@@ -5,8 +5,8 @@
  * by its ID, the domain (the last one announced), a template, or the whole
  * exporter (scope System).  A record then takes, first match: what it says
  * itself; the sampler it names; sampler 0 of its domain; the last one of its
- * domain; sampler 0 of the exporter (an announcement without an ID is that of
- * sampler 0); its template's.  An interval of 0 is "unknown" and is not kept:
+ * domain; sampler 0 of the exporter; its template's.  An announcement without an
+ * ID is that of sampler 0, as in pmacct.  An interval of 0 is "unknown" and is not kept:
  * it never multiplies.
  *
  * The same bounded table keeps the drop counters of sFlow data sources.

@@ -324,6 +324,9 @@ static const struct {
 	  "00000000 03 00000200 00000000 04 00000040", "64/1", 3, "512/1", 0 },
 	{ "sampler 0 before the last", 9, "012c 0004 0008 0001 0004 0030 0001 0022 0004",
 	  "00000000 00 00000200 00000000 04 00000040", "512/1", 4, "64/1", 0 },
+	{ "an announcement without ID is sampler 0's", 9, "012c 0004 0004 0002 0004 0022 0004", "00000000 00000064", "100/1", 0, "100/1", 0 },
+	{ "34 is 0, 50 is not", 9, "012c 0004 000c 0002 0004 0022 0004 0030 0001 0032 0002", "00000000 00000000 03 0200", "512/1", 3, "512/1", 0 },
+	{ "34 and 50", 9, "012c 0004 000c 0002 0004 0032 0002 0030 0001 0022 0004", "00000000 0200 03 00000064", "100/1", 3, "100/1", 0 },
 	{ "interface scope, interval 0", 9, "012c 0004 0004 0002 0004 0022 0004", "00000000 00000000", "", 3, "", 1 },
 	{ "a good one stays when 0 follows", 9, "012c 0004 0004 0002 0004 0022 0004", "00000000 0000000a 00000000 00000000", "10/1", 3, "", 1 },
 	{ "302 and 305/306 [20]", 10, "012c 0004 0001 012e 0004 0130 0002 0131 0004 0132 0004",
@@ -716,7 +719,7 @@ END_TEST
 
 START_TEST(tables_are_bounded)
 {
-	struct decoder_limits l = { .streams = 3, .templates = 4, .samplers = 1 };
+	struct decoder_limits l = { .streams = 3, .templates = 4, .samplers = 2 };
 	struct world *w = world_new(&l);
 	struct stream *s = NULL;
 	unsigned streams = 0;
@@ -749,7 +752,7 @@ START_TEST(tables_are_bounded)
 	ck_assert_uint_eq(counts(w)->evicted_samplers, 0);
 	m.buf[19] = 9;
 	feed(w, &m.c);
-	ck_assert_uint_eq(counts(w)->evicted_samplers, 1);
+	ck_assert_uint_eq(counts(w)->evicted_samplers, 2);
 	world_free(w);
 }
 END_TEST
