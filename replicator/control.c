@@ -118,21 +118,33 @@ bool control_command(struct fanout *f, const char *text, char answer[static CONT
 	return false;
 }
 
-void control_serve(int fd, struct fanout *f)
+static bool command_all(struct worker *w, size_t n, const char *text, char answer[static CONTROL_TEXT])
+{
+	bool done = true;
+
+	for (size_t i = 0; i < n && done; i++) {
+		worker_enter(&w[i]);
+		done = control_command(w[i].fanout, text, answer);
+		worker_leave(&w[i]);
+	}
+	return done;
+}
+
+void control_serve(int fd, struct worker *w, size_t n)
 {
 	char text[CONTROL_TEXT], answer[CONTROL_TEXT];
 
 	for (int i = 0; i < AT_ONCE; i++) {
 		struct sockaddr_un from;
 		socklen_t len = sizeof(from);
-		ssize_t n = recvfrom(fd, text, sizeof(text) - 1, 0, (struct sockaddr *)&from, &len);
+		ssize_t got = recvfrom(fd, text, sizeof(text) - 1, 0, (struct sockaddr *)&from, &len);
 
-		if (n < 0)
+		if (got < 0)
 			return;
-		text[n] = '\0';
+		text[got] = '\0';
 		text[strcspn(text, "\n")] = '\0';
 		log_info("control: \"%.100s\": %s", text,
-			 control_command(f, text, answer) ? "done" : "refused");
+			 command_all(w, n, text, answer) ? "done" : "refused");
 		if (len > sizeof(sa_family_t))
 			sendto(fd, answer, strlen(answer), MSG_DONTWAIT | MSG_NOSIGNAL,
 			       (struct sockaddr *)&from, len);

@@ -8,16 +8,16 @@
 #ifndef CONTROL_H
 #define CONTROL_H
 
-#include "replicator/fanout.h"
+#include "replicator/worker.h"
 
 enum { CONTROL_TEXT = 256 };
 
 /* A socket at `path`, which is replaced when nobody listens there; -1 with errno (EADDRINUSE: somebody does). */
 int control_open(const char *path);
 void control_close(int fd, const char *path);
-/* Answer everything that is there. */
-void control_serve(int fd, struct fanout *f);
-/* What a command does and what it answers: false when it was refused. */
+/* Answer everything that is there; a command is for all workers. */
+void control_serve(int fd, struct worker *w, size_t n);
+/* What a command does to one worker and what it answers: false when it was refused. */
 bool control_command(struct fanout *f, const char *text, char answer[static CONTROL_TEXT]);
 /* The other side: send `command` to `path` and print the answer; an exit status. */
 int control_ask(const char *path, const char *command);

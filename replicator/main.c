@@ -2,8 +2,8 @@
  * main.c - replicator: every datagram that arrives goes to every receiver
  * whose rule wants it.
  *
- * One thread: poll, receive a batch, fan it out, and again.  Nothing in the
- * loop waits but poll().  A signal is one more descriptor of that poll.
+ * Workers receive and send (worker.h); this thread starts them, waits for
+ * signals, tells what they counted, and gives them new receivers.
  */
 #include <errno.h>
 #include <inttypes.h>
@@ -11,28 +11,23 @@
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <sys/random.h>
 #include <sys/resource.h>
 #include <unistd.h>
 
 #include "base/clock.h"
 #include "base/daemon.h"
 #include "base/log.h"
+#include "base/strbuf.h"
 #include "replicator/control.h"
+#include "replicator/reload.h"
 #include "replicator/report.h"
 #include "replicator/rights.h"
-#include "replicator/settings.h"
 
 enum {
-	BATCH_MESSAGES = 128,	/* each up to 64 KiB: 8.5 MB, of which plain datagrams touch little */
-	BATCH_BYTES = 65536,
-	TURNS = 16,		/* batches between two looks at the signals ... */
-	TURNS_MS = 50,		/* ... unless they took so long */
 	TICK_MS = 1000,
 	RECEIVE_BUFFER = 8 << 20,	/* when the settings say nothing: as much of it as the kernel gives */
 	SMALL_BUFFER = 1 << 20,		/* less than this is worth a warning, though nobody asked for more */
 	SEND_BUFFER = 4 << 20,
-	DRAIN_MS = 200,		/* at the end: what the kernel holds already */
 	EXIT_IDLE = 5,		/* samplicator's status for -t */
 	SPARE_FILES = 64,
 	SPOOF_MAX = 16384,
@@ -40,23 +35,24 @@ enum {
 
 struct replicator {
 	struct settings settings;
-	struct receivers receivers;
-	struct outlet outlet;
-	struct batch *batch;
-	struct fanout *fanout;
-	struct recall *recall;
-	int listen_fd, signal_fd, pid_fd, control_fd;
+	struct worker *workers;
+	size_t n;		/* of them */
+	struct reload reload;
+	struct metrics *metrics;
+	int signal_fd, pid_fd, control_fd;
+	size_t files;		/* descriptors that we may have */
+	int receive_buffer;	/* bytes that each socket has */
 	bool stop;
-	uint64_t reloads;
-	uint64_t last_ns;	/* when something came */
+	uint64_t reloads, reloads_failed;
 	uint64_t stats_log_us, recv_log_us;
 	uint64_t logged_drops;
+	uint64_t watchdog_ns, watched_ns;	/* 0: nobody watches */
 };
 
 /* ---- what happens once ----------------------------------------------------- */
 
 /* A socket for every receiver and, with the source kept, for every exporter of each. */
-static void raise_files(struct outlet *o)
+static size_t raise_files(void)
 {
 	struct rlimit limit = { 1024, 1024 };
 
@@ -65,15 +61,15 @@ static void raise_files(struct outlet *o)
 		if (setrlimit(RLIMIT_NOFILE, &limit) < 0)
 			getrlimit(RLIMIT_NOFILE, &limit);
 	}
-	o->sockets_max = limit.rlim_cur > SPOOF_MAX ? SPOOF_MAX : (size_t)limit.rlim_cur;
+	return limit.rlim_cur > SPOOF_MAX ? SPOOF_MAX : (size_t)limit.rlim_cur;
 }
 
 /* What is left of the descriptors when receivers have theirs is for the sources. */
-static void share_files(struct replicator *p)
+static size_t share_files(const struct replicator *p)
 {
-	const size_t taken = receivers_count(&p->receivers) + SPARE_FILES;
+	const size_t taken = p->n * receivers_count(&p->workers[0].receivers) + SPARE_FILES;
 
-	p->outlet.sockets_max = p->outlet.sockets_max > taken + 16 ? p->outlet.sockets_max - taken : 16;
+	return p->files > taken + 16 * p->n ? (p->files - taken) / p->n : 16;
 }
 
 static int check_sender(const struct receivers *rs)
@@ -91,16 +87,36 @@ static int check_sender(const struct receivers *rs)
  * keeps their source then needs our port.  Said after bind(), so that a second
  * program on the port is an error all the same.
  */
-static void share_port(const struct replicator *p)
+static void share_port(const struct worker *w)
 {
-	if (receivers_spoof(&p->receivers))
-		setsockopt(p->listen_fd, SOL_SOCKET, SO_REUSEADDR, &(int){ 1 }, sizeof(int));
+	if (receivers_spoof(&w->receivers))
+		setsockopt(w->in.fd, SOL_SOCKET, SO_REUSEADDR, &(int){ 1 }, sizeof(int));
+}
+
+/*
+ * A socket a worker.  The first is bound alone, so that a second program on
+ * the port is an error; only then it lets the others share.
+ */
+static int listen_all(struct replicator *p, const struct listen_options *o)
+{
+	for (size_t i = 0; i < p->n; i++) {
+		struct listen_options one = *o;
+
+		one.reuse_port = i > 0;
+		p->workers[i].in.fd = socket_listen(&p->settings.listen, &one);
+		if (p->workers[i].in.fd < 0)
+			return -1;
+		if (i == 0 && p->n > 1 &&
+		    setsockopt(p->workers[0].in.fd, SOL_SOCKET, SO_REUSEPORT, &(int){ 1 }, sizeof(int)) < 0)
+			return -1;
+	}
+	return p->n > 1 ? socket_steer_by_flow(p->workers[0].in.fd, (unsigned)p->n) : 0;
 }
 
 static int open_listen(struct replicator *p)
 {
 	const struct settings *s = &p->settings;
-	/* No notes with each datagram: nobody needs its time, and tick() asks for drops. */
+	/* No notes with each datagram: nobody needs its time, and report_collect() asks for drops. */
 	const struct listen_options o = {
 		.recv_buffer = s->receive_buffer ? (int)s->receive_buffer : RECEIVE_BUFFER,
 		.gro = true, .no_timestamp = true, .v6_only = s->family == 6 };
@@ -108,41 +124,82 @@ static int open_listen(struct replicator *p)
 	int have;
 
 	endpoint_print(&s->listen, text);
-	p->listen_fd = socket_listen(&s->listen, &o);
-	if (p->listen_fd < 0) {
+	if (listen_all(p, &o) < 0) {
 		log_error_errno("listen on %s", text);
 		return -1;
 	}
-	share_port(p);
-	have = socket_recv_buffer(p->listen_fd);
+	p->receive_buffer = have = socket_recv_buffer(p->workers[0].in.fd);
 	if (have < o.recv_buffer && (s->receive_buffer || have < SMALL_BUFFER))
 		log_warn("receive buffer: the kernel gave %d of %d bytes; `sysctl -w net.core.rmem_max=%d` "
 			 "allows more", have, o.recv_buffer, o.recv_buffer);
-	log_info("listening on %s, receive buffer %d bytes, %zu receivers in %zu pools", text, have,
-		 receivers_count(&p->receivers), p->receivers.npools);
+	log_info("listening on %s, receive buffer %d bytes, %zu receivers in %zu pools, %zu workers", text, have,
+		 receivers_count(&p->workers[0].receivers), p->workers[0].receivers.npools, p->n);
 	return 0;
 }
 
-/* What outlives the batches: templates, and the socket for commands. */
-static int open_memory(struct replicator *p)
+static int open_pid_file(struct replicator *p)
 {
-	const struct settings *s = &p->settings;
-	const struct recall_limits limits = recall_limits_of(s->template_memory);
-	uint64_t seed;
+	if (!p->settings.pid_file)
+		return 0;
+	p->pid_fd = pidfile_open(p->settings.pid_file);
+	if (p->pid_fd >= 0)
+		return 0;
+	if (errno == EWOULDBLOCK)
+		log_error("%s: another process holds it", p->settings.pid_file);
+	else
+		log_error_errno("%s", p->settings.pid_file);
+	return -1;
+}
 
-	if (s->template_memory) {
-		if (getrandom(&seed, sizeof(seed), GRND_NONBLOCK) != (ssize_t)sizeof(seed))
-			seed = clock_mono_ns();
-		p->recall = p->fanout->recall = recall_new(&limits, seed);
-		if (!p->recall) {
-			log_error_errno("template_memory");
+static int open_metrics(struct replicator *p)
+{
+	const char *why;
+
+	if (!p->settings.metrics)
+		return 0;
+	p->metrics = metrics_start(&(struct metrics_options){ p->settings.metrics, "replicator", report_metrics,
+				   report_nmetrics }, &why);
+	if (p->metrics)
+		return 0;
+	log_error("metrics: \"%s\": %s", p->settings.metrics, why);
+	return -1;
+}
+
+static int open_control(struct replicator *p)
+{
+	if (!p->settings.control)
+		return 0;
+	p->control_fd = control_open(p->settings.control);
+	if (p->control_fd < 0)
+		log_error_errno("control: \"%s\"", p->settings.control);
+	return p->control_fd < 0 ? -1 : 0;
+}
+
+static int start_workers(struct replicator *p)
+{
+	/* A memory of at least 1 MB each, when there is one at all. */
+	const size_t memory = (p->settings.template_memory + p->n - 1) / p->n;
+
+	for (size_t i = 0; i < p->n; i++) {
+		struct worker *w = &p->workers[i];
+
+		if (worker_init(w, p->settings.datagram_max, memory) < 0) {
+			log_error_errno("memory for a worker");
 			return -1;
 		}
+		w->debug = p->settings.debug;
+		w->outlet.sockets_max = share_files(p);
+		share_port(w);
+		receivers_open(&w->receivers, &w->outlet);
 	}
-	if (s->control) {
-		p->control_fd = control_open(s->control);
-		if (p->control_fd < 0) {
-			log_error_errno("control: \"%s\"", s->control);
+	/* Rights are a thread's own: they are dropped before there is another. */
+	if (rights_drop() < 0)
+		log_warn_errno("capabilities that are not needed any more stay");
+	if (open_metrics(p) < 0)
+		return -1;
+	for (size_t i = 0; i < p->n; i++) {
+		if (worker_start(&p->workers[i]) < 0) {
+			log_error_errno("start a thread");
 			return -1;
 		}
 	}
@@ -151,33 +208,18 @@ static int open_memory(struct replicator *p)
 
 static int open_all(struct replicator *p)
 {
-	struct settings *s = &p->settings;
-
-	if (check_sender(&p->receivers) < 0)
+	if (check_sender(&p->workers[0].receivers) < 0 || open_pid_file(p) < 0 || open_listen(p) < 0)
 		return -1;
-	if (s->pid_file) {
-		p->pid_fd = pidfile_open(s->pid_file);
-		if (p->pid_fd < 0) {
-			if (errno == EWOULDBLOCK)
-				log_error("%s: another process holds it", s->pid_file);
-			else
-				log_error_errno("%s", s->pid_file);
-			return -1;
-		}
-	}
-	if (open_listen(p) < 0)
+	p->signal_fd = daemon_signals();	/* before there are threads: they inherit what is blocked */
+	if (open_control(p) < 0)
 		return -1;
-	p->signal_fd = daemon_signals();
-	p->batch = batch_new(BATCH_MESSAGES, BATCH_BYTES);
-	p->fanout = fanout_new(&p->receivers, &p->outlet, s->datagram_max);
-	if (p->signal_fd < 0 || !p->batch || !p->fanout) {
+	if (p->signal_fd < 0 || reload_init(&p->reload, &p->settings, p->n) < 0) {
 		log_error_errno("start");
 		return -1;
 	}
-	if (open_memory(p) < 0)
+	if (start_workers(p) < 0)
 		return -1;
-	share_files(p);
-	receivers_open(&p->receivers, &p->outlet);
+	p->watchdog_ns = daemon_watchdog_us() * 1000;
 	return 0;
 }
 
@@ -199,88 +241,130 @@ static int open_log(const struct settings *s)
 
 static void close_all(struct replicator *p)
 {
-	receivers_clear(&p->receivers, &p->outlet);
-	spoof_cache_free(p->outlet.spoof);
-	sender_raw_free(&p->outlet);
-	fanout_free(p->fanout);
-	recall_free(p->recall);
+	for (size_t i = 0; i < p->n; i++) {
+		worker_stop(&p->workers[i], WORKER_LEAVE);
+		worker_join(&p->workers[i]);
+	}
+	for (size_t i = 0; i < p->n; i++)
+		worker_clear(&p->workers[i]);
+	free(p->workers);
+	metrics_stop(p->metrics);
 	control_close(p->control_fd, p->settings.control);
-	batch_free(p->batch);
-	if (p->listen_fd >= 0)
-		close(p->listen_fd);
 	if (p->signal_fd >= 0)
 		close(p->signal_fd);
 	if (p->pid_fd >= 0)
 		pidfile_close(p->pid_fd, p->settings.pid_file);
+	reload_clear(&p->reload);
 	settings_clear(&p->settings);
 }
 
 /* ---- what happens now and then --------------------------------------------- */
 
-static void write_stats(struct replicator *p)
+static void tell_stats(struct replicator *p, const struct report *r)
 {
 	struct stats s;
 
-	if (!p->settings.stats_file)
+	if (!p->settings.stats_file && !p->metrics)
 		return;
-	batch_drops(p->batch, p->listen_fd);
 	stats_init(&s);
-	report_stats(&s, &p->batch->counts, p->fanout, p->reloads);
-	if (stats_write(&s, p->settings.stats_file) < 0 &&
+	report_stats(&s, r);
+	stats_add(&s, (uint64_t)(p->receive_buffer > 0 ? p->receive_buffer : 0), "receive_buffer");
+	metrics_publish(p->metrics, &s);
+	if (p->settings.stats_file && stats_write(&s, p->settings.stats_file) < 0 &&
 	    log_allow(&p->stats_log_us, clock_wall_us(), UINT64_C(60000000)))
 		log_warn_errno("%s", p->settings.stats_file);
 	stats_clear(&s);
 }
 
+static void warn_drops(struct replicator *p, const struct report *r, uint64_t now_us)
+{
+	const uint64_t cut = r->recv.truncated + r->recv.beyond + r->fanout.cut;
+
+	if (r->recv.kernel_drops + cut == p->logged_drops ||
+	    !log_allow(&p->recv_log_us, now_us, UINT64_C(60000000)))
+		return;
+	log_warn("receiving: dropped by the kernel %" PRIu64 ", cut %" PRIu64 " of %" PRIu64 " datagrams%s",
+		 r->recv.kernel_drops, cut, r->recv.datagrams,
+		 r->recv.kernel_drops ? "; a larger receive_buffer (-b) or more workers may help" : "");
+	p->logged_drops = r->recv.kernel_drops + cut;
+}
+
+static void collect(const struct replicator *p, struct report *r)
+{
+	report_collect(r, p->workers, p->n);
+	r->reloads = p->reloads;
+	r->reloads_failed = p->reloads_failed;
+}
+
 static void tick(struct replicator *p)
 {
 	const uint64_t now_us = clock_wall_us();
-	const struct batch_counts *c = &p->batch->counts;
+	struct report r;
 
-	batch_drops(p->batch, p->listen_fd);
-	write_stats(p);
-	report_losses(&p->receivers, now_us);
-	if (c->kernel_drops + c->truncated + c->beyond + p->fanout->counts.cut != p->logged_drops &&
-	    log_allow(&p->recv_log_us, now_us, UINT64_C(60000000))) {
-		log_warn("receiving: dropped by the kernel %" PRIu64 ", cut %" PRIu64 " of %" PRIu64 " datagrams",
-			 c->kernel_drops, c->truncated + c->beyond + p->fanout->counts.cut, c->datagrams);
-		p->logged_drops = c->kernel_drops + c->truncated + c->beyond + p->fanout->counts.cut;
-	}
+	collect(p, &r);
+	tell_stats(p, &r);
+	report_losses(&r, now_us);
+	warn_drops(p, &r, now_us);
+	daemon_notify_status("%" PRIu64 " datagrams received, %" PRIu64 " dropped by the kernel, %zu receivers",
+			     r.recv.datagrams, r.recv.kernel_drops, r.n);
+	report_clear(&r);
 }
 
-/* Parse and check beside the set in force; only a set without an error takes its place. */
-static void reload(struct replicator *p)
+static void begin_reload(struct replicator *p)
 {
-	struct receivers fresh;
+	daemon_notify_reloading(clock_mono_ns() / 1000);
+	if (reload_begin(&p->reload) < 0)
+		log_error_errno("reload");
+}
 
-	receivers_init(&fresh);
-	if (settings_receivers(&p->settings, &fresh) < 0 || check_sender(&fresh) < 0) {
-		log_error("reload: %u errors, the receivers stay as they were", fresh.errors);
-		receivers_clear(&fresh, &p->outlet);
-		return;
+/* Only a set without an error takes the place of the one in force. */
+static void finish_reload(struct replicator *p)
+{
+	struct receivers *fresh = p->reload.fresh;
+	struct outlet none = { 0 };
+	bool taken = reload_finish(&p->reload);
+
+	if (taken && check_sender(&fresh[0]) < 0) {
+		for (size_t i = 0; i < p->n; i++)
+			receivers_clear(&fresh[i], &none);
+		taken = false;
 	}
-	receivers_adopt(&p->receivers, &fresh, &p->outlet);
-	share_port(p);
-	p->reloads++;
-	log_info("reload: %zu receivers in %zu pools", receivers_count(&p->receivers), p->receivers.npools);
+	for (size_t i = 0; taken && i < p->n; i++) {
+		struct worker *w = &p->workers[i];
+
+		worker_enter(w);
+		receivers_adopt(&w->receivers, &fresh[i], &w->outlet);
+		share_port(w);
+		worker_leave(w);
+	}
+	p->reloads += taken;
+	p->reloads_failed += !taken;
+	if (taken)
+		log_info("reload: %zu receivers in %zu pools", receivers_count(&p->workers[0].receivers),
+			 p->workers[0].receivers.npools);
+	daemon_notify("READY=1");
+	if (p->reload.again)
+		begin_reload(p);
 }
 
 static void handle_signals(struct replicator *p)
 {
+	struct report r;
 	int signal;
 
 	while ((signal = daemon_signal_read(p->signal_fd)) > 0) {
 		switch (signal) {
 		case SIGHUP:
 			log_reopen();
-			reload(p);
+			begin_reload(p);
 			break;
 		case SIGUSR1:
-			batch_drops(p->batch, p->listen_fd);
-			report_log(&p->batch->counts, p->fanout);
+			collect(p, &r);
+			report_log(&r);
+			report_clear(&r);
 			break;
 		case SIGUSR2:
-			reload(p);
+			begin_reload(p);
 			break;
 		default:
 			p->stop = true;
@@ -288,41 +372,21 @@ static void handle_signals(struct replicator *p)
 	}
 }
 
+/* Tell the service manager that we live, when every worker went round since it was told last. */
+static void feed_watchdog(struct replicator *p, uint64_t now_ns)
+{
+	if (!p->watchdog_ns || now_ns - p->watched_ns < p->watchdog_ns / 4)
+		return;
+	for (size_t i = 0; i < p->n; i++)
+		if (atomic_load(&p->workers[i].turns) == p->workers[i].watched)
+			return;
+	for (size_t i = 0; i < p->n; i++)
+		p->workers[i].watched = atomic_load(&p->workers[i].turns);
+	p->watched_ns = now_ns;
+	daemon_notify("WATCHDOG=1");
+}
+
 /* ---- what happens all the time ---------------------------------------------- */
-
-static void log_datagrams(const struct batch *b)
-{
-	for (size_t i = 0; i < b->n; i++) {
-		char from[ENDPOINT_TEXT];
-
-		log_debug("%zu octets from %s", b->d[i].data.n, endpoint_print(&b->d[i].from, from));
-	}
-}
-
-/* Receive and fan out until nothing is there, at most `turns` batches; false when nothing was. */
-static bool pump(struct replicator *p, int turns)
-{
-	const uint64_t now_ns = clock_mono_ns();
-	bool any = false;
-
-	for (int i = 0; i < turns; i++) {
-		int n = batch_recv(p->batch, p->listen_fd);
-
-		if (n < 0 && log_allow(&p->recv_log_us, clock_wall_us(), UINT64_C(60000000)))
-			log_warn_errno("receiving");
-		if (n <= 0)
-			break;
-		any = true;
-		if (p->settings.debug)
-			log_datagrams(p->batch);
-		fanout_batch(p->fanout, p->batch, now_ns);
-		if (clock_mono_ns() - now_ns > TURNS_MS * UINT64_C(1000000))
-			break;
-	}
-	if (any)
-		p->last_ns = now_ns;
-	return any;
-}
 
 /* Milliseconds from now until `at`, rounded up. */
 static int until(uint64_t at_ns, uint64_t now_ns)
@@ -330,58 +394,74 @@ static int until(uint64_t at_ns, uint64_t now_ns)
 	return at_ns <= now_ns ? 0 : (int)((at_ns - now_ns + 999999) / 1000000);
 }
 
+/* When something came, to any worker. */
+static uint64_t last_ns(const struct replicator *p)
+{
+	uint64_t last = 0;
+
+	for (size_t i = 0; i < p->n; i++)
+		if (atomic_load(&p->workers[i].last_ns) > last)
+			last = atomic_load(&p->workers[i].last_ns);
+	return last;
+}
+
+/* The next thing that is due. */
+static uint64_t wake_ns(const struct replicator *p, uint64_t tick_ns)
+{
+	const uint64_t idle_ns = p->settings.idle_ms * UINT64_C(1000000);
+	uint64_t at = tick_ns;
+
+	if (idle_ns && last_ns(p) + idle_ns < at)
+		at = last_ns(p) + idle_ns;
+	if (p->watchdog_ns && p->watched_ns + p->watchdog_ns / 4 < at)
+		at = p->watched_ns + p->watchdog_ns / 4;
+	return at;
+}
+
 /* 0, or EXIT_IDLE. */
 static int run(struct replicator *p)
 {
-	struct pollfd fds[3] = { { .fd = p->listen_fd, .events = POLLIN },
-		{ .fd = p->signal_fd, .events = POLLIN }, { .fd = p->control_fd, .events = POLLIN } };
+	struct pollfd fds[] = { { .fd = p->signal_fd, .events = POLLIN },
+		{ .fd = p->reload.done_fd, .events = POLLIN }, { .fd = p->control_fd, .events = POLLIN } };
 	const uint64_t idle_ns = p->settings.idle_ms * UINT64_C(1000000);
-	uint64_t now_ns = clock_mono_ns(), tick_ns = now_ns, probe_ns = now_ns;
+	uint64_t now_ns = clock_mono_ns(), tick_ns = now_ns;
 
-	p->last_ns = now_ns;
 	while (!p->stop) {
-		uint64_t wake_ns;
-
 		if (now_ns >= tick_ns) {
 			tick(p);
 			tick_ns = now_ns + TICK_MS * UINT64_C(1000000);
 		}
-		if (now_ns >= probe_ns) {
-			fanout_probe(p->fanout, now_ns);
-			probe_ns = now_ns + HEALTH_PROBE_MS * UINT64_C(1000000);
-		}
-		wake_ns = idle_ns && p->last_ns + idle_ns < tick_ns ? p->last_ns + idle_ns : tick_ns;
-		wake_ns = probe_ns < wake_ns ? probe_ns : wake_ns;
-		if (poll(fds, 3, until(wake_ns, now_ns)) < 0 && errno != EINTR) {
+		if (poll(fds, 3, until(wake_ns(p, tick_ns), now_ns)) < 0 && errno != EINTR) {
 			log_error_errno("poll");
 			return EXIT_RUNTIME;
 		}
-		if (fds[1].revents)
-			handle_signals(p);
-		if (fds[2].revents)
-			control_serve(p->control_fd, p->fanout);
 		if (fds[0].revents)
-			pump(p, TURNS);
+			handle_signals(p);
+		if (fds[1].revents)
+			finish_reload(p);
+		if (fds[2].revents)
+			control_serve(p->control_fd, p->workers, p->n);
 		now_ns = clock_mono_ns();
-		if (idle_ns && now_ns - p->last_ns >= idle_ns) {
+		feed_watchdog(p, now_ns);
+		if (idle_ns && now_ns >= last_ns(p) + idle_ns) {
 			log_error("nothing came in %u ms", p->settings.idle_ms);
 			return EXIT_IDLE;
 		}
 	}
-	/* What reached the socket before the signal is not lost without a word. */
-	for (tick_ns = clock_mono_ns() + DRAIN_MS * UINT64_C(1000000); pump(p, 1) && clock_mono_ns() < tick_ns; )
-		;
+	for (size_t i = 0; i < p->n; i++)
+		worker_stop(&p->workers[i], WORKER_DRAIN);
+	for (size_t i = 0; i < p->n; i++)
+		worker_join(&p->workers[i]);
 	return 0;
 }
 
 static int check_only(struct replicator *p)
 {
-	const unsigned warnings = p->receivers.warnings;
+	const struct receivers *rs = &p->workers[0].receivers;
 
-	if (check_sender(&p->receivers) < 0)
+	if (check_sender(rs) < 0)
 		return EXIT_RUNTIME;
-	printf("%zu receivers in %zu pools, %u warnings\n", receivers_count(&p->receivers), p->receivers.npools,
-	       warnings);
+	printf("%zu receivers in %zu pools, %u warnings\n", receivers_count(rs), rs->npools, rs->warnings);
 	return EXIT_SUCCESS;
 }
 
@@ -399,8 +479,6 @@ static int start(struct replicator *p)
 			daemon_detach_done(EXIT_RUNTIME);
 		return EXIT_RUNTIME;
 	}
-	if (rights_drop() < 0)
-		log_warn_errno("capabilities that are not needed any more stay");
 	if (background)
 		daemon_detach_done(0);
 	log_echo(false);
@@ -408,6 +486,29 @@ static int start(struct replicator *p)
 	status = run(p);
 	daemon_notify("STOPPING=1");
 	tick(p);
+	if (p->reload.busy) {
+		/* A lookup is under way and uses the settings: nobody can call it back. */
+		if (p->pid_fd >= 0)
+			pidfile_close(p->pid_fd, p->settings.pid_file);
+		_exit(status);
+	}
+	return status;
+}
+
+/* Memory for the workers, and what each is to send to. */
+static int prepare(struct replicator *p)
+{
+	struct receivers *sets = xcalloc(p->settings.workers, sizeof(*sets));
+	unsigned errors;
+	int status = reload_read(&p->settings, sets, p->settings.workers, &errors);
+
+	p->n = p->settings.workers;
+	p->workers = xcalloc(p->n, sizeof(*p->workers));
+	for (size_t i = 0; i < p->n; i++) {
+		worker_blank(&p->workers[i]);
+		p->workers[i].receivers = sets[i];
+	}
+	free(sets);
 	return status;
 }
 
@@ -416,9 +517,9 @@ int main(int argc, char **argv)
 	static struct replicator p;
 	int status;
 
-	p.listen_fd = p.signal_fd = p.pid_fd = p.control_fd = -1;
+	p.signal_fd = p.pid_fd = p.control_fd = -1;
 	log_open("replicator");
-	raise_files(&p.outlet);
+	p.files = raise_files();
 	status = settings_parse(&p.settings, argc, argv);
 	if (status != SETTINGS_GO) {
 		settings_clear(&p.settings);
@@ -434,8 +535,7 @@ int main(int argc, char **argv)
 	}
 	if (!p.settings.send_buffer)
 		p.settings.send_buffer = SEND_BUFFER;
-	receivers_init(&p.receivers);
-	if (settings_receivers(&p.settings, &p.receivers) < 0)
+	if (prepare(&p) < 0)
 		status = EXIT_USAGE;
 	else
 		status = p.settings.check ? check_only(&p) : start(&p);

@@ -80,6 +80,20 @@ bool receivers_spoof(const struct receivers *rs)
 	return false;
 }
 
+bool receivers_alike(const struct receivers *a, const struct receivers *b)
+{
+	if (a->npools != b->npools)
+		return false;
+	for (size_t i = 0; i < a->npools; i++) {
+		if (a->pools[i].n != b->pools[i].n || strcmp(a->pools[i].label, b->pools[i].label) != 0)
+			return false;
+		for (size_t k = 0; k < a->pools[i].n; k++)
+			if (strcmp(a->pools[i].receivers[k]->label, b->pools[i].receivers[k]->label) != 0)
+				return false;
+	}
+	return true;
+}
+
 size_t receivers_count(const struct receivers *rs)
 {
 	size_t n = 0;
@@ -161,7 +175,7 @@ static struct receiver **twin_find(struct receivers *rs, const char *label, cons
 	return NULL;
 }
 
-static void counts_add(struct receiver *sum, const struct receiver *r)
+void receiver_add_counts(struct receiver *sum, const struct receiver *r)
 {
 	sum->received += r->received;
 	sum->filtered += r->filtered;
@@ -211,7 +225,7 @@ void receivers_adopt(struct receivers *now, struct receivers *fresh, struct outl
 
 			if (r->keep)
 				continue;
-			counts_add(&removed, r);
+			receiver_add_counts(&removed, r);
 			r->kind->close(r, o);
 		}
 	}

@@ -20,6 +20,7 @@
 #include "replicator/health.h"
 #include "replicator/raw.h"
 #include "replicator/recall.h"
+#include "replicator/names.h"
 #include "replicator/sender.h"
 
 /* Where something was written, for messages; line 0: the command line. */
@@ -80,6 +81,7 @@ struct receivers {
 	/* What receivers_free'd ones had counted, so that nothing vanishes from the sums. */
 	struct receiver removed;
 	unsigned errors, warnings;	/* logged while reading */
+	bool quiet;		/* warnings are not logged: another worker's set had them already */
 	size_t file_pools;		/* where the pools of the file being read begin: ids are unique in it */
 };
 
@@ -87,6 +89,7 @@ struct receivers {
 struct receiver_defaults {
 	int family;		/* 0, 4, 6: of every name that is resolved */
 	bool no_lookup;		/* numbers only: for tests that must not ask a resolver */
+	struct names *names;	/* who looks names up and remembers them; NULL: the resolver each time */
 	bool transparent;
 	uint32_t delay_us;
 	struct sender_options options;
@@ -124,6 +127,8 @@ bool receivers_spoof(const struct receivers *rs);
 /* A receiver that is the socket `listen` itself, or NULL: datagrams would run in a circle. */
 const struct receiver *receivers_find_loop(const struct receivers *rs, const struct endpoint *listen);
 size_t receivers_count(const struct receivers *rs);
+/* Whether both have the same pools with the same receivers in the same order. */
+bool receivers_alike(const struct receivers *a, const struct receivers *b);
 
 /* Open what is new.  */
 void receivers_open(struct receivers *rs, struct outlet *o);
@@ -133,6 +138,8 @@ void receivers_open(struct receivers *rs, struct outlet *o);
  */
 void receivers_adopt(struct receivers *now, struct receivers *fresh, struct outlet *o);
 
+/* Add what `r` counted to `sum`. */
+void receiver_add_counts(struct receiver *sum, const struct receiver *r);
 /* Sum of everything not sent, named or not. */
 uint64_t receiver_losses(const struct receiver *r);
 

@@ -45,9 +45,11 @@ static void warn(struct receivers *rs, struct place at, const char *what, const 
 {
 	char where[512];
 
+	rs->warnings++;
+	if (rs->quiet)
+		return;
 	say_where(where, sizeof(where), at);
 	log_warn("%s: %s: \"%.200s\": %s", where, what, value, text);
-	rs->warnings++;
 }
 
 /* ---- numbers -------------------------------------------------------------- */
@@ -71,10 +73,11 @@ static bool number_all(const char *text, uint64_t max, uint64_t *v)
 	return number(text, text + strlen(text), max, v);
 }
 
-static int resolve(struct endpoint *e, const char *host, const char *port, const struct receiver_defaults *d,
-		   const char **why)
+static int resolve(struct receivers *rs, struct endpoint *e, const char *host, const char *port,
+		   const struct receiver_defaults *d, struct place at, const char **why)
 {
-	char bare[256];
+	char bare[256], kept_text[ADDR_TEXT + 64];
+	bool kept;
 	struct addr a;
 	uint64_t v;
 	size_t n = strlen(host);
@@ -89,7 +92,17 @@ static int resolve(struct endpoint *e, const char *host, const char *port, const
 		*why = "names are not looked up here";
 		return -1;
 	}
-	return endpoint_resolve(e, host, port, d->family, why);
+	if (!d->names)
+		return endpoint_resolve(e, host, port, d->family, why);
+	if (names_resolve(d->names, e, host, port, d->family, why, &kept) < 0)
+		return -1;
+	if (kept) {
+		char text[ADDR_TEXT];
+
+		snprintf(kept_text, sizeof(kept_text), "cannot be looked up now, stays %s", addr_print(&e->addr, text));
+		warn(rs, at, "name", host, kept_text);
+	}
+	return 0;
 }
 
 /* ---- a receiver word ------------------------------------------------------ */
@@ -251,7 +264,7 @@ int receivers_add_word(struct receivers *rs, struct pool *pool, const char *text
 	if (why)
 		return complain(rs, at, "receiver", text, why);
 	snprintf(port, sizeof(port), "%u", first);
-	if (resolve(&to, w.host, service ? w.port : port, d, &why) < 0)
+	if (resolve(rs, &to, w.host, service ? w.port : port, d, at, &why) < 0)
 		return complain(rs, at, "receiver", text, why);
 	if (to.any || addr_is_zero(&to.addr) || to.port == 0)
 		return complain(rs, at, "receiver", text, "expected an address and a port to send to");
@@ -299,7 +312,7 @@ static int entry_source(struct receivers *rs, struct pool *pool, const char *tex
 
 	if (!copy_part(host, sizeof(host), text, end) || host[0] == '\0' || strcmp(host, "*") == 0)
 		return complain(rs, at, "source", text, "expected SRC[/MASK], an address or a name");
-	if (resolve(&src, host, NULL, d, &why) < 0)
+	if (resolve(rs, &src, host, NULL, d, at, &why) < 0)
 		return complain(rs, at, "source", text, why);
 	width = bits = addr_is4(&src.addr) ? 32 : 128;
 	if (slash && width == 32 && text[0] == '[' && number_all(slash + 1, 128, &v) && v >= 96)

@@ -4,8 +4,10 @@
 #include "report.h"
 
 #include <inttypes.h>
+#include <stdlib.h>
 
 #include "base/log.h"
+#include "base/strbuf.h"
 
 /* What is told of a receiver; the first block adds up to `received`. */
 static const struct column {
@@ -32,6 +34,101 @@ static uint64_t value(const struct receiver *r, const struct column *c)
 	return v;
 }
 
+/* ---- over all workers ------------------------------------------------------- */
+
+static void recv_add(struct batch_counts *sum, const struct batch_counts *c)
+{
+	sum->datagrams += c->datagrams;
+	sum->octets += c->octets;
+	sum->calls += c->calls;
+	sum->truncated += c->truncated;
+	sum->beyond += c->beyond;
+	sum->kernel_drops += c->kernel_drops;
+}
+
+static void fanout_add(struct fanout_counts *sum, const struct fanout_counts *c)
+{
+	sum->datagrams += c->datagrams;
+	sum->octets += c->octets;
+	sum->cut += c->cut;
+	for (int i = 0; i <= PROTO_UNKNOWN; i++)
+		sum->protocols[i] += c->protocols[i];
+}
+
+static void spoof_add(struct spoof_counts *sum, struct spoof_counts c)
+{
+	sum->sockets += c.sockets;
+	sum->opened += c.opened;
+	sum->evicted += c.evicted;
+	sum->failed += c.failed;
+}
+
+static void recall_add(struct recall_counts *sum, const struct recall_counts *c)
+{
+	sum->learnt += c->learnt;
+	sum->refreshed += c->refreshed;
+	sum->withdrawn += c->withdrawn;
+	sum->refused += c->refused;
+	sum->evicted_streams += c->evicted_streams;
+	sum->evicted_items += c->evicted_items;
+	sum->streams += c->streams;
+	sum->items += c->items;
+	sum->octets += c->octets;
+}
+
+/* Rows without counts: all workers have the same receivers in the same order. */
+static void make_rows(struct report *r, const struct receivers *rs)
+{
+	r->rows = xcalloc(receivers_count(rs) + 1, sizeof(*r->rows));
+	for (size_t i = 0; i < rs->npools; i++)
+		for (size_t k = 0; k < rs->pools[i].n; k++)
+			r->rows[r->n++] = (struct report_row){ .self = rs->pools[i].receivers[k],
+				.pool = rs->pools[i].label };
+}
+
+static void rows_add(struct report *r, const struct receivers *rs)
+{
+	size_t n = 0;
+
+	for (size_t i = 0; i < rs->npools; i++) {
+		for (size_t k = 0; k < rs->pools[i].n; k++) {
+			struct receiver *sum = &r->rows[n++].sum;
+
+			receiver_add_counts(sum, rs->pools[i].receivers[k]);
+			sum->health.down |= rs->pools[i].receivers[k]->health.down;
+		}
+	}
+	receiver_add_counts(&r->removed, &rs->removed);
+}
+
+void report_collect(struct report *r, struct worker *w, size_t n)
+{
+	memset(r, 0, sizeof(*r));
+	r->workers = n;
+	make_rows(r, &w[0].receivers);
+	for (size_t i = 0; i < n; i++) {
+		worker_enter(&w[i]);
+		batch_drops(w[i].in.batch, w[i].in.fd);
+		recv_add(&r->recv, &w[i].in.batch->counts);
+		fanout_add(&r->fanout, &w[i].fanout->counts);
+		spoof_add(&r->spoof, spoof_cache_counts(w[i].outlet.spoof));
+		r->raw_sent += w[i].outlet.raw_sent;
+		if (w[i].fanout->recall)
+			recall_add(&r->recall, recall_counts(w[i].fanout->recall));
+		r->remembers |= w[i].fanout->recall != NULL;
+		rows_add(r, &w[i].receivers);
+		worker_leave(&w[i]);
+	}
+}
+
+void report_clear(struct report *r)
+{
+	free(r->rows);
+	memset(r, 0, sizeof(*r));
+}
+
+/* ---- statistics --------------------------------------------------------------- */
+
 static void receiver_stats(struct stats *s, const struct receiver *r, const char *label, const char *pool)
 {
 	for (size_t i = 0; i < NCOLUMNS; i++)
@@ -53,38 +150,57 @@ static void recall_stats(struct stats *s, const struct recall_counts *c)
 	stats_add(s, c->evicted_items, "template_items_evicted");
 }
 
-void report_stats(struct stats *s, const struct batch_counts *recv, const struct fanout *f, uint64_t reloads)
+void report_stats(struct stats *s, const struct report *r)
 {
-	const struct receivers *rs = f->receivers;
-	const struct spoof_counts spoof = spoof_cache_counts(f->outlet->spoof);
-
-	stats_add(s, recv->datagrams, "received_datagrams");
-	stats_add(s, recv->octets, "received_octets");
-	stats_add(s, recv->truncated, "received_truncated");
-	stats_add(s, recv->beyond, "received_beyond");
-	stats_add(s, recv->kernel_drops, "kernel_drops");
-	stats_add(s, recv->calls, "receive_calls");
-	stats_add(s, f->counts.datagrams, "replicated_datagrams");
-	stats_add(s, f->counts.cut, "cut_datagrams");
+	stats_add(s, r->recv.datagrams, "received_datagrams");
+	stats_add(s, r->recv.octets, "received_octets");
+	stats_add(s, r->recv.truncated, "received_truncated");
+	stats_add(s, r->recv.beyond, "received_beyond");
+	stats_add(s, r->recv.kernel_drops, "kernel_drops");
+	stats_add(s, r->recv.calls, "receive_calls");
+	stats_add(s, r->fanout.datagrams, "replicated_datagrams");
+	stats_add(s, r->fanout.cut, "cut_datagrams");
 	for (int i = 0; i <= PROTO_UNKNOWN; i++)
-		stats_add(s, f->counts.protocols[i], "received_datagrams{protocol=\"%s\"}",
+		stats_add(s, r->fanout.protocols[i], "received_datagrams{protocol=\"%s\"}",
 			  flow_protocol_name((enum flow_protocol)i));
-	stats_add(s, spoof.sockets, "source_sockets");
-	stats_add(s, spoof.opened, "source_sockets_opened");
-	stats_add(s, spoof.evicted, "source_sockets_evicted");
-	stats_add(s, spoof.failed, "source_sockets_failed");
-	stats_add(s, f->outlet->raw_sent, "source_raw_datagrams");
-	if (f->recall)
-		recall_stats(s, recall_counts(f->recall));
-	stats_add(s, reloads, "reloads");
-	stats_add(s, receivers_count(rs), "receivers");
-	for (size_t i = 0; i < rs->npools; i++)
-		for (size_t k = 0; k < rs->pools[i].n; k++)
-			receiver_stats(s, rs->pools[i].receivers[k], rs->pools[i].receivers[k]->label,
-				       rs->pools[i].label);
-	if (rs->removed.received)
-		receiver_stats(s, &rs->removed, "(removed)", "(removed)");
+	stats_add(s, r->spoof.sockets, "source_sockets");
+	stats_add(s, r->spoof.opened, "source_sockets_opened");
+	stats_add(s, r->spoof.evicted, "source_sockets_evicted");
+	stats_add(s, r->spoof.failed, "source_sockets_failed");
+	stats_add(s, r->raw_sent, "source_raw_datagrams");
+	if (r->remembers)
+		recall_stats(s, &r->recall);
+	stats_add(s, r->reloads, "reloads");
+	stats_add(s, r->reloads_failed, "reloads_failed");
+	stats_add(s, r->workers, "workers");
+	stats_add(s, r->n, "receivers");
+	for (size_t i = 0; i < r->n; i++)
+		receiver_stats(s, &r->rows[i].sum, r->rows[i].self->label, r->rows[i].pool);
+	if (r->removed.received)
+		receiver_stats(s, &r->removed, "(removed)", "(removed)");
 }
+
+const struct metric_name report_metrics[] = {
+	{ "received_datagrams{protocol", "protocol_datagrams", METRIC_COUNTER, "Datagrams that arrived, by protocol." },
+	{ "received_datagrams", "datagrams_received", METRIC_COUNTER, "Datagrams that arrived." },
+	{ "received_octets", "received_bytes", METRIC_COUNTER, "Octets that arrived, without headers." },
+	{ "kernel_drops", "socket_drops", METRIC_COUNTER, "Dropped because the receive buffer was full." },
+	{ "replicated_datagrams", "datagrams_replicated", METRIC_COUNTER, "Datagrams given to the rules." },
+	{ "receiver_received", "receiver_datagrams", METRIC_COUNTER, "Datagrams since the receiver exists." },
+	{ "receiver_sent_octets", "sent_bytes", METRIC_COUNTER, "Octets handed to the kernel." },
+	{ "receiver_sent", "datagrams_sent", METRIC_COUNTER, "Datagrams handed to the kernel." },
+	{ "source_sockets", "source_sockets", METRIC_GAUGE, "Sockets open that keep an exporter's source." },
+	{ "receiver_down", "receiver_down", METRIC_GAUGE, "1: the receiver does not seem to be there." },
+	{ "template_streams", "template_streams", METRIC_GAUGE, "Streams whose templates are remembered." },
+	{ "template_items", "template_items", METRIC_GAUGE, "Templates and option records that are remembered." },
+	{ "template_octets", "template_memory_bytes", METRIC_GAUGE, "Octets of them." },
+	{ "workers", "workers", METRIC_GAUGE, "Threads that receive and send." },
+	{ "receivers", "receivers", METRIC_GAUGE, "Receivers in force." },
+	{ "receive_buffer", "receive_buffer_bytes", METRIC_GAUGE, "Receive buffer that the kernel gave." },
+};
+const size_t report_nmetrics = sizeof(report_metrics) / sizeof(report_metrics[0]);
+
+/* ---- log ---------------------------------------------------------------------- */
 
 /* "eagain 12, refused 3": the columns that hold a loss. */
 static void losses_text(const struct receiver *r, char *buf, size_t n)
@@ -101,41 +217,35 @@ static void losses_text(const struct receiver *r, char *buf, size_t n)
 	}
 }
 
-void report_losses(struct receivers *rs, uint64_t now_us)
+void report_losses(const struct report *r, uint64_t now_us)
 {
-	for (size_t i = 0; i < rs->npools; i++) {
-		for (size_t k = 0; k < rs->pools[i].n; k++) {
-			struct receiver *r = rs->pools[i].receivers[k];
-			const uint64_t losses = receiver_losses(r);
-			char text[256];
+	for (size_t i = 0; i < r->n; i++) {
+		struct receiver *self = r->rows[i].self;
+		const uint64_t losses = receiver_losses(&r->rows[i].sum);
+		char text[256];
 
-			if (losses == r->logged_losses || !log_allow(&r->log_us, now_us, UINT64_C(60000000)))
-				continue;
-			losses_text(r, text, sizeof(text));
-			log_warn("receiver %s (%s): %" PRIu64 " datagrams more not sent; in all sent %" PRIu64
-				 ", %s", r->label, rs->pools[i].label, losses - r->logged_losses,
-				 r->out.counts.sent, text);
-			r->logged_losses = losses;
-		}
+		if (losses == self->logged_losses || !log_allow(&self->log_us, now_us, UINT64_C(60000000)))
+			continue;
+		losses_text(&r->rows[i].sum, text, sizeof(text));
+		log_warn("receiver %s (%s): %" PRIu64 " datagrams more not sent; in all sent %" PRIu64 ", %s",
+			 self->label, r->rows[i].pool, losses - self->logged_losses,
+			 r->rows[i].sum.out.counts.sent, text);
+		self->logged_losses = losses;
 	}
 }
 
-void report_log(const struct batch_counts *recv, const struct fanout *f)
+void report_log(const struct report *r)
 {
-	const struct receivers *rs = f->receivers;
-
 	log_info("received %" PRIu64 " datagrams, %" PRIu64 " octets; the kernel dropped %" PRIu64,
-		 recv->datagrams, recv->octets, recv->kernel_drops);
-	for (size_t i = 0; i < rs->npools; i++) {
-		for (size_t k = 0; k < rs->pools[i].n; k++) {
-			const struct receiver *r = rs->pools[i].receivers[k];
-			char text[256];
+		 r->recv.datagrams, r->recv.octets, r->recv.kernel_drops);
+	for (size_t i = 0; i < r->n; i++) {
+		const struct receiver *sum = &r->rows[i].sum;
+		char text[256];
 
-			losses_text(r, text, sizeof(text));
-			log_info("receiver %s (%s): received %" PRIu64 ", sent %" PRIu64 ", filtered %" PRIu64
-				 ", balanced %" PRIu64 ", sampled %" PRIu64 ", lost %" PRIu64 "%s%s", r->label,
-				 rs->pools[i].label, r->received, r->out.counts.sent, r->filtered, r->balanced,
-				 r->sampled, receiver_losses(r), text[0] ? ": " : "", text);
-		}
+		losses_text(sum, text, sizeof(text));
+		log_info("receiver %s (%s): received %" PRIu64 ", sent %" PRIu64 ", filtered %" PRIu64
+			 ", balanced %" PRIu64 ", sampled %" PRIu64 ", lost %" PRIu64 "%s%s",
+			 r->rows[i].self->label, r->rows[i].pool, sum->received, sum->out.counts.sent, sum->filtered,
+			 sum->balanced, sum->sampled, receiver_losses(sum), text[0] ? ": " : "", text);
 	}
 }

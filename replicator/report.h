@@ -1,21 +1,48 @@
 /*
- * report.h - the counters of the program as statistics, and the receivers'
+ * report.h - the counters of all workers as statistics, and the receivers'
  * losses as log lines.
  */
 #ifndef REPORT_H
 #define REPORT_H
 
 #include "base/stats.h"
-#include "replicator/fanout.h"
+#include "net/metrics.h"
+#include "replicator/worker.h"
 
-/*
- * What everything is called, see replicator(8) STATISTICS.  `lost` is what
- * recv counted for datagrams that never came out of a batch.
- */
-void report_stats(struct stats *s, const struct batch_counts *recv, const struct fanout *f, uint64_t reloads);
+/* A receiver over all workers. */
+struct report_row {
+	struct receiver *self;	/* the first worker's: its label, and what was logged of it */
+	const char *pool;
+	struct receiver sum;	/* counters only */
+};
+
+/* What all workers counted, each looked at between two of its batches. */
+struct report {
+	struct batch_counts recv;
+	struct fanout_counts fanout;
+	struct spoof_counts spoof;
+	uint64_t raw_sent;
+	struct recall_counts recall;
+	bool remembers;		/* there is a memory for templates */
+	struct report_row *rows;
+	size_t n, workers;
+	struct receiver removed;
+	uint64_t reloads, reloads_failed;
+};
+
+/* Fill `r` from the workers; receivers must not be replaced before report_clear(). */
+void report_collect(struct report *r, struct worker *w, size_t n);
+void report_clear(struct report *r);
+
+/* What everything is called, see replicator(8) STATISTICS. */
+void report_stats(struct stats *s, const struct report *r);
 /* One line for each receiver that lost something, at most once a minute each. */
-void report_losses(struct receivers *rs, uint64_t now_us);
+void report_losses(const struct report *r, uint64_t now_us);
 /* Every receiver's counters as log lines (SIGUSR1). */
-void report_log(const struct batch_counts *recv, const struct fanout *f);
+void report_log(const struct report *r);
+
+/* The same names as Prometheus has them. */
+extern const struct metric_name report_metrics[];
+extern const size_t report_nmetrics;
 
 #endif /* REPORT_H */

@@ -13,6 +13,7 @@
 #include "base/daemon.h"
 #include "base/log.h"
 #include "base/strbuf.h"
+#include "replicator/worker.h"
 
 /* ---- the configuration file ----------------------------------------------- */
 
@@ -51,6 +52,10 @@ const struct conf_key settings_keys[] = {
 	GLOBAL("control", NULL, CONF_STRING, char *, control, 0, 0, "socket for commands, see --tell"),
 	GLOBAL("stats_file", NULL, CONF_STRING, char *, stats_file, 0, 0,
 	       "all counters as TSV, written anew each second and at the end"),
+	GLOBAL("metrics", NULL, CONF_STRING, char *, metrics, 0, 0,
+	       "ADDRESS:PORT where Prometheus finds the counters over HTTP"),
+	GLOBAL("workers", NULL, CONF_U32, uint32_t, workers, 1, WORKERS_MAX,
+	       "threads that receive and send; an exporter stays with one"),
 	GLOBAL("pidfile", NULL, CONF_STRING, char *, pid_file, 0, 0, "where to write the process number"),
 	GLOBAL("logfile", NULL, CONF_STRING, char *, log_file, 0, 0, "log there and not to stderr"),
 	GLOBAL("syslog", NULL, CONF_STRING, char *, syslog, 0, 0, "log to this syslog facility"),
@@ -195,7 +200,7 @@ static int read_config(struct settings *s, const char *path)
 
 /* ---- the command line ----------------------------------------------------- */
 
-enum { OPT_CONFIG = 256, OPT_CHECK, OPT_STATS, OPT_VERSION, OPT_CONTROL, OPT_TELL };
+enum { OPT_CONFIG = 256, OPT_CHECK, OPT_STATS, OPT_VERSION, OPT_CONTROL, OPT_TELL, OPT_METRICS, OPT_WORKERS };
 
 static const struct option_row {
 	struct option option;
@@ -220,6 +225,8 @@ static const struct option_row {
 	{ { "stats", required_argument, NULL, OPT_STATS }, "FILE", "all counters as TSV, each second and at the end" },
 	{ { "control", required_argument, NULL, OPT_CONTROL }, "FILE", "socket for commands to this process" },
 	{ { "tell", required_argument, NULL, OPT_TELL }, "WHO", "with --control: templates to receiver WHO, or all" },
+	{ { "metrics", required_argument, NULL, OPT_METRICS }, "ADDR:PORT", "the counters over HTTP, for Prometheus" },
+	{ { "workers", required_argument, NULL, OPT_WORKERS }, "N", "threads that receive and send (1)" },
 	{ { "help", no_argument, NULL, 'h' }, NULL, "this text" },
 	{ { "version", no_argument, NULL, OPT_VERSION }, NULL, "the version" },
 };
@@ -290,6 +297,7 @@ static const struct {
 	{ 'x', 0, 3600000000u, "a number of microseconds" },
 	{ 't', 0, INT_MAX, "a number of milliseconds" },
 	{ 'd', 0, UINT32_MAX, "a number" },
+	{ OPT_WORKERS, 1, WORKERS_MAX, "a number of threads, 1 to 64" },
 };
 
 static int set_number(struct settings *s, int letter, const char *value)
@@ -314,6 +322,9 @@ static int set_number(struct settings *s, int letter, const char *value)
 		break;
 	case 't':
 		s->idle_ms = (uint32_t)v;
+		break;
+	case OPT_WORKERS:
+		s->workers = (uint32_t)v;
 		break;
 	default:
 		s->debug = v != 0;
@@ -373,6 +384,9 @@ static int set_option(struct settings *s, int letter, const char *value, const c
 		break;
 	case OPT_TELL:
 		s->tell = value;
+		break;
+	case OPT_METRICS:
+		set_string(&s->metrics, value);
 		break;
 	case OPT_CONFIG:
 		*config = value;
@@ -442,6 +456,7 @@ static void settle_defaults(struct settings *s)
 		struct receiver_defaults *d = &s->files[i].defaults;
 
 		d->family = s->family;
+		d->names = s->names;
 		if (!s->files[i].map)
 			d->transparent = s->transparent;
 		d->options.no_checksum = s->no_checksum;
@@ -469,6 +484,8 @@ int settings_parse(struct settings *s, int argc, char **argv)
 
 	memset(s, 0, sizeof(*s));
 	conf_init(&s->conf);
+	s->names = names_new();
+	s->workers = 1;
 	s->datagram_max = 65536;
 	s->template_memory = 64;
 	status = read_options(s, argc, argv, &config);
@@ -494,7 +511,7 @@ int settings_parse(struct settings *s, int argc, char **argv)
 void settings_clear(struct settings *s)
 {
 	char *strings[] = { s->listen_ip, s->listen_service, s->pid_file, s->stats_file, s->log_file, s->syslog,
-		s->plugins, s->receivers, s->control };
+		s->plugins, s->receivers, s->control, s->metrics };
 
 	for (size_t i = 0; i < sizeof(strings) / sizeof(strings[0]); i++)
 		free(strings[i]);
@@ -505,6 +522,7 @@ void settings_clear(struct settings *s)
 	}
 	free(s->tees);
 	free(s->files);
+	names_free(s->names);
 	conf_clear(&s->conf);
 	memset(s, 0, sizeof(*s));
 }
@@ -512,7 +530,7 @@ void settings_clear(struct settings *s)
 int settings_receivers(const struct settings *s, struct receivers *rs)
 {
 	const struct receiver_defaults d = { .family = s->family, .transparent = s->transparent,
-		.delay_us = s->delay_us,
+		.names = s->names, .delay_us = s->delay_us,
 		.options = { .send_buffer = (int)s->send_buffer, .no_checksum = s->no_checksum } };
 	const struct place at = { "command line", 0 };
 	const struct receiver *loop;

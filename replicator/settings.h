@@ -39,7 +39,9 @@ struct settings {
 	bool transparent, no_checksum, background, check, debug;
 	uint32_t delay_us;		/* of the receivers on the command line */
 	uint32_t idle_ms;		/* end when nothing came for so long; 0: never */
-	char *pid_file, *stats_file, *log_file, *syslog;
+	uint32_t workers;
+	char *pid_file, *stats_file, *metrics, *log_file, *syslog;
+	struct names *names;		/* used by who reads the receivers' files */
 	char *plugins, *receivers;	/* --config's keys */
 	uint32_t template_memory;	/* MB; 0: none */
 	char *control;			/* path of the socket for commands */

@@ -11,7 +11,9 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <inttypes.h>
 #include <signal.h>
+#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/file.h>
@@ -184,4 +186,27 @@ void daemon_detach_done(int status)
 void daemon_notify(const char *state)
 {
 	sd_notify(0, state);
+}
+
+void daemon_notify_status(const char *fmt, ...)
+{
+	char text[512] = "STATUS=";
+	va_list ap;
+
+	va_start(ap, fmt);
+	vsnprintf(text + 7, sizeof(text) - 7, fmt, ap);
+	va_end(ap);
+	sd_notify(0, text);
+}
+
+void daemon_notify_reloading(uint64_t mono_us)
+{
+	sd_notifyf(0, "RELOADING=1\nMONOTONIC_USEC=%" PRIu64, mono_us);
+}
+
+uint64_t daemon_watchdog_us(void)
+{
+	uint64_t us = 0;
+
+	return sd_watchdog_enabled(0, &us) > 0 ? us : 0;
 }

@@ -13,6 +13,7 @@
 #define DAEMON_H
 
 #include <stdbool.h>
+#include <stdint.h>
 
 /* Exit statuses of every program. */
 enum { EXIT_RUNTIME = 1, EXIT_USAGE = 2 };
@@ -36,5 +37,11 @@ void daemon_detach_done(int status);
 
 /* READY=1, STATUS=..., STOPPING=1 to the service manager; nothing when there is none. */
 void daemon_notify(const char *state);
+/* STATUS=..., what `systemctl status` shows. */
+void daemon_notify_status(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
+/* RELOADING=1, for Type=notify-reload; READY=1 ends it. */
+void daemon_notify_reloading(uint64_t mono_us);
+/* WATCHDOG=1 is expected at least this often, in microseconds; 0: nobody watches. */
+uint64_t daemon_watchdog_us(void);
 
 #endif /* DAEMON_H */

@@ -278,20 +278,33 @@ int socket_connect(const struct endpoint *to, const struct endpoint *from, int s
 }
 
 /*
- * Classic BPF on the group: a hash of the source address, modulo n.  The port
- * is left out because it is no part of an exporter's identity (decoder.h):
- * a router that changes it must stay with the worker that has its templates.
+ * Classic BPF on the group: a hash of the source, modulo n.  In the code the
+ * network header begins at SKF_NET_OFF; the UDP header of IPv4 lies behind its
+ * options, that of IPv6 is looked for at 40: with extension headers there,
+ * other octets of the packet are hashed, and an exporter that uses them may be
+ * spread by what they hold.
  */
-int socket_steer_by_source(int fd, unsigned n)
+static int steer(int fd, unsigned n, bool by_port)
 {
 	const uint32_t net = (uint32_t)SKF_NET_OFF;
+	/* The port, or with by_port unset nothing, is xor-ed to the address. */
+	const uint32_t port_mask = by_port ? 0xffff : 0;
 	struct sock_filter code[] = {
 		BPF_STMT(BPF_LD | BPF_B | BPF_ABS, net),		/* version and header length */
 		BPF_STMT(BPF_ALU | BPF_RSH | BPF_K, 4),
-		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, 6, 2, 0),
-		BPF_STMT(BPF_LD | BPF_W | BPF_ABS, net + 12),		/* IPv4 source */
-		BPF_JUMP(BPF_JMP | BPF_JA, 10, 0, 0),
-		BPF_STMT(BPF_LD | BPF_W | BPF_ABS, net + 8),		/* IPv6 source, four words */
+		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, 6, 7, 0),
+		BPF_STMT(BPF_LDX | BPF_B | BPF_MSH, net),		/* IPv4: octets of its header */
+		BPF_STMT(BPF_LD | BPF_H | BPF_IND, net),		/* source port */
+		BPF_STMT(BPF_ALU | BPF_AND | BPF_K, port_mask),
+		BPF_STMT(BPF_MISC | BPF_TAX, 0),
+		BPF_STMT(BPF_LD | BPF_W | BPF_ABS, net + 12),		/* source address */
+		BPF_STMT(BPF_ALU | BPF_XOR | BPF_X, 0),
+		BPF_JUMP(BPF_JMP | BPF_JA, 14, 0, 0),
+		BPF_STMT(BPF_LD | BPF_H | BPF_ABS, net + 40),		/* IPv6: source port */
+		BPF_STMT(BPF_ALU | BPF_AND | BPF_K, port_mask),
+		BPF_STMT(BPF_MISC | BPF_TAX, 0),
+		BPF_STMT(BPF_LD | BPF_W | BPF_ABS, net + 8),		/* source address, four words */
+		BPF_STMT(BPF_ALU | BPF_XOR | BPF_X, 0),
 		BPF_STMT(BPF_MISC | BPF_TAX, 0),
 		BPF_STMT(BPF_LD | BPF_W | BPF_ABS, net + 12),
 		BPF_STMT(BPF_ALU | BPF_XOR | BPF_X, 0),
@@ -314,6 +327,17 @@ int socket_steer_by_source(int fd, unsigned n)
 		return -1;
 	}
 	return setsockopt(fd, SOL_SOCKET, SO_ATTACH_REUSEPORT_CBPF, &prog, sizeof(prog));
+}
+
+/* The port is left out: a router that changes it must stay with the worker that has its templates. */
+int socket_steer_by_source(int fd, unsigned n)
+{
+	return steer(fd, n, false);
+}
+
+int socket_steer_by_flow(int fd, unsigned n)
+{
+	return steer(fd, n, true);
 }
 
 int socket_join(int fd, const struct addr *group)

@@ -43,6 +43,8 @@ int socket_recv_buffer(int fd);
 int socket_connect(const struct endpoint *to, const struct endpoint *from, int send_buffer);
 /* Steer datagrams of one sender to one socket of the SO_REUSEPORT group of `n`; -1 with errno. */
 int socket_steer_by_source(int fd, unsigned n);
+/* The same with address and port of the sender telling senders apart. */
+int socket_steer_by_flow(int fd, unsigned n);
 int socket_join(int fd, const struct addr *group);
 
 #endif /* SOCKET_H */

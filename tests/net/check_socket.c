@@ -235,10 +235,52 @@ START_TEST(steers_by_source)
 }
 END_TEST
 
+/* One address, many ports, IPv4 and IPv6: a port stays with its socket, the ports spread. */
+START_TEST(steers_by_flow)
+{
+	enum { SOCKETS = 4, PORTS = 128 };
+	struct endpoint e = at(_i ? "::1" : "127.0.0.1", 0);
+	struct listen_options o = { .reuse_port = true };
+	int in[SOCKETS], got[SOCKETS] = { 0 }, used = 0;
+
+	for (int i = 0; i < SOCKETS; i++) {
+		in[i] = socket_listen(&e, &o);
+		ck_assert_int_ge(in[i], 0);
+		e.port = port_of(in[i]);
+	}
+	ck_assert_int_eq(socket_steer_by_flow(in[0], SOCKETS), 0);
+	for (int p = 0; p < PORTS; p++) {
+		const int out = socket_connect(&e, NULL, 0);
+		int home = -1;
+
+		for (int again = 0; again < 5; again++) {
+			int found = -1;
+			char byte;
+
+			ck_assert_int_eq(send(out, "x", 1, 0), 1);
+			for (int i = 0; i < SOCKETS; i++)
+				if (recv(in[i], &byte, 1, MSG_DONTWAIT) == 1)
+					found = i;
+			ck_assert_int_ge(found, 0);
+			ck_assert(home == -1 || home == found);
+			home = found;
+		}
+		got[home]++;
+		close(out);
+	}
+	for (int i = 0; i < SOCKETS; i++) {
+		used += got[i] > 0;
+		close(in[i]);
+	}
+	ck_assert_int_eq(used, SOCKETS);	/* of 128 ports at 4 sockets: all get some, or the hash is none */
+}
+END_TEST
+
 START_TEST(steer_refuses_nothing)
 {
 	ck_assert_int_eq(socket_steer_by_source(0, 0), -1);
 	ck_assert_int_eq(errno, EINVAL);
+	ck_assert_int_eq(socket_steer_by_flow(0, 0), -1);
 }
 END_TEST
 
@@ -257,6 +299,7 @@ Suite *suite_socket(void)
 	tcase_add_test(k, receive_buffer_is_what_was_asked);
 	tcase_add_test(k, source_is_bound);
 	tcase_add_test(k, steers_by_source);
+	tcase_add_loop_test(k, steers_by_flow, 0, 2);
 	tcase_add_test(k, steer_refuses_nothing);
 	suite_add_tcase(s, k);
 	return s;

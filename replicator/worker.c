@@ -1,0 +1,186 @@
+/*
+ * worker.c - see worker.h.
+ */
+#include "worker.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <sys/eventfd.h>
+#include <sys/random.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "base/log.h"
+
+enum {
+	BATCH_MESSAGES = 128,	/* each up to 64 KiB: 8.5 MB, of which plain datagrams touch little */
+	BATCH_BYTES = 65536,
+	TURNS = 16,		/* batches between two looks at the clock and at `stop` */
+	WAKE_MS = 100,		/* at the latest */
+	DRAIN_MS = 200,		/* at the end: what the kernel holds already */
+};
+
+void worker_blank(struct worker *w)
+{
+	*w = (struct worker){ .in = { .fd = -1 }, .wake_fd = -1, .door = PTHREAD_MUTEX_INITIALIZER,
+		.room = PTHREAD_MUTEX_INITIALIZER };
+}
+
+int worker_init(struct worker *w, size_t datagram_max, size_t template_memory)
+{
+	const struct recall_limits limits = recall_limits_of(template_memory);
+	uint64_t seed;
+
+	w->wake_fd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
+	w->in.batch = batch_new(BATCH_MESSAGES, BATCH_BYTES);
+	w->fanout = fanout_new(&w->receivers, &w->outlet, datagram_max);
+	if (w->wake_fd < 0 || !w->in.batch || !w->fanout)
+		return -1;
+	if (template_memory == 0)
+		return 0;
+	if (getrandom(&seed, sizeof(seed), GRND_NONBLOCK) != (ssize_t)sizeof(seed))
+		seed = clock_mono_ns();
+	w->fanout->recall = recall_new(&limits, seed);
+	return w->fanout->recall ? 0 : -1;
+}
+
+void worker_clear(struct worker *w)
+{
+	receivers_clear(&w->receivers, &w->outlet);
+	spoof_cache_free(w->outlet.spoof);
+	sender_raw_free(&w->outlet);
+	if (w->fanout)
+		recall_free(w->fanout->recall);
+	fanout_free(w->fanout);
+	batch_free(w->in.batch);
+	if (w->in.fd >= 0)
+		close(w->in.fd);
+	if (w->wake_fd >= 0)
+		close(w->wake_fd);
+}
+
+/* ---- between batches ------------------------------------------------------- */
+
+/*
+ * Mutexes are not fair: a worker under load would take its own again before
+ * anybody wakes up.  Who wants in therefore holds the door, which the worker
+ * has to pass on its way back.
+ */
+void worker_enter(struct worker *w)
+{
+	pthread_mutex_lock(&w->door);
+	pthread_mutex_lock(&w->room);
+	pthread_mutex_unlock(&w->door);
+}
+
+void worker_leave(struct worker *w)
+{
+	pthread_mutex_unlock(&w->room);
+}
+
+/* ---- the loop --------------------------------------------------------------- */
+
+static void log_datagrams(const struct batch *b)
+{
+	for (size_t i = 0; i < b->n; i++) {
+		char from[ENDPOINT_TEXT];
+
+		log_debug("%zu octets from %s", b->d[i].data.n, endpoint_print(&b->d[i].from, from));
+	}
+}
+
+/* Receive and fan out what is there, one batch; false when nothing was. */
+static bool turn(struct worker *w, uint64_t now_ns)
+{
+	int n;
+
+	worker_enter(w);
+	n = batch_recv(w->in.batch, w->in.fd);
+	if (n > 0) {
+		if (w->debug)
+			log_datagrams(w->in.batch);
+		fanout_batch(w->fanout, w->in.batch, now_ns);
+	}
+	worker_leave(w);
+	if (n < 0 && log_allow(&w->recv_log_us, clock_wall_us(), UINT64_C(60000000)))
+		log_warn_errno("receiving");
+	return n > 0;
+}
+
+/* Until nothing is there, at most TURNS batches. */
+static bool pump(struct worker *w)
+{
+	const uint64_t now_ns = clock_mono_ns();
+	bool any = false;
+
+	for (int i = 0; i < TURNS && turn(w, now_ns); i++)
+		any = true;
+	if (any)
+		atomic_store_explicit(&w->last_ns, now_ns, memory_order_relaxed);
+	return any;
+}
+
+/* What is due now and then beside datagrams. */
+static void probe(struct worker *w, uint64_t *due_ns)
+{
+	const uint64_t now_ns = clock_mono_ns();
+
+	if (now_ns < *due_ns)
+		return;
+	*due_ns = now_ns + HEALTH_PROBE_MS * UINT64_C(1000000);
+	worker_enter(w);
+	fanout_probe(w->fanout, now_ns);
+	worker_leave(w);
+}
+
+static void *work(void *ctx)
+{
+	struct worker *w = ctx;
+	struct pollfd fds[2] = { { .fd = w->in.fd, .events = POLLIN }, { .fd = w->wake_fd, .events = POLLIN } };
+	uint64_t end_ns, probe_ns = 0;
+
+	while (atomic_load(&w->stop) == WORKER_GO) {
+		if (poll(fds, 2, WAKE_MS) < 0 && errno != EINTR) {
+			log_error_errno("poll");
+			break;
+		}
+		if (fds[0].revents)
+			pump(w);
+		probe(w, &probe_ns);
+		atomic_fetch_add_explicit(&w->turns, 1, memory_order_relaxed);
+	}
+	/* What reached the socket before the signal is not lost without a word. */
+	for (end_ns = clock_mono_ns() + DRAIN_MS * UINT64_C(1000000);
+	     atomic_load(&w->stop) == WORKER_DRAIN && pump(w) && clock_mono_ns() < end_ns; )
+		;
+	return NULL;
+}
+
+int worker_start(struct worker *w)
+{
+	int err;
+
+	atomic_store(&w->last_ns, clock_mono_ns());
+	err = pthread_create(&w->thread, NULL, work, w);
+	if (err) {
+		errno = err;
+		return -1;
+	}
+	w->runs = true;
+	return 0;
+}
+
+void worker_stop(struct worker *w, enum worker_stop how)
+{
+	const uint64_t one = 1;
+
+	atomic_store(&w->stop, how);
+	(void)!write(w->wake_fd, &one, sizeof(one));
+}
+
+void worker_join(struct worker *w)
+{
+	if (w->runs)
+		pthread_join(w->thread, NULL);
+	w->runs = false;
+}
