@@ -21,12 +21,12 @@
 
 static bool parse_aggregate(void *field, const char *value, const char **expected)
 {
-	static _Thread_local char why[160];
+	char why[160];
 
-	if (aggregate_parse(field, value, why, sizeof(why)))
-		return true;
-	*expected = why;
-	return false;
+	/* check_aggregate_lines() tells what is wrong: it is fatal, not a default that stays. */
+	(void)expected;
+	aggregate_parse(field, value, why, sizeof(why));
+	return true;
 }
 
 struct word {
@@ -421,12 +421,34 @@ static int plugins_parse(struct settings *s)
 
 /* ---- what must be true together --------------------------------------------------- */
 
+/* The last line with this key, by any of its names. */
+static const struct conf_line *last_line(const struct settings *s, const char *key, const char *plugin)
+{
+	const struct conf_line *last = conf_last(&s->conf, key, plugin);
+	const char *word = "";
+	char name[64];
+	size_t n;
+
+	for (size_t i = 0; i < settings_nkeys; i++)
+		if (strcmp(settings_keys[i].name, key) == 0 && settings_keys[i].aliases)
+			word = settings_keys[i].aliases;
+	for (; (n = strcspn(word, " ")); word += n + strspn(word + n, " ")) {
+		const struct conf_line *l;
+
+		snprintf(name, sizeof(name), "%.*s", (int)n, word);
+		l = conf_last(&s->conf, name, plugin);
+		if (l && (!last || l > last))
+			last = l;
+	}
+	return last;
+}
+
 /* The line a plugin's value came from, or a made-up one that names the plugin. */
 static const struct conf_line *origin(const struct settings *s, const char *key, const struct plugin_settings *p)
 {
-	const struct conf_line *l = conf_last(&s->conf, key, p->name);
+	const struct conf_line *l = last_line(s, key, p->name);
 
-	return l ? l : conf_last(&s->conf, key, NULL);
+	return l ? l : last_line(s, key, NULL);
 }
 
 static void complain(struct settings *s, const char *key, const struct plugin_settings *p, const char *text)
@@ -458,10 +480,12 @@ static int check_aggregate_lines(struct settings *s)
 
 		if (strcmp(l->key, "aggregate") != 0)
 			continue;
-		if (!aggregate_parse(&spec, l->value, why, sizeof(why)))
-			bad = -1;	/* conf_apply has said it */
-		else if (why[0])
+		if (!aggregate_parse(&spec, l->value, why, sizeof(why))) {
+			conf_error(&s->conf, l, "%s; nfacctd -a lists them", why);
+			bad = -1;
+		} else if (why[0]) {
 			conf_warn(&s->conf, l, "%s", why);
+		}
 	}
 	return bad;
 }
@@ -645,8 +669,8 @@ void settings_clear(struct settings *s)
 
 const char *settings_where(const struct settings *s, const char *key, const char *plugin, char buf[static SETTINGS_WHERE])
 {
-	const struct conf_line *named = plugin ? conf_last(&s->conf, key, plugin) : NULL;
-	const struct conf_line *l = conf_last(&s->conf, key, NULL);
+	const struct conf_line *named = plugin ? last_line(s, key, plugin) : NULL;
+	const struct conf_line *l = last_line(s, key, NULL);
 
 	/* Of both the later line counts. */
 	if (named && (!l || named > l))
@@ -654,10 +678,10 @@ const char *settings_where(const struct settings *s, const char *key, const char
 	if (!l)
 		snprintf(buf, SETTINGS_WHERE, "%s", key);
 	else if (l->line)
-		snprintf(buf, SETTINGS_WHERE, "%.200s:%u: %s%s%.60s%s", l->file, l->line, key, l->name ? "[" : "",
+		snprintf(buf, SETTINGS_WHERE, "%.200s:%u: %s%s%.60s%s", l->file, l->line, l->key, l->name ? "[" : "",
 			 l->name ? l->name : "", l->name ? "]" : "");
 	else
-		snprintf(buf, SETTINGS_WHERE, "%.200s: %s", l->file, key);
+		snprintf(buf, SETTINGS_WHERE, "%.200s: %s", l->file, l->key);
 	return buf;
 }
 
