@@ -22,7 +22,7 @@ static size_t pick_agent(const struct addr *exporter, size_t n, uint64_t *turn)
 	return (size_t)rest;
 }
 
-const struct balance balance_hash_agent = { "hash-agent", pick_agent, false };
+const struct balance balance_hash_agent = { "hash-agent", pick_agent, false, NULL, false };
 
 static uint32_t crc32_ieee(const uint8_t *p, size_t n)
 {
@@ -47,4 +47,4 @@ static size_t pick_crc32(const struct addr *exporter, size_t n, uint64_t *turn)
 	return addr_is4(exporter) ? crc32_ieee(exporter->b + 12, 4) % n : crc32_ieee(exporter->b, 16) % n;
 }
 
-const struct balance balance_hash_crc32 = { "hash-crc32", pick_crc32, false };
+const struct balance balance_hash_crc32 = { "hash-crc32", pick_crc32, false, NULL, false };

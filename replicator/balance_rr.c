@@ -9,7 +9,7 @@ static size_t pick_rr(const struct addr *exporter, size_t n, uint64_t *turn)
 	return (size_t)((*turn)++ % n);
 }
 
-const struct balance balance_rr = { "rr", pick_rr, true };
+const struct balance balance_rr = { "rr", pick_rr, true, NULL, false };
 
 static const struct balance *const all[] = {
 #define BALANCE(id, name, help) &balance_##id,

@@ -66,6 +66,7 @@ struct fanout *fanout_new(struct receivers *rs, struct outlet *o, size_t datagra
 	f->receivers = rs;
 	f->outlet = o;
 	f->datagram_max = datagram_max;
+	f->path.fd = -1;
 	f->priv = calloc(1, sizeof(*f->priv));
 	if (!f->priv || !private_new(f->priv)) {
 		fanout_free(f);
@@ -97,6 +98,7 @@ void fanout_free(struct fanout *f)
 		selection_free(&f->priv->sampled);
 		free(f->priv);
 	}
+	path_close(&f->path);
 	free(f);
 }
 
@@ -198,8 +200,31 @@ static struct share wanted_by(struct fanout_private *p, const struct pool *pool,
 	return (struct share){ p->wanted.data, p->wanted.from, p->wanted.at, k };
 }
 
+/* Whether the choice that was made for `x` holds for `y`. */
+static bool same_choice(const struct balance *b, const struct subject *x, const struct subject *y)
+{
+	return addr_equal(&x->from->addr, &y->from->addr) &&
+	       (!b->by_domain || (x->peek.protocol == y->peek.protocol && x->peek.domain == y->peek.domain));
+}
+
+static void choose_receivers(struct fanout_private *p, const struct pool *pool, const struct share *s)
+{
+	for (size_t i = 0; i < s->n; i++) {
+		const struct subject *this = &p->subject[s->at[i]];
+
+		if (i && same_choice(pool->balance, &p->subject[s->at[i - 1]], this))
+			p->pick[i] = p->pick[i - 1];
+		else
+			p->pick[i] = (uint32_t)pool->balance->choose(pool, this);
+	}
+}
+
 static void pick_receivers(struct fanout_private *p, struct pool *pool, const struct share *s)
 {
+	if (pool->balance->choose) {
+		choose_receivers(p, pool, s);
+		return;
+	}
 	for (size_t i = 0; i < s->n; i++)
 		p->pick[i] = (uint32_t)pool->balance->pick(&s->from[i]->addr, pool->n, &pool->turn);
 }
@@ -321,36 +346,5 @@ void fanout_batch(struct fanout *f, const struct batch *b, uint64_t now_ns)
 		for (size_t i = 0; i < f->receivers->npools; i++)
 			fanout_pool(f, &f->receivers->pools[i], n, now_ns);
 		learn(f, b->d + at, n);
-	}
-}
-
-/* Whether a host says that another of its ports is closed: it answers one error a second in all. */
-static bool host_complains(const struct receivers *rs, const struct addr *host)
-{
-	for (size_t i = 0; i < rs->npools; i++)
-		for (size_t k = 0; k < rs->pools[i].n; k++)
-			if (rs->pools[i].receivers[k]->health.down &&
-			    addr_equal(&rs->pools[i].receivers[k]->to.addr, host))
-				return true;
-	return false;
-}
-
-void fanout_probe(struct fanout *f, uint64_t now_ns)
-{
-	if (!f->recall || recall_counts(f->recall)->items == 0)
-		return;
-	for (size_t i = 0; i < f->receivers->npools; i++) {
-		for (size_t k = 0; k < f->receivers->pools[i].n; k++) {
-			struct receiver *r = f->receivers->pools[i].receivers[k];
-
-			/* Errors about datagrams with the exporter's source go to the exporter. */
-			bool away = r->transparent && health_probe(&r->health, &r->to, now_ns);
-
-			/* Its own errors may be those that were left out. */
-			if ((r->transparent || r->health.downs) && host_complains(f->receivers, &r->to.addr))
-				away = true;
-			if (away)
-				recall_forget(&r->known, f->recall);
-		}
 	}
 }

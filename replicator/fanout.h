@@ -9,6 +9,7 @@
 #define FANOUT_H
 
 #include "replicator/classify.h"
+#include "replicator/path.h"
 
 struct fanout_counts {
 	uint64_t datagrams, octets;
@@ -20,6 +21,7 @@ struct fanout {
 	struct receivers *receivers;
 	struct outlet *outlet;
 	struct recall *recall;	/* NULL: templates are not remembered; the caller's */
+	struct path path;	/* what the kernel knows of the ways to balanced receivers */
 	size_t datagram_max;
 	struct fanout_counts counts;
 	struct fanout_private *priv;
@@ -30,8 +32,5 @@ struct fanout *fanout_new(struct receivers *rs, struct outlet *o, size_t datagra
 void fanout_free(struct fanout *f);
 /* Give the datagrams of `b` to the receivers that want them; now_ns: monotonic. */
 void fanout_batch(struct fanout *f, const struct batch *b, uint64_t now_ns);
-
-/* Each HEALTH_PROBE_MS: ask receivers that cannot be heard of otherwise whether they are there. */
-void fanout_probe(struct fanout *f, uint64_t now_ns);
 
 #endif /* FANOUT_H */

@@ -4,6 +4,7 @@
 #include "health.h"
 
 #include <errno.h>
+#include <poll.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -70,8 +71,64 @@ bool health_probe(struct health *h, const struct endpoint *to, uint64_t now_ns)
 	return look(h, now_ns);
 }
 
+static int tcp_begin(const struct endpoint *to, uint16_t port)
+{
+	struct endpoint e = *to;
+	struct sockaddr_storage ss;
+	socklen_t n;
+	int fd;
+
+	e.port = port;
+	n = endpoint_to_sockaddr(&e, &ss);
+	fd = socket(ss.ss_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+	if (fd >= 0 && connect(fd, (struct sockaddr *)&ss, n) < 0 && errno != EINPROGRESS) {
+		close(fd);
+		fd = -1;
+	}
+	return fd;
+}
+
+bool health_probe_tcp(struct health *h, const struct endpoint *to, uint16_t port, uint64_t now_ns)
+{
+	struct pollfd p = { .fd = h->tcp_fd, .events = POLLOUT };
+	int err = 0;
+	socklen_t len = sizeof(err);
+	bool settled = true;
+
+	if (h->tcp_fd >= 0) {
+		if (poll(&p, 1, 0) == 1)
+			getsockopt(h->tcp_fd, SOL_SOCKET, SO_ERROR, &err, &len);
+		else if (now_ns - h->tcp_ns < ms(1000))
+			settled = false;
+		else
+			err = ETIMEDOUT;
+		if (err)
+			is_down(h, now_ns);
+	}
+	if (settled && h->tcp_fd >= 0) {
+		close(h->tcp_fd);
+		h->tcp_fd = -1;
+	}
+	if (h->tcp_fd < 0 && (h->tcp_ns == 0 || now_ns - h->tcp_ns >= ms(1000))) {
+		h->tcp_ns = now_ns;
+		h->tcp_fd = tcp_begin(to, port);
+		if (h->tcp_fd < 0)
+			is_down(h, now_ns);
+	}
+	return look(h, now_ns);
+}
+
+bool health_dead(struct health *h, uint64_t now_ns)
+{
+	is_down(h, now_ns);
+	return look(h, now_ns);
+}
+
 void health_close(struct health *h)
 {
+	if (h->tcp_fd >= 0)
+		close(h->tcp_fd);
+	h->tcp_fd = -1;
 	if (h->probe_fd >= 0)
 		close(h->probe_fd);
 	h->probe_fd = -1;

@@ -30,6 +30,8 @@ struct health {
 	uint64_t told_ns;	/* when templates were last forgotten while it is down */
 	uint64_t downs;		/* times it went down */
 	int probe_fd;		/* -1: none */
+	int tcp_fd;		/* a connection that is being tried; -1: none */
+	uint64_t tcp_ns;	/* when the last one was begun */
 };
 
 /*
@@ -41,6 +43,13 @@ bool health_sent(struct health *h, const struct sender_counts *c, uint64_t now_n
 void health_rebase(struct health *h, const struct sender_counts *c);
 /* Ask, each HEALTH_PROBE_MS; as health_sent(). */
 bool health_probe(struct health *h, const struct endpoint *to, uint64_t now_ns);
+/*
+ * The same by TCP: down when a connection to that port is not accepted within
+ * a second.
+ */
+bool health_probe_tcp(struct health *h, const struct endpoint *to, uint16_t port, uint64_t now_ns);
+/* The kernel knows that it cannot be reached. */
+bool health_dead(struct health *h, uint64_t now_ns);
 void health_close(struct health *h);
 
 #endif /* HEALTH_H */

@@ -213,6 +213,8 @@ void receivers_adopt(struct receivers *now, struct receivers *fresh, struct outl
 			r->keep = true;		/* nothing to count, nothing to close */
 			kept->keep = true;
 			kept->delay_us = r->delay_us;
+			kept->weight = r->weight;
+			kept->probe_port = r->probe_port;
 			if (kept->frequency != r->frequency)
 				kept->countdown = 0;
 			kept->frequency = r->frequency;

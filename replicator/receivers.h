@@ -36,6 +36,8 @@ struct receiver {
 	uint32_t countdown;	/* 0: the next one is sent */
 	uint8_t ttl;		/* 0: the system's */
 	uint16_t source_port;	/* local port, 0: any; not with `transparent` */
+	uint32_t weight;	/* share of a rendezvous pool, 1 and up */
+	uint16_t probe_port;	/* TCP port that says whether it is there; 0: none */
 	bool transparent;	/* keep the exporter's address and port */
 	uint32_t delay_us;	/* sleep after each datagram */
 	struct sender_options options;

@@ -239,7 +239,8 @@ static struct receiver *pool_add(struct pool *pool, const struct endpoint *to, c
 	r->options = d->options;
 	r->kind = d->transparent ? &sender_transparent : &sender_udp;
 	r->out.fd = -1;
-	r->health.probe_fd = -1;
+	r->health.probe_fd = r->health.tcp_fd = -1;
+	r->weight = 1;
 	r->raw.fd = -1;
 	/* In powers of two. */
 	if ((pool->n & (pool->n - 1)) == 0)
@@ -420,7 +421,8 @@ bool tag_filter_accepts(const char *list, uint64_t tag, bool *lawful)
 
 /* A line of the map while its keys are read. */
 struct map_line {
-	char *ip, *balance, *tag;
+	char *ip, *balance, *tag, *weights;
+	uint64_t probe;
 	const struct sender_kind *kind;		/* NULL: as tee_transparent says */
 	uint64_t id, source_port;
 };
@@ -448,6 +450,11 @@ static const char *map_key(struct map_line *m, const char *key, char *value)
 		m->balance = value;
 	else if (strcmp(key, "tag") == 0)
 		m->tag = value;
+	else if (strcmp(key, "weights") == 0)
+		m->weights = value;
+	else if (strcmp(key, "probe") == 0)
+		return number_all(value, UINT16_MAX, &m->probe) && m->probe ? NULL :
+			"expected a TCP port, 1 to 65535";
 	else if (strcmp(key, "source") == 0)
 		return map_source(m, value);
 	else if (strcmp(key, "id") == 0)
@@ -457,7 +464,7 @@ static const char *map_key(struct map_line *m, const char *key, char *value)
 	else if (strncmp(key, "kafka_", 6) == 0 || strncmp(key, "zmq_", 4) == 0)
 		return "Kafka and ZeroMQ are not supported; expected ip=";
 	else
-		return "unknown key; expected id, ip, tag, balance-alg, src_port or source";
+		return "unknown key; expected id, ip, tag, balance-alg, weights, probe, src_port or source";
 	return NULL;
 }
 
@@ -483,6 +490,7 @@ static void map_receivers(struct receivers *rs, struct pool *pool, const struct 
 			r->transparent = m->kind == &sender_transparent || m->kind == &sender_raw;
 			r->options.has_source = r->options.has_source && !r->transparent;
 		}
+		r->probe_port = (uint16_t)m->probe;
 		r->source_port = r->transparent ? 0 : (uint16_t)m->source_port;
 	}
 }
@@ -495,6 +503,28 @@ static void map_balance(struct receivers *rs, struct pool *pool, const char *nam
 	else if (pool->balance->splits && pool->n > 1)
 		warn(rs, at, "balance-alg", name, "splits the datagrams of one exporter: each receiver sees gaps "
 		     "in the sequence numbers");
+}
+
+/* weights=2,1,...: one for each receiver. */
+static void map_weights(struct receivers *rs, struct pool *pool, char *text, struct place at)
+{
+	char whole[64], *save, *one;
+	size_t n = 0;
+	uint64_t v;
+
+	snprintf(whole, sizeof(whole), "%s", text);
+	for (one = strtok_r(text, ",", &save); one; one = strtok_r(NULL, ",", &save), n++) {
+		if (!number_all(one, 1000, &v) || v == 0) {
+			complain(rs, at, "weights", one, "expected a number, 1 to 1000");
+			return;
+		}
+		if (n < pool->n)
+			pool->receivers[n]->weight = (uint32_t)v;
+	}
+	if (n != pool->n)
+		complain(rs, at, "weights", whole, "expected one for each receiver");
+	else if (!pool->balance || !pool->balance->choose)
+		warn(rs, at, "weights", whole, "has no effect without balance-alg=rendezvous");
 }
 
 static void map_line(struct receivers *rs, char *line, const struct receiver_defaults *d, struct place at)
@@ -535,6 +565,8 @@ static void map_line(struct receivers *rs, char *line, const struct receiver_def
 	map_receivers(rs, pool, &m, d, at);
 	if (m.balance)
 		map_balance(rs, pool, m.balance, at);
+	if (m.weights)
+		map_weights(rs, pool, m.weights, at);
 	if (m.tag)
 		pool->never = !tag_filter_accepts(m.tag, 0, &lawful);
 	if (!lawful)

@@ -11,6 +11,7 @@
 
 #include "base/clock.h"
 #include "base/log.h"
+#include "replicator/watch.h"
 
 enum {
 	BATCH_MESSAGES = 128,	/* each up to 64 KiB: 8.5 MB, of which plain datagrams touch little */
@@ -129,7 +130,7 @@ static void probe(struct worker *w, uint64_t *due_ns)
 		return;
 	*due_ns = now_ns + HEALTH_PROBE_MS * UINT64_C(1000000);
 	worker_enter(w);
-	fanout_probe(w->fanout, now_ns);
+	watch(w->fanout, now_ns);
 	worker_leave(w);
 }
 

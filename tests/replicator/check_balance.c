@@ -4,7 +4,7 @@
  */
 #include <check.h>
 
-#include "replicator/balance.h"
+#include "replicator/classify.h"
 
 static const size_t sizes[4] = { 1, 2, 3, 7 };
 static const struct {
@@ -64,6 +64,65 @@ START_TEST(turns)
 }
 END_TEST
 
+enum { MANY = 20000, RECEIVERS = 4 };
+
+static size_t winner(const struct pool *p, uint32_t exporter, uint32_t domain)
+{
+	const struct endpoint from = { addr_make4(0x0a000000 + exporter), 2055, false };
+	const struct subject s = { .from = &from, .peek = { .protocol = PROTO_NETFLOW9, .domain = domain } };
+
+	return p->balance->choose(p, &s);
+}
+
+/* Each receiver has its weight's share; when one goes only its exporters move, and they come back. */
+START_TEST(rendezvous)
+{
+	static size_t before[MANY];
+	static const uint32_t weights[RECEIVERS] = { 1, 1, 2, 4 };
+	struct receiver r[RECEIVERS], *list[RECEIVERS];
+	struct pool p = { .balance = _i ? &balance_rendezvous_domain : &balance_rendezvous, .receivers = list,
+		.n = RECEIVERS };
+	size_t count[RECEIVERS] = { 0 }, moved[RECEIVERS] = { 0 }, domains = 0;
+
+	memset(r, 0, sizeof(r));
+	for (uint32_t k = 0; k < RECEIVERS; k++) {
+		list[k] = &r[k];
+		r[k].weight = weights[k];
+		r[k].to = (struct endpoint){ addr_make4(0xc0000201 + k), 2055, false };
+	}
+	for (uint32_t i = 0; i < MANY; i++)
+		count[before[i] = winner(&p, i, 7)]++;
+	for (size_t k = 0; k < RECEIVERS; k++) {
+		const double want = MANY * weights[k] / 8.0;
+
+		ck_assert_msg((double)count[k] > want * 0.94 && (double)count[k] < want * 1.06,
+			      "receiver %zu: %zu of %.0f", k, count[k], want);
+	}
+	r[2].health.down = true;
+	for (uint32_t i = 0; i < MANY; i++) {
+		const size_t now = winner(&p, i, 7);
+
+		ck_assert_uint_ne(now, 2);
+		if (before[i] != 2)
+			ck_assert_uint_eq(now, before[i]);
+		else
+			moved[now]++;
+	}
+	/* Those that moved: again by weight, 1 : 1 : 4. */
+	ck_assert_msg(moved[3] > 3 * moved[0] && moved[3] > 3 * moved[1], "%zu %zu %zu", moved[0], moved[1], moved[3]);
+	r[2].health.down = false;
+	for (uint32_t i = 0; i < MANY; i++) {
+		ck_assert_uint_eq(winner(&p, i, 7), before[i]);
+		domains += winner(&p, i, 8) != before[i];
+	}
+	ck_assert(_i ? domains > MANY / 2 : domains == 0);
+	/* Nobody is there: better sent than not. */
+	for (size_t k = 0; k < RECEIVERS; k++)
+		r[k].health.down = true;
+	ck_assert_uint_eq(winner(&p, 5, 7), before[5]);
+}
+END_TEST
+
 START_TEST(names)
 {
 	ck_assert_ptr_eq(balance_find("rr"), &balance_rr);
@@ -83,6 +142,7 @@ Suite *suite_balance(void)
 	tcase_add_loop_test(t, hashes, 0, sizeof(exporters) / sizeof(exporters[0]));
 	tcase_add_test(t, agents_spread);
 	tcase_add_test(t, turns);
+	tcase_add_loop_test(t, rendezvous, 0, 2);
 	tcase_add_test(t, names);
 	suite_add_tcase(s, t);
 	return s;
