@@ -179,6 +179,7 @@ static enum verdict judge_sums(struct wrong_row *w)
 	const counter turn = (counter)1 << 32;
 	char n[44];
 	counter k;
+	bool less;
 
 	if (want->octets == got->octets && want->packets == got->packets) {
 		snprintf(w->why, sizeof(w->why), "flows or TCP flags differ");
@@ -206,8 +207,9 @@ static enum verdict judge_sums(struct wrong_row *w)
 			 counter_text(n, k), got->octets > want->octets ? "more" : "less");
 		return VERDICT_FRAMES;
 	}
-	snprintf(w->why, sizeof(w->why), "%s, unexplained", got->octets < want->octets ? "less" : "more");
-	return got->octets < want->octets ? VERDICT_LESS : VERDICT_MORE;
+	less = got->octets < want->octets || (got->octets == want->octets && got->packets < want->packets);
+	snprintf(w->why, sizeof(w->why), "%s, unexplained", less ? "less" : "more");
+	return less ? VERDICT_LESS : VERDICT_MORE;
 }
 
 static enum verdict judge(struct search *s, struct wrong_row *w)
@@ -281,7 +283,7 @@ static void take(struct comparison *c, struct search *s, sqlite3_stmt *st)
 	read_sums(st, 4, &w.want, &w.got);
 	w.verdict = judge(s, &w);
 	c->wrong++;
-	c->unexplained += w.verdict == VERDICT_LESS || w.verdict == VERDICT_MORE;
+	c->unexplained += w.verdict >= VERDICT_UNEXPLAINED;
 	if (w.got.octets > w.want.octets || w.got.packets > w.want.packets || w.got.flows > w.want.flows)
 		c->lossy = false;
 	if (c->n == COMPARE_KEPT) {

@@ -27,11 +27,11 @@ enum verdict {
 	VERDICT_WRAPPED,	/* lacks a multiple of 2^32: a 32-bit counter */
 	VERDICT_FRAMES,		/* octets differ by the same whole number of octets a packet: frames, not IP */
 	VERDICT_FLOWS,		/* octets and packets are right, flows or flags are not */
-	VERDICT_MISSING,
+	VERDICT_UNEXPLAINED,	/* from here on that it is wrong is all that is known */
+	VERDICT_MISSING = VERDICT_UNEXPLAINED,
 	VERDICT_UNEXPECTED,
-	VERDICT_LESS,		/* unexplained */
-	VERDICT_MORE,		/* unexplained */
-	VERDICTS
+	VERDICT_LESS,
+	VERDICT_MORE,
 };
 
 struct wrong_row {

@@ -496,6 +496,7 @@ struct capture_writer {
 	pcap_t *pcap;
 	pcap_dumper_t *dumper;
 	FILE *file;
+	int err;		/* why the file ended; the stream itself only knows that */
 	uint8_t frame[14 + 40 + 8 + PACKET_MAX];
 };
 
@@ -609,22 +610,24 @@ int capture_write(struct capture_writer *w, uint64_t when_ns, const struct endpo
 	h.caplen = h.len = (bpf_u_int32)build_frame(w->frame, from, to, data);
 	h.ts.tv_sec = (time_t)(when_ns / 1000000000);
 	h.ts.tv_usec = (suseconds_t)(when_ns % 1000000000);
-	pcap_dump((u_char *)w->dumper, &h, w->frame);
-	if (ferror(w->file)) {
-		errno = errno ? errno : EIO;
-		return -1;
-	}
-	return 0;
+	errno = 0;
+	if (!w->err)
+		pcap_dump((u_char *)w->dumper, &h, w->frame);
+	if (!w->err && ferror(w->file))
+		w->err = errno ? errno : EIO;
+	errno = w->err;
+	return w->err ? -1 : 0;
 }
 
 int capture_finish(struct capture_writer *w)
 {
-	int err = 0;
+	int err;
 
 	if (!w)
 		return 0;
 	errno = 0;
-	if (pcap_dump_flush(w->dumper) < 0 || ferror(w->file))
+	err = w->err;
+	if (!err && pcap_dump_flush(w->dumper) < 0)
 		err = errno ? errno : EIO;
 	/* A disk that fills up late says so here; a pipe or terminal cannot be synced, and need not. */
 	if (!err && fsync(fileno(w->file)) < 0 && errno != EINVAL && errno != EROFS)

@@ -167,7 +167,7 @@ static const struct {
 	  { "OK 4 flows, 4 rows, 0 wrong" } },
 	{ "missing", RIGHT_1 RIGHT_2 RIGHT_3, 1,
 	  { "wrong: plugin p: ip_src=10.0.0.3 ip_dst=10.0.0.4 bin 2026-10-15 04:50:00: bytes 6000000000 expected, 0 found"
-	    " (-6000000000), packets 1 expected, 0 found (-1): missing\n", "WRONG 4 flows, 4 rows, 1 wrong, 0 unexplained" } },
+	    " (-6000000000), packets 1 expected, 0 found (-1): missing\n", "WRONG 4 flows, 4 rows, 1 wrong, 1 unexplained" } },
 	{ "all missing", "", 1, { "4 rows, 4 wrong", "bytes 6000001900 expected, 0 found (-6000001900)" } },
 	{ "unexpected", RIGHT_1 RIGHT_2 RIGHT_3 RIGHT_4 ROW("9.9.9.9", "9.9.9.8", "04:50", "1", "1"), 1,
 	  { "ip_src=9.9.9.9 ip_dst=9.9.9.8 bin 2026-10-15 04:50:00: bytes 0 expected, 1 found (+1)", ": unexpected\n" } },
@@ -191,6 +191,8 @@ static const struct {
 	  { "18 octets more for each packet" } },
 	{ "less", RIGHT_2 RIGHT_3 RIGHT_4 ROW("10.0.0.1", "10.0.0.2", "04:50", "9", "931"), 1,
 	  { "(-69)", "less, unexplained\n", "1 wrong, 1 unexplained: wrong\n" } },
+	{ "a packet less", RIGHT_2 RIGHT_3 RIGHT_4 ROW("10.0.0.1", "10.0.0.2", "04:50", "9", "1000"), 1,
+	  { "(-1)", "less, unexplained\n", "1 wrong, 1 unexplained" } },
 	{ "more", RIGHT_2 RIGHT_3 RIGHT_4 ROW("10.0.0.1", "10.0.0.2", "04:50", "11", "1001"), 1,
 	  { "(+1)", "more, unexplained\n", "1 wrong, 1 unexplained" } },
 };
