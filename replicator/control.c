@@ -71,15 +71,63 @@ void control_close(int fd, const char *path)
 	close(fd);
 }
 
+/* ---- text and files -------------------------------------------------------- */
+
+union fd_control {
+	struct cmsghdr head;
+	char room[CMSG_SPACE(WORKERS_MAX * sizeof(int))];
+};
+
+static bool send_answer(int fd, const struct sockaddr_un *to, socklen_t len, const struct control_answer *a)
+{
+	struct iovec iov = { (void *)(uintptr_t)a->text, strlen(a->text) };
+	struct msghdr m = { .msg_name = (void *)(uintptr_t)to, .msg_namelen = len, .msg_iov = &iov, .msg_iovlen = 1 };
+	union fd_control control = { .room = { 0 } };
+
+	if (len <= sizeof(sa_family_t))
+		return false;	/* nobody to answer */
+	if (a->nfds) {
+		m.msg_control = &control;
+		m.msg_controllen = CMSG_SPACE(a->nfds * sizeof(int));
+		control.head.cmsg_level = SOL_SOCKET;
+		control.head.cmsg_type = SCM_RIGHTS;
+		control.head.cmsg_len = CMSG_LEN(a->nfds * sizeof(int));
+		memcpy(CMSG_DATA(&control.head), a->fds, a->nfds * sizeof(int));
+	}
+	return sendmsg(fd, &m, MSG_DONTWAIT | MSG_NOSIGNAL) >= 0;
+}
+
+static bool receive_answer(int fd, struct control_answer *a)
+{
+	struct iovec iov = { a->text, sizeof(a->text) - 1 };
+	union fd_control control;
+	struct msghdr m = { .msg_iov = &iov, .msg_iovlen = 1, .msg_control = &control,
+		.msg_controllen = sizeof(control) };
+	ssize_t n = recvmsg(fd, &m, MSG_CMSG_CLOEXEC);
+
+	memset(a->fds, 0, sizeof(a->fds));
+	a->nfds = 0;
+	if (n < 0)
+		return false;
+	a->text[n] = '\0';
+	for (struct cmsghdr *c = CMSG_FIRSTHDR(&m); c; c = CMSG_NXTHDR(&m, c)) {
+		if (c->cmsg_level != SOL_SOCKET || c->cmsg_type != SCM_RIGHTS)
+			continue;
+		a->nfds = (c->cmsg_len - CMSG_LEN(0)) / sizeof(int);
+		memcpy(a->fds, CMSG_DATA(c), a->nfds * sizeof(int));
+	}
+	return true;
+}
+
 /* ---- commands ------------------------------------------------------------- */
 
-static bool command_tell(struct fanout *f, const char *who, char answer[static CONTROL_TEXT])
+bool control_tell(struct fanout *f, const char *who, struct control_answer *a)
 {
 	const bool all = strcmp(who, "all") == 0;
 	unsigned n = 0;
 
 	if (!f->recall) {
-		snprintf(answer, CONTROL_TEXT, "error: there is no template memory (template_memory: 0)");
+		snprintf(a->text, CONTROL_TEXT, "error: there is no template memory (template_memory: 0)");
 		return false;
 	}
 	for (size_t i = 0; i < f->receivers->npools; i++) {
@@ -93,90 +141,86 @@ static bool command_tell(struct fanout *f, const char *who, char answer[static C
 		}
 	}
 	if (n)
-		snprintf(answer, CONTROL_TEXT, "ok: %u receivers", n);
+		snprintf(a->text, CONTROL_TEXT, "ok: %u receivers", n);
 	else
-		snprintf(answer, CONTROL_TEXT, "error: tell: \"%.80s\": expected a receiver as the statistics "
+		snprintf(a->text, CONTROL_TEXT, "error: tell: \"%.80s\": expected a receiver as the statistics "
 			 "name it, or all", who);
 	return n > 0;
 }
 
-static const struct {
-	const char *name;
-	bool (*run)(struct fanout *f, const char *argument, char answer[static CONTROL_TEXT]);
-} commands[] = {
-	{ "tell", command_tell },
-};
-
-bool control_command(struct fanout *f, const char *text, char answer[static CONTROL_TEXT])
+static bool run_command(const struct control_command *commands, size_t ncommands, void *ctx, const char *text,
+			struct control_answer *a)
 {
 	const size_t n = strcspn(text, " ");
 
-	for (size_t i = 0; i < sizeof(commands) / sizeof(commands[0]); i++)
+	for (size_t i = 0; i < ncommands; i++)
 		if (strlen(commands[i].name) == n && memcmp(commands[i].name, text, n) == 0)
-			return commands[i].run(f, text + n + (text[n] == ' '), answer);
-	snprintf(answer, CONTROL_TEXT, "error: \"%.80s\": expected tell RECEIVER", text);
+			return commands[i].run(ctx, text + n + (text[n] == ' '), a);
+	snprintf(a->text, CONTROL_TEXT, "error: \"%.80s\": expected a command as tell RECEIVER", text);
 	return false;
 }
 
-static bool command_all(struct worker *w, size_t n, const char *text, char answer[static CONTROL_TEXT])
+void control_serve(int fd, const struct control_command *commands, size_t n, void *ctx)
 {
-	bool done = true;
-
-	for (size_t i = 0; i < n && done; i++) {
-		worker_enter(&w[i]);
-		done = control_command(w[i].fanout, text, answer);
-		worker_leave(&w[i]);
-	}
-	return done;
-}
-
-void control_serve(int fd, struct worker *w, size_t n)
-{
-	char text[CONTROL_TEXT], answer[CONTROL_TEXT];
-
 	for (int i = 0; i < AT_ONCE; i++) {
+		struct control_answer a = { .text = "" };
+		char text[CONTROL_TEXT];
 		struct sockaddr_un from;
 		socklen_t len = sizeof(from);
 		ssize_t got = recvfrom(fd, text, sizeof(text) - 1, 0, (struct sockaddr *)&from, &len);
+		bool sent;
 
 		if (got < 0)
 			return;
 		text[got] = '\0';
 		text[strcspn(text, "\n")] = '\0';
-		log_info("control: \"%.100s\": %s", text,
-			 command_all(w, n, text, answer) ? "done" : "refused");
-		if (len > sizeof(sa_family_t))
-			sendto(fd, answer, strlen(answer), MSG_DONTWAIT | MSG_NOSIGNAL,
-			       (struct sockaddr *)&from, len);
+		log_debug("control: \"%.100s\": %s", text, run_command(commands, n, ctx, text, &a) ? "done" : "refused");
+		sent = send_answer(fd, &from, len, &a);
+		for (size_t k = 0; k < a.nfds && !a.keep; k++)
+			close(a.fds[k]);
+		if (a.after) {
+			a.after(ctx, sent);
+			return;
+		}
 	}
 }
 
-int control_ask(const char *path, const char *command)
-{
-	struct sockaddr_un a, own = { .sun_family = AF_UNIX };
-	struct pollfd p = { .fd = -1, .events = POLLIN };
-	char answer[CONTROL_TEXT];
-	ssize_t n = -1;
+/* ---- the other side ---------------------------------------------------------- */
 
-	if (address(&a, path) == 0)
+int control_request(const char *path, const char *command, struct control_answer *a)
+{
+	struct sockaddr_un to, own = { .sun_family = AF_UNIX };
+	struct pollfd p = { .fd = -1, .events = POLLIN };
+	bool answered = false;
+
+	if (address(&to, path) == 0)
 		p.fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
 	/* An address of its own, in the abstract space, for the answer. */
 	if (p.fd < 0 || bind(p.fd, (struct sockaddr *)&own, sizeof(sa_family_t)) < 0 ||
-	    connect(p.fd, (struct sockaddr *)&a, sizeof(a)) < 0 || send(p.fd, command, strlen(command), 0) < 0)
+	    connect(p.fd, (struct sockaddr *)&to, sizeof(to)) < 0 || send(p.fd, command, strlen(command), 0) < 0)
 		log_error_errno("%s", path);
 	else if (poll(&p, 1, ANSWER_MS) == 1)
-		n = recv(p.fd, answer, sizeof(answer) - 1, 0);
+		answered = receive_answer(p.fd, a);
 	else
 		log_error("%s: no answer in %d s", path, ANSWER_MS / 1000);
 	if (p.fd >= 0)
 		close(p.fd);
-	if (n < 0)
+	if (!answered)
+		return -1;
+	if (strncmp(a->text, "ok", 2) == 0)
+		return 0;
+	log_error("%s", a->text + (strncmp(a->text, "error: ", 7) == 0 ? 7 : 0));
+	return -1;
+}
+
+int control_ask(const char *path, const char *command)
+{
+	struct control_answer a;
+
+	if (control_request(path, command, &a) < 0)
 		return EXIT_RUNTIME;
-	answer[n] = '\0';
-	if (strncmp(answer, "ok", 2) != 0) {
-		log_error("%s", answer + (strncmp(answer, "error: ", 7) == 0 ? 7 : 0));
-		return EXIT_RUNTIME;
-	}
-	puts(answer);
+	for (size_t i = 0; i < a.nfds; i++)
+		close(a.fds[i]);
+	puts(a.text);
 	return 0;
 }

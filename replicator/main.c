@@ -19,6 +19,7 @@
 #include "base/log.h"
 #include "base/strbuf.h"
 #include "replicator/control.h"
+#include "replicator/inherit.h"
 #include "replicator/reload.h"
 #include "replicator/report.h"
 #include "replicator/rights.h"
@@ -28,6 +29,7 @@ enum {
 	RECEIVE_BUFFER = 8 << 20,	/* when the settings say nothing: as much of it as the kernel gives */
 	SMALL_BUFFER = 1 << 20,		/* less than this is worth a warning, though nobody asked for more */
 	SEND_BUFFER = 4 << 20,
+	HANDOVER_MS = 5000,
 	EXIT_IDLE = 5,		/* samplicator's status for -t */
 	SPARE_FILES = 64,
 	SPOOF_MAX = 16384,
@@ -93,13 +95,60 @@ static void share_port(const struct worker *w)
 		setsockopt(w->in.fd, SOL_SOCKET, SO_REUSEADDR, &(int){ 1 }, sizeof(int));
 }
 
+/* Memory for `n` workers, and what each is to send to; -1 after saying what is wrong. */
+static int set_workers(struct replicator *p, size_t n)
+{
+	struct receivers *sets = xcalloc(n, sizeof(*sets));
+	struct outlet none = { 0 };
+	unsigned errors;
+	int status;
+
+	if (p->n)
+		log_warn("workers: %zu, for so many sockets there are; %zu were asked for", n, p->n);
+	for (size_t i = 0; i < p->n; i++)
+		receivers_clear(&p->workers[i].receivers, &none);
+	free(p->workers);
+	status = reload_read(&p->settings, sets, n, &errors);
+	p->n = n;
+	p->workers = xcalloc(n, sizeof(*p->workers));
+	for (size_t i = 0; i < n; i++) {
+		worker_blank(&p->workers[i]);
+		p->workers[i].receivers = sets[i];
+	}
+	free(sets);
+	return status;
+}
+
+/* Sockets of the service manager or of the process that runs; how many, or -1 after saying what is wrong. */
+static int inherit(struct replicator *p, const struct listen_options *o)
+{
+	int fds[WORKERS_MAX];
+	const int n = p->settings.take_over ? inherit_from_process(&p->settings, fds, WORKERS_MAX)
+					    : inherit_from_manager(fds, WORKERS_MAX);
+
+	if (n > 0 && (size_t)n > p->n && set_workers(p, (size_t)n) < 0)
+		return -1;
+	for (int i = 0; i < n; i++) {
+		p->workers[i].in.fd = fds[i];
+		if (socket_adopt(fds[i], o) < 0) {
+			log_error_errno("inherited socket %d", fds[i]);
+			return -1;
+		}
+	}
+	return n;
+}
+
 /*
  * A socket a worker.  The first is bound alone, so that a second program on
  * the port is an error; only then it lets the others share.
  */
-static int listen_all(struct replicator *p, const struct listen_options *o)
+static int listen_all(struct replicator *p, const struct listen_options *o, size_t have)
 {
-	for (size_t i = 0; i < p->n; i++) {
+	if (have == 1 && p->n > 1 &&
+	    (socket_local(p->workers[0].in.fd, &p->settings.listen) < 0 ||
+	     setsockopt(p->workers[0].in.fd, SOL_SOCKET, SO_REUSEPORT, &(int){ 1 }, sizeof(int)) < 0))
+		return -1;
+	for (size_t i = have; i < p->n; i++) {
 		struct listen_options one = *o;
 
 		one.reuse_port = i > 0;
@@ -110,7 +159,7 @@ static int listen_all(struct replicator *p, const struct listen_options *o)
 		    setsockopt(p->workers[0].in.fd, SOL_SOCKET, SO_REUSEPORT, &(int){ 1 }, sizeof(int)) < 0)
 			return -1;
 	}
-	return p->n > 1 ? socket_steer_by_flow(p->workers[0].in.fd, (unsigned)p->n) : 0;
+	return p->n > 1 && have < p->n ? socket_steer_by_flow(p->workers[0].in.fd, (unsigned)p->n) : 0;
 }
 
 static int open_listen(struct replicator *p)
@@ -121,13 +170,18 @@ static int open_listen(struct replicator *p)
 		.recv_buffer = s->receive_buffer ? (int)s->receive_buffer : RECEIVE_BUFFER,
 		.gro = true, .no_timestamp = true, .v6_only = s->family == 6 };
 	char text[ENDPOINT_TEXT];
-	int have;
+	int have = inherit(p, &o), fds[WORKERS_MAX];
 
+	if (have < 0)
+		return -1;
 	endpoint_print(&s->listen, text);
-	if (listen_all(p, &o) < 0) {
+	if (listen_all(p, &o, (size_t)have) < 0) {
 		log_error_errno("listen on %s", text);
 		return -1;
 	}
+	for (size_t i = 0; i < p->n; i++)
+		fds[i] = p->workers[i].in.fd;
+	inherit_store(fds, p->n);
 	p->receive_buffer = have = socket_recv_buffer(p->workers[0].in.fd);
 	if (have < o.recv_buffer && (s->receive_buffer || have < SMALL_BUFFER))
 		log_warn("receive buffer: the kernel gave %d of %d bytes; `sysctl -w net.core.rmem_max=%d` "
@@ -137,11 +191,30 @@ static int open_listen(struct replicator *p)
 	return 0;
 }
 
+/* Who hands over needs a moment to let go of pid file and control socket. */
+static bool patience(const struct replicator *p, uint64_t *until_ns)
+{
+	const uint64_t now_ns = clock_mono_ns();
+
+	if (!p->settings.take_over)
+		return false;
+	if (!*until_ns)
+		*until_ns = now_ns + HANDOVER_MS * UINT64_C(1000000);
+	if (now_ns >= *until_ns)
+		return false;
+	clock_sleep_until(now_ns + UINT64_C(5000000));
+	return true;
+}
+
 static int open_pid_file(struct replicator *p)
 {
+	uint64_t until_ns = 0;
+
 	if (!p->settings.pid_file)
 		return 0;
-	p->pid_fd = pidfile_open(p->settings.pid_file);
+	do
+		p->pid_fd = pidfile_open(p->settings.pid_file);
+	while (p->pid_fd < 0 && errno == EWOULDBLOCK && patience(p, &until_ns));
 	if (p->pid_fd >= 0)
 		return 0;
 	if (errno == EWOULDBLOCK)
@@ -167,9 +240,13 @@ static int open_metrics(struct replicator *p)
 
 static int open_control(struct replicator *p)
 {
+	uint64_t until_ns = 0;
+
 	if (!p->settings.control)
 		return 0;
-	p->control_fd = control_open(p->settings.control);
+	do
+		p->control_fd = control_open(p->settings.control);
+	while (p->control_fd < 0 && errno == EADDRINUSE && patience(p, &until_ns));
 	if (p->control_fd < 0)
 		log_error_errno("control: \"%s\"", p->settings.control);
 	return p->control_fd < 0 ? -1 : 0;
@@ -195,7 +272,7 @@ static int start_workers(struct replicator *p)
 	/* Rights are a thread's own: they are dropped before there is another. */
 	if (rights_drop() < 0)
 		log_warn_errno("capabilities that are not needed any more stay");
-	if (open_metrics(p) < 0)
+	if (!p->settings.take_over && (open_control(p) < 0 || open_metrics(p) < 0))
 		return -1;
 	for (size_t i = 0; i < p->n; i++) {
 		if (worker_start(&p->workers[i]) < 0) {
@@ -208,17 +285,19 @@ static int start_workers(struct replicator *p)
 
 static int open_all(struct replicator *p)
 {
-	if (check_sender(&p->workers[0].receivers) < 0 || open_pid_file(p) < 0 || open_listen(p) < 0)
+	if (check_sender(&p->workers[0].receivers) < 0 || (!p->settings.take_over && open_pid_file(p) < 0) ||
+	    open_listen(p) < 0)
 		return -1;
 	p->signal_fd = daemon_signals();	/* before there are threads: they inherit what is blocked */
-	if (open_control(p) < 0)
-		return -1;
 	if (p->signal_fd < 0 || reload_init(&p->reload, &p->settings, p->n) < 0) {
 		log_error_errno("start");
 		return -1;
 	}
 	if (start_workers(p) < 0)
 		return -1;
+	/* The one before has let go of these; the sockets come first, that nothing waits. */
+	if (p->settings.take_over && (open_pid_file(p) < 0 || open_control(p) < 0 || open_metrics(p) < 0))
+		log_warn("taken over all the same");
 	p->watchdog_ns = daemon_watchdog_us() * 1000;
 	return 0;
 }
@@ -372,6 +451,73 @@ static void handle_signals(struct replicator *p)
 	}
 }
 
+/* ---- commands ---------------------------------------------------------------- */
+
+static bool command_tell(void *ctx, const char *argument, struct control_answer *a)
+{
+	const struct replicator *p = ctx;
+	bool done = true;
+
+	for (size_t i = 0; i < p->n && done; i++) {
+		worker_enter(&p->workers[i]);
+		done = control_tell(p->workers[i].fanout, argument, a);
+		worker_leave(&p->workers[i]);
+	}
+	return done;
+}
+
+/* The successor has the sockets, and we end; or it has not, and we go on. */
+static void handed_over(void *ctx, bool sent)
+{
+	struct replicator *p = ctx;
+
+	if (sent) {
+		struct report r;
+
+		/* Our counters end here; the successor's begin at 0. */
+		log_info("handed %zu sockets over", p->n);
+		collect(p, &r);
+		report_log(&r);
+		report_clear(&r);
+		p->stop = true;
+		return;
+	}
+	log_warn_errno("the sockets could not be handed over, nothing changes");
+	for (size_t i = 0; i < p->n; i++)
+		if (worker_start(&p->workers[i]) < 0)
+			log_error_errno("start a thread");
+}
+
+static bool command_handover(void *ctx, const char *argument, struct control_answer *a)
+{
+	struct replicator *p = ctx;
+	char name[ENDPOINT_TEXT + 8];
+
+	inherit_name(&p->settings, name, sizeof(name));
+	if (strcmp(name, argument) != 0) {
+		snprintf(a->text, CONTROL_TEXT, "error: the process that runs listens on %s, not on %.80s: "
+			 "nothing to take over", name, argument);
+		return false;
+	}
+	for (size_t i = 0; i < p->n; i++)
+		worker_stop(&p->workers[i], WORKER_LEAVE);
+	for (size_t i = 0; i < p->n; i++) {
+		worker_join(&p->workers[i]);
+		a->fds[a->nfds++] = p->workers[i].in.fd;
+	}
+	a->keep = true;
+	a->after = handed_over;
+	snprintf(a->text, CONTROL_TEXT, "ok: %zu sockets", p->n);
+	return true;
+}
+
+static const struct control_command commands[] = {
+	{ "tell", command_tell },
+	{ "handover", command_handover },
+};
+
+/* ---- signs of life -------------------------------------------------------------- */
+
 /* Tell the service manager that we live, when every worker went round since it was told last. */
 static void feed_watchdog(struct replicator *p, uint64_t now_ns)
 {
@@ -440,7 +586,7 @@ static int run(struct replicator *p)
 		if (fds[1].revents)
 			finish_reload(p);
 		if (fds[2].revents)
-			control_serve(p->control_fd, p->workers, p->n);
+			control_serve(p->control_fd, commands, sizeof(commands) / sizeof(commands[0]), p);
 		now_ns = clock_mono_ns();
 		feed_watchdog(p, now_ns);
 		if (idle_ns && now_ns >= last_ns(p) + idle_ns) {
@@ -495,23 +641,6 @@ static int start(struct replicator *p)
 	return status;
 }
 
-/* Memory for the workers, and what each is to send to. */
-static int prepare(struct replicator *p)
-{
-	struct receivers *sets = xcalloc(p->settings.workers, sizeof(*sets));
-	unsigned errors;
-	int status = reload_read(&p->settings, sets, p->settings.workers, &errors);
-
-	p->n = p->settings.workers;
-	p->workers = xcalloc(p->n, sizeof(*p->workers));
-	for (size_t i = 0; i < p->n; i++) {
-		worker_blank(&p->workers[i]);
-		p->workers[i].receivers = sets[i];
-	}
-	free(sets);
-	return status;
-}
-
 int main(int argc, char **argv)
 {
 	static struct replicator p;
@@ -535,7 +664,7 @@ int main(int argc, char **argv)
 	}
 	if (!p.settings.send_buffer)
 		p.settings.send_buffer = SEND_BUFFER;
-	if (prepare(&p) < 0)
+	if (set_workers(&p, p.settings.workers) < 0)
 		status = EXIT_USAGE;
 	else
 		status = p.settings.check ? check_only(&p) : start(&p);

@@ -200,7 +200,8 @@ static int read_config(struct settings *s, const char *path)
 
 /* ---- the command line ----------------------------------------------------- */
 
-enum { OPT_CONFIG = 256, OPT_CHECK, OPT_STATS, OPT_VERSION, OPT_CONTROL, OPT_TELL, OPT_METRICS, OPT_WORKERS };
+enum { OPT_CONFIG = 256, OPT_CHECK, OPT_STATS, OPT_VERSION, OPT_CONTROL, OPT_TELL, OPT_METRICS, OPT_WORKERS,
+	OPT_TAKE_OVER };
 
 static const struct option_row {
 	struct option option;
@@ -225,6 +226,7 @@ static const struct option_row {
 	{ { "stats", required_argument, NULL, OPT_STATS }, "FILE", "all counters as TSV, each second and at the end" },
 	{ { "control", required_argument, NULL, OPT_CONTROL }, "FILE", "socket for commands to this process" },
 	{ { "tell", required_argument, NULL, OPT_TELL }, "WHO", "with --control: templates to receiver WHO, or all" },
+	{ { "take-over", no_argument, NULL, OPT_TAKE_OVER }, NULL, "with --control: replace the process that runs, losing nothing" },
 	{ { "metrics", required_argument, NULL, OPT_METRICS }, "ADDR:PORT", "the counters over HTTP, for Prometheus" },
 	{ { "workers", required_argument, NULL, OPT_WORKERS }, "N", "threads that receive and send (1)" },
 	{ { "help", no_argument, NULL, 'h' }, NULL, "this text" },
@@ -385,6 +387,9 @@ static int set_option(struct settings *s, int letter, const char *value, const c
 	case OPT_TELL:
 		s->tell = value;
 		break;
+	case OPT_TAKE_OVER:
+		s->take_over = true;
+		break;
 	case OPT_METRICS:
 		set_string(&s->metrics, value);
 		break;
@@ -497,6 +502,10 @@ int settings_parse(struct settings *s, int argc, char **argv)
 		return SETTINGS_GO;
 	if (s->tell)
 		return usage("--tell", s->tell, "--control FILE, the socket of the process to tell");
+	if (s->take_over && !s->control) {
+		log_error("--take-over: expected --control FILE, the socket of the process to replace");
+		return EXIT_USAGE;
+	}
 	if (s->receivers)
 		add_file(s, s->receivers, false, &(struct receiver_defaults){ 0 });
 	if (s->nfiles == 0 && s->nwords == 0) {

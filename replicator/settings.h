@@ -41,6 +41,7 @@ struct settings {
 	uint32_t idle_ms;		/* end when nothing came for so long; 0: never */
 	uint32_t workers;
 	char *pid_file, *stats_file, *metrics, *log_file, *syslog;
+	bool take_over;			/* the sockets of the process behind `control` */
 	struct names *names;		/* used by who reads the receivers' files */
 	char *plugins, *receivers;	/* --config's keys */
 	uint32_t template_memory;	/* MB; 0: none */

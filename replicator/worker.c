@@ -162,6 +162,7 @@ int worker_start(struct worker *w)
 	int err;
 
 	atomic_store(&w->last_ns, clock_mono_ns());
+	atomic_store(&w->stop, WORKER_GO);
 	err = pthread_create(&w->thread, NULL, work, w);
 	if (err) {
 		errno = err;

@@ -9,6 +9,7 @@
 
 #include <arpa/inet.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <linux/filter.h>
 #include <linux/udp.h>
 #include <net/if.h>
@@ -181,6 +182,19 @@ static int close_failed(int fd)
 	return -1;
 }
 
+/* What makes things better; a kernel without it still receives. */
+static void listen_improve(int fd, const struct listen_options *o)
+{
+	if (!o->no_timestamp)
+		set_int(fd, SOL_SOCKET, SO_TIMESTAMPNS, 1);
+	if (o->recv_buffer > 0 && set_int(fd, SOL_SOCKET, SO_RCVBUFFORCE, o->recv_buffer) < 0)
+		set_int(fd, SOL_SOCKET, SO_RCVBUF, o->recv_buffer);
+	if (o->overflow)
+		set_int(fd, SOL_SOCKET, SO_RXQ_OVFL, 1);
+	if (o->gro)
+		set_int(fd, IPPROTO_UDP, UDP_GRO, 1);
+}
+
 static int listen_set(int fd, const struct endpoint *e, int family, const struct listen_options *o)
 {
 	if (family == AF_INET6 && set_int(fd, IPPROTO_IPV6, IPV6_V6ONLY, o->v6_only) < 0)
@@ -192,15 +206,7 @@ static int listen_set(int fd, const struct endpoint *e, int family, const struct
 	if (o->interface && setsockopt(fd, SOL_SOCKET, SO_BINDTODEVICE, o->interface,
 				       (socklen_t)strlen(o->interface) + 1) < 0)
 		return -1;
-	/* What follows makes things better; a kernel without it still receives. */
-	if (!o->no_timestamp)
-		set_int(fd, SOL_SOCKET, SO_TIMESTAMPNS, 1);
-	if (o->recv_buffer > 0 && set_int(fd, SOL_SOCKET, SO_RCVBUFFORCE, o->recv_buffer) < 0)
-		set_int(fd, SOL_SOCKET, SO_RCVBUF, o->recv_buffer);
-	if (o->overflow)
-		set_int(fd, SOL_SOCKET, SO_RXQ_OVFL, 1);
-	if (o->gro)
-		set_int(fd, IPPROTO_UDP, UDP_GRO, 1);
+	listen_improve(fd, o);
 	(void)e;
 	return 0;
 }
@@ -235,6 +241,37 @@ int socket_listen(const struct endpoint *e, const struct listen_options *o)
 	if (fd < 0 && e->any && !o->v6_only && (errno == EAFNOSUPPORT || errno == EADDRNOTAVAIL))
 		fd = listen_family(e, AF_INET, o);
 	return fd;
+}
+
+int socket_adopt(int fd, const struct listen_options *o)
+{
+	int type = 0, domain = 0, flags;
+	socklen_t len = sizeof(int);
+
+	if (getsockopt(fd, SOL_SOCKET, SO_TYPE, &type, &len) < 0 ||
+	    getsockopt(fd, SOL_SOCKET, SO_DOMAIN, &domain, &len) < 0)
+		return -1;
+	if (type != SOCK_DGRAM || (domain != AF_INET && domain != AF_INET6)) {
+		errno = EINVAL;
+		return -1;
+	}
+	flags = fcntl(fd, F_GETFL);
+	if (flags < 0 || fcntl(fd, F_SETFL, flags | O_NONBLOCK) < 0 || fcntl(fd, F_SETFD, FD_CLOEXEC) < 0)
+		return -1;
+	listen_improve(fd, o);
+	return 0;
+}
+
+int socket_local(int fd, struct endpoint *e)
+{
+	struct sockaddr_storage ss;
+	socklen_t len = sizeof(ss);
+
+	memset(&ss, 0, sizeof(ss));
+	if (getsockname(fd, (struct sockaddr *)&ss, &len) < 0)
+		return -1;
+	endpoint_from_sockaddr(e, &ss);
+	return 0;
 }
 
 int socket_recv_buffer(int fd)

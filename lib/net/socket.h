@@ -37,6 +37,13 @@ struct listen_options {
 
 /* A bound, non-blocking, close-on-exec UDP socket; -1 with errno. */
 int socket_listen(const struct endpoint *e, const struct listen_options *o);
+/*
+ * What `o` asks for and can still be set on a UDP socket that somebody else
+ * bound and handed to us; -1 with errno, EINVAL: it is no UDP socket.
+ */
+int socket_adopt(int fd, const struct listen_options *o);
+/* The address that a socket is bound to; -1 with errno. */
+int socket_local(int fd, struct endpoint *e);
 /* Bytes of receive buffer that the socket really has, as asked for (the kernel doubles it). */
 int socket_recv_buffer(int fd);
 /* A connected, non-blocking UDP socket, bound to `from` first when not NULL; -1 with errno. */

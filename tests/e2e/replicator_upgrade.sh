@@ -1,0 +1,156 @@
+#!/usr/bin/env bash
+# replicator_upgrade.sh [SECONDS] - 20,000 datagrams a second through ten reloads
+# and one hand-over to a new process: what the receivers counted is what was
+# sent, and double entry holds in both processes.
+
+# Functions are called by name.
+# shellcheck disable=SC2317
+HERE=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
+# shellcheck source=tests/e2e/lib.sh
+. "$HERE/lib.sh"
+e2e_begin replicator_upgrade
+LENGTH=${1:-3}
+RATE=20000 RELOADS=10
+
+IN=$(free_udp_port) ONE=$(free_udp_port) TWO=$(free_udp_port)
+METRICS=$(free_udp_port)
+
+cat >"$TMP/scenario.yaml" <<END
+seed: 1
+duration: ${LENGTH}s
+rate: $RATE datagrams/s
+cycle: 64
+exporters:
+  - { name: router, address: 127.0.3.1, protocol: netflow9, count: 8 }
+customers:
+  - { prefix: 10.0.0.0/16, as: 64496, interface: 10 }
+remotes:
+  - { prefix: 198.18.0.0/15, hosts: 1000, as: 64510, interface: 1, next_hop: 192.0.2.1 }
+applications:
+  - { proto: tcp, port: 443, weight: 1 }
+flows:
+  octets: { kind: lognormal, min: 64, max: 100M, median: 3000, sigma: 2 }
+END
+
+# A collector is a replicator with a receiver that does not matter: it counts.
+for name in one two; do
+	port=${name^^}
+	must start_daemon "$name" "${!port}" "$REPLICATOR" -p "${!port}" --stats "$TMP/$name.tsv" 127.0.0.1/9
+done
+
+receivers() { # ROUND: what is in force alternates, the two stay
+	local more=
+	[ $(($1 % 2)) -eq 0 ] || more=127.0.0.1/9
+	echo "0.0.0.0: 127.0.0.1/$ONE 127.0.0.1/$TWO $more" >"$TMP/receivers.new"
+	mv "$TMP/receivers.new" "$TMP/receivers"
+}
+receivers 0
+options=(-p "$IN" -c "$TMP/receivers" --control "$TMP/control" --workers 2 -m "$TMP/pid")
+must start_daemon old "$IN" "$REPLICATOR" "${options[@]}" --stats "$TMP/old.tsv"
+
+reloaded() { # FILE NUMBER
+	[ "$(stat_value "$1" reloads)" -ge "$2" ] 2>/dev/null
+}
+has_received() { # FILE NUMBER
+	[ "$(stat_value "$1" received_datagrams)" -ge "$2" ] 2>/dev/null
+}
+log_counts() { # FILE TEXT NUMBER
+	[ "$(grep -c "$2" "$1")" -ge "$3" ]
+}
+
+# ---- what a hand-over refuses, while nothing is disturbed -------------------------
+
+ends() { # NAME STATUS REGEX ARGUMENT...
+	local name=$1 want=$2 regex=$3 status
+	shift 3
+	timeout 10 "$REPLICATOR" "$@" >"$TMP/out" 2>&1
+	status=$?
+	check_equal "$name: status" "$want" "$status"
+	check "$name: message" grep -Eq "$regex" "$TMP/out" || sed 's/^/     /' "$TMP/out"
+}
+echo "10.0.0.0/8 127.0.0.1" >"$TMP/bad"
+ends "without a socket for commands" 2 'take-over: expected --control' --take-over -p "$IN" "127.0.0.1/$ONE"
+ends "another port" 1 "listens on \*:$IN, not on \*:$ONE: nothing to take over" --take-over --control "$TMP/control" \
+	-p "$ONE" "127.0.0.1/$TWO"
+ends "nobody there" 1 'none: No such file or directory' --take-over --control "$TMP/none" -p "$IN" "127.0.0.1/$ONE"
+ends "an error in the new receivers" 2 'expected SRC' --take-over --control "$TMP/control" -p "$IN" -c "$TMP/bad"
+
+# ---- the run ----------------------------------------------------------------------
+
+"$PCAPGEN" craft --scenario "$TMP/scenario.yaml" --to "127.0.0.1:$IN" >"$TMP/craft.tsv" 2>"$TMP/craft.log" &
+PID[craft]=$!
+must wait_for 10 has_received "$TMP/old.tsv" 1
+for ((i = 1; i <= RELOADS; i++)); do
+	receivers $i
+	kill -HUP "${PID[old]}"
+	wait_for 10 log_counts "$TMP/old.log" 'reload: . receivers' $i
+done
+check_equal "reloads" "$RELOADS" "$(grep -c 'reload: [23] receivers in 1 pools' "$TMP/old.log")"
+
+"$REPLICATOR" "${options[@]}" --take-over --stats "$TMP/new.tsv" --metrics "127.0.0.1:$METRICS" 2>"$TMP/new.log" &
+PID[new]=$!
+check "the old process ends" wait_gone "${PID[old]}" 10
+wait "${PID[old]}"
+check_equal "with status 0" 0 $?
+unset 'PID[old]'
+check "the new one has the pid file" wait_for 5 grep -qx "${PID[new]}" "$TMP/pid"
+check "traffic still runs" kill -0 "${PID[craft]}"
+wait "${PID[craft]}"
+check_equal "the generator kept its schedule" 0 $?
+unset 'PID[craft]'
+
+sent=$(stat_value "$TMP/craft.tsv" datagrams)
+wait_udp_drained "$IN"
+wait_for 5 has_received "$TMP/one.tsv" "$sent"
+wait_for 5 has_received "$TMP/two.tsv" "$sent"
+exec 3<>"/dev/tcp/127.0.0.1/$METRICS"
+printf 'GET /metrics HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n' >&3
+tr -d '\r' <&3 | sed '1,/^$/d' >"$TMP/metrics"
+exec 3>&-
+for name in new one two; do
+	check "$name ends in order" stop_daemon "$name"
+done
+for name in one two; do
+	drops=$(stat_value "$TMP/$name.tsv" kernel_drops)
+	# A user without rights has small receive buffers: what those lose is counted, not hidden.
+	check_equal "collector $name: received and dropped" "$sent" \
+		"$(($(stat_value "$TMP/$name.tsv" received_datagrams) + drops + $(stat_value "$TMP/new.tsv" kernel_drops) +
+			$(stat_value "$TMP/old.tsv" kernel_drops)))"
+done
+check_equal "old and new received all" "$sent" \
+	"$(($(stat_value "$TMP/old.tsv" received_datagrams) + $(stat_value "$TMP/new.tsv" received_datagrams) +
+		$(stat_value "$TMP/new.tsv" kernel_drops)))"
+if [ "$(cat /proc/sys/net/core/rmem_max)" -ge 4000000 ]; then
+	check_equal "nothing was lost" "$sent $sent" \
+		"$(stat_value "$TMP/one.tsv" received_datagrams) $(stat_value "$TMP/two.tsv" received_datagrams)"
+else
+	echo "     nothing was lost: not asked, net.core.rmem_max is small"
+fi
+echo "     $sent datagrams, $(stat_value "$TMP/old.tsv" received_datagrams) by the old process"
+
+for file in old new; do
+	check "$file: every receiver adds up" awk -F'\t' '
+		match($1, /^receiver_[a-z]+\{/) {
+			what = substr($1, 10, RLENGTH - 10); who = substr($1, RLENGTH)
+			if (what == "received") { in_[who] = $2; n++ }
+			else if (what ~ /^(filtered|balanced|sampled|sent|family|eagain|emsgsize|refused|unreachable|other)$/)
+				out[who] += $2
+		}
+		END { for (who in in_) if (in_[who] != out[who]) { print "     " who " " in_[who] " " out[who]; bad = 1 }
+			exit bad || n == 0 }' "$TMP/$file.tsv"
+done
+
+# ---- metrics ------------------------------------------------------------------------
+
+check "metrics: a receiver" grep -qE "^replicator_datagrams_sent_total\{receiver=\"127.0.0.1:$ONE\",pool=\"0.0.0.0\"\} [0-9]+$" \
+	"$TMP/metrics"
+# name{labels} value, each metric once behind its TYPE.
+check "metrics: the format" awk '
+	/^# TYPE / { if ($3 in type) bad = 1; type[$3] = $4; next }
+	/^# HELP / { next }
+	{ name = $1; sub(/\{.*/, "", name); n++
+	  if (!(name in type) || $0 !~ /^[a-z_]+(\{([a-z_]+="[^"]*",?)+\})? [0-9]+$/) { print "     " $0; bad = 1 }
+	  if (type[name] == "counter" && name !~ /_total$/) { print "     " $0; bad = 1 } }
+	END { exit bad || n < 20 }' "$TMP/metrics"
+
+e2e_end
