@@ -11,12 +11,24 @@ static uint64_t load64(const uint8_t *p)
 	return v;
 }
 
-void classify_subject(struct subject *s, const struct datagram *d)
+void classify_subject(struct subject *s, const struct datagram *d, uint16_t port)
 {
 	s->from = &d->from;
+	s->size = d->data.n;
+	s->port = port;
+	s->taken = 0;
 	s->source[0] = load64(d->from.addr.b);
 	s->source[1] = load64(d->from.addr.b + 8);
 	wire_peek(&s->peek, d->data);
+}
+
+bool classify_rule(const struct pool *p, const struct subject *s)
+{
+	const struct rule_subject subject = { &s->from->addr, s->port, s->size, &s->peek };
+
+	if (p->otherwise && s->taken >> (p->file % 64) & 1)
+		return false;
+	return !p->rule || rule_wants(p->rule, &subject);
 }
 
 void classify_compile(struct pool *p)

@@ -3,6 +3,7 @@
  */
 #include "fanout.h"
 #include "replicator/tell.h"
+#include "wire/cursor.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -31,7 +32,9 @@ struct fanout_private {
 	struct subject *subject;
 	struct recall_mark *mark;
 	bool carries;			/* some of them do */
-	struct selection all, wanted, picked, sampled;
+	size_t n;			/* datagrams in subject[], mark[] and all */
+	uint32_t *number;		/* sequence numbers as the exporter wrote them */
+	struct selection all, wanted, thin, picked, sampled;
 	uint32_t *next;			/* the group's following datagram */
 	uint32_t *pick;			/* balance: which receiver */
 	struct group group[GROUPS];
@@ -53,8 +56,9 @@ static bool private_new(struct fanout_private *p)
 	p->mark = calloc(ROOM, sizeof(*p->mark));
 	p->next = calloc(ROOM, sizeof(*p->next));
 	p->pick = calloc(ROOM, sizeof(*p->pick));
-	return p->subject && p->mark && p->next && p->pick && selection_new(&p->all) && selection_new(&p->wanted) &&
-	       selection_new(&p->picked) && selection_new(&p->sampled);
+	p->number = calloc(ROOM, sizeof(*p->number));
+	return p->subject && p->mark && p->next && p->pick && p->number && selection_new(&p->all) && selection_new(&p->wanted) &&
+	       selection_new(&p->thin) && selection_new(&p->picked) && selection_new(&p->sampled);
 }
 
 struct fanout *fanout_new(struct receivers *rs, struct outlet *o, size_t datagram_max)
@@ -92,8 +96,10 @@ void fanout_free(struct fanout *f)
 		free(f->priv->mark);
 		free(f->priv->next);
 		free(f->priv->pick);
+		free(f->priv->number);
 		selection_free(&f->priv->all);
 		selection_free(&f->priv->wanted);
+		selection_free(&f->priv->thin);
 		selection_free(&f->priv->picked);
 		selection_free(&f->priv->sampled);
 		free(f->priv);
@@ -138,7 +144,7 @@ static void take(struct fanout *f, const struct datagram *d, size_t at)
 {
 	struct fanout_private *p = f->priv;
 
-	classify_subject(&p->subject[at], d);
+	classify_subject(&p->subject[at], d, f->port);
 	p->all.data[at] = d->data;
 	p->all.from[at] = &d->from;
 	p->all.at[at] = (uint32_t)at;
@@ -163,6 +169,7 @@ static void arrange(struct fanout *f, const struct datagram *d, size_t n)
 	size_t at = 0;
 
 	p->groups = 0;
+	p->n = n;
 	p->carries = false;
 	if (f->recall)
 		recall_begin(f->recall);
@@ -188,7 +195,7 @@ static struct share wanted_by(struct fanout_private *p, const struct pool *pool,
 {
 	size_t k = 0;
 
-	if (pool->everyone && !pool->never)
+	if (pool->everyone && !pool->never && !pool->picky)
 		return (struct share){ p->all.data, p->all.from, p->all.at, n };
 	for (size_t i = 0; i < n; i++) {
 		if (!classify_wants(pool, &p->subject[i]))
@@ -263,6 +270,45 @@ static struct share sampled_for(struct fanout_private *p, const struct share *s,
 	return (struct share){ p->sampled.data, p->sampled.from, p->sampled.at, n };
 }
 
+/*
+ * Continuous sequence numbers for a receiver that does not get all: they are
+ * written into the datagrams in their place, and back again behind the send.
+ */
+static void number_share(struct fanout *f, struct receiver *r, const struct share *s)
+{
+	struct fanout_private *p = f->priv;
+
+	for (size_t i = 0, k = 0; i < p->n; i++) {
+		const struct subject *subject = &p->subject[i];
+		const bool sent = k < s->n && s->at[k] == i;
+		const struct bytes d = sent ? s->data[k] : p->all.data[i];
+		const size_t at = renumber_offset(&subject->peek, d);
+
+		if (at) {
+			const uint32_t number = renumber_next(r->numbers, subject->from, &subject->peek, sent);
+
+			p->number[i] = be32(d.p + at);
+			if (sent)
+				patch32((uint8_t *)(uintptr_t)d.p + at, number);
+		}
+		k += sent;
+	}
+	f->outlet->batch++;		/* sums over the payload are others now */
+}
+
+static void number_back(struct fanout *f, const struct share *s)
+{
+	const struct fanout_private *p = f->priv;
+
+	for (size_t k = 0; k < s->n; k++) {
+		const size_t at = renumber_offset(&p->subject[s->at[k]].peek, s->data[k]);
+
+		if (at)
+			patch32((uint8_t *)(uintptr_t)s->data[k].p + at, p->number[s->at[k]]);
+	}
+	f->outlet->batch++;
+}
+
 /* Send what is left of a share after all selection, templates first to whom they are new. */
 static void send_share(struct fanout *f, struct receiver *r, const struct share *s, uint64_t now_ns)
 {
@@ -301,24 +347,71 @@ static void give(struct fanout *f, struct receiver *r, struct share s, uint64_t 
 	}
 	if (r->frequency > 1)
 		s = sampled_for(f->priv, &s, r);
+	if (r->numbers)
+		number_share(f, r, &s);
 	send_share(f, r, &s, now_ns);
+	if (r->numbers)
+		number_back(f, &s);
+}
+
+/* 1 in N: by what is in it, so that another replicator leaves out the same. */
+static bool sampled_in(const struct subject *s, uint32_t n)
+{
+	uint64_t h = (s->source[0] ^ s->source[1]) * UINT64_C(0x9e3779b97f4a7c15) + s->from->port;
+
+	h = ((h ^ s->peek.domain) * UINT64_C(0xbf58476d1ce4e5b9)) ^ h >> 31;
+	h = ((h ^ s->peek.sequence) * UINT64_C(0x94d049bb133111eb)) ^ h >> 29;
+	return (h * UINT64_C(0x9e3779b97f4a7c15) >> 32) % n == 0;
+}
+
+/* sample=N: what carries templates or option data is always in. */
+static struct share thinned(struct fanout *f, struct pool *pool, const struct share *s)
+{
+	struct fanout_private *p = f->priv;
+	size_t n = 0;
+
+	for (size_t i = 0; i < s->n; i++) {
+		const struct subject *subject = &p->subject[s->at[i]];
+		const bool numbered = renumber_offset(&subject->peek, s->data[i]) != 0;
+
+		if (!(f->recall && p->mark[s->at[i]].carries) &&
+		    !(numbered ? sampled_in(subject, pool->sample) : pool->thin_turn++ % pool->sample == 0))
+			continue;
+		p->thin.data[n] = s->data[i];
+		p->thin.at[n] = s->at[i];
+		p->thin.from[n++] = s->from[i];
+	}
+	return (struct share){ p->thin.data, p->thin.from, p->thin.at, n };
 }
 
 static void fanout_pool(struct fanout *f, struct pool *pool, size_t n, uint64_t now_ns)
 {
 	const struct share wanted = wanted_by(f->priv, pool, n);
+	struct share chosen = wanted;
 
+	if (f->receivers->has_else && !pool->otherwise)
+		for (size_t i = 0; i < wanted.n; i++)
+			f->priv->subject[wanted.at[i]].taken |= UINT64_C(1) << (pool->file % 64);
+	if (pool->sample > 1)
+		chosen = thinned(f, pool, &wanted);
 	if (pool->balance)
-		pick_receivers(f->priv, pool, &wanted);
+		pick_receivers(f->priv, pool, &chosen);
 	for (size_t k = 0; k < pool->n; k++) {
 		struct receiver *r = pool->receivers[k];
-		struct share s = wanted;
+		struct share s = chosen;
 
 		r->received += n;
 		r->filtered += n - wanted.n;
+		r->sampled += wanted.n - chosen.n;
 		if (pool->balance) {
-			s = picked_for(f->priv, &wanted, k);
-			r->balanced += wanted.n - s.n;
+			s = picked_for(f->priv, &chosen, k);
+			r->balanced += chosen.n - s.n;
+		}
+		if (pool->renumber && !r->numbers)
+			r->numbers = renumber_new(now_ns);
+		if (!pool->renumber && r->numbers) {	/* a reload took it away */
+			renumber_free(r->numbers);
+			r->numbers = NULL;
 		}
 		give(f, r, s, now_ns);
 	}
@@ -343,8 +436,11 @@ void fanout_batch(struct fanout *f, const struct batch *b, uint64_t now_ns)
 		n = b->n - at < ROOM ? b->n - at : ROOM;
 		f->outlet->batch++;
 		arrange(f, b->d + at, n);
-		for (size_t i = 0; i < f->receivers->npools; i++)
-			fanout_pool(f, &f->receivers->pools[i], n, now_ns);
+		/* Who takes the rest is asked last. */
+		for (int otherwise = 0; otherwise <= f->receivers->has_else; otherwise++)
+			for (size_t i = 0; i < f->receivers->npools; i++)
+				if (f->receivers->pools[i].otherwise == otherwise)
+					fanout_pool(f, &f->receivers->pools[i], n, now_ns);
 		learn(f, b->d + at, n);
 	}
 }

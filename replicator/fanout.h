@@ -22,6 +22,7 @@ struct fanout {
 	struct outlet *outlet;
 	struct recall *recall;	/* NULL: templates are not remembered; the caller's */
 	struct path path;	/* what the kernel knows of the ways to balanced receivers */
+	uint16_t port;		/* that the batch came to; the caller's */
 	size_t datagram_max;
 	struct fanout_counts counts;
 	struct fanout_private *priv;

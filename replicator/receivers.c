@@ -19,6 +19,7 @@ void receivers_init(struct receivers *rs)
 static void receiver_free(struct receiver *r)
 {
 	health_close(&r->health);
+	renumber_free(r->numbers);
 	recall_known_clear(&r->known);
 	free(r->label);
 	free(r);
@@ -30,6 +31,7 @@ static void pools_free(struct receivers *rs)
 		for (size_t k = 0; k < rs->pools[i].n; k++)
 			receiver_free(rs->pools[i].receivers[k]);
 		free(rs->pools[i].receivers);
+		free(rs->pools[i].rule);
 		free(rs->pools[i].label);
 	}
 	free(rs->pools);
@@ -62,6 +64,8 @@ struct pool *receivers_add_pool(struct receivers *rs, const char *label)
 	p = &rs->pools[rs->npools++];
 	memset(p, 0, sizeof(*p));
 	p->everyone = true;
+	p->sample = 1;
+	p->file = rs->files;
 	p->label = xmalloc(strlen(label) + 16);
 	/* Statistics need a name that only one pool has. */
 	if (twins > 1)

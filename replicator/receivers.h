@@ -20,6 +20,8 @@
 #include "replicator/health.h"
 #include "replicator/raw.h"
 #include "replicator/recall.h"
+#include "replicator/renumber.h"
+#include "replicator/rule.h"
 #include "replicator/names.h"
 #include "replicator/sender.h"
 
@@ -55,6 +57,7 @@ struct receiver {
 	uint64_t family;	/* source kept: an IPv4 source cannot be in an IPv6 packet, nor the reverse */
 	uint64_t log_us, logged_losses;
 	struct health health;
+	struct renumber *numbers;	/* NULL: numbers stay as they are */
 	/* Templates that it is told beside its datagrams, see recall.h; not part of the sum above. */
 	struct recall_known known;
 	uint64_t told;		/* messages that were sent */
@@ -71,6 +74,13 @@ struct pool {
 	bool everyone;		/* any source */
 	bool never;		/* its tag filter refuses untagged datagrams, and nothing tags */
 	uint64_t mask[2], value[2];	/* the prefix, ready to compare */
+	bool picky;		/* has a rule or is `else` */
+	struct rule *rule;	/* NULL: none */
+	bool otherwise;		/* gets what no other pool of its file wants */
+	unsigned file;		/* number of it */
+	uint32_t sample;	/* 1 in N by content, but for templates and options; 1: all */
+	uint64_t thin_turn;	/* of `sample`, for what has no sequence number */
+	bool renumber;		/* its receivers see continuous sequence numbers */
 	const struct balance *balance;	/* NULL: every receiver */
 	uint64_t turn;
 	struct receiver **receivers;
@@ -84,6 +94,8 @@ struct receivers {
 	struct receiver removed;
 	unsigned errors, warnings;	/* logged while reading */
 	bool quiet;		/* warnings are not logged: another worker's set had them already */
+	unsigned files;			/* read so far */
+	bool has_else;
 	size_t file_pools;		/* where the pools of the file being read begin: ids are unique in it */
 };
 

@@ -422,6 +422,9 @@ bool tag_filter_accepts(const char *list, uint64_t tag, bool *lawful)
 /* A line of the map while its keys are read. */
 struct map_line {
 	char *ip, *balance, *tag, *weights;
+	struct rule *rule;
+	bool otherwise, renumber;
+	uint64_t sample;
 	uint64_t probe;
 	const struct sender_kind *kind;		/* NULL: as tee_transparent says */
 	uint64_t id, source_port;
@@ -442,8 +445,29 @@ static const char *map_source(struct map_line *m, const char *value)
 	return m->kind ? NULL : SOURCES;
 }
 
+static const char *map_flag(bool *flag, const char *value)
+{
+	*flag = strcmp(value, "true") == 0;
+	return *flag || strcmp(value, "false") == 0 ? NULL : "expected true or false";
+}
+
+static bool map_rule(struct map_line *m, const char *key, const char *value, const char **why)
+{
+	static const struct rule none;
+	struct rule r = m->rule ? *m->rule : none;
+
+	if (!rule_key(&r, key, value, why))
+		return false;
+	if (!m->rule)
+		m->rule = xcalloc(1, sizeof(*m->rule));
+	*m->rule = r;
+	return true;
+}
+
 static const char *map_key(struct map_line *m, const char *key, char *value)
 {
+	const char *why;
+
 	if (strcmp(key, "ip") == 0)
 		m->ip = value;
 	else if (strcmp(key, "balance-alg") == 0)
@@ -457,6 +481,15 @@ static const char *map_key(struct map_line *m, const char *key, char *value)
 			"expected a TCP port, 1 to 65535";
 	else if (strcmp(key, "source") == 0)
 		return map_source(m, value);
+	else if (strcmp(key, "else") == 0)
+		return map_flag(&m->otherwise, value);
+	else if (strcmp(key, "renumber") == 0)
+		return map_flag(&m->renumber, value);
+	else if (strcmp(key, "sample") == 0)
+		return number_all(value, UINT32_MAX, &m->sample) && m->sample ? NULL :
+			"expected N, 1 or more: one datagram in N is sent";
+	else if (map_rule(m, key, value, &why))
+		return why;
 	else if (strcmp(key, "id") == 0)
 		return number_all(value, UINT32_MAX, &m->id) && m->id ? NULL : "expected a number, 1 to 4294967295";
 	else if (strcmp(key, "src_port") == 0)
@@ -464,7 +497,8 @@ static const char *map_key(struct map_line *m, const char *key, char *value)
 	else if (strncmp(key, "kafka_", 6) == 0 || strncmp(key, "zmq_", 4) == 0)
 		return "Kafka and ZeroMQ are not supported; expected ip=";
 	else
-		return "unknown key; expected id, ip, tag, balance-alg, weights, probe, src_port or source";
+		return "unknown key; expected id, ip, tag, balance-alg, weights, probe, src_port, source, from, "
+		       "port, protocol, domain, agent, size, else, sample or renumber";
 	return NULL;
 }
 
@@ -551,10 +585,10 @@ static void map_line(struct receivers *rs, char *line, const struct receiver_def
 		if (why)
 			complain(rs, at, word, equals + 1, why);
 	}
-	if (rs->errors > errors)
-		return;
-	if (!m.id || !m.ip) {
+	if (rs->errors == errors && (!m.id || !m.ip))
 		complain(rs, at, "map", m.id ? "ip" : "id", "is missing; expected id=NUMBER ip=HOST:PORT[,...]");
+	if (rs->errors > errors) {
+		free(m.rule);
 		return;
 	}
 	snprintf(label, sizeof(label), "pool %llu", (unsigned long long)m.id);
@@ -565,6 +599,12 @@ static void map_line(struct receivers *rs, char *line, const struct receiver_def
 	map_receivers(rs, pool, &m, d, at);
 	if (m.balance)
 		map_balance(rs, pool, m.balance, at);
+	pool->rule = m.rule;
+	pool->otherwise = m.otherwise;
+	pool->picky = m.rule || m.otherwise;
+	pool->sample = m.sample ? (uint32_t)m.sample : 1;
+	pool->renumber = m.renumber;
+	rs->has_else |= m.otherwise;
 	if (m.weights)
 		map_weights(rs, pool, m.weights, at);
 	if (m.tag)
@@ -586,6 +626,7 @@ static int read_lines(struct receivers *rs, const char *origin, FILE *f, const s
 	ssize_t n;
 
 	rs->file_pools = rs->npools;
+	rs->files++;
 	while (errno = 0, (n = getline(&line, &room, f)) >= 0) {
 		at.line++;
 		if (strlen(line) != (size_t)n)

@@ -138,8 +138,15 @@ static void *work(void *ctx)
 {
 	struct worker *w = ctx;
 	struct pollfd fds[2] = { { .fd = w->in.fd, .events = POLLIN }, { .fd = w->wake_fd, .events = POLLIN } };
+	struct sockaddr_storage ss;
+	socklen_t len = sizeof(ss);
+	struct endpoint own;
 	uint64_t end_ns, probe_ns = 0;
 
+	if (getsockname(w->in.fd, (struct sockaddr *)&ss, &len) == 0) {
+		endpoint_from_sockaddr(&own, &ss);
+		w->fanout->port = own.port;
+	}
 	while (atomic_load(&w->stop) == WORKER_GO) {
 		if (poll(fds, 2, WAKE_MS) < 0 && errno != EINTR) {
 			log_error_errno("poll");

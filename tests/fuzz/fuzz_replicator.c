@@ -53,7 +53,7 @@ static void fuzz_rules(const uint8_t *data, size_t n)
 		return;
 	d.from.addr = addr_from16(data);
 	d.data = (struct bytes){ data + 16, n - 16 };
-	classify_subject(&s, &d);
+	classify_subject(&s, &d, 2055);
 	wants = classify(&rs, &s, pools, 3);
 	/* The last one wants everything, and no address is in both of the others. */
 	if (wants == 0 || wants > 2 || pools[wants - 1] != 2)

@@ -52,7 +52,7 @@ START_TEST(sources)
 	snprintf(line, sizeof(line), "%s: 127.0.0.1", matches[_i].source);
 	ck_assert_int_eq(receivers_read_text(&rs, "f", line, strlen(line), &plain, false), 0);
 	ck_assert(addr_parse(&d.from.addr, matches[_i].exporter));
-	classify_subject(&s, &d);
+	classify_subject(&s, &d, 2055);
 	ck_assert_msg(classify(&rs, &s, &pool, 1) == matches[_i].wants, "%s %s", line, matches[_i].exporter);
 	receivers_clear(&rs, &o);
 	log_capture(NULL, NULL);
@@ -81,7 +81,7 @@ START_TEST(every_length)
 	for (unsigned bit = 0; bit < 128; bit++) {
 		d.from.addr = p.source.addr;
 		d.from.addr.b[bit / 8] = (uint8_t)(d.from.addr.b[bit / 8] ^ 1u << (7 - bit % 8));
-		classify_subject(&s, &d);
+		classify_subject(&s, &d, 2055);
 		ck_assert_int_eq(classify_wants(&p, &s), same_bits(&p.source.addr, &d.from.addr, (unsigned)_i));
 	}
 }
@@ -100,7 +100,7 @@ START_TEST(all_matching_fire)
 	receivers_init(&rs);
 	ck_assert_int_eq(receivers_read_text(&rs, "f", text, strlen(text), &plain, false), 0);
 	d.from.addr = addr_make4(0x0a000001);
-	classify_subject(&s, &d);
+	classify_subject(&s, &d, 2055);
 	ck_assert_uint_eq(classify(&rs, &s, pools, 2), 3);
 	ck_assert_uint_eq(pools[0], 0);
 	ck_assert_uint_eq(pools[1], 2);
@@ -119,7 +119,7 @@ START_TEST(never_is_never)
 	log_capture(no_log, NULL);
 	receivers_init(&rs);
 	ck_assert_int_eq(receivers_read_text(&rs, "f", text, strlen(text), &plain, true), 0);
-	classify_subject(&s, &d);
+	classify_subject(&s, &d, 2055);
 	ck_assert_uint_eq(classify(&rs, &s, NULL, 0), 0);
 	receivers_clear(&rs, &o);
 	log_capture(NULL, NULL);

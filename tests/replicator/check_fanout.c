@@ -11,6 +11,7 @@
 
 #include "base/log.h"
 #include "replicator/fanout.h"
+#include "wire/cursor.h"
 
 enum { SINKS = 4, MOST = 5000 };
 
@@ -443,6 +444,123 @@ START_TEST(source_is_kept_v6)
 }
 END_TEST
 
+/* ---- selection by what is in a datagram ------------------------------------------ */
+
+/* Exporter i % 4; of four one each: v5 of engine 1/2, v9 of domain 5, sFlow of agent 192.0.2.9, something else. */
+static struct batch make_protocols(size_t n)
+{
+	struct batch b = make(n, 4, equal);
+
+	for (size_t i = 0; i < n; i++) {
+		uint8_t *d = octets[i];
+		const uint32_t number = (uint32_t)(i / 4);
+
+		memset(d, 0, 32);
+		switch (i % 4) {
+		case 0:		/* Cisco's white paper: records at 16, engine at 20 */
+			d[1] = 5;
+			patch32(d + 16, 30 * number);
+			d[20] = 1;
+			d[21] = 2;
+			break;
+		case 1:
+			d[1] = 9;
+			patch32(d + 12, number);
+			d[19] = 5;
+			break;
+		case 2:
+			d[3] = 5;
+			d[7] = 1;
+			memcpy(d + 8, (const uint8_t[]){ 192, 0, 2, 9 }, 4);
+			patch32(d + 16, number);
+			break;
+		default:
+			d[0] = 0xaa;
+		}
+	}
+	return b;
+}
+
+static const struct {
+	const char *rule;
+	unsigned want;		/* bits: of which of the four kinds */
+} rules[] = {
+	{ "protocol=netflow5", 1 }, { "protocol=netflow9,sflow", 6 }, { "protocol=unknown", 8 },
+	{ "domain=258", 1 }, { "domain=5-9", 2 }, { "agent=192.0.2.0/24", 4 }, { "agent=192.0.3.0/24", 0 },
+	{ "from=10.0.0.2/32,10.0.0.4/32", 10 }, { "port=2055", 15 }, { "port=2056-2057", 0 },
+	{ "size=0-31", 0 }, { "size=32", 15 }, { "size=33-65535", 0 }, { "protocol=netflow5 size=33", 0 },
+};
+
+START_TEST(rules_choose)
+{
+	char text[256];
+	struct batch b = make_protocols(40);
+	uint64_t sent = 0;
+
+	snprintf(text, sizeof(text), "id=1 ip=127.0.0.1:%u %s\nid=2 ip=127.0.0.1:%u else=true\n"
+		 "id=3 ip=127.0.0.1:%u else=true", port[0], rules[_i].rule, port[1], port[2]);
+	ck_assert_int_eq(receivers_read_text(&rs, "f", text, strlen(text), &plain, true), 0);
+	receivers_open(&rs, &outlet);
+	f->port = 2055;
+	fanout_batch(f, &b, 1);
+	expect_double_entry(40);
+	for (unsigned k = 0; k < 4; k++)
+		sent += rules[_i].want >> k & 1 ? 10 : 0;
+	ck_assert_uint_eq(rs.pools[0].receivers[0]->out.counts.sent, sent);
+	/* The rest goes to whoever asks for it. */
+	ck_assert_uint_eq(rs.pools[1].receivers[0]->out.counts.sent, 40 - sent);
+	ck_assert_uint_eq(rs.pools[2].receivers[0]->out.counts.sent, 40 - sent);
+}
+END_TEST
+
+/* 1 in 5, by batches: about a fifth arrives, numbered without a gap; the next receiver has all as it was. */
+START_TEST(samples_and_numbers)
+{
+	const size_t at[3] = { 16, 12, 16 };
+	uint32_t next[3] = { 0 };
+	bool known[3] = { false };
+	size_t got = 0, all = 0;
+	char text[256];
+
+	snprintf(text, sizeof(text), "id=1 ip=127.0.0.1:%u sample=5 renumber=true\nid=2 ip=127.0.0.1:%u", port[0],
+		 port[1]);
+	ck_assert_int_eq(receivers_read_text(&rs, "f", text, strlen(text), &plain, true), 0);
+	receivers_open(&rs, &outlet);
+	for (size_t turn = 0; turn < 10; turn++) {
+		struct batch b = make_protocols(400);
+
+		b.d += turn * 40;
+		b.n = 40;
+		fanout_batch(f, &b, 1);
+		while (batch_recv(in, sink[0]) > 0) {
+			for (size_t i = 0; i < in->n; i++, got++) {
+				const unsigned kind = in->d[i].data.p[0] == 0xaa ? 3 :
+					in->d[i].data.p[1] == 5 ? 0 : in->d[i].data.p[1] == 9 ? 1 : 2;
+				uint32_t number;
+
+				if (kind == 3)
+					continue;
+				number = be32(in->d[i].data.p + at[kind]);
+				if (known[kind])
+					ck_assert_uint_eq(number, next[kind]);
+				known[kind] = true;
+				next[kind] = number + (kind == 0 ? 30 : 1);
+			}
+		}
+		while (batch_recv(in, sink[1]) > 0) {
+			for (size_t i = 0; i < in->n; i++, all++)
+				if (in->d[i].data.p[1] == 9)
+					ck_assert_uint_lt(be32(in->d[i].data.p + 12) - (uint32_t)turn * 10, 10);
+		}
+	}
+	expect_double_entry(400);
+	ck_assert_uint_eq(all, 400);
+	/* 80 of 400, within four standard deviations. */
+	ck_assert_msg(got > 48 && got < 112, "%zu", got);
+	ck_assert_uint_eq(rs.pools[0].receivers[0]->sampled, 400 - got);
+}
+END_TEST
+
 Suite *suite_fanout(void);
 Suite *suite_fanout(void)
 {
@@ -454,6 +572,8 @@ Suite *suite_fanout(void)
 	tcase_add_test(t, larger_than_a_turn);
 	tcase_add_test(t, entries_choose);
 	tcase_add_loop_test(t, frequency, 0, 5);
+	tcase_add_loop_test(t, rules_choose, 0, sizeof(rules) / sizeof(rules[0]));
+	tcase_add_test(t, samples_and_numbers);
 	tcase_add_loop_test(t, balanced, 0, 3);
 	tcase_add_test(t, others_lose_nothing);
 	tcase_add_test(t, too_long_is_cut);

@@ -252,6 +252,21 @@ static const struct {
 	  "f:1: weights: \"3\": has no effect without balance-alg=rendezvous\n" },
 	{ "id=1 ip=192.0.2.1:1 probe=0", NULL, "f:1: probe: \"0\": expected a TCP port, 1 to 65535\n" },
 	{ "id=1 ip=192.0.2.1:1 source=mine", NULL, "f:1: source: \"mine\": expected own, exporter or raw\n" },
+	{ "id=1 ip=192.0.2.1:1 from=10.0.0.0/8,2001:db8::/32 port=1,2000-3000 protocol=netflow5,ipfix size=0-1500 "
+	  "domain=7 agent=192.0.2.0/24 sample=10 renumber=true\nid=2 ip=192.0.2.1:2 else=true",
+	  "pool 1{192.0.2.1:1 1/0} pool 2{192.0.2.1:2 1/0}", "" },
+	{ "id=1 ip=192.0.2.1:1 from=10.0.0.1/8", NULL, "f:1: from: \"10.0.0.1/8\": expected networks without host bits, as "
+	  "10.0.0.0/8,2001:db8::/32, at most 64\n" },
+	{ "id=1 ip=192.0.2.1:1 port=70000", NULL,
+	  "f:1: port: \"70000\": expected ports, N or A-B, at most 64\n" },
+	{ "id=1 ip=192.0.2.1:1 size=9-8", NULL,
+	  "f:1: size: \"9-8\": expected numbers of octets, N or A-B, at most 64\n" },
+	{ "id=1 ip=192.0.2.1:1 domain=1,,2", NULL, "f:1: domain: \"1,,2\": expected elements with commas between\n" },
+	{ "id=1 ip=192.0.2.1:1 protocol=v5", NULL, "f:1: protocol: \"v5\": expected some of netflow1 netflow5 netflow7 "
+	  "netflow8 netflow9 ipfix sflow unknown\n" },
+	{ "id=1 ip=192.0.2.1:1 else=yes", NULL, "f:1: else: \"yes\": expected true or false\n" },
+	{ "id=1 ip=192.0.2.1:1 sample=0", NULL,
+	  "f:1: sample: \"0\": expected N, 1 or more: one datagram in N is sent\n" },
 	{ "id=1 ip=192.0.2.1:1 tag=5-9", "pool 1{192.0.2.1:1 1/0}",
 	  "f:1: tag: \"5-9\": there is no pre_tag_map, every datagram has tag 0: this pool gets none\n" },
 	{ "id=1 ip=192.0.2.1:1 tag=0", "pool 1{192.0.2.1:1 1/0}", "" },
@@ -266,7 +281,8 @@ static const struct {
 	  "rendezvous-domain\n" },
 	{ "id=1 ip=192.0.2.1:1 tag=x", NULL, "f:1: tag: \"x\": expected N, -N, A-B, -A-B, with commas between, at most 96\n" },
 	{ "id=1 ip=192.0.2.1:1 colour=red", NULL,
-	  "f:1: colour: \"red\": unknown key; expected id, ip, tag, balance-alg, weights, probe, src_port or source\n" },
+	  "f:1: colour: \"red\": unknown key; expected id, ip, tag, balance-alg, weights, probe, "
+	  "src_port, source, from, port, protocol, domain, agent, size, else, sample or renumber\n" },
 	{ "id=1 ip=192.0.2.1:1 red", NULL, "f:1: map: \"red\": expected key=value\n" },
 	{ "id=1 kafka_broker=h:9", NULL, "f:1: kafka_broker: \"h:9\": Kafka and ZeroMQ are not supported; expected ip=\n" },
 	{ "id=1 ip=192.0.2.1:1 src_port=65536", NULL, "f:1: src_port: \"65536\": expected a port, 0 to 65535\n" },
