@@ -11,7 +11,7 @@
 #include "base/log.h"
 #include "base/strbuf.h"
 
-enum { FINAL_ATTEMPTS = 3, MCAST_MAX = 20 };
+enum { FINAL_ATTEMPTS = 3, MCAST_MAX = 20, WATCH_US = 5000000 };
 
 /* ---- set-up ---- */
 
@@ -70,7 +70,7 @@ struct engine *engine_new(const struct settings *s, const struct sink *(*find)(c
 {
 	struct engine *e = xcalloc(1, sizeof(*e));
 	char where[SETTINGS_WHERE];
-	uint64_t members = 0;
+	uint64_t members = FLOW_BIT(direction);
 
 	e->settings = s;
 	e->seed = seed;
@@ -86,6 +86,10 @@ struct engine *engine_new(const struct settings *s, const struct sink *(*find)(c
 	    !(e->allow = senders_load(settings_where(s, "nfacctd_allow_file", NULL, where),
 				      s->allow_file)))
 		goto fail;
+	if (s->direction_map &&
+	    !(e->directions = directions_load(settings_where(s, "nfacctd_direction_map", NULL, where),
+					      s->direction_map)))
+		goto fail;
 	for (size_t i = 0; i < e->nworkers; i++) {
 		if (worker_init(&e->worker[i], (unsigned)i, s, s->nplugins, seed + i) < 0) {
 			log_error_errno("worker %zu", i);
@@ -93,10 +97,13 @@ struct engine *engine_new(const struct settings *s, const struct sink *(*find)(c
 			goto fail;
 		}
 		e->worker[i].allow = e->allow;
+		e->worker[i].state.directions = e->directions;
 	}
 	for (size_t i = 0; i < e->nplugins; i++)
 		if (plugin_init(e, i, find, now) < 0)
 			goto fail;
+	if (s->direction_map)
+		members |= FLOW_BIT(in_if) | FLOW_BIT(out_if);
 	for (size_t i = 0; i < e->nplugins; i++)
 		members |= pipeline_members(e->plugin[i].pipeline);
 	for (size_t i = 0; i < e->nworkers; i++)
@@ -129,6 +136,7 @@ void engine_free(struct engine *e)
 		if (e->fd[i] >= 0)
 			close(e->fd[i]);
 	networks_free(e->allow);
+	directions_free(e->directions);
 	free(e->plugin);
 	free(e->worker);
 	free(e);
@@ -166,6 +174,8 @@ int engine_open(struct engine *e)
 			log_error("plugin %s: not started", f->settings->name);
 			return -1;
 		}
+		if (f->exporters.p && exporter_book_check(&f->exporters, f->handle) < 0)
+			return -1;
 	}
 	return 0;
 }
@@ -292,6 +302,16 @@ int engine_start(struct engine *e, void (*purged)(void *ctx), void *ctx)
 	return 0;
 }
 
+void engine_watch(struct engine *e, uint64_t now_us)
+{
+	const uint64_t limit_us = (uint64_t)e->settings->silence * 1000000;
+
+	if (limit_us && now_us >= e->watched_us + (limit_us < WATCH_US ? limit_us : WATCH_US)) {
+		e->watched_us = now_us;
+		exporters_watch(e->worker, e->nworkers, now_us, limit_us);
+	}
+}
+
 /* Every purge that live reception would have made until `now`. */
 static void purge_until(struct flush *f, int64_t now)
 {
@@ -333,6 +353,8 @@ void engine_feed(struct engine *e, const struct datagram *d)
 			flush_step(&p->flush, now);
 		}
 	}
+	if (e->fed && now > e->last_s)
+		engine_watch(e, d->recv_us);
 	if (!e->fed || now > e->last_s)
 		e->last_s = now;
 	e->fed = true;
@@ -372,6 +394,7 @@ struct new_maps {
 	struct engine *e;
 	struct plugin_maps **maps;
 	struct networks *allow;
+	struct directions *directions;
 };
 
 static void install_maps(struct worker *w, void *arg)
@@ -381,11 +404,12 @@ static void install_maps(struct worker *w, void *arg)
 	for (size_t i = 0; i < w->nlanes; i++)
 		lane_set_maps(w->lane[i], n->maps[i]);
 	w->allow = n->allow;
+	w->state.directions = n->directions;
 }
 
 int engine_reload(struct engine *e)
 {
-	struct new_maps n = { e, xcalloc(e->nplugins, sizeof(*n.maps)), NULL };
+	struct new_maps n = { e, xcalloc(e->nplugins, sizeof(*n.maps)), NULL, NULL };
 	char where[SETTINGS_WHERE];
 	int err = 0;
 
@@ -393,6 +417,10 @@ int engine_reload(struct engine *e)
 	if (e->settings->allow_file &&
 	    (!(n.allow = senders_load(settings_where(e->settings, "nfacctd_allow_file", NULL, where),
 				      e->settings->allow_file)) || n.allow->skipped))
+		err = -1;
+	if (e->settings->direction_map &&
+	    !(n.directions = directions_load(settings_where(e->settings, "nfacctd_direction_map", NULL, where),
+					     e->settings->direction_map)))
 		err = -1;
 	for (size_t i = 0; i < e->nplugins; i++) {
 		n.maps[i] = xcalloc(1, sizeof(**n.maps));
@@ -411,8 +439,11 @@ int engine_reload(struct engine *e)
 		free(unused);
 	}
 	networks_free(err ? n.allow : e->allow);
-	if (!err)
+	directions_free(err ? n.directions : e->directions);
+	if (!err) {
 		e->allow = n.allow;
+		e->directions = n.directions;
+	}
 	free(n.maps);
 	if (err)
 		log_error("reload: nothing is changed, the files of before stay in force");

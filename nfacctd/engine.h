@@ -47,6 +47,10 @@ int engine_reload(struct engine *e);
 
 /* The ledger.  `unexplained` rows are 0, always. */
 void engine_stats(struct engine *e, struct stats *out);
+/* Rows an exporter, see exporters.h. */
+void engine_exporter_stats(struct engine *e, struct stats *out);
+/* nfacctd_silence: now and then, who is silent?  Fed engines do it by themselves. */
+void engine_watch(struct engine *e, uint64_t now_us);
 /* The same for people, a line an exporter in the reference's words, to the log. */
 void engine_report(struct engine *e);
 

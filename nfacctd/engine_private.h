@@ -5,6 +5,7 @@
 #define ENGINE_PRIVATE_H
 
 #include "nfacctd/engine.h"
+#include "nfacctd/exporters.h"
 #include "nfacctd/flush.h"
 #include "nfacctd/worker.h"
 
@@ -26,11 +27,13 @@ struct engine {
 	struct worker *worker;
 	size_t nworkers, started;
 	struct networks *allow;
+	struct directions *directions;
 	struct agg_budget budget;
 	int fd[WORKERS_MAX];	/* bound, not yet a worker's */
 	bool fed;		/* by engine_feed, which sets the clock */
 	bool stopped;
 	int64_t last_s;		/* of the capture */
+	uint64_t watched_us;	/* when silent exporters were looked for */
 };
 
 #endif /* ENGINE_PRIVATE_H */

@@ -263,6 +263,18 @@ static void put_off(struct flush *f)
 	f->retry_at = wall_s() + f->backoff;
 }
 
+/* How complete the bill of the bin is, beside it. */
+static void tell_exporters(struct flush *f, int64_t now)
+{
+	const struct timebin *b = pipeline_bins(f->pipeline);
+	const uint32_t refresh = f->settings->refresh_time;
+	const int64_t at = purge_latest(f->deadline, now - 1, refresh);
+
+	if (f->exporters.p)
+		exporter_book_write(&f->exporters, f->handle, f->worker, f->nworkers,
+				    b->kind == BIN_NONE ? at : timebin_find(b, now - 1).start);
+}
+
 bool flush_step(struct flush *f, int64_t now)
 {
 	bool urgent, handed = false;
@@ -299,6 +311,8 @@ bool flush_step(struct flush *f, int64_t now)
 			if (!hand_over(f))
 				put_off(f);
 		}
+		if (!f->waiting)
+			tell_exporters(f, now);
 	}
 	publish(f);
 	return handed;
@@ -373,6 +387,8 @@ void flush_finish(struct flush *f, int64_t now, unsigned attempts)
 	} else if (!persist(f, attempts)) {
 		save_or_lose(f, f->waiting);
 		f->waiting = NULL;
+	} else {
+		tell_exporters(f, now);
 	}
 	publish(f);
 }
@@ -396,6 +412,8 @@ int flush_init(struct flush *f, int64_t now)
 	pthread_cond_init(&f->wake, &monotonic);
 	pthread_condattr_destroy(&monotonic);
 	f->held_first = INT64_MAX;
+	if (f->settings->sql_exporters_table)
+		f->exporters = (struct exporter_book){ .p = f->settings, .sink = f->sink, .run_id = f->seed };
 	flush_restart(f, now);
 	for (size_t i = 0; i < f->nworkers; i++) {
 		struct aggregate *a = new_table(f, f->budget);
@@ -411,6 +429,7 @@ void flush_clear(struct flush *f)
 {
 	waiting_free(f->waiting);
 	aggregate_free(f->held);
+	exporter_book_clear(&f->exporters);
 	f->waiting = NULL;
 	f->held = NULL;
 	pthread_mutex_destroy(&f->lock);

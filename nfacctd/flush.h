@@ -16,6 +16,7 @@
 #define FLUSH_H
 
 #include <pthread.h>
+#include "nfacctd/exporters.h"
 #include "nfacctd/sink.h"
 #include "nfacctd/worker.h"
 
@@ -56,6 +57,7 @@ struct flush {
 	int64_t retry_at;
 	uint32_t backoff;
 	uint64_t next_id, shed_logged_us;
+	struct exporter_book exporters;	/* sql_exporters_table */
 	struct flush_counts counts, published;
 	pthread_t thread;
 	pthread_mutex_t lock;

@@ -90,6 +90,9 @@ static void core_rows(struct stats *out, const struct shot *s)
 	stats_add(out, d->records, "records_decoded");
 	stats_add(out, d->reversed, "records_reversed");
 	stats_add(out, s->chunk.events, "records_events");
+	stats_add(out, s->chunk.other_way, "records_other_direction");
+	stats_add(out, s->chunk.other_way_octets, "octets_other_direction");
+	stats_add(out, s->chunk.other_way_packets, "packets_other_direction");
 	stats_add(out, s->chunk.no_octets, "records_without_octets");
 	stats_add(out, s->chunk.clamped, "records_clamped");
 	stats_add(out, s->chunk.rescaled, "records_rescaled");
@@ -207,66 +210,40 @@ void engine_stats(struct engine *e, struct stats *out)
 	stats_add(out, e->budget.limit, "memory_budget_bytes");
 	for (size_t i = 0; i < e->nplugins; i++)
 		plugin_rows(out, e->plugin[i].settings->name, &s.lane[i], &f[i],
-			    s.chunk.records - s.chunk.events, e->stopped);
+			    s.chunk.records - s.chunk.events - s.chunk.other_way, e->stopped);
 	free(f);
 	free(s.lane);
 }
 
-/* ---- the log lines of SIGUSR1 ---- */
+/* ---- exporters ---- */
 
-struct exporters {
-	struct stream *stream;
-	size_t n;
-	uint64_t discarded;
-};
-
-static void copy_streams(struct worker *w, void *arg)
+void engine_exporter_stats(struct engine *e, struct stats *out)
 {
-	struct exporters *x = arg;
-	const struct decode_counts *c = decoder_counts(w->decoder);
+	struct exporters x;
 
-	x->discarded += w->denied;
-	for (size_t i = 0; i < WIRE_ERRORS_MAX; i++)
-		x->discarded += c->refused[i];
-	for (struct stream *s = decoder_stream_next(w->decoder, NULL); s;
-	     s = decoder_stream_next(w->decoder, s)) {
-		x->stream = xrealloc(x->stream, (x->n + 1) * sizeof(*x->stream));
-		x->stream[x->n++] = *s;
-	}
+	exporters_take(&x, e->worker, e->nworkers);
+	exporters_stats(&x, out);
+	exporters_clear(&x);
 }
 
+/* SIGUSR1 */
 void engine_report(struct engine *e)
 {
 	const struct settings *s = e->settings;
-	const char *ip = s->ip ? s->ip : "0.0.0.0";
-	uint64_t now = clock_wall_us() / 1000000;
-	struct exporters x = { 0 };
+	struct exporters x;
 	struct stats all;
+	char at[ADDR_TEXT + 32];
 
-	for (size_t i = 0; i < e->nworkers; i++)
-		worker_do(&e->worker[i], copy_streams, &x);
+	snprintf(at, sizeof(at), "%s:%u", s->ip ? s->ip : "0.0.0.0", s->port);
+	exporters_take(&x, e->worker, e->nworkers);
 	log_info("+++");
-	for (size_t i = 0; i < x.n; i++) {
-		const struct stream *st = &x.stream[i];
-		const struct sequence_counts *q = &st->sequence;
-		char exporter[ADDR_TEXT];
-		uint64_t odd = q->gaps + q->late + q->duplicates + q->restarts;
-
-		log_info("stats [%s:%u] agent=%s:%u time=%" PRIu64 " packets=%" PRIu64
-			 " bytes=%" PRIu64 " seq_good=%" PRIu64 " seq_jmp_fwd=%" PRIu64
-			 " seq_jmp_bck=%" PRIu64,
-			 ip, s->port, addr_print(&st->exporter, exporter), st->domain, now,
-			 st->datagrams, st->octets, st->datagrams > odd ? st->datagrams - odd : 0,
-			 q->gaps, q->late);
-	}
-	log_info("stats [%s:%u] time=%" PRIu64 " discarded_packets=%" PRIu64, ip, s->port, now,
-		 x.discarded);
+	exporters_log(&x, at, clock_wall_us() / 1000000);
 	log_info("---");
+	exporters_clear(&x);
 	stats_init(&all);
 	engine_stats(e, &all);
 	for (size_t i = 0; i < all.n; i++)
 		if (all.rows[i].value)
 			log_info("%s %" PRIu64, all.rows[i].name, all.rows[i].value);
 	stats_clear(&all);
-	free(x.stream);
 }

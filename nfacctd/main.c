@@ -20,6 +20,7 @@
 #include "base/daemon.h"
 #include "base/log.h"
 #include "net/capture.h"
+#include "net/metrics.h"
 #include "nfacctd/engine.h"
 
 /* ---- the command line ---- */
@@ -178,6 +179,8 @@ static int command_parse(struct command *c, int argc, char **argv)
 
 /* ---- the daemon ---- */
 
+enum { TICK_MS = 1000, PUBLISH_US = 5000000 };
+
 struct daemon {
 	const struct settings *settings;
 	struct engine *engine;
@@ -185,27 +188,69 @@ struct daemon {
 	struct capture_counts captured;	/* of readings that have ended */
 	int signals, purged;		/* signalfd; eventfd that counts purges */
 	int pidfile;
-	uint64_t stats_logged_us;
+	struct metrics *metrics;	/* NULL: not asked for */
+	uint64_t stats_logged_us, published_us;
 	bool stop;
 };
 
-static void write_stats(struct daemon *d)
+static void collect_stats(struct daemon *d, struct stats *s)
 {
 	const struct capture_counts *c = d->capture ? capture_counts(d->capture) : NULL;
+
+	if (c) {
+		stats_add(s, d->captured.packets + c->packets, "capture_packets");
+		stats_add(s, d->captured.datagrams + c->datagrams, "capture_datagrams");
+		stats_add(s, d->captured.other + c->other, "capture_not_udp");
+		stats_add(s, d->captured.fragments + c->fragments, "capture_fragments_lost");
+		stats_add(s, d->captured.joined + c->joined, "capture_fragments_joined");
+		stats_add(s, d->captured.cut + c->cut, "capture_cut");
+	}
+	engine_stats(d->engine, s);
+}
+
+/* What is no counter; all other rows are, under their own names. */
+static const struct metric_name metric_names[] = {
+	{ "streams", "streams", METRIC_GAUGE, "Exporters known now, an observation domain each" },
+	{ "memory_used_bytes", "memory_used_bytes", METRIC_GAUGE, "Memory of all sums" },
+	{ "memory_budget_bytes", "memory_budget_bytes", METRIC_GAUGE, "What they may take" },
+	{ "plugin_table_rows", "plugin_table_rows", METRIC_GAUGE, "Sums in memory" },
+	{ "plugin_table_bytes", "plugin_table_bytes", METRIC_GAUGE, "Memory of these sums" },
+	{ "plugin_waiting_rows", "plugin_waiting_rows", METRIC_GAUGE, "Rows the sink did not take yet" },
+	{ "plugin_octets_pending", "plugin_octets_pending", METRIC_GAUGE, "Octets not written yet" },
+	{ "plugin_packets_pending", "plugin_packets_pending", METRIC_GAUGE, "Packets not written yet" },
+	{ "exporter_last_seen_seconds", "exporter_last_seen_seconds", METRIC_GAUGE,
+	  "When it was heard of, seconds since 1970" },
+	{ "exporter_silent", "exporter_silent", METRIC_GAUGE, "1: longer than nfacctd_silence ago" },
+	/* Late records take losses back. */
+	{ "exporter_lost", "exporter_lost", METRIC_GAUGE,
+	  "Records (netflow9, sflow: datagrams) missing by its sequence numbers" },
+	{ "sequence_lost", "sequence_lost", METRIC_GAUGE, "The same of all exporters" },
+};
+
+/* For Prometheus, every PUBLISH_US. */
+static void publish(struct daemon *d)
+{
+	const uint64_t now_us = clock_mono_ns() / 1000;
+	struct stats s;
+
+	if (!d->metrics || (d->published_us && now_us < d->published_us + PUBLISH_US))
+		return;
+	d->published_us = now_us;
+	stats_init(&s);
+	collect_stats(d, &s);
+	engine_exporter_stats(d->engine, &s);
+	metrics_publish(d->metrics, &s);
+	stats_clear(&s);
+}
+
+static void write_stats(struct daemon *d)
+{
 	struct stats s;
 
 	if (!d->settings->stats_file)
 		return;
 	stats_init(&s);
-	if (c) {
-		stats_add(&s, d->captured.packets + c->packets, "capture_packets");
-		stats_add(&s, d->captured.datagrams + c->datagrams, "capture_datagrams");
-		stats_add(&s, d->captured.other + c->other, "capture_not_udp");
-		stats_add(&s, d->captured.fragments + c->fragments, "capture_fragments_lost");
-		stats_add(&s, d->captured.joined + c->joined, "capture_fragments_joined");
-		stats_add(&s, d->captured.cut + c->cut, "capture_cut");
-	}
-	engine_stats(d->engine, &s);
+	collect_stats(d, &s);
 	if (stats_write(&s, d->settings->stats_file) < 0 &&
 	    log_allow(&d->stats_logged_us, clock_wall_us(), 60000000))
 		log_error_errno("nfacctd_stats_file: \"%s\"", d->settings->stats_file);
@@ -252,13 +297,17 @@ static void read_signals(struct daemon *d)
 /* Until INT or TERM. */
 static void wait_for_signals(struct daemon *d)
 {
+	const bool ticks = d->metrics || d->settings->silence;
 	struct pollfd p[] = { { d->signals, POLLIN, 0 }, { d->purged, POLLIN, 0 } };
 	uint64_t n;
 
 	while (!d->stop) {
-		if (poll(p, 2, -1) < 0 && errno != EINTR)
+		if (poll(p, 2, ticks ? TICK_MS : -1) < 0 && errno != EINTR)
 			return;
 		read_signals(d);
+		publish(d);
+		if (!d->capture)
+			engine_watch(d->engine, clock_wall_us());
 		if (read(d->purged, &n, sizeof(n)) == (ssize_t)sizeof(n))
 			write_stats(d);
 	}
@@ -298,8 +347,10 @@ static int read_capture(struct daemon *d)
 	for (unsigned n = 0; !d->stop && (got = capture_next(d->capture, &dgram, &to, why)) > 0;
 	     n++) {
 		engine_feed(d->engine, &dgram);
-		if (n % 1024 == 0)
+		if (n % 1024 == 0) {
 			read_signals(d);
+			publish(d);
+		}
 	}
 	if (got < 0)
 		log_error("pcap_savefile: %s", why);
@@ -349,6 +400,10 @@ static int run_live(struct daemon *d)
 static int prepare(struct daemon *d)
 {
 	const struct settings *s = d->settings;
+	const struct metrics_options metrics = {
+		s->metrics, "nfacctd", metric_names, sizeof(metric_names) / sizeof(metric_names[0]),
+	};
+	const char *wrong = NULL;
 	uint64_t seed;
 	char why[256];
 
@@ -383,11 +438,16 @@ static int prepare(struct daemon *d)
 	} else if (engine_listen(d->engine) < 0) {
 		return EXIT_RUNTIME;
 	}
+	if (s->metrics && !(d->metrics = metrics_start(&metrics, &wrong))) {
+		log_error("nfacctd_metrics: \"%s\": %s", s->metrics, wrong);
+		return EXIT_RUNTIME;
+	}
 	return engine_open(d->engine) < 0 ? EXIT_RUNTIME : 0;
 }
 
 static void let_go(struct daemon *d)
 {
+	metrics_stop(d->metrics);
 	engine_free(d->engine);
 	if (d->capture)
 		capture_close(d->capture);

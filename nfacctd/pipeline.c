@@ -78,10 +78,48 @@ static uint64_t time_of(const struct settings *s, const struct flow_origin *o,
 	return *by_flow ? t : o->recv_us;
 }
 
-/* Leave events out: records that count neither octets nor packets. */
-static void keep_traffic(struct chunk *c, struct chunk_counts *counts,
+/* An exporter that meters flows twice is told of once: what of it counts is a decision. */
+static void notice_both_ways(struct chunk_state *state, const struct flow_origin *o,
+			     const struct flow_record *r)
+{
+	struct stream *s = o->stream;
+	char exporter[ADDR_TEXT];
+
+	s->ways = (uint8_t)(s->ways | 1u << (r->direction & 1));
+	if (s->ways != 3 || s->both_ways || !log_allow(&state->told_us, o->recv_us, 1000000))
+		return;
+	s->both_ways = true;
+	log_warn("exporter %s domain %u: sends ingress and egress records: flows that are metered "
+		 "twice count twice (nfacctd_direction)",
+		 addr_print(&o->exporter, exporter), o->domain);
+}
+
+/* A record with a direction: does it count? */
+static bool right_way(struct chunk_state *state, const struct settings *s,
+		      const struct flow_origin *o, const struct flow_record *r)
+{
+	enum direction_policy p = s->direction;
+
+	if (state->directions)
+		p = directions_find(state->directions, &o->exporter, r, p);
+	if (p == DIRECTION_BOTH) {
+		notice_both_ways(state, o, r);
+		return true;
+	}
+	if ((p == DIRECTION_EGRESS) == (r->direction != 0))
+		return true;
+	state->counts.other_way++;
+	state->counts.other_way_octets += r->octets;
+	state->counts.other_way_packets += r->packets;
+	return false;
+}
+
+/* Leave out events, which count neither octets nor packets, and records of the other direction. */
+static void keep_traffic(struct chunk *c, struct chunk_state *state, const struct settings *s,
 			 const struct flow_record *rec, size_t n)
 {
+	struct chunk_counts *counts = &state->counts;
+
 	c->n = 0;
 	for (size_t i = 0; i < n; i++) {
 		const struct flow_record *r = &rec[i];
@@ -93,6 +131,8 @@ static void keep_traffic(struct chunk *c, struct chunk_counts *counts,
 			}
 			counts->no_octets++;
 		}
+		if (flow_has(r, FLOW_direction) && !right_way(state, s, c->origin, r))
+			continue;
 		c->rec[c->n++] = r;
 	}
 }
@@ -135,10 +175,11 @@ void chunk_prepare(struct chunk *c, struct chunk_state *state, const struct sett
 		   const struct flow_origin *origin, const struct flow_record *rec, size_t n)
 {
 	struct chunk_counts *counts = &state->counts;
+	const uint64_t unscaled = counts->unscaled, clamped = counts->clamped;
 
 	c->origin = origin;
 	counts->records += n;
-	keep_traffic(c, counts, rec, n);
+	keep_traffic(c, state, s, rec, n);
 	take_sums(c);
 	counts->octets += c->total.octets;
 	counts->packets += c->total.packets;
@@ -154,6 +195,8 @@ void chunk_prepare(struct chunk *c, struct chunk_state *state, const struct sett
 	}
 	counts->scaled_octets += c->total.octets;
 	counts->scaled_packets += c->total.packets;
+	origin->stream->unscaled += counts->unscaled - unscaled;
+	origin->stream->clamped += counts->clamped - clamped;
 }
 
 /* ---- files ---- */

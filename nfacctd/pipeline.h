@@ -15,6 +15,7 @@
 #define PIPELINE_H
 
 #include "nfacctd/aggregate.h"
+#include "nfacctd/direction.h"
 #include "nfacctd/filter.h"
 #include "nfacctd/networks.h"
 #include "nfacctd/settings.h"
@@ -34,6 +35,7 @@ struct scale_carry {
 struct chunk_counts {
 	uint64_t records;
 	uint64_t events;	/* neither octets nor packets: counted, not summed */
+	uint64_t other_way, other_way_octets, other_way_packets;	/* nfacctd_direction leaves them out */
 	uint64_t no_octets;	/* packets, but no octets */
 	uint64_t clamped;	/* flow time too far off: booked at arrival */
 	uint64_t rescaled;	/* multiplied by a sampling interval */
@@ -47,6 +49,8 @@ struct chunk_counts {
 struct chunk_state {
 	struct chunk_counts counts;
 	bool timed;			/* some plugin has bins: flow times are looked at */
+	const struct directions *directions;	/* nfacctd_direction_map, or NULL */
+	uint64_t told_us;			/* when an exporter was last told of */
 	struct scale_carry carry[CARRIES];
 };
 

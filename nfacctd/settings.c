@@ -72,6 +72,9 @@ WORDS(parse_filter, enum filter_mode, "true, false or auto",
 WORDS(parse_ext_mode, enum ext_rate_mode, "override or default",
       { "override", EXT_RATE_OVERRIDE }, { "default", EXT_RATE_DEFAULT })
 
+WORDS(parse_direction, enum direction_policy, "both, ingress or egress",
+      { "both", DIRECTION_BOTH }, { "ingress", DIRECTION_INGRESS }, { "egress", DIRECTION_EGRESS })
+
 static bool parse_octal(void *field, const char *value, const char **expected)
 {
 	char *end;
@@ -295,17 +298,28 @@ const struct conf_key settings_keys[] = {
 	    "clamped; 0: no limit"),
 	OWN("nfacctd_ext_sampling_rate_mode", NULL, GF(ext_sampling_rate_mode, enum ext_rate_mode), "override",
 	    parse_ext_mode, "override: nfacctd_ext_sampling_rate always counts; default: only where the exporter says nothing"),
+	OWN("nfacctd_direction", NULL, GF(direction, enum direction_policy), "both", parse_direction,
+	    "Of flows metered where they come in and where they go out: both records count, ingress ones, egress ones; a "
+	    "record without a direction always counts"),
+	STR("nfacctd_direction_map", NULL, GF(direction_map, char *), NULL,
+	    "The same for exporters or interfaces: lines of exporter[/length], ifIndex or *, policy; the first that fits"),
 	BOOL("nfacctd_share_port", NULL, GF(share_port, bool), "false",
 	     "Let other processes listen on the port, too; the kernel then splits the traffic"),
 	U32("nfacctd_workers", NULL, GF(workers, uint32_t), 1, 64, "1",
 	    "Threads that receive; an exporter's datagrams stay with one of them"),
 	U64("nfacctd_memory_budget", NULL, GF(memory_budget, uint64_t), 1 << 20, UINT64_MAX, "2147483648",
 	    "Bytes that the sums of all plugins may take; beyond it new rows are shed and counted, known rows go on"),
+	U32("nfacctd_silence", NULL, GF(silence, uint32_t), 0, UINT32_MAX, "0",
+	    "One line in the log when an exporter was not heard of for so many seconds, one when it is back; 0: none"),
+	STR("nfacctd_metrics", NULL, GF(metrics, char *), NULL,
+	    "Address and port, 127.0.0.1:9100, where Prometheus finds all counters under /metrics, those of each exporter too"),
 	STR("nfacctd_stats_file", "stats_file", GF(stats_file, char *), NULL,
 	    "All counters, name and value a line, rewritten at each purge and at the end"),
 	BOOL("networks_drop_others", NULL, PF(networks_drop_others, bool), "false",
 	     "Do not write the row of addresses outside networks_file; what it held is counted"),
 	STR("sql_passwd_file", NULL, PF(sql_passwd_file, char *), NULL, "File whose first line is the password"),
+	STR("sql_exporters_table", NULL, PF(sql_exporters_table, char *), NULL,
+	    "Table, sql/flow_exporters, that says beside the sums how complete each exporter's data are"),
 	BOOL("sql_check", NULL, PF(sql_check, bool), "true", "Compare the table's columns with what will be written, at start"),
 };
 
@@ -569,6 +583,10 @@ static int check_plugin(struct settings *s, struct plugin_settings *p)
 	if (s->as_source == NET_FILE && !p->networks_file &&
 	    (p->aggregate.set & (UINT64_C(1) << PRIM_ID_src_as | UINT64_C(1) << PRIM_ID_dst_as))) {
 		complain(s, "networks_file", p, "nfacctd_as: file needs a networks_file");
+		bad = -1;
+	}
+	if (p->sql_exporters_table && (!*p->sql_exporters_table || strpbrk(p->sql_exporters_table, "`\"'"))) {
+		complain(s, "sql_exporters_table", p, "expected the name of a table, without quotes");
 		bad = -1;
 	}
 	if (!p->sql_db && is_sql(p))

@@ -8,6 +8,7 @@
 
 #include <stdio.h>
 #include "base/conf.h"
+#include "nfacctd/direction.h"
 #include "nfacctd/primitive.h"
 
 enum print_format { PRINT_FORMATTED, PRINT_CSV, PRINT_JSON, PRINT_EVENT_FORMATTED, PRINT_EVENT_CSV };
@@ -43,6 +44,7 @@ struct plugin_settings {
 	bool sql_optimize_clauses, sql_dont_try_update, num_protos, sql_num_hosts;
 	uint64_t sql_multi_values;
 	char *sql_locking_style;
+	char *sql_exporters_table;	/* ours: counters of exporters, beside the sums */
 	bool sql_check;			/* ours: compare the table's columns at start (default true) */
 	/* print_* */
 	enum print_format print_output;
@@ -79,6 +81,10 @@ struct settings {
 	/* engine, ours */
 	uint32_t workers;
 	uint64_t memory_budget;		/* bytes of aggregation tables over all plugins */
+	enum direction_policy direction;	/* which of two records of one flow counts */
+	char *direction_map;
+	uint32_t silence;		/* seconds after which an exporter counts as silent; 0: never */
+	char *metrics;			/* ADDRESS:PORT for Prometheus */
 	char *stats_file;		/* TSV of all counters, at each purge and at the end */
 	/* the plugins */
 	struct plugin_settings *plugin;

@@ -80,6 +80,11 @@ struct sink {
 	 */
 	int (*salvage)(void *sink, const struct purge *p);
 	const struct sink_counts *(*counts)(void *sink);
+	/*
+	 * A statement beside the purges, in a transaction of its own; NULL: no SQL
+	 * here.  0; -1 with the server's words in `why`.
+	 */
+	int (*execute)(void *sink, const char *sql, size_t n, char why[static 256]);
 	void (*close)(void *sink);
 };
 

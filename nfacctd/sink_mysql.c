@@ -538,6 +538,21 @@ static const struct sink_counts *mysql_counts(void *sink)
 	return &((struct sink_mysql *)sink)->counts;
 }
 
+static int mysql_execute(void *sink, const char *sql, size_t n, char why[static 256])
+{
+	struct sink_mysql *s = sink;
+	unsigned err = connect_now(s);
+
+	if (!err)
+		err = link_run(&s->link, sql, n, NULL);
+	if (!err)
+		return 0;
+	snprintf(why, 256, "%.230s (%u)", s->link.why, s->link.err);
+	if (link_meaning(err) == LINK_LOST)
+		disconnect(s);
+	return -1;
+}
+
 const struct sink sink_mysql = {
 	.type = "mysql",
 	.open = mysql_open,
@@ -545,5 +560,6 @@ const struct sink sink_mysql = {
 	.write = mysql_write,
 	.salvage = mysql_salvage,
 	.counts = mysql_counts,
+	.execute = mysql_execute,
 	.close = mysql_close_sink,
 };

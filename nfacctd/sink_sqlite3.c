@@ -825,6 +825,18 @@ static const struct sink_counts *sqlite_counts(void *sink)
 	return &((struct sink_sqlite *)sink)->counts;
 }
 
+static int sqlite_execute(void *sink, const char *sql, size_t n, char why[static 256])
+{
+	struct sink_sqlite *s = sink;
+
+	(void)n;	/* it ends with a NUL */
+	if (!s->db || sqlite3_exec(s->db, sql, NULL, NULL, NULL) != SQLITE_OK) {
+		snprintf(why, 256, "%.250s", s->db ? sqlite3_errmsg(s->db) : "not open");
+		return -1;
+	}
+	return 0;
+}
+
 const struct sink sink_sqlite3 = {
 	.type = "sqlite3",
 	.open = sqlite_open,
@@ -832,5 +844,6 @@ const struct sink sink_sqlite3 = {
 	.write = sqlite_write,
 	.salvage = sqlite_salvage,
 	.counts = sqlite_counts,
+	.execute = sqlite_execute,
 	.close = sqlite_close,
 };

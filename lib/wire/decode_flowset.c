@@ -63,6 +63,7 @@ static void template_set(struct message *m, const struct flow_set *set)
 					      m->j->in->recv_us, &changed);
 		if (err == WIRE_OK) {
 			d->counts.templates++;
+			m->j->row->pub.templates++;
 			d->counts.template_changes += changed;
 			continue;
 		}

@@ -126,8 +126,12 @@ struct stream {
 	uint32_t domain;
 	struct sequence_counts sequence;
 	uint64_t datagrams, octets, records, damaged, first_seen_us, last_seen_us;
-	/* For whoever reports: what has been logged already, and when. */
-	uint64_t log_us;
+	uint64_t templates;		/* accepted definitions, refreshes included */
+	/* For whoever accounts and reports; the decoder leaves them alone. */
+	uint64_t unscaled, clamped;	/* records */
+	uint64_t log_us;		/* when something about it was logged */
+	uint8_t ways;			/* 1: ingress records came, 2: egress ones */
+	bool silent, both_ways;		/* was told so */
 };
 
 struct decoder;

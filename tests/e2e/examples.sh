@@ -30,11 +30,15 @@ for version in 1 2 3 4 5 6 7 8 9; do
 	fi
 done
 
-# What the first lines of the two MySQL examples say, in that order.
-for script in pmacct-create-db_v1 mx80-in-out pmacct-grant-db; do
+# What the first lines of the MySQL examples say, in that order.
+for script in pmacct-create-db_v1 pmacct-create-db_v2 mx80-in-out pmacct-grant-db; do
 	check "sql: $script loads" sql_file "" "$ROOT/sql/$script.mysql"
 done
 check "sql: flow_ledger loads" sql_file pmacct "$ROOT/sql/flow_ledger.mysql"
+check "sql: flow_exporters loads" sql_file pmacct "$ROOT/sql/flow_exporters.mysql"
+if command -v sqlite3 >/dev/null; then
+	check "sql: flow_exporters loads (SQLite)" sqlite_load "$TMP/exporters.db" flow_exporters
+fi
 
 # The paths that need root or an installation, and ports of our own.
 adapt() { # NAME PORT
@@ -64,6 +68,8 @@ for path in "$ROOT"/conf/nfacctd-*.conf; do
 done
 check_equal "tutorial: rows arrived" "111.222.1.2 1000" \
 	"$(sql "select concat(ip_src, ' ', bytes) from pmacct.acct_v1 where ip_src not in ('0.0.0.0', '8.8.8.8')")"
+check_equal "evidence: one datagram, one record, nothing lost" "127.0.0.1 netflow5 1 1 0 0" \
+	"$(sql "select concat_ws(' ', exporter, protocol, datagrams, records, lost, undecodable) from pmacct.flow_exporters")"
 check_equal "in-out: rows arrived, multiplied" "111.222.1.2 1000000" \
 	"$(sql "select concat(ip_src, ' ', bytes) from pmacct.mx80_INTL_out")"
 check "print: the newest file has the flow" grep -q '"bytes": *1000' "$TMP/spool/latest.json"

@@ -119,8 +119,10 @@ static void probe_close(void *sink)
 	(void)sink;
 }
 
-static const struct sink probe_sink = { "print", probe_open, probe_check, probe_write, probe_salvage, probe_counts,
-	probe_close };
+static const struct sink probe_sink = {
+	.type = "print", .open = probe_open, .check = probe_check, .write = probe_write,
+	.salvage = probe_salvage, .counts = probe_counts, .close = probe_close,
+};
 
 static const struct sink *find_probe(const char *type)
 {
