@@ -374,6 +374,8 @@ int engine_stop(struct engine *e)
 	e->stopped = true;
 	for (size_t i = 0; i < e->started; i++)
 		worker_stop(&e->worker[i]);
+	for (size_t i = 0; i < e->nworkers; i++)
+		worker_give_up(&e->worker[i]);
 	for (size_t i = 0; i < e->nplugins; i++) {
 		struct flush *f = &e->plugin[i].flush;
 

@@ -23,8 +23,10 @@ struct shot {
 	struct chunk_counts chunk;
 	struct batch_counts received;
 	struct sequence_counts sequence;
-	uint64_t datagrams, denied, streams;
+	uint64_t datagrams, denied, streams, waiting;
 	struct lane_shot *lane;
+	struct decoder_loss *loss;
+	size_t nlosses;
 };
 
 /* Sum the members of a struct that is nothing but uint64_t. */
@@ -51,10 +53,16 @@ static void shoot(struct worker *w, void *arg)
 	ADD_ALL(s->received, w->received);
 	s->datagrams += w->datagrams;
 	s->denied += w->denied;
+	s->waiting += decoder_waiting(w->decoder);
 	for (struct stream *st = decoder_stream_next(w->decoder, NULL); st;
 	     st = decoder_stream_next(w->decoder, st)) {
 		ADD_ALL(s->sequence, st->sequence);
 		s->streams++;
+	}
+	for (struct decoder_loss *l = decoder_loss_next(w->decoder, NULL); l;
+	     l = decoder_loss_next(w->decoder, l)) {
+		s->loss = xrealloc(s->loss, (s->nlosses + 1) * sizeof(*s->loss));
+		s->loss[s->nlosses++] = *l;
 	}
 	for (size_t i = 0; i < w->nlanes; i++) {
 		const struct aggregate *t = lane_table(w->lane[i]);
@@ -86,6 +94,13 @@ static void core_rows(struct stats *out, const struct shot *s)
 	for (enum wire_err i = 1; i < WIRE_ERRORS_MAX; i++)
 		stats_add(out, d->damaged[i], "damaged{cause=\"%s\"}", wire_err_name(i));
 	stats_add(out, d->no_template_octets, "no_template_octets");
+	stats_add(out, d->held, "held_sets");
+	stats_add(out, d->held_decoded, "held_decoded");
+	stats_add(out, d->held_unscaled, "held_unscaled");
+	stats_add(out, d->held_lost, "held_lost");
+	stats_add(out, s->waiting, "held_waiting");
+	stats_add(out, d->held - d->held_decoded - d->held_unscaled - d->held_lost - s->waiting,
+		  "unexplained_held");
 	stats_add(out, s->datagrams - s->denied - d->accepted - refused, "unexplained_datagrams");
 	stats_add(out, d->records, "records_decoded");
 	stats_add(out, d->reversed, "records_reversed");
@@ -113,6 +128,7 @@ static void core_rows(struct stats *out, const struct shot *s)
 	stats_add(out, d->evicted_templates, "evicted_templates");
 	stats_add(out, d->evicted_samplers, "evicted_samplers");
 	stats_add(out, d->evicted_own, "evicted_own");
+	stats_add(out, d->evicted_losses, "evicted_losses");
 	stats_add(out, s->streams, "streams");
 	stats_add(out, s->sequence.received, "sequence_received");
 	stats_add(out, s->sequence.lost, "sequence_lost");
@@ -120,6 +136,20 @@ static void core_rows(struct stats *out, const struct shot *s)
 	stats_add(out, s->sequence.late, "sequence_late");
 	stats_add(out, s->sequence.duplicates, "sequence_duplicates");
 	stats_add(out, s->sequence.restarts, "sequence_restarts");
+}
+
+/* By name, as far as the decoder remembers: templates that nobody has told. */
+static void loss_rows(struct stats *out, const struct shot *s)
+{
+	for (size_t i = 0; i < s->nlosses; i++) {
+		const struct decoder_loss *l = &s->loss[i];
+		char exporter[ADDR_TEXT];
+
+		stats_add(out, l->octets,
+			  "no_template_octets{exporter=\"%s\",protocol=\"%s\",domain=\"%u\",template=\"%u\"}",
+			  addr_print(&l->exporter, exporter), flow_protocol_name(l->protocol), l->domain,
+			  l->id);
+	}
 }
 
 /* One side of the books: octets, or packets. */
@@ -206,12 +236,14 @@ void engine_stats(struct engine *e, struct stats *out)
 	for (size_t i = 0; i < e->nworkers; i++)
 		worker_do(&e->worker[i], shoot, &s);
 	core_rows(out, &s);
+	loss_rows(out, &s);
 	stats_add(out, atomic_load(&e->budget.used), "memory_used_bytes");
 	stats_add(out, e->budget.limit, "memory_budget_bytes");
 	for (size_t i = 0; i < e->nplugins; i++)
 		plugin_rows(out, e->plugin[i].settings->name, &s.lane[i], &f[i],
 			    s.chunk.records - s.chunk.events - s.chunk.other_way, e->stopped);
 	free(f);
+	free(s.loss);
 	free(s.lane);
 }
 

@@ -296,6 +296,12 @@ const struct conf_key settings_keys[] = {
 	U32("nfacctd_time_limit", NULL, GF(time_limit, uint32_t), 0, UINT32_MAX, "2592000",
 	    "A flow whose start is more seconds than this off its arrival is booked at its arrival and counted as "
 	    "clamped; 0: no limit"),
+	U32("nfacctd_holdback", NULL, GF(holdback, uint32_t), 0, 86400, "0",
+	    "Seconds that NetFlow v9 and IPFIX data is kept when it comes before its template or, with renormalize, "
+	    "before the sampling interval that its exporter has announced; 0: data without a template is lost at "
+	    "once, and counted"),
+	U64("nfacctd_holdback_size", NULL, GF(holdback_size, uint64_t), 1 << 20, UINT64_C(1) << 32, "16777216",
+	    "Bytes of such data that a worker keeps; an exporter has an eighth of it at most"),
 	OWN("nfacctd_ext_sampling_rate_mode", NULL, GF(ext_sampling_rate_mode, enum ext_rate_mode), "override",
 	    parse_ext_mode, "override: nfacctd_ext_sampling_rate always counts; default: only where the exporter says nothing"),
 	OWN("nfacctd_direction", NULL, GF(direction, enum direction_policy), "both", parse_direction,

@@ -71,6 +71,8 @@ struct settings {
 	bool disable_checks, time_new, time_secs, renormalize, pro_rating;
 	bool disable_opt_scope_check, ignore_exporter_address;
 	uint32_t ext_sampling_rate;
+	uint32_t holdback;		/* ours: seconds a Set waits for its template; 0: not at all */
+	uint64_t holdback_size;		/* ours: bytes of them, a worker */
 	enum ext_rate_mode ext_sampling_rate_mode;
 	uint32_t time_limit;		/* ours: seconds a flow may lie off its receive time; 0: no limit */
 	enum net_source as_source, net_source;

@@ -37,6 +37,9 @@ int worker_init(struct worker *w, unsigned id, const struct settings *s, size_t 
 	limits.uptime_is_seconds = s->time_secs;
 	limits.options_any_scope = s->disable_opt_scope_check;
 	limits.trust_sender = s->ignore_exporter_address;
+	limits.holdback_octets = s->holdback ? s->holdback_size : 0;
+	limits.hold_us = s->holdback * UINT64_C(1000000);
+	limits.hold_unscaled = s->renormalize;
 	size = (decoder_size(&limits) + 63) / 64 * 64;
 	w->memory = aligned_alloc(64, size);
 	w->lane = calloc(nlanes ? nlanes : 1, sizeof(*w->lane));
@@ -148,6 +151,25 @@ static void complain(struct worker *w, const struct datagram *d, enum wire_err e
 		log_info("exporter %s: %s", from, wire_err_text(err));
 }
 
+/* What has waited for its template since before nfacctd_holdback, or `now_us` UINT64_MAX, does not any more. */
+static void give_up(struct worker *w, uint64_t now_us)
+{
+	struct decoder_loss *l = decoder_expire(w->decoder, now_us, on_records, w);
+	char exporter[ADDR_TEXT];
+
+	w->damaged = damaged_total(decoder_counts(w->decoder));
+	if (l && log_allow(&l->log_us, l->last_us, COMPLAINT_INTERVAL_US))
+		log_info("exporter %s domain %u: %s: template %u has not come within %u s: %llu data Sets lost",
+			 addr_print(&l->exporter, exporter), l->domain, flow_protocol_name(l->protocol),
+			 l->id, w->settings->holdback, (unsigned long long)l->sets);
+}
+
+void worker_give_up(struct worker *w)
+{
+	if (decoder_waiting(w->decoder))
+		give_up(w, UINT64_MAX);
+}
+
 void worker_datagram(struct worker *w, const struct datagram *d)
 {
 	struct decoder_input in = { d->data, d->from.addr, d->from.port, d->recv_us };
@@ -159,6 +181,8 @@ void worker_datagram(struct worker *w, const struct datagram *d)
 		w->denied++;
 		return;
 	}
+	if (__builtin_expect(decoder_waiting(w->decoder) > 0, 0))
+		give_up(w, d->recv_us);
 	err = decode(w->decoder, &in, on_records, w);
 	damaged = damaged_total(decoder_counts(w->decoder));
 	if (__builtin_expect(err != WIRE_OK || damaged != w->damaged, 0))

@@ -57,6 +57,9 @@ void worker_clear(struct worker *w);
 /* Decode one datagram into the lanes. */
 void worker_datagram(struct worker *w, const struct datagram *d);
 
+/* No more datagrams come: what waits for a template is lost, and counted. */
+void worker_give_up(struct worker *w);
+
 /* Receive from `fd` in a thread of its own. -1 with errno. */
 int worker_start(struct worker *w, int fd);
 /* Take what the socket still holds, then end the thread. */

@@ -5,6 +5,7 @@
 #define DECODE_H
 
 #include "decoder.h"
+#include "holdback.h"
 #include "samplers.h"
 #include "sequence.h"
 #include "templates.h"
@@ -18,7 +19,19 @@ struct stream_row {
 	uint64_t init_ms;		/* IE 160 */
 	uint32_t epoch[2];		/* of data and options templates, see templates.h */
 	bool has_init;
+	/* Options that tell an interval: their template has come, a record of theirs has come. */
+	bool announces_interval, has_interval;
+	bool release;			/* just now: what waits for the interval can be decoded */
 };
+
+/* Templates that are missed, the first LOSSES of them by name. */
+struct loss_row {
+	struct store_link link;
+	struct template_key key;
+	struct decoder_loss pub;
+};
+
+enum { LOSSES = 256 };
 
 struct decoder {
 	struct decoder_limits limits;
@@ -26,6 +39,8 @@ struct decoder {
 	struct store streams;
 	struct templates templates;
 	struct samplers samplers;
+	struct store losses;
+	struct holdback holdback;	/* without limits.holdback_octets never touched */
 	enum wire_err last_err;
 	uint32_t last_id;
 	struct plan_work work;
@@ -55,6 +70,13 @@ decode_fn decode_netflow5, decode_netflow8, decode_flowset, decode_sflow;
 void job_damage(struct job *j, enum wire_err err, uint32_t id, uint64_t n);
 /* Find or make the stream and fill in the origin; `exporter` NULL: the sender. */
 void job_stream(struct job *j, const struct addr *exporter, uint32_t domain);
+/* The same without counting a datagram. */
+void job_find_stream(struct job *j, const struct addr *exporter, uint32_t domain);
+/* A data Set of `octets` whose template nobody has told; returns its row. */
+struct decoder_loss *job_lose_set(struct decoder *d, const struct template_key *key, uint64_t octets,
+				  uint64_t recv_us);
+/* What has waited: a message of one Set.  `late`: in vain. */
+void job_take_held(struct job *j, const struct held *h, bool late);
 /* Hand over what is in the chunk. */
 void job_flush(struct job *j);
 /*

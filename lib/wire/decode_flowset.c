@@ -11,6 +11,8 @@ struct message {
 	struct plan_time time;
 	uint32_t records;	/* data records of every kind, for IPFIX's sequence */
 	bool uncertain;		/* some could not be counted */
+	bool again;		/* it has waited: for its template, or (`late`) for an interval, in vain */
+	bool late;
 };
 
 static struct template_key key_of(const struct message *m, uint16_t id)
@@ -36,7 +38,16 @@ static void set_clock(struct message *m)
 	m->time.uptime = (uint32_t)((int64_t)(m->time.at_us - row->init_ms * 1000) / m->time.tick_us);
 }
 
-/* ---- templates ------------------------------------------------------------------- */
+/* Data and options templates share the IDs; each kind has its own epoch. */
+static const struct plan *find_plan(struct message *m, uint16_t id)
+{
+	struct template_key key = key_of(m, id);
+	struct template *t = templates_find(&m->j->d->templates, &key);
+
+	if (!t || t->epoch != m->j->row->epoch[(t->plan.flags & PLAN_OPTIONS) != 0])
+		return NULL;
+	return &t->plan;
+}
 
 static void withdraw(struct message *m, uint16_t id, bool options)
 {
@@ -46,6 +57,58 @@ static void withdraw(struct message *m, uint16_t id, bool options)
 		m->j->row->epoch[options]++;
 	else
 		templates_forget(&m->j->d->templates, &key);
+}
+
+/* ---- what waits ------------------------------------------------------------------- */
+
+static bool hold(struct message *m, const struct flow_set *set, uint16_t id)
+{
+	struct decoder *d = m->j->d;
+	const struct decoder_input *in = m->j->in;
+	struct held h = { .key = key_of(m, id), .sender = in->sender, .sender_port = in->sender_port,
+		.recv_us = in->recv_us, .message = { in->data.p, (size_t)(m->msg.sets.p - in->data.p) } };
+
+	if (!d->limits.holdback_octets ||
+	    !holdback_put(&d->holdback, &h, (struct bytes){ set->body.p - 4, set->body.n + 4 }))
+		return false;
+	d->counts.held++;
+	m->uncertain = true;
+	return true;
+}
+
+/* Decode what waits for `id`, each Set with the clock and the origin it came with. */
+static void release(struct message *m, uint16_t id)
+{
+	struct job *j = m->j;
+	const struct template_key key = key_of(m, id);
+	struct held h;
+
+	if (!j->d->limits.holdback_octets)
+		return;
+	while (holdback_take(&j->d->holdback, &key, &h)) {
+		j->d->counts.held_decoded++;
+		job_flush(j);
+		job_take_held(j, &h, false);
+	}
+}
+
+/* Whether the interval of these records is announced and still to come. */
+static bool awaits_interval(const struct message *m, const struct plan *p, const struct sampling *fallback)
+{
+	return m->j->d->limits.hold_unscaled && !m->late && !fallback->num &&
+		m->j->row->announces_interval && !m->j->row->has_interval &&
+		!(p->flags & (PLAN_OPTIONS | PLAN_INTERVAL | PLAN_RATIO));
+}
+
+/* ---- templates ------------------------------------------------------------------- */
+
+static void learnt(struct message *m, uint16_t id)
+{
+	const struct plan *p = find_plan(m, id);
+
+	if (p && p->flags & PLAN_OPTIONS && p->flags & (PLAN_INTERVAL | PLAN_RATIO))
+		m->j->row->announces_interval = true;
+	release(m, id);
 }
 
 static void template_set(struct message *m, const struct flow_set *set)
@@ -65,6 +128,7 @@ static void template_set(struct message *m, const struct flow_set *set)
 			d->counts.templates++;
 			m->j->row->pub.templates++;
 			d->counts.template_changes += changed;
+			learnt(m, d->def.id);
 			continue;
 		}
 		/*
@@ -77,17 +141,6 @@ static void template_set(struct message *m, const struct flow_set *set)
 			templates_forget(&d->templates, &key);
 		job_damage(m->j, err, d->def.id, 1);
 	}
-}
-
-/* Data and options templates share the IDs; each kind has its own epoch. */
-static const struct plan *find_plan(struct message *m, uint16_t id)
-{
-	struct template_key key = key_of(m, id);
-	struct template *t = templates_find(&m->j->d->templates, &key);
-
-	if (!t || t->epoch != m->j->row->epoch[(t->plan.flags & PLAN_OPTIONS) != 0])
-		return NULL;
-	return &t->plan;
 }
 
 /* ---- options data ------------------------------------------------------------------- */
@@ -125,6 +178,8 @@ static void learn_option(struct message *m, const struct plan *p, const struct p
 	    !plan_ratio(p, w, &news.num, &news.den))
 		return;
 	samplers_learn(&j->d->samplers, &j->row->key, &news);
+	j->row->release = !j->row->has_interval;
+	j->row->has_interval = true;
 }
 
 /* ---- sampling ----------------------------------------------------------------------- */
@@ -249,6 +304,18 @@ static struct bytes run_records(struct message *m, const struct plan *p, struct 
 	return body;
 }
 
+/* A Set whose template is not known: it waits, if it may, and has not waited. */
+static void lose(struct message *m, const struct flow_set *set)
+{
+	const struct template_key key = key_of(m, set->id);
+
+	m->uncertain = true;
+	if (!m->again && hold(m, set, set->id))
+		return;
+	job_damage(m->j, WIRE_NO_TEMPLATE, set->id, 1);
+	job_lose_set(m->j->d, &key, set->body.n + 4, m->j->in->recv_us);
+}
+
 static void data_set(struct message *m, const struct flow_set *set)
 {
 	const struct plan *p = find_plan(m, set->id);
@@ -257,12 +324,12 @@ static void data_set(struct message *m, const struct flow_set *set)
 	struct bytes rest;
 
 	if (!p) {
-		job_damage(m->j, WIRE_NO_TEMPLATE, set->id, 1);
-		m->j->d->counts.no_template_octets += set->body.n + 4;
-		m->uncertain = true;
+		lose(m, set);
 		return;
 	}
 	s.fallback = samplers_default(&m->j->d->samplers, &m->j->row->key, set->id);
+	if (awaits_interval(m, p, &s.fallback) && hold(m, set, HELD_SAMPLING))
+		return;
 	rest = p->flags & PLAN_CAREFUL ? run_records(m, p, set->body, &s) : run_columns(m, p, set->body, &s);
 	/* Padding: up to three octets of anything behind records, or zeros. */
 	if (bytes_all_zero(rest) || (rest.n < 4 && m->records > before))
@@ -289,6 +356,33 @@ static void take_set(struct message *m, const struct flow_set *set)
 	}
 }
 
+static void set_origin(struct message *m)
+{
+	m->j->origin.sequence = m->msg.sequence;
+	m->j->origin.export_us = (uint64_t)m->msg.export_s * 1000000;
+	set_clock(m);
+}
+
+void job_take_held(struct job *j, const struct held *h, bool late)
+{
+	const struct decoder_input in = { h->message, h->sender, h->sender_port, h->recv_us };
+	struct job then = { .d = j->d, .in = &in, .emit = j->emit, .ctx = j->ctx,
+		.origin = { .sender = h->sender, .sender_port = h->sender_port, .recv_us = h->recv_us,
+			    .protocol = h->key.protocol } };
+	struct message m = { .j = &then, .again = true, .late = late };
+	struct set_iter it;
+	struct flow_set set;
+
+	if (flow_msg_parse(&m.msg, h->message) != WIRE_OK)
+		return;		/* it was parsed when it came */
+	then.origin.version = m.msg.version;
+	job_find_stream(&then, &h->key.exporter, h->key.domain);
+	set_origin(&m);
+	for (set_first(&it, &m.msg); set_next(&it, &set); )
+		take_set(&m, &set);
+	job_flush(&then);
+}
+
 enum wire_err decode_flowset(struct job *j)
 {
 	struct message m = { .j = j };
@@ -299,11 +393,14 @@ enum wire_err decode_flowset(struct job *j)
 	if (err != WIRE_OK)
 		return err;
 	job_stream(j, NULL, m.msg.domain);
-	j->origin.sequence = m.msg.sequence;
-	j->origin.export_us = (uint64_t)m.msg.export_s * 1000000;
-	set_clock(&m);
-	for (set_first(&it, &m.msg); set_next(&it, &set); )
+	set_origin(&m);
+	for (set_first(&it, &m.msg); set_next(&it, &set); ) {
 		take_set(&m, &set);
+		if (j->row->release) {
+			j->row->release = false;
+			release(&m, HELD_SAMPLING);
+		}
+	}
 	if (it.err != WIRE_OK) {
 		job_damage(j, it.err, 0, 1);
 		m.uncertain = true;

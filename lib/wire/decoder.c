@@ -79,12 +79,18 @@ static uint32_t share_of(const struct decoder_limits *l, uint32_t cap)
 	return n ? n : 1;
 }
 
+static size_t losses_size(void)
+{
+	return store_size(LOSSES, sizeof(struct loss_row)) + store_share_size(LOSSES);
+}
+
 size_t decoder_size(const struct decoder_limits *l)
 {
 	struct decoder_limits n = at_least_one(l);
 
 	return decoder_head() + streams_size(n.streams) +
-		templates_size(n.templates) + samplers_size(n.samplers);
+		templates_size(n.templates) + samplers_size(n.samplers) + losses_size() +
+		(n.holdback_octets ? holdback_size(n.holdback_octets) : 0);
 }
 
 struct decoder *decoder_init(void *mem, const struct decoder_limits *l, uint64_t seed)
@@ -104,6 +110,12 @@ struct decoder *decoder_init(void *mem, const struct decoder_limits *l, uint64_t
 	at += templates_size(d->limits.templates);
 	samplers_init(&d->samplers, at, d->limits.samplers, share_of(l, d->limits.samplers), seed + 2,
 		      d->limits.options_any_scope);
+	at += samplers_size(d->limits.samplers);
+	store_init(&d->losses, at, LOSSES, sizeof(struct loss_row), sizeof(struct template_key), seed + 3);
+	store_share(&d->losses, at + store_size(LOSSES, sizeof(struct loss_row)), share_of(l, LOSSES));
+	at += losses_size();
+	if (d->limits.holdback_octets)
+		holdback_init(&d->holdback, at, d->limits.holdback_octets, seed + 4);
 	return d;
 }
 
@@ -126,7 +138,7 @@ void job_damage(struct job *j, enum wire_err err, uint32_t id, uint64_t n)
 	j->d->last_id = id;
 }
 
-void job_stream(struct job *j, const struct addr *exporter, uint32_t domain)
+void job_find_stream(struct job *j, const struct addr *exporter, uint32_t domain)
 {
 	struct stream_key key = { .exporter = exporter ? *exporter : j->in->sender, .domain = domain,
 		.protocol = j->origin.protocol };
@@ -141,12 +153,37 @@ void job_stream(struct job *j, const struct addr *exporter, uint32_t domain)
 		s->domain = domain;
 		s->first_seen_us = j->in->recv_us;
 	}
-	s->last_seen_us = j->in->recv_us;
-	s->datagrams++;
-	s->octets += j->in->data.n;
 	j->origin.exporter = s->exporter;
 	j->origin.domain = domain;
 	j->origin.stream = s;
+}
+
+void job_stream(struct job *j, const struct addr *exporter, uint32_t domain)
+{
+	struct stream *s;
+
+	job_find_stream(j, exporter, domain);
+	s = &j->row->pub;
+	s->last_seen_us = j->in->recv_us;
+	s->datagrams++;
+	s->octets += j->in->data.n;
+}
+
+struct decoder_loss *job_lose_set(struct decoder *d, const struct template_key *key, uint64_t octets,
+				  uint64_t recv_us)
+{
+	bool fresh;
+	struct loss_row *row = store_put(&d->losses, key, &fresh);
+
+	if (fresh)
+		row->pub = (struct decoder_loss){ .exporter = key->exporter, .domain = key->domain, .id = key->id,
+			.protocol = key->protocol };
+	row->pub.sets++;
+	row->pub.octets += octets;
+	row->pub.last_us = recv_us;
+	d->counts.no_template_octets += octets;
+	d->counts.evicted_losses = d->losses.evicted;
+	return &row->pub;
 }
 
 void job_flush(struct job *j)
@@ -212,6 +249,49 @@ enum wire_err decode(struct decoder *d, const struct decoder_input *in, emit_fn 
 	c->evicted_own = d->streams.evicted_own + d->templates.store.evicted_own +
 		d->samplers.store.evicted_own;
 	return err;
+}
+
+/* ---- what waits ------------------------------------------------------------------- */
+
+struct decoder_loss *decoder_expire(struct decoder *d, uint64_t now_us, emit_fn *emit, void *ctx)
+{
+	struct job j = { .d = d, .emit = emit, .ctx = ctx };
+	struct decoder_loss *last = NULL;
+	uint64_t before = now_us;
+	struct held h;
+
+	if (!d->limits.holdback_octets)
+		return NULL;
+	if (now_us != UINT64_MAX)
+		before = now_us > d->limits.hold_us ? now_us - d->limits.hold_us : 0;
+	while (holdback_take_old(&d->holdback, before, &h)) {
+		size_t header = h.key.protocol == PROTO_NETFLOW9 ? 20 : 16;
+
+		if (h.key.id == HELD_SAMPLING) {
+			d->counts.held_unscaled++;
+			job_take_held(&j, &h, true);
+			continue;
+		}
+		d->counts.held_lost++;
+		d->counts.damaged[WIRE_NO_TEMPLATE]++;
+		last = job_lose_set(d, &h.key, h.message.n - header, h.recv_us);
+	}
+	return last;
+}
+
+uint64_t decoder_waiting(const struct decoder *d)
+{
+	return d->limits.holdback_octets ? d->holdback.sets : 0;
+}
+
+struct decoder_loss *decoder_loss_next(struct decoder *d, struct decoder_loss *prev)
+{
+	struct loss_row *row = NULL;
+
+	if (prev)
+		row = (struct loss_row *)(void *)((uint8_t *)prev - offsetof(struct loss_row, pub));
+	row = store_next(&d->losses, row);
+	return row ? &row->pub : NULL;
 }
 
 /* ---- v1, v5, v7 ------------------------------------------------------------------ */

@@ -33,6 +33,12 @@ struct decoder_limits {
 	 * whoever's it is.
 	 */
 	uint32_t exporter_share;
+	/*
+	 * Data Sets that come before their template are kept for hold_us, in so many octets
+	 * (holdback.h); 0: they are lost at once.
+	 */
+	uint64_t holdback_octets, hold_us;
+	bool hold_unscaled;	/* also data of a domain that has announced a sampling interval, but not told it */
 	bool v8_dst_mask_first;	/* methods 5, 13, 14: the order of the two masks (flow-tools: destination first) */
 	bool v8_tos_first;	/* method 9: tos before the ifIndexes (tshark; flow-tools and pmacct: behind them) */
 	bool uptime_is_seconds;	/* nfacctd_time_secs: First/Last/SysUptime of v5 and IE 21/22 in seconds */
@@ -105,8 +111,14 @@ struct decode_counts {
 	uint64_t templates;		/* accepted definitions, refreshes included */
 	uint64_t template_changes;	/* of them: another layout under a known ID */
 	uint64_t evicted_streams, evicted_templates, evicted_samplers;
+	uint64_t evicted_losses;
 	uint64_t evicted_own;		/* of all three: from exporters that had more than their share */
 	uint64_t no_template_octets;	/* with their headers, of the Sets counted in damaged[WIRE_NO_TEMPLATE] */
+	/*
+	 * Sets that were kept = those that were decoded, in time or (without their sampling
+	 * interval) not, + those lost, which are in damaged[WIRE_NO_TEMPLATE], + decoder_waiting().
+	 */
+	uint64_t held, held_decoded, held_unscaled, held_lost;
 	uint64_t agent_drops;		/* samples that sFlow agents say they lost */
 };
 
@@ -134,6 +146,17 @@ struct stream {
 	bool silent, both_ways;		/* was told so */
 };
 
+/* Data Sets that were lost because nobody has told their template. */
+struct decoder_loss {
+	struct addr exporter;
+	uint32_t domain;
+	uint16_t id;
+	uint8_t protocol;
+	uint64_t sets, octets, last_us;	/* when the last of them came */
+	/* For whoever reports: what has been logged already, and when. */
+	uint64_t log_us;
+};
+
 struct decoder;
 
 /* Bytes that decoder_init needs, for these limits: the worst case, all of it. */
@@ -159,6 +182,17 @@ const struct decode_counts *decoder_counts(const struct decoder *d);
 enum wire_err decoder_last(const struct decoder *d, uint32_t *id);
 /* Streams, one by one: start with NULL, ends with NULL. */
 struct stream *decoder_stream_next(struct decoder *d, struct stream *prev);
+
+/*
+ * Of the Sets that are kept, those that came hold_us before now_us, or earlier, are given up
+ * (UINT64_MAX: all of them): the ones that miss an interval are decoded without it, the ones that
+ * miss a template are lost.  Returns the last loss, or NULL.
+ */
+struct decoder_loss *decoder_expire(struct decoder *d, uint64_t now_us, emit_fn *emit, void *ctx);
+/* Sets that are kept. */
+uint64_t decoder_waiting(const struct decoder *d);
+/* Losses by template, one by one: start with NULL, ends with NULL. */
+struct decoder_loss *decoder_loss_next(struct decoder *d, struct decoder_loss *prev);
 
 /*
  * What a datagram is, from its first bytes, without state: for a program that

@@ -9,7 +9,11 @@
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n);
 
-static const struct decoder_limits limits = { .streams = 3, .templates = 4, .samplers = 5 };
+#ifndef FUZZ_LIMITS
+#define FUZZ_LIMITS .exporter_share = 2
+#endif
+
+static const struct decoder_limits limits = { .streams = 3, .templates = 4, .samplers = 5, FUZZ_LIMITS };
 
 static void must(bool truth)
 {
@@ -34,7 +38,8 @@ static void balance(struct decoder *d, uint64_t records)
 {
 	const struct decode_counts *c = decoder_counts(d);
 	uint64_t refused = 0;
-	unsigned streams = 0;
+	unsigned streams = 0, losses = 0;
+	uint64_t lost = 0;
 
 	for (int i = 0; i < WIRE_ERRORS_MAX; i++)
 		refused += c->refused[i];
@@ -42,8 +47,12 @@ static void balance(struct decoder *d, uint64_t records)
 	must(c->records == records && c->reversed <= records && c->unscaled <= records);
 	must(c->damaged[WIRE_OK] == 0 && c->refused[WIRE_OK] == 0);
 	for (struct stream *s = NULL; (s = decoder_stream_next(d, s)); streams++)
-		must(s->datagrams > 0);
+		must(s->datagrams > 0 || limits.holdback_octets);
 	must(streams <= limits.streams);
+	must(c->held == c->held_decoded + c->held_unscaled + c->held_lost && decoder_waiting(d) == 0);
+	for (struct decoder_loss *l = NULL; (l = decoder_loss_next(d, l)); losses++)
+		lost += l->octets;
+	must(losses <= 256 && lost <= c->no_template_octets && c->no_template_octets <= c->octets);
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n)
@@ -64,11 +73,13 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n)
 		n -= 2;
 		in.data.n = len < n ? len : n;
 		wire_peek(&peek, in.data);
+		decoder_expire(d, now, count, &records);
 		must((decode(d, &in, count, &records) == WIRE_OK) <= (peek.protocol != PROTO_UNKNOWN));
 		data += in.data.n;
 		n -= in.data.n;
 		now += 1000000;
 	}
+	decoder_expire(d, UINT64_MAX, count, &records);
 	balance(d, records);
 	return 0;
 }

@@ -894,6 +894,77 @@ END_TEST
 
 /* ---- live: threads, a socket, and everybody asking at once ------------------------------------------------- */
 
+/* ---- data before its template [9] ------------------------------------------------------------- */
+
+static void feed_hex(int64_t when, const char *hex)
+{
+	uint8_t buf[256];
+	struct datagram d;
+	size_t n = 0;
+	unsigned v;
+
+	for (; *hex; hex++) {
+		if (*hex == ' ')
+			continue;
+		ck_assert_int_eq(sscanf(hex, "%2x", &v), 1);
+		buf[n++] = (uint8_t)v;
+		hex++;
+	}
+	d = datagram(buf, n, when);
+	engine_feed(engine, &d);
+}
+
+/* IPFIX of domain 7, exported at NOW. */
+#define IPFIX_HEADER(length) "000a " length " 664455d2 00000000 00000007 "
+#define DATA_256 IPFIX_HEADER("0020") "0100 0010 c0000201 000003e8 0000000a"
+#define TEMPLATE_256 IPFIX_HEADER("0024") "0002 0014 0100 0003 0008 0004 0001 0004 0002 0004"
+
+static const struct {
+	const char *conf;
+	int after;	/* seconds between data and its template */
+	const char *rows;
+	unsigned held, lost;
+} waits[] = {
+	{ "", 1, "+0 192.0.2.1 10 1000\n", 0, 1 },
+	{ "nfacctd_holdback: 60\n", 1, "+0 192.0.2.1 20 2000\n", 1, 0 },
+	{ "nfacctd_holdback: 60\n", 61, "+0 192.0.2.1 10 1000\n", 1, 1 },
+};
+
+START_TEST(holds_back)
+{
+	char conf[512];
+
+	snprintf(conf, sizeof(conf), "plugins: print\naggregate: src_host\nprint_refresh_time: 600\n"
+		 "print_history: 10m\nprint_history_roundoff: mh\n%s", waits[_i].conf);
+	start(conf);
+	feed_hex(NOW, DATA_256);
+	ck_assert_uint_eq(stat_of("held_waiting"), waits[_i].held);
+	feed_hex(NOW + waits[_i].after, TEMPLATE_256);
+	feed_hex(NOW + waits[_i].after, DATA_256);
+	stop();
+	rows_are(0, waits[_i].rows);
+	ck_assert_uint_eq(stat_of("held_sets"), waits[_i].held);
+	ck_assert_uint_eq(stat_of("damaged{cause=\"no_template\"}"), waits[_i].lost);
+	if (waits[_i].lost)
+		ck_assert_uint_eq(stat_of("no_template_octets{exporter=\"192.0.2.1\",protocol=\"ipfix\",domain=\"7\","
+					  "template=\"256\"}"), 16);
+	let_go();
+}
+END_TEST
+
+/* Nobody tells the template: it is lost when we stop, and says so. */
+START_TEST(gives_up_at_the_end)
+{
+	start("plugins: print\naggregate: src_host\nnfacctd_holdback: 60\n");
+	feed_hex(NOW, DATA_256);
+	stop();
+	ck_assert_uint_eq(stat_of("held_lost"), 1);
+	ck_assert_uint_eq(stat_of("held_waiting"), 0);
+	ck_assert_uint_eq(stat_of("damaged{cause=\"no_template\"}"), 1);
+	let_go();
+}
+END_TEST
+
 static uint16_t free_port(void)
 {
 	struct sockaddr_in a = { .sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
@@ -1048,6 +1119,8 @@ Suite *suite_engine(void)
 	tcase_add_test(t, rubbish_is_counted);
 	tcase_add_test(t, purges_early_when_memory_runs_out);
 	tcase_add_test(t, a_stranger_cannot_fill_the_memory);
+	tcase_add_loop_test(t, holds_back, 0, sizeof(waits) / sizeof(waits[0]));
+	tcase_add_test(t, gives_up_at_the_end);
 	tcase_add_test(t, gaps_are_told_when_asked);
 	tcase_add_test(t, shares_conserve);
 	LOOP(t, live_loses_nothing, worker_counts);
