@@ -4,18 +4,11 @@
  * Datagrams are built octet by octet after Cisco's v5 and RFC 3954; the numbers
  * expected are worked out by hand.
  */
-#include <check.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
 #include <time.h>
 #include <unistd.h>
-#include "nfacctd/engine.h"
-#include "tests/base/said.h"
+#include "tests/nfacctd/feeding.h"
 
 Suite *suite_insight(void);
-
-enum { NOW = 1715754450 /* 2024-05-15 06:27:30 UTC */, MINUTE = 60 };
 
 /* ---- an engine with a sink that keeps sums and statements ------------------------- */
 
@@ -92,98 +85,25 @@ static const struct sink *find_probe(const char *type)
 	return NULL;
 }
 
-static struct settings settings;
-static struct engine *engine;
-static struct said said;
-
 static void start(const char *conf)
 {
-	struct conf c;
-
 	memset(&probe, 0, sizeof(probe));
 	strbuf_add(&probe.sql, "");
-	said_start(&said);
-	conf_init(&c);
-	ck_assert_int_eq(conf_read_text(&c, "f", conf, strlen(conf)), 0);
-	ck_assert_msg(settings_load(&settings, NULL, &c, NULL) == 0, "%s", said.text.s);
-	conf_clear(&c);
-	engine = engine_new(&settings, find_probe, NOW, 99);
-	ck_assert_msg(engine != NULL, "%s", said.text.s);
-}
-
-static void open_sinks(void)
-{
-	ck_assert_msg(engine_open(engine) == 0, "%s", said.text.s);
+	start_with(conf, find_probe);
 }
 
 static void let_go(void)
 {
-	engine_free(engine);
-	settings_clear(&settings);
+	free_all();
 	strbuf_clear(&probe.sql);
-	said_end(&said);
-}
-
-static uint64_t stat_of(const char *name)
-{
-	struct stats s;
-	uint64_t v = UINT64_MAX;
-
-	stats_init(&s);
-	engine_stats(engine, &s);
-	engine_exporter_stats(engine, &s);
-	for (size_t i = 0; i < s.n; i++) {
-		if (strcmp(s.rows[i].name, name) == 0)
-			v = s.rows[i].value;
-		ck_assert_msg(!strstr(s.rows[i].name, "unexplained") || s.rows[i].value == 0, "%s",
-			      s.rows[i].name);
-	}
-	stats_clear(&s);
-	return v;
-}
-
-static void has_said(const char *what)
-{
-	ck_assert_msg(strstr(said.text.s, what) != NULL, "not said: %s\nbut:\n%s", what, said.text.s);
-}
-
-static unsigned times_said(const char *what)
-{
-	unsigned n = 0;
-
-	for (const char *at = said.text.s; (at = strstr(at, what)); at++)
-		n++;
-	return n;
 }
 
 /* ---- datagrams by hand ----------------------------------------------------------------- */
 
-static void put(uint8_t **p, uint64_t v, int n)
-{
-	while (n--)
-		*(*p)++ = (uint8_t)(v >> 8 * n);
-}
-
-static void feed(const uint8_t *p, size_t n, uint32_t exporter, int64_t when)
-{
-	struct datagram d = { { p, n }, { addr_make4(exporter), 2055, false }, (uint64_t)when * 1000000 };
-
-	engine_feed(engine, &d);
-}
-
-/* A v5 datagram of `n` records of 10 packets and 1000 octets each, engine 0. */
+/* A v5 datagram of `n` records of 10 packets and 1000 octets each. */
 static void feed_v5(uint32_t exporter, int64_t when, uint32_t sequence, unsigned n)
 {
-	uint8_t buf[24 + 48 * 30], *p = buf;
-
-	put(&p, 5, 2), put(&p, n, 2), put(&p, 5000000, 4), put(&p, (uint64_t)when, 4), put(&p, 0, 4);
-	put(&p, sequence, 4), put(&p, 0, 4);
-	for (unsigned i = 0; i < n; i++) {
-		put(&p, 0x0a010101, 4), put(&p, 0x0a020202, 4), put(&p, 0, 4), put(&p, 0, 4);
-		put(&p, 10, 4), put(&p, 1000, 4), put(&p, 5000000, 4), put(&p, 5000000, 4);
-		put(&p, 0, 8), put(&p, 0, 8);
-	}
-	feed(buf, (size_t)(p - buf), exporter, when);
+	feed_hosts(exporter, when, sequence, 0x0101, n, 10, 1000);
 }
 
 /* v9: template 256 (source, octets, packets, in, out, direction), and one record of each given. */
@@ -215,8 +135,6 @@ static void feed_ways(uint32_t exporter, const struct way *w, size_t n)
 /* ---- lines and counters ------------------------------------------------------------------ */
 
 #define PRINT "plugins: print\naggregate: src_host\n"
-#define A 0xc0000201	/* 192.0.2.1 */
-#define B 0xc0000202
 
 START_TEST(reports_each_exporter)
 {
