@@ -11,6 +11,7 @@
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/mman.h>
 #include <sys/resource.h>
 #include <unistd.h>
 
@@ -23,9 +24,11 @@
 #include "replicator/reload.h"
 #include "replicator/report.h"
 #include "replicator/rights.h"
+#include "replicator/top.h"
 
 enum {
 	TICK_MS = 1000,
+	REFRESH_TICKS = 5,
 	RECEIVE_BUFFER = 8 << 20,	/* when the settings say nothing: as much of it as the kernel gives */
 	SMALL_BUFFER = 1 << 20,		/* less than this is worth a warning, though nobody asked for more */
 	SEND_BUFFER = 4 << 20,
@@ -45,7 +48,7 @@ struct replicator {
 	size_t files;		/* descriptors that we may have */
 	int receive_buffer;	/* bytes that each socket has */
 	bool stop;
-	uint64_t reloads, reloads_failed;
+	uint64_t reloads, reloads_failed, ticks;
 	uint64_t stats_log_us, recv_log_us;
 	uint64_t logged_drops;
 	uint64_t watchdog_ns, watched_ns;	/* 0: nobody watches */
@@ -252,15 +255,37 @@ static int open_control(struct replicator *p)
 	return p->control_fd < 0 ? -1 : 0;
 }
 
+/* Every gate knows the sockets of every worker, and looks at the allow list anew. */
+static void refresh_gates(struct replicator *p)
+{
+	const size_t each = receivers_count(&p->workers[0].receivers);
+	struct endpoint *own = xcalloc(p->n * each + 1, sizeof(*own));
+	size_t n = 0;
+
+	for (size_t i = 0; i < p->n; i++) {
+		worker_enter(&p->workers[i]);
+		n += gate_own(&p->workers[i].receivers, own + n);
+		worker_leave(&p->workers[i]);
+	}
+	for (size_t i = 0; i < p->n; i++) {
+		worker_enter(&p->workers[i]);
+		gate_refresh(p->workers[i].gate, own, n);
+		worker_leave(&p->workers[i]);
+	}
+	free(own);
+}
+
 static int start_workers(struct replicator *p)
 {
-	/* A memory of at least 1 MB each, when there is one at all. */
-	const size_t memory = (p->settings.template_memory + p->n - 1) / p->n;
+	const struct settings *s = &p->settings;
+	/* Of the template memory at least 1 MB each, when there is one at all. */
+	const struct worker_limits limits = { s->datagram_max, (s->template_memory + p->n - 1) / p->n,
+		{ s->rate_limit, s->dedup_ms * UINT64_C(1000000), (uint32_t)(EXPORTERS_MAX / p->n) } };
 
 	for (size_t i = 0; i < p->n; i++) {
 		struct worker *w = &p->workers[i];
 
-		if (worker_init(w, p->settings.datagram_max, memory) < 0) {
+		if (worker_init(w, &limits) < 0) {
 			log_error_errno("memory for a worker");
 			return -1;
 		}
@@ -269,6 +294,7 @@ static int start_workers(struct replicator *p)
 		share_port(w);
 		receivers_open(&w->receivers, &w->outlet);
 	}
+	refresh_gates(p);
 	/* Rights are a thread's own: they are dropped before there is another. */
 	if (rights_drop() < 0)
 		log_warn_errno("capabilities that are not needed any more stay");
@@ -339,15 +365,20 @@ static void close_all(struct replicator *p)
 
 /* ---- what happens now and then --------------------------------------------- */
 
+static void make_stats(const struct replicator *p, const struct report *r, struct stats *s)
+{
+	stats_init(s);
+	report_stats(s, r);
+	stats_add(s, (uint64_t)(p->receive_buffer > 0 ? p->receive_buffer : 0), "receive_buffer");
+}
+
 static void tell_stats(struct replicator *p, const struct report *r)
 {
 	struct stats s;
 
 	if (!p->settings.stats_file && !p->metrics)
 		return;
-	stats_init(&s);
-	report_stats(&s, r);
-	stats_add(&s, (uint64_t)(p->receive_buffer > 0 ? p->receive_buffer : 0), "receive_buffer");
+	make_stats(p, r, &s);
 	metrics_publish(p->metrics, &s);
 	if (p->settings.stats_file && stats_write(&s, p->settings.stats_file) < 0 &&
 	    log_allow(&p->stats_log_us, clock_wall_us(), UINT64_C(60000000)))
@@ -387,6 +418,9 @@ static void tick(struct replicator *p)
 	daemon_notify_status("%" PRIu64 " datagrams received, %" PRIu64 " dropped by the kernel, %zu receivers",
 			     r.recv.datagrams, r.recv.kernel_drops, r.n);
 	report_clear(&r);
+	/* Sockets that could not be opened at first may be by now. */
+	if (++p->ticks % REFRESH_TICKS == 0)
+		refresh_gates(p);
 }
 
 static void begin_reload(struct replicator *p)
@@ -416,6 +450,8 @@ static void finish_reload(struct replicator *p)
 		share_port(w);
 		worker_leave(w);
 	}
+	if (taken)
+		refresh_gates(p);
 	p->reloads += taken;
 	p->reloads_failed += !taken;
 	if (taken)
@@ -466,6 +502,33 @@ static bool command_tell(void *ctx, const char *argument, struct control_answer 
 	return done;
 }
 
+/* All counters in a file of memory, for --top. */
+static bool command_stats(void *ctx, const char *argument, struct control_answer *a)
+{
+	const struct replicator *p = ctx;
+	const int fd = memfd_create("stats", MFD_CLOEXEC);
+	FILE *f = fd < 0 ? NULL : fdopen(dup(fd), "w");
+	struct report r;
+	struct stats s;
+
+	(void)argument;
+	if (!f) {
+		snprintf(a->text, CONTROL_TEXT, "error: stats: %s", strerror(errno));
+		if (fd >= 0)
+			close(fd);
+		return false;
+	}
+	collect(p, &r);
+	make_stats(p, &r, &s);
+	stats_print(&s, f);
+	fclose(f);
+	stats_clear(&s);
+	report_clear(&r);
+	a->fds[a->nfds++] = fd;
+	strcpy(a->text, "ok");
+	return true;
+}
+
 /* The successor has the sockets, and we end; or it has not, and we go on. */
 static void handed_over(void *ctx, bool sent)
 {
@@ -513,6 +576,7 @@ static bool command_handover(void *ctx, const char *argument, struct control_ans
 
 static const struct control_command commands[] = {
 	{ "tell", command_tell },
+	{ "stats", command_stats },
 	{ "handover", command_handover },
 };
 
@@ -659,6 +723,11 @@ int main(int argc, char **argv)
 
 		snprintf(command, sizeof(command), "tell %s", p.settings.tell);
 		status = control_ask(p.settings.control, command);
+		settings_clear(&p.settings);
+		return status;
+	}
+	if (p.settings.top) {
+		status = top_run(p.settings.control);
 		settings_clear(&p.settings);
 		return status;
 	}

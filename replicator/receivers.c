@@ -45,6 +45,7 @@ void receivers_clear(struct receivers *rs, struct outlet *o)
 		for (size_t k = 0; k < rs->pools[i].n; k++)
 			rs->pools[i].receivers[k]->kind->close(rs->pools[i].receivers[k], o);
 	pools_free(rs);
+	lpm_free(rs->allow);
 	receivers_init(rs);
 }
 
@@ -236,6 +237,7 @@ void receivers_adopt(struct receivers *now, struct receivers *fresh, struct outl
 		}
 	}
 	pools_free(now);
+	lpm_free(now->allow);
 	*now = *fresh;
 	now->removed = removed;
 	receivers_init(fresh);

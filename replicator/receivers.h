@@ -15,6 +15,7 @@
 #ifndef RECEIVERS_H
 #define RECEIVERS_H
 
+#include "base/lpm.h"
 #include "net/batch.h"
 #include "replicator/balance.h"
 #include "replicator/health.h"
@@ -93,6 +94,7 @@ struct receivers {
 	/* What receivers_free'd ones had counted, so that nothing vanishes from the sums. */
 	struct receiver removed;
 	unsigned errors, warnings;	/* logged while reading */
+	struct lpm *allow;	/* exporters that may come in; NULL: all */
 	bool quiet;		/* warnings are not logged: another worker's set had them already */
 	unsigned files;			/* read so far */
 	bool has_else;

@@ -55,6 +55,88 @@ static void fanout_add(struct fanout_counts *sum, const struct fanout_counts *c)
 		sum->protocols[i] += c->protocols[i];
 }
 
+/* Into the busiest so far; an exporter that several workers have is one. */
+static void top_add(struct report *r, const struct exporter *e)
+{
+	const struct report_exporter one = { e->addr, e->datagrams, e->octets,
+		e->limited + e->denied + e->looped + e->duplicates, e->lost };
+	size_t i, least = 0;
+
+	for (i = 0; i < r->ntop && !addr_equal(&r->top[i].addr, &one.addr); i++)
+		if (r->top[i].datagrams < r->top[least].datagrams)
+			least = i;
+	if (i < r->ntop) {
+		r->top[i].datagrams += one.datagrams;
+		r->top[i].octets += one.octets;
+		r->top[i].dropped += one.dropped;
+		r->top[i].lost += one.lost;
+	} else if (r->ntop < REPORT_EXPORTERS) {
+		r->top[r->ntop++] = one;
+	} else if (r->top[least].datagrams < one.datagrams) {
+		r->top[least] = one;
+	}
+	r->least = UINT64_MAX;
+	for (i = 0; i < r->ntop; i++)
+		r->least = r->top[i].datagrams < r->least ? r->top[i].datagrams : r->least;
+}
+
+static void top_stats(struct stats *s, const struct report *r)
+{
+	for (size_t i = 0; i < r->ntop; i++) {
+		char text[ADDR_TEXT];
+
+		addr_print(&r->top[i].addr, text);
+		stats_add(s, r->top[i].datagrams, "exporter_datagrams{exporter=\"%s\"}", text);
+		stats_add(s, r->top[i].octets, "exporter_octets{exporter=\"%s\"}", text);
+		stats_add(s, r->top[i].dropped, "exporter_dropped{exporter=\"%s\"}", text);
+		stats_add(s, r->top[i].lost, "exporter_sequence_lost{exporter=\"%s\"}", text);
+	}
+}
+
+static void gate_add(struct report *r, const struct gate *g)
+{
+	const struct sequence_counts *q = &g->exporters->total;
+
+	r->gate.denied += g->counts.denied;
+	r->gate.limited += g->counts.limited;
+	r->gate.looped += g->counts.looped;
+	r->gate.duplicates += g->counts.duplicates;
+	r->sequence.received += q->received;
+	r->sequence.lost += q->lost;
+	r->sequence.gaps += q->gaps;
+	r->sequence.late += q->late;
+	r->sequence.duplicates += q->duplicates;
+	r->sequence.restarts += q->restarts;
+	for (const void *row = NULL; (row = store_next(&g->exporters->rows, row)); )
+		if (r->ntop < REPORT_EXPORTERS || ((const struct exporter *)row)->datagrams > r->least)
+			top_add(r, row);
+	r->exporters += g->exporters->rows.used;
+	r->exporters_evicted += g->exporters->rows.evicted;
+	r->streams += g->exporters->streams.used;
+	r->streams_evicted += g->exporters->streams.evicted;
+	r->dedup_early += g->dedup ? g->dedup->early : 0;
+}
+
+static void gate_stats(struct stats *s, const struct report *r)
+{
+	stats_add(s, r->gate.denied, "denied_datagrams");
+	stats_add(s, r->gate.limited, "limited_datagrams");
+	stats_add(s, r->gate.looped, "looped_datagrams");
+	stats_add(s, r->gate.duplicates, "duplicate_datagrams");
+	stats_add(s, r->dedup_early, "dedup_early");
+	stats_add(s, r->sequence.received, "sequence_received");
+	stats_add(s, r->sequence.lost, "sequence_lost");
+	stats_add(s, r->sequence.gaps, "sequence_gaps");
+	stats_add(s, r->sequence.late, "sequence_late");
+	stats_add(s, r->sequence.duplicates, "sequence_duplicates");
+	stats_add(s, r->sequence.restarts, "sequence_restarts");
+	stats_add(s, r->exporters, "exporters");
+	stats_add(s, r->exporters_evicted, "exporters_evicted");
+	stats_add(s, r->streams, "streams");
+	stats_add(s, r->streams_evicted, "streams_evicted");
+	top_stats(s, r);
+}
+
 static void spoof_add(struct spoof_counts *sum, struct spoof_counts c)
 {
 	sum->sockets += c.sockets;
@@ -110,6 +192,7 @@ void report_collect(struct report *r, struct worker *w, size_t n)
 		worker_enter(&w[i]);
 		batch_drops(w[i].in.batch, w[i].in.fd);
 		recv_add(&r->recv, &w[i].in.batch->counts);
+		gate_add(r, w[i].gate);
 		fanout_add(&r->fanout, &w[i].fanout->counts);
 		spoof_add(&r->spoof, spoof_cache_counts(w[i].outlet.spoof));
 		r->raw_sent += w[i].outlet.raw_sent;
@@ -158,6 +241,7 @@ void report_stats(struct stats *s, const struct report *r)
 	stats_add(s, r->recv.beyond, "received_beyond");
 	stats_add(s, r->recv.kernel_drops, "kernel_drops");
 	stats_add(s, r->recv.calls, "receive_calls");
+	gate_stats(s, r);
 	stats_add(s, r->fanout.datagrams, "replicated_datagrams");
 	stats_add(s, r->fanout.cut, "cut_datagrams");
 	for (int i = 0; i <= PROTO_UNKNOWN; i++)
@@ -189,6 +273,9 @@ const struct metric_name report_metrics[] = {
 	{ "receiver_received", "receiver_datagrams", METRIC_COUNTER, "Datagrams since the receiver exists." },
 	{ "receiver_sent_octets", "sent_bytes", METRIC_COUNTER, "Octets handed to the kernel." },
 	{ "receiver_sent", "datagrams_sent", METRIC_COUNTER, "Datagrams handed to the kernel." },
+	{ "sequence_lost", "sequence_lost", METRIC_GAUGE, "Units missing in sequence numbers, less those that came late." },
+	{ "exporters", "exporters", METRIC_GAUGE, "Exporters that are remembered." },
+	{ "streams", "streams", METRIC_GAUGE, "Streams of them that are remembered." },
 	{ "source_sockets", "source_sockets", METRIC_GAUGE, "Sockets open that keep an exporter's source." },
 	{ "receiver_down", "receiver_down", METRIC_GAUGE, "1: the receiver does not seem to be there." },
 	{ "template_streams", "template_streams", METRIC_GAUGE, "Streams whose templates are remembered." },

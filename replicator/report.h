@@ -16,9 +16,23 @@ struct report_row {
 	struct receiver sum;	/* counters only */
 };
 
+/* An exporter over all workers. */
+struct report_exporter {
+	struct addr addr;
+	uint64_t datagrams, octets, dropped, lost;
+};
+
+enum { REPORT_EXPORTERS = 100 };	/* the busiest: the others are in the sums only */
+
 /* What all workers counted, each looked at between two of its batches. */
 struct report {
 	struct batch_counts recv;
+	struct gate_counts gate;
+	struct report_exporter top[REPORT_EXPORTERS];
+	size_t ntop;
+	uint64_t least;		/* datagrams below which nobody gets into a full top[] */
+	struct sequence_counts sequence;
+	uint64_t exporters, exporters_evicted, streams, streams_evicted, dedup_early;
 	struct fanout_counts fanout;
 	struct spoof_counts spoof;
 	uint64_t raw_sent;

@@ -13,6 +13,7 @@
 #include "base/daemon.h"
 #include "base/log.h"
 #include "base/strbuf.h"
+#include "replicator/gate.h"
 #include "replicator/worker.h"
 
 /* ---- the configuration file ----------------------------------------------- */
@@ -52,6 +53,12 @@ const struct conf_key settings_keys[] = {
 	GLOBAL("control", NULL, CONF_STRING, char *, control, 0, 0, "socket for commands, see --tell"),
 	GLOBAL("stats_file", NULL, CONF_STRING, char *, stats_file, 0, 0,
 	       "all counters as TSV, written anew each second and at the end"),
+	GLOBAL("allow_file", "nfacctd_allow_file sfacctd_allow_file", CONF_STRING, char *, allow, 0, 0,
+	       "file of the exporters that may send; the datagrams of others are dropped"),
+	GLOBAL("exporter_rate_limit", NULL, CONF_U64, uint64_t, rate_limit, 1, 1000000000,
+	       "datagrams a second that one exporter may send; more are dropped"),
+	GLOBAL("dedup_window", NULL, CONF_U32, uint32_t, dedup_ms, 1, 60000,
+	       "milliseconds in which a second copy of a datagram is dropped"),
 	GLOBAL("metrics", NULL, CONF_STRING, char *, metrics, 0, 0,
 	       "ADDRESS:PORT where Prometheus finds the counters over HTTP"),
 	GLOBAL("workers", NULL, CONF_U32, uint32_t, workers, 1, WORKERS_MAX,
@@ -201,7 +208,7 @@ static int read_config(struct settings *s, const char *path)
 /* ---- the command line ----------------------------------------------------- */
 
 enum { OPT_CONFIG = 256, OPT_CHECK, OPT_STATS, OPT_VERSION, OPT_CONTROL, OPT_TELL, OPT_METRICS, OPT_WORKERS,
-	OPT_TAKE_OVER };
+	OPT_TAKE_OVER, OPT_ALLOW, OPT_RATE, OPT_DEDUP, OPT_TOP };
 
 static const struct option_row {
 	struct option option;
@@ -227,6 +234,10 @@ static const struct option_row {
 	{ { "control", required_argument, NULL, OPT_CONTROL }, "FILE", "socket for commands to this process" },
 	{ { "tell", required_argument, NULL, OPT_TELL }, "WHO", "with --control: templates to receiver WHO, or all" },
 	{ { "take-over", no_argument, NULL, OPT_TAKE_OVER }, NULL, "with --control: replace the process that runs, losing nothing" },
+	{ { "top", no_argument, NULL, OPT_TOP }, NULL, "with --control: what the process that runs does, live" },
+	{ { "allow", required_argument, NULL, OPT_ALLOW }, "FILE", "take datagrams of these exporters only" },
+	{ { "rate-limit", required_argument, NULL, OPT_RATE }, "N", "datagrams a second of one exporter; more are dropped" },
+	{ { "dedup", required_argument, NULL, OPT_DEDUP }, "MS", "drop second copies within so many milliseconds" },
 	{ { "metrics", required_argument, NULL, OPT_METRICS }, "ADDR:PORT", "the counters over HTTP, for Prometheus" },
 	{ { "workers", required_argument, NULL, OPT_WORKERS }, "N", "threads that receive and send (1)" },
 	{ { "help", no_argument, NULL, 'h' }, NULL, "this text" },
@@ -299,6 +310,8 @@ static const struct {
 	{ 'x', 0, 3600000000u, "a number of microseconds" },
 	{ 't', 0, INT_MAX, "a number of milliseconds" },
 	{ 'd', 0, UINT32_MAX, "a number" },
+	{ OPT_RATE, 1, 1000000000, "a number of datagrams a second" },
+	{ OPT_DEDUP, 1, 60000, "a number of milliseconds, 1 to 60000" },
 	{ OPT_WORKERS, 1, WORKERS_MAX, "a number of threads, 1 to 64" },
 };
 
@@ -324,6 +337,12 @@ static int set_number(struct settings *s, int letter, const char *value)
 		break;
 	case 't':
 		s->idle_ms = (uint32_t)v;
+		break;
+	case OPT_RATE:
+		s->rate_limit = v;
+		break;
+	case OPT_DEDUP:
+		s->dedup_ms = (uint32_t)v;
 		break;
 	case OPT_WORKERS:
 		s->workers = (uint32_t)v;
@@ -389,6 +408,12 @@ static int set_option(struct settings *s, int letter, const char *value, const c
 		break;
 	case OPT_TAKE_OVER:
 		s->take_over = true;
+		break;
+	case OPT_TOP:
+		s->top = true;
+		break;
+	case OPT_ALLOW:
+		set_string(&s->allow, value);
 		break;
 	case OPT_METRICS:
 		set_string(&s->metrics, value);
@@ -498,10 +523,18 @@ int settings_parse(struct settings *s, int argc, char **argv)
 		return status;
 	if (config && read_config(s, config) < 0)
 		return EXIT_USAGE;
-	if (s->tell && s->control)
+	if ((s->tell || s->top) && s->control)
 		return SETTINGS_GO;
+	if (s->top) {
+		log_error("--top: expected --control FILE, the socket of the process to look at");
+		return EXIT_USAGE;
+	}
 	if (s->tell)
 		return usage("--tell", s->tell, "--control FILE, the socket of the process to tell");
+	if (s->dedup_ms && s->workers > 1) {
+		log_error("dedup: the copies of a datagram may reach different workers; expected workers to be 1");
+		return EXIT_USAGE;
+	}
 	if (s->take_over && !s->control) {
 		log_error("--take-over: expected --control FILE, the socket of the process to replace");
 		return EXIT_USAGE;
@@ -520,7 +553,7 @@ int settings_parse(struct settings *s, int argc, char **argv)
 void settings_clear(struct settings *s)
 {
 	char *strings[] = { s->listen_ip, s->listen_service, s->pid_file, s->stats_file, s->log_file, s->syslog,
-		s->plugins, s->receivers, s->control, s->metrics };
+		s->plugins, s->receivers, s->control, s->metrics, s->allow };
 
 	for (size_t i = 0; i < sizeof(strings) / sizeof(strings[0]); i++)
 		free(strings[i]);
@@ -558,6 +591,8 @@ int settings_receivers(const struct settings *s, struct receivers *rs)
 		for (size_t i = 0; i < s->nwords; i++)
 			receivers_add_word(rs, &rs->pools[last], s->words[i], &d, at);
 	}
+	if (s->allow)
+		rs->allow = gate_read_allow(s->allow, &rs->errors);
 	if (rs->errors)
 		return -1;
 	if (receivers_count(rs) == 0) {

@@ -41,6 +41,10 @@ struct settings {
 	uint32_t idle_ms;		/* end when nothing came for so long; 0: never */
 	uint32_t workers;
 	char *pid_file, *stats_file, *metrics, *log_file, *syslog;
+	bool top;			/* --top: look at the process behind `control` */
+	char *allow;			/* file of exporters that may come in */
+	uint64_t rate_limit;		/* datagrams a second of one exporter; 0: any */
+	uint32_t dedup_ms;		/* window for second copies; 0: they pass */
 	bool take_over;			/* the sockets of the process behind `control` */
 	struct names *names;		/* used by who reads the receivers' files */
 	char *plugins, *receivers;	/* --config's keys */

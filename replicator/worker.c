@@ -27,20 +27,21 @@ void worker_blank(struct worker *w)
 		.room = PTHREAD_MUTEX_INITIALIZER };
 }
 
-int worker_init(struct worker *w, size_t datagram_max, size_t template_memory)
+int worker_init(struct worker *w, const struct worker_limits *l)
 {
-	const struct recall_limits limits = recall_limits_of(template_memory);
+	const struct recall_limits limits = recall_limits_of(l->template_memory);
 	uint64_t seed;
 
 	w->wake_fd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
 	w->in.batch = batch_new(BATCH_MESSAGES, BATCH_BYTES);
-	w->fanout = fanout_new(&w->receivers, &w->outlet, datagram_max);
-	if (w->wake_fd < 0 || !w->in.batch || !w->fanout)
-		return -1;
-	if (template_memory == 0)
-		return 0;
+	w->fanout = fanout_new(&w->receivers, &w->outlet, l->datagram_max);
 	if (getrandom(&seed, sizeof(seed), GRND_NONBLOCK) != (ssize_t)sizeof(seed))
 		seed = clock_mono_ns();
+	w->gate = gate_new(&l->gate, seed);
+	if (w->wake_fd < 0 || !w->in.batch || !w->fanout || !w->gate)
+		return -1;
+	if (l->template_memory == 0)
+		return 0;
 	w->fanout->recall = recall_new(&limits, seed);
 	return w->fanout->recall ? 0 : -1;
 }
@@ -53,6 +54,7 @@ void worker_clear(struct worker *w)
 	if (w->fanout)
 		recall_free(w->fanout->recall);
 	fanout_free(w->fanout);
+	gate_free(w->gate);
 	batch_free(w->in.batch);
 	if (w->in.fd >= 0)
 		close(w->in.fd);
@@ -100,6 +102,7 @@ static bool turn(struct worker *w, uint64_t now_ns)
 	if (n > 0) {
 		if (w->debug)
 			log_datagrams(w->in.batch);
+		gate_batch(w->gate, &w->receivers, w->in.batch, now_ns);
 		fanout_batch(w->fanout, w->in.batch, now_ns);
 	}
 	worker_leave(w);

@@ -17,6 +17,7 @@
 #include <stdatomic.h>
 
 #include "replicator/fanout.h"
+#include "replicator/gate.h"
 
 /* A listening socket and what it receives. */
 struct inlet {
@@ -28,6 +29,7 @@ struct worker {
 	struct inlet in;
 	struct receivers receivers;
 	struct outlet outlet;
+	struct gate *gate;
 	struct fanout *fanout;
 	bool debug;			/* log every datagram */
 	uint64_t recv_log_us;
@@ -49,11 +51,14 @@ enum { WORKERS_MAX = 64 };
 
 /* Nothing open, nothing in it. */
 void worker_blank(struct worker *w);
-/*
- * Memory, of which `template_memory` MB for templates, and descriptors; the
- * inlet's socket is w->in.fd already.  0, or -1 with errno.
- */
-int worker_init(struct worker *w, size_t datagram_max, size_t template_memory);
+struct worker_limits {
+	size_t datagram_max;
+	size_t template_memory;		/* MB */
+	struct gate_limits gate;
+};
+
+/* Memory and descriptors; the inlet's socket is w->in.fd already.  0, or -1 with errno. */
+int worker_init(struct worker *w, const struct worker_limits *l);
 /* Closes all that it has; the thread must have ended. */
 void worker_clear(struct worker *w);
 

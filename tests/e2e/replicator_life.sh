@@ -77,7 +77,8 @@ check "the manual has every option" options_in_manual
 # ---- a life ------------------------------------------------------------------------
 
 echo "0.0.0.0: 127.0.0.1/$ONE" >"$TMP/receivers"
-must start_daemon replicator "$IN" "$REPLICATOR" -p "$IN" --stats "$STATS" -m "$TMP/pid" -c "$TMP/receivers"
+must start_daemon replicator "$IN" "$REPLICATOR" -p "$IN" --stats "$STATS" -m "$TMP/pid" \
+	--control "$TMP/control" -c "$TMP/receivers"
 check_equal "pid file" "${PID[replicator]}" "$(cat "$TMP/pid")"
 ends "port in use" 1 "listen on \*:$IN: Address already in use" -p "$IN" "127.0.0.1/$ONE"
 ends "pid file in use" 1 'pid: another process holds it' -p "$(free_udp_port)" -m "$TMP/pid" "127.0.0.1/$ONE"
@@ -100,6 +101,15 @@ datagram 6
 check "six datagrams" wait_for 5 received 6
 check_equal "the new one has two" 2 "$(sent_to "$TWO")"
 check_equal "the old one goes on, every second" 5 "$(sent_to "$ONE")"
+
+"$REPLICATOR" --top --control "$TMP/control" >"$TMP/top" 2>&1
+check_equal "top: status" 0 $?
+check "top: what was received" grep -q '^received 0/s, 6 in all; dropped by the kernel 0, denied 0' "$TMP/top"
+check "top: a receiver" grep -Eq "^127.0.0.1:$ONE 0.0.0.0 +0 +0 +0 +[0-9]+" "$TMP/top"
+check "top: the exporter" grep -Eq '^127.0.0.1 +0 +0 +0 +0$' "$TMP/top"
+ends "top of nobody" 1 'none: No such file' --top --control "$TMP/none"
+ends "top without a socket" 2 'top: expected --control' --top
+ends "dedup and workers" 2 'dedup: the copies of a datagram may reach different workers' --dedup 10 --workers 2 "127.0.0.1/$ONE"
 
 kill -USR1 "${PID[replicator]}"
 check "counters in the log" wait_for 5 grep -q "receiver 127.0.0.1:$TWO (0.0.0.0): received 2, sent 2" "$TMP/replicator.log"

@@ -77,13 +77,15 @@ static void setup(void)
 	optind = 0;
 	ck_assert_int_eq(settings_parse(&settings, 5, argv), SETTINGS_GO);
 	ck_assert_int_eq(reload_read(&settings, sets, WORKERS, &errors), 0);
+	const struct worker_limits limits = { 65536, 2, { 0, 0, 1024 } };
+
 	listen_at = (struct endpoint){ .addr = addr_make4(0x7f000001) };
 	for (int i = 0; i < WORKERS; i++) {
 		worker_blank(&w[i]);
 		w[i].receivers = sets[i];
 		w[i].outlet.sockets_max = 16;
 		w[i].in.fd = bound(&listen_at, true);
-		ck_assert_int_eq(worker_init(&w[i], 65536, 2), 0);
+		ck_assert_int_eq(worker_init(&w[i], &limits), 0);
 		receivers_open(&w[i].receivers, &w[i].outlet);
 	}
 	ck_assert_int_eq(socket_steer_by_flow(w[0].in.fd, WORKERS), 0);

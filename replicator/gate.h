@@ -1,0 +1,55 @@
+/*
+ * gate.h - what is looked at before any receiver is: may this datagram come in?
+ *
+ *	received = replicated + denied + limited + looped + duplicates
+ *
+ * A worker has a gate; the allow list is part of what a reload brings.
+ */
+#ifndef REPLICATOR_GATE_H
+#define REPLICATOR_GATE_H
+
+#include "base/lpm.h"
+#include "replicator/dedup.h"
+#include "replicator/exporters.h"
+#include "replicator/receivers.h"
+
+struct gate_limits {
+	uint64_t rate;		/* datagrams a second of one exporter; 0: any */
+	uint64_t dedup_ns;	/* window; 0: copies pass */
+	uint32_t exporters;	/* rows */
+};
+
+struct gate_counts {
+	uint64_t denied;	/* not in the allow list */
+	uint64_t limited;	/* above the exporter's rate */
+	uint64_t looped;	/* sent by one of our own sockets */
+	uint64_t duplicates;	/* the second copy */
+};
+
+struct gate {
+	struct gate_limits limits;
+	struct exporters *exporters;
+	struct dedup *dedup;		/* NULL: off */
+	struct gate_counts counts;
+	uint64_t log_us;
+	/* Ports of our own sockets, and the sockets: what comes from there came in a circle. */
+	uint8_t own_ports[65536 / 8];
+	struct endpoint *own;
+	size_t nown;
+	uint32_t generation;		/* of the allow list */
+};
+
+/* NULL with errno. */
+struct gate *gate_new(const struct gate_limits *l, uint64_t seed);
+void gate_free(struct gate *g);
+/* Another allow list may be in force; `own` are the sockets of all workers. */
+void gate_refresh(struct gate *g, const struct endpoint *own, size_t n);
+/* Local addresses of the sockets of receivers into `own`, which has room for all; how many. */
+size_t gate_own(const struct receivers *rs, struct endpoint *own);
+/* Take out of the batch what may not come in; the order of the rest stays. */
+void gate_batch(struct gate *g, const struct receivers *rs, struct batch *b, uint64_t now_ns);
+
+/* Read an allow list: an address or a prefix a line; NULL after saying what is wrong. */
+struct lpm *gate_read_allow(const char *path, unsigned *errors);
+
+#endif /* REPLICATOR_GATE_H */
