@@ -15,8 +15,8 @@
 #define PIPELINE_H
 
 #include "nfacctd/aggregate.h"
+#include "net/filter.h"
 #include "nfacctd/direction.h"
-#include "nfacctd/filter.h"
 #include "nfacctd/networks.h"
 #include "nfacctd/settings.h"
 #include "nfacctd/timebin.h"

@@ -2,6 +2,7 @@
  * fanout.c - see fanout.h.
  */
 #include "fanout.h"
+#include "replicator/rebuild.h"
 #include "replicator/tell.h"
 #include "wire/cursor.h"
 
@@ -34,7 +35,7 @@ struct fanout_private {
 	bool carries;			/* some of them do */
 	size_t n;			/* datagrams in subject[], mark[] and all */
 	uint32_t *number;		/* sequence numbers as the exporter wrote them */
-	struct selection all, wanted, thin, picked, sampled;
+	struct selection all, wanted, thin, rebuilt, picked, sampled;
 	uint32_t *next;			/* the group's following datagram */
 	uint32_t *pick;			/* balance: which receiver */
 	struct group group[GROUPS];
@@ -58,7 +59,8 @@ static bool private_new(struct fanout_private *p)
 	p->pick = calloc(ROOM, sizeof(*p->pick));
 	p->number = calloc(ROOM, sizeof(*p->number));
 	return p->subject && p->mark && p->next && p->pick && p->number && selection_new(&p->all) && selection_new(&p->wanted) &&
-	       selection_new(&p->thin) && selection_new(&p->picked) && selection_new(&p->sampled);
+	       selection_new(&p->thin) && selection_new(&p->rebuilt) &&
+	       selection_new(&p->picked) && selection_new(&p->sampled);
 }
 
 struct fanout *fanout_new(struct receivers *rs, struct outlet *o, size_t datagram_max)
@@ -100,6 +102,7 @@ void fanout_free(struct fanout *f)
 		selection_free(&f->priv->all);
 		selection_free(&f->priv->wanted);
 		selection_free(&f->priv->thin);
+		selection_free(&f->priv->rebuilt);
 		selection_free(&f->priv->picked);
 		selection_free(&f->priv->sampled);
 		free(f->priv);
@@ -384,6 +387,80 @@ static struct share thinned(struct fanout *f, struct pool *pool, const struct sh
 	return (struct share){ p->thin.data, p->thin.from, p->thin.at, n };
 }
 
+/* Datagrams to the receivers of a pool. */
+static void deliver(struct fanout *f, struct pool *pool, const struct share *chosen, uint64_t now_ns)
+{
+	if (pool->balance)
+		pick_receivers(f->priv, pool, chosen);
+	for (size_t k = 0; k < pool->n; k++) {
+		struct receiver *r = pool->receivers[k];
+		struct share s = *chosen;
+
+		if (pool->balance) {
+			s = picked_for(f->priv, chosen, k);
+			r->balanced += chosen->n - s.n;
+		}
+		if (pool->renumber && !r->numbers)
+			r->numbers = renumber_new(now_ns);
+		if (!pool->renumber && r->numbers) {	/* a reload took it away */
+			renumber_free(r->numbers);
+			r->numbers = NULL;
+		}
+		give(f, r, s, now_ns);
+	}
+}
+
+/* A tenant whose streams are new to it learns what templates there are. */
+static void teach(struct fanout *f, struct rebuild *r, const struct share *s)
+{
+	const struct recall_stream *last = NULL;
+
+	for (size_t i = 0; f->recall && i < s->n; i++) {
+		const struct recall_mark *mark = &f->priv->mark[s->at[i]];
+		const struct subject *subject = &f->priv->subject[s->at[i]];
+		const struct bytes *messages;
+		size_t n;
+
+		if (!mark->stream || mark->stream == last || !rebuild_is_new(r, subject))
+			continue;
+		last = mark->stream;
+		n = recall_messages(f->recall, mark, s->data[i], &messages);
+		for (size_t k = 0; k < n; k++)
+			rebuild_teach(r, subject, messages[k]);
+	}
+}
+
+/* The records that the pool's tenant wants, in datagrams of their own. */
+static void deliver_records(struct fanout *f, struct pool *pool, const struct share *chosen, uint64_t now_ns)
+{
+	struct selection *to = &f->priv->rebuilt;
+	struct rebuild_out out = { to->data, to->from, to->at, 0 };
+	struct rebuild_counts before;
+
+	if (!pool->rebuild && !(pool->rebuild = rebuild_new(pool->tenant, now_ns))) {
+		for (size_t k = 0; k < pool->n; k++)
+			sender_charge(&pool->receivers[k]->out, ENOMEM, chosen->n);
+		return;
+	}
+	teach(f, pool->rebuild, chosen);
+	for (size_t i = 0, next; i < chosen->n; i = next) {
+		before = *rebuild_counts(pool->rebuild);
+		next = rebuild(pool->rebuild, chosen, f->priv->subject, i, &out);
+		for (size_t k = 0; k < pool->n; k++) {
+			const struct rebuild_counts *now = rebuild_counts(pool->rebuild);
+			struct receiver *r = pool->receivers[k];
+
+			r->merged += next - i - out.n;
+			r->records += now->records - before.records;
+			r->records_kept += now->kept - before.kept;
+			r->unread_octets += now->unread_octets - before.unread_octets;
+		}
+		f->outlet->batch++;	/* sums are of other payloads */
+		deliver(f, pool, &(struct share){ out.data, out.from, out.at, out.n }, now_ns);
+		f->outlet->batch++;
+	}
+}
+
 static void fanout_pool(struct fanout *f, struct pool *pool, size_t n, uint64_t now_ns)
 {
 	const struct share wanted = wanted_by(f->priv, pool, n);
@@ -394,27 +471,15 @@ static void fanout_pool(struct fanout *f, struct pool *pool, size_t n, uint64_t 
 			f->priv->subject[wanted.at[i]].taken |= UINT64_C(1) << (pool->file % 64);
 	if (pool->sample > 1)
 		chosen = thinned(f, pool, &wanted);
-	if (pool->balance)
-		pick_receivers(f->priv, pool, &chosen);
 	for (size_t k = 0; k < pool->n; k++) {
-		struct receiver *r = pool->receivers[k];
-		struct share s = chosen;
-
-		r->received += n;
-		r->filtered += n - wanted.n;
-		r->sampled += wanted.n - chosen.n;
-		if (pool->balance) {
-			s = picked_for(f->priv, &chosen, k);
-			r->balanced += chosen.n - s.n;
-		}
-		if (pool->renumber && !r->numbers)
-			r->numbers = renumber_new(now_ns);
-		if (!pool->renumber && r->numbers) {	/* a reload took it away */
-			renumber_free(r->numbers);
-			r->numbers = NULL;
-		}
-		give(f, r, s, now_ns);
+		pool->receivers[k]->received += n;
+		pool->receivers[k]->filtered += n - wanted.n;
+		pool->receivers[k]->sampled += wanted.n - chosen.n;
 	}
+	if (pool->tenant)
+		deliver_records(f, pool, &chosen, now_ns);
+	else
+		deliver(f, pool, &chosen, now_ns);
 }
 
 /* What the batch teaches, once it is sent; `d` in the order in which it came. */

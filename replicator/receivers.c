@@ -3,6 +3,7 @@
  * What files and words say is read in receivers_read.c.
  */
 #include "receivers.h"
+#include "replicator/rebuild.h"
 
 #include <ifaddrs.h>
 #include <netinet/in.h>
@@ -32,6 +33,8 @@ static void pools_free(struct receivers *rs)
 			receiver_free(rs->pools[i].receivers[k]);
 		free(rs->pools[i].receivers);
 		free(rs->pools[i].rule);
+		rebuild_free(rs->pools[i].rebuild);
+		tenant_free(rs->pools[i].tenant);
 		free(rs->pools[i].label);
 	}
 	free(rs->pools);
@@ -186,6 +189,10 @@ void receiver_add_counts(struct receiver *sum, const struct receiver *r)
 	sum->filtered += r->filtered;
 	sum->balanced += r->balanced;
 	sum->sampled += r->sampled;
+	sum->merged += r->merged;
+	sum->records += r->records;
+	sum->records_kept += r->records_kept;
+	sum->unread_octets += r->unread_octets;
 	sum->family += r->family;
 	sum->told += r->told;
 	sum->untold += r->untold;
@@ -199,6 +206,24 @@ void receiver_add_counts(struct receiver *sum, const struct receiver *r)
 	sum->out.counts.calls += r->out.counts.calls;
 	sum->out.counts.icmp_errors += r->out.counts.icmp_errors;
 	sum->out.counts.runs += r->out.counts.runs;
+}
+
+/* Tenants go on with the templates and numbers of their streams. */
+static void rebuilds_move(struct receivers *now, struct receivers *fresh)
+{
+	for (size_t i = 0; i < fresh->npools; i++) {
+		struct pool *p = &fresh->pools[i];
+
+		for (size_t k = 0; p->tenant && k < now->npools; k++) {
+			struct pool *old = &now->pools[k];
+
+			if (!old->rebuild || strcmp(old->label, p->label) != 0)
+				continue;
+			p->rebuild = old->rebuild;
+			old->rebuild = NULL;
+			rebuild_retarget(p->rebuild, p->tenant);
+		}
+	}
 }
 
 void receivers_adopt(struct receivers *now, struct receivers *fresh, struct outlet *o)
@@ -236,6 +261,7 @@ void receivers_adopt(struct receivers *now, struct receivers *fresh, struct outl
 			r->kind->close(r, o);
 		}
 	}
+	rebuilds_move(now, fresh);
 	pools_free(now);
 	lpm_free(now->allow);
 	*now = *fresh;

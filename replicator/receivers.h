@@ -9,7 +9,7 @@
  * their sampling countdown.
  *
  * Double entry, for every receiver at every moment:
- *	received = filtered + balanced + sampled + family + sent + eagain
+ *	received = filtered + balanced + sampled + merged + family + sent + eagain
  *	           + emsgsize + refused + unreachable + other
  */
 #ifndef RECEIVERS_H
@@ -31,6 +31,9 @@ struct place {
 	const char *file;
 	unsigned line;
 };
+
+struct rebuild;
+struct tenant;
 
 struct receiver {
 	char *label;		/* "192.0.2.9:2055": what logs and statistics call it */
@@ -55,12 +58,15 @@ struct receiver {
 	uint64_t filtered;	/* not wanted by its pool */
 	uint64_t balanced;	/* wanted, and given to another receiver of the pool */
 	uint64_t sampled;	/* left out by frequency */
+	uint64_t merged;	/* no record of them was wanted, or they became one with others */
 	uint64_t family;	/* source kept: an IPv4 source cannot be in an IPv6 packet, nor the reverse */
 	uint64_t log_us, logged_losses;
 	struct health health;
 	struct renumber *numbers;	/* NULL: numbers stay as they are */
 	/* Templates that it is told beside its datagrams, see recall.h; not part of the sum above. */
 	struct recall_known known;
+	/* What its pool's tenant saw: records, those wanted, octets that could not be read. */
+	uint64_t records, records_kept, unread_octets;
 	uint64_t told;		/* messages that were sent */
 	uint64_t untold;	/* that could not be sent */
 	uint64_t tell_ns;	/* not before */
@@ -81,6 +87,8 @@ struct pool {
 	unsigned file;		/* number of it */
 	uint32_t sample;	/* 1 in N by content, but for templates and options; 1: all */
 	uint64_t thin_turn;	/* of `sample`, for what has no sequence number */
+	struct tenant *tenant;	/* NULL: whole datagrams */
+	struct rebuild *rebuild;	/* the tenant's, made with the first datagram */
 	bool renumber;		/* its receivers see continuous sequence numbers */
 	const struct balance *balance;	/* NULL: every receiver */
 	uint64_t turn;

@@ -18,6 +18,7 @@
 #include "base/log.h"
 #include "base/strbuf.h"
 #include "replicator/classify.h"
+#include "replicator/tenant.h"
 
 /* ---- messages ------------------------------------------------------------- */
 
@@ -423,6 +424,7 @@ bool tag_filter_accepts(const char *list, uint64_t tag, bool *lawful)
 struct map_line {
 	char *ip, *balance, *tag, *weights;
 	struct rule *rule;
+	struct tenant *tenant;
 	bool otherwise, renumber;
 	uint64_t sample;
 	uint64_t probe;
@@ -464,6 +466,24 @@ static bool map_rule(struct map_line *m, const char *key, const char *value, con
 	return true;
 }
 
+static bool map_tenant(struct map_line *m, const char *key, char *value, const char **why)
+{
+	struct tenant *t = m->tenant ? m->tenant : xcalloc(1, sizeof(*t));
+
+	/* Blanks part the words of a line: an expression has underscores in their place. */
+	if (strcmp(key, "filter") == 0)
+		for (char *p = value; *p; p++)
+			if (*p == '_')
+				*p = ' ';
+	if (tenant_key(t, key, value, why)) {
+		m->tenant = t;
+		return true;
+	}
+	if (!m->tenant)
+		free(t);
+	return false;
+}
+
 static const char *map_key(struct map_line *m, const char *key, char *value)
 {
 	const char *why;
@@ -488,7 +508,7 @@ static const char *map_key(struct map_line *m, const char *key, char *value)
 	else if (strcmp(key, "sample") == 0)
 		return number_all(value, UINT32_MAX, &m->sample) && m->sample ? NULL :
 			"expected N, 1 or more: one datagram in N is sent";
-	else if (map_rule(m, key, value, &why))
+	else if (map_rule(m, key, value, &why) || map_tenant(m, key, value, &why))
 		return why;
 	else if (strcmp(key, "id") == 0)
 		return number_all(value, UINT32_MAX, &m->id) && m->id ? NULL : "expected a number, 1 to 4294967295";
@@ -498,7 +518,7 @@ static const char *map_key(struct map_line *m, const char *key, char *value)
 		return "Kafka and ZeroMQ are not supported; expected ip=";
 	else
 		return "unknown key; expected id, ip, tag, balance-alg, weights, probe, src_port, source, from, "
-		       "port, protocol, domain, agent, size, else, sample or renumber";
+		       "port, protocol, domain, agent, size, else, sample, renumber, networks, interfaces or filter";
 	return NULL;
 }
 
@@ -589,6 +609,7 @@ static void map_line(struct receivers *rs, char *line, const struct receiver_def
 		complain(rs, at, "map", m.id ? "ip" : "id", "is missing; expected id=NUMBER ip=HOST:PORT[,...]");
 	if (rs->errors > errors) {
 		free(m.rule);
+		tenant_free(m.tenant);
 		return;
 	}
 	snprintf(label, sizeof(label), "pool %llu", (unsigned long long)m.id);
@@ -600,10 +621,13 @@ static void map_line(struct receivers *rs, char *line, const struct receiver_def
 	if (m.balance)
 		map_balance(rs, pool, m.balance, at);
 	pool->rule = m.rule;
+	pool->tenant = m.tenant;
 	pool->otherwise = m.otherwise;
 	pool->picky = m.rule || m.otherwise;
 	pool->sample = m.sample ? (uint32_t)m.sample : 1;
-	pool->renumber = m.renumber;
+	pool->renumber = m.renumber && !m.tenant;
+	if (m.renumber && m.tenant)
+		warn(rs, at, "renumber", "true", "has no effect: datagrams of chosen records have numbers of their own");
 	rs->has_else |= m.otherwise;
 	if (m.weights)
 		map_weights(rs, pool, m.weights, at);

@@ -74,7 +74,7 @@ size_t renumber_offset(const struct peek *p, struct bytes d)
 		break;
 	case PROTO_SFLOW:
 		/* Version, kind of address, address, in version 5 the sub-agent. */
-		if (d.n >= 8)
+		if (d.n >= 8 && (be32(d.p + 4) == 1 || be32(d.p + 4) == 2))
 			at = 8u + (be32(d.p + 4) == 2 ? 16 : 4) + (p->version == 5 ? 4 : 0);
 		break;
 	default:

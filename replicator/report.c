@@ -17,10 +17,11 @@ static const struct column {
 } columns[] = {
 #define OWN(member, loss) { #member, offsetof(struct receiver, member), loss }
 #define OUT(member, loss) { #member, offsetof(struct receiver, out.counts.member), loss }
-	OWN(received, false), OWN(filtered, false), OWN(balanced, false), OWN(sampled, false),
+	OWN(received, false), OWN(filtered, false), OWN(balanced, false), OWN(sampled, false), OWN(merged, false),
 	OUT(sent, false), OWN(family, true), OUT(eagain, true), OUT(emsgsize, true), OUT(refused, true),
 	OUT(unreachable, true), OUT(other, true),
-	OWN(told, false), OWN(untold, false), OUT(sent_octets, false), OUT(icmp_errors, false), OUT(calls, false), OUT(runs, false),
+	OWN(told, false), OWN(untold, false), OWN(records, false), OWN(records_kept, false),
+	OWN(unread_octets, false), OUT(sent_octets, false), OUT(icmp_errors, false), OUT(calls, false), OUT(runs, false),
 #undef OWN
 #undef OUT
 };

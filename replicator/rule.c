@@ -36,7 +36,7 @@ static bool digits(const char *text, uint32_t max, uint32_t *v)
 	return x <= max;
 }
 
-static const char *read_ranges(struct rule_ranges *r, const char *list, uint32_t max, const char *expected)
+const char *rule_ranges_read(struct rule_ranges *r, const char *list, uint32_t max, const char *expected)
 {
 	const char *why = NULL;
 	char one[64], *dash;
@@ -55,7 +55,7 @@ static const char *read_ranges(struct rule_ranges *r, const char *list, uint32_t
 	return why ? why : r->n ? NULL : expected;
 }
 
-static const char *read_prefixes(struct rule_prefixes *p, const char *list)
+const char *rule_prefixes_read(struct rule_prefixes *p, const char *list)
 {
 	const char *why = NULL;
 	char one[64];
@@ -89,17 +89,17 @@ static const char *read_protocols(uint32_t *bits, const char *list)
 bool rule_key(struct rule *r, const char *key, const char *value, const char **why)
 {
 	if (strcmp(key, "from") == 0)
-		*why = read_prefixes(&r->from, value);
+		*why = rule_prefixes_read(&r->from, value);
 	else if (strcmp(key, "agent") == 0)
-		*why = read_prefixes(&r->agent, value);
+		*why = rule_prefixes_read(&r->agent, value);
 	else if (strcmp(key, "protocol") == 0)
 		*why = read_protocols(&r->protocols, value);
 	else if (strcmp(key, "port") == 0)
-		*why = read_ranges(&r->port, value, UINT16_MAX, "expected ports, N or A-B, at most 64");
+		*why = rule_ranges_read(&r->port, value, UINT16_MAX, "expected ports, N or A-B, at most 64");
 	else if (strcmp(key, "domain") == 0)
-		*why = read_ranges(&r->domain, value, UINT32_MAX, "expected numbers, N or A-B, at most 64");
+		*why = rule_ranges_read(&r->domain, value, UINT32_MAX, "expected numbers, N or A-B, at most 64");
 	else if (strcmp(key, "size") == 0)
-		*why = read_ranges(&r->size, value, UINT16_MAX, "expected numbers of octets, N or A-B, at most 64");
+		*why = rule_ranges_read(&r->size, value, UINT16_MAX, "expected numbers of octets, N or A-B, at most 64");
 	else
 		return false;
 	return true;
@@ -107,7 +107,7 @@ bool rule_key(struct rule *r, const char *key, const char *value, const char **w
 
 /* ---- matching ----------------------------------------------------------------- */
 
-static bool in_ranges(const struct rule_ranges *r, uint32_t v)
+bool rule_in_ranges(const struct rule_ranges *r, uint32_t v)
 {
 	for (size_t i = 0; i < r->n; i++)
 		if (v >= r->at[i].low && v <= r->at[i].high)
@@ -115,7 +115,7 @@ static bool in_ranges(const struct rule_ranges *r, uint32_t v)
 	return r->n == 0;
 }
 
-static bool in_prefixes(const struct rule_prefixes *p, const struct addr *a)
+bool rule_in_prefixes(const struct rule_prefixes *p, const struct addr *a)
 {
 	for (size_t i = 0; i < p->n; i++)
 		if (prefix_contains(&p->at[i], a))
@@ -131,10 +131,10 @@ bool rule_wants(const struct rule *r, const struct rule_subject *s)
 		return false;
 	/* Who has no domain or agent is in none. */
 	if (r->domain.n && (protocol == PROTO_UNKNOWN || protocol == PROTO_NETFLOW1 ||
-			    !in_ranges(&r->domain, s->peek->domain)))
+			    !rule_in_ranges(&r->domain, s->peek->domain)))
 		return false;
-	if (r->agent.n && (protocol != PROTO_SFLOW || !in_prefixes(&r->agent, &s->peek->agent)))
+	if (r->agent.n && (protocol != PROTO_SFLOW || !rule_in_prefixes(&r->agent, &s->peek->agent)))
 		return false;
-	return in_prefixes(&r->from, s->from) && in_ranges(&r->port, s->port) &&
-	       in_ranges(&r->size, (uint32_t)s->size);
+	return rule_in_prefixes(&r->from, s->from) && rule_in_ranges(&r->port, s->port) &&
+	       rule_in_ranges(&r->size, (uint32_t)s->size);
 }

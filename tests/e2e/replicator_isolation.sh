@@ -61,7 +61,7 @@ adds_up() { # FILE
 			what = substr($1, 10, RLENGTH - 10)
 			who = substr($1, RLENGTH)
 			if (what == "received") { in_[who] = $2; n++ }
-			else if (what !~ /^(sent_octets|icmp_errors|calls|runs|told|untold|down)$/) out[who] += $2
+			else if (what !~ /^(sent_octets|icmp_errors|calls|runs|told|untold|down|records|records_kept|unread_octets)$/) out[who] += $2
 		}
 		END {
 			for (who in in_)

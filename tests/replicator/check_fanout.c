@@ -104,7 +104,7 @@ static size_t mixed(size_t i)
 
 static uint64_t accounted(const struct receiver *r)
 {
-	return r->filtered + r->balanced + r->sampled + r->out.counts.sent + receiver_losses(r);
+	return r->filtered + r->balanced + r->sampled + r->merged + r->out.counts.sent + receiver_losses(r);
 }
 
 static void expect_double_entry(uint64_t total)

@@ -1,4 +1,4 @@
-#include "nfacctd/filter.h"
+#include "net/filter.h"
 
 #include <pcap/pcap.h>
 #include <stdio.h>
