@@ -28,6 +28,12 @@ bool classify_rule(const struct pool *p, const struct subject *s)
 
 	if (p->otherwise && s->taken >> (p->file % 64) & 1)
 		return false;
+	if (p->tag_filter) {
+		bool lawful;
+
+		if (!tag_filter_accepts(p->tag_filter, tags_find(p->tags, &s->from->addr, &s->peek), &lawful))
+			return false;
+	}
 	return !p->rule || rule_wants(p->rule, &subject);
 }
 

@@ -36,10 +36,18 @@ static void pools_free(struct receivers *rs)
 		rebuild_free(rs->pools[i].rebuild);
 		tenant_free(rs->pools[i].tenant);
 		free(rs->pools[i].label);
+		free(rs->pools[i].tag_filter);
 	}
 	free(rs->pools);
 	rs->pools = NULL;
 	rs->npools = 0;
+}
+
+static void tags_free_all(struct receivers *rs)
+{
+	for (size_t i = 0; i < rs->ntags; i++)
+		tags_free(rs->tags[i]);
+	free(rs->tags);
 }
 
 void receivers_clear(struct receivers *rs, struct outlet *o)
@@ -49,6 +57,7 @@ void receivers_clear(struct receivers *rs, struct outlet *o)
 			rs->pools[i].receivers[k]->kind->close(rs->pools[i].receivers[k], o);
 	pools_free(rs);
 	lpm_free(rs->allow);
+	tags_free_all(rs);
 	receivers_init(rs);
 }
 
@@ -264,6 +273,7 @@ void receivers_adopt(struct receivers *now, struct receivers *fresh, struct outl
 	rebuilds_move(now, fresh);
 	pools_free(now);
 	lpm_free(now->allow);
+	tags_free_all(now);
 	*now = *fresh;
 	now->removed = removed;
 	receivers_init(fresh);

@@ -24,6 +24,7 @@
 #include "replicator/renumber.h"
 #include "replicator/rule.h"
 #include "replicator/names.h"
+#include "replicator/tags.h"
 #include "replicator/sender.h"
 
 /* Where something was written, for messages; line 0: the command line. */
@@ -80,6 +81,8 @@ struct pool {
 	struct prefix source;
 	bool everyone;		/* any source */
 	bool never;		/* its tag filter refuses untagged datagrams, and nothing tags */
+	struct tags *tags;	/* who tags, one of the set's; NULL: every datagram has tag 0 */
+	char *tag_filter;	/* tags that it takes; NULL: all */
 	uint64_t mask[2], value[2];	/* the prefix, ready to compare */
 	bool picky;		/* has a rule or is `else` */
 	struct rule *rule;	/* NULL: none */
@@ -105,7 +108,10 @@ struct receivers {
 	struct lpm *allow;	/* exporters that may come in; NULL: all */
 	bool quiet;		/* warnings are not logged: another worker's set had them already */
 	unsigned files;			/* read so far */
+	struct tags **tags;	/* one for each file of receivers that has a pre_tag_map */
+	size_t ntags;
 	bool has_else;
+	struct tags *file_tags;	/* of the file being read */
 	size_t file_pools;		/* where the pools of the file being read begin: ids are unique in it */
 };
 
@@ -113,6 +119,7 @@ struct receivers {
 struct receiver_defaults {
 	int family;		/* 0, 4, 6: of every name that is resolved */
 	bool no_lookup;		/* numbers only: for tests that must not ask a resolver */
+	const char *tag_map;	/* pre_tag_map of the file's pools; NULL: none */
 	struct names *names;	/* who looks names up and remembers them; NULL: the resolver each time */
 	bool transparent;
 	uint32_t delay_us;

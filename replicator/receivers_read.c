@@ -631,12 +631,17 @@ static void map_line(struct receivers *rs, char *line, const struct receiver_def
 	rs->has_else |= m.otherwise;
 	if (m.weights)
 		map_weights(rs, pool, m.weights, at);
+	pool->tags = rs->file_tags;
 	if (m.tag)
-		pool->never = !tag_filter_accepts(m.tag, 0, &lawful);
+		pool->never = !tag_filter_accepts(m.tag, 0, &lawful) && !pool->tags;
+	if (m.tag && lawful && pool->tags) {
+		pool->tag_filter = xstrdup(m.tag);
+		pool->picky = true;
+	}
 	if (!lawful)
 		complain(rs, at, "tag", m.tag, "expected N, -N, A-B, -A-B, with commas between, at most 96");
 	else if (pool->never)
-		warn(rs, at, "tag", m.tag, "there is no pre_tag_map, every datagram has tag 0: this pool gets none");
+		warn(rs, at, "tag", m.tag, "without pre_tag_map every datagram has tag 0: this pool gets none");
 }
 
 /* ---- files ---------------------------------------------------------------- */
@@ -650,6 +655,11 @@ static int read_lines(struct receivers *rs, const char *origin, FILE *f, const s
 	ssize_t n;
 
 	rs->file_pools = rs->npools;
+	rs->file_tags = NULL;
+	if (d->tag_map) {
+		rs->tags = xrealloc(rs->tags, (rs->ntags + 1) * sizeof(struct tags *));
+		rs->file_tags = rs->tags[rs->ntags++] = tags_read(d->tag_map, &rs->errors);
+	}
 	rs->files++;
 	while (errno = 0, (n = getline(&line, &room, f)) >= 0) {
 		at.line++;

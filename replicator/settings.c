@@ -41,6 +41,8 @@ const struct conf_key settings_keys[] = {
 	       "pmacct's list; every entry must be a tee"),
 	TEE("tee_receivers", NULL, CONF_STRING, char *, receivers, 0, 0,
 	    "file of receivers in pmacct's format"),
+	TEE("pre_tag_map", NULL, CONF_STRING, char *, tag_map, 0, 0,
+	    "file that tags datagrams, which the receivers' `tag` and hash-tag then look at"),
 	TEE("tee_transparent", NULL, CONF_BOOL, bool, transparent, 0, 0,
 	    "keep the exporters' addresses and ports"),
 	TEE("tee_source_ip", NULL, CONF_STRING, char *, source_ip, 0, 0,
@@ -73,6 +75,7 @@ const struct conf_key settings_keys[] = {
 	ACCEPTED("plugin_pipe_size", "there is no queue between core and plugin here"),
 	ACCEPTED("plugin_buffer_size", "a datagram is sent at once, none waits for others"),
 	ACCEPTED("maps_refresh", "SIGHUP reads the receivers anew"),
+	ACCEPTED("maps_index", "what a map gave is remembered for each exporter"),
 	ACCEPTED("maps_entries", "there is no such limit here"),
 	ACCEPTED("maps_row_len", "there is no such limit here"),
 	ACCEPTED("nfacctd_disable_checks", "datagrams of every protocol are passed on"),
@@ -152,7 +155,7 @@ static void add_file(struct settings *s, const char *path, bool map, const struc
 
 static int add_tee_file(struct settings *s, const struct tee *t)
 {
-	struct receiver_defaults d = { .transparent = t->transparent };
+	struct receiver_defaults d = { .transparent = t->transparent, .tag_map = t->tag_map };
 	const char *why;
 
 	if (!t->receivers) {
@@ -560,6 +563,7 @@ void settings_clear(struct settings *s)
 	for (size_t i = 0; i < s->ntees; i++) {
 		free(s->tees[i].name);
 		free(s->tees[i].receivers);
+		free(s->tees[i].tag_map);
 		free(s->tees[i].source_ip);
 	}
 	free(s->tees);

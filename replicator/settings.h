@@ -22,6 +22,7 @@ struct source_file {
 struct tee {
 	char *name;
 	char *receivers;		/* tee_receivers */
+	char *tag_map;			/* pre_tag_map */
 	bool transparent;
 	uint64_t send_buffer;
 	char *source_ip;

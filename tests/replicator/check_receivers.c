@@ -268,7 +268,7 @@ static const struct {
 	{ "id=1 ip=192.0.2.1:1 sample=0", NULL,
 	  "f:1: sample: \"0\": expected N, 1 or more: one datagram in N is sent\n" },
 	{ "id=1 ip=192.0.2.1:1 tag=5-9", "pool 1{192.0.2.1:1 1/0}",
-	  "f:1: tag: \"5-9\": there is no pre_tag_map, every datagram has tag 0: this pool gets none\n" },
+	  "f:1: tag: \"5-9\": without pre_tag_map every datagram has tag 0: this pool gets none\n" },
 	{ "id=1 ip=192.0.2.1:1 tag=0", "pool 1{192.0.2.1:1 1/0}", "" },
 	{ "id=0 ip=192.0.2.1:1", NULL, "f:1: id: \"0\": expected a number, 1 to 4294967295\n" },
 	{ "id=4294967296 ip=192.0.2.1:1", NULL, "f:1: id: \"4294967296\": expected a number, 1 to 4294967295\n" },
@@ -277,7 +277,7 @@ static const struct {
 	{ "id=1 ip=192.0.2.1", NULL, "f:1: ip: \"192.0.2.1\": expected HOST:PORT or [ADDR]:PORT\n" },
 	{ "id=1 ip=[::1]", NULL, "f:1: ip: \"[::1]\": expected HOST:PORT or [ADDR]:PORT\n" },
 	{ "id=1 ip=192.0.2.1:1 id=1\nid=1 ip=192.0.2.2:1", NULL, "f:2: id: \"1\": another pool has this id\n" },
-	{ "id=1 ip=192.0.2.1:1 balance-alg=fair", NULL, "f:1: balance-alg: \"fair\": one of rr hash-agent hash-crc32 rendezvous "
+	{ "id=1 ip=192.0.2.1:1 balance-alg=fair", NULL, "f:1: balance-alg: \"fair\": one of rr hash-agent hash-tag hash-crc32 rendezvous "
 	  "rendezvous-domain\n" },
 	{ "id=1 ip=192.0.2.1:1 tag=x", NULL, "f:1: tag: \"x\": expected N, -N, A-B, -A-B, with commas between, at most 96\n" },
 	{ "id=1 ip=192.0.2.1:1 colour=red", NULL,

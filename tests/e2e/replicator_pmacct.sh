@@ -1,0 +1,100 @@
+#!/usr/bin/env bash
+# replicator_pmacct.sh - one configuration file, tags and all, for Debian's
+# nfacctd as a tee and for replicator: every receiver counts the same.
+
+# Functions are called by name.
+# shellcheck disable=SC2317
+HERE=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
+# shellcheck source=tests/e2e/lib.sh
+. "$HERE/lib.sh"
+e2e_begin replicator_pmacct
+[ -x /usr/sbin/nfacctd ] || e2e_skip "Debian's pmacct is not installed"
+
+IN=$(free_udp_port)
+RECEIVERS=5
+for ((i = 1; i <= RECEIVERS; i++)); do
+	OUT[i]=$(free_udp_port)
+done
+
+# Routers 127.0.3.1 to .8; NetFlow v5 has no templates, which the two treat differently.
+cat >"$TMP/scenario.yaml" <<END
+seed: 1
+duration: 2s
+rate: 400 datagrams/s
+exporters:
+  - { name: router, address: 127.0.3.1, protocol: netflow5, count: 8 }
+customers:
+  - { prefix: 10.0.0.0/16, as: 64496, interface: 10 }
+remotes:
+  - { prefix: 198.18.0.0/15, hosts: 1000, as: 64510, interface: 1, next_hop: 192.0.2.1 }
+applications:
+  - { proto: tcp, port: 443, weight: 1 }
+flows:
+  octets: { kind: lognormal, min: 64, max: 100M, median: 3000, sigma: 2 }
+END
+cat >"$TMP/tags.map" <<END
+! first full match wins
+set_tag=10 ip=127.0.3.1
+set_tag=11 ip=127.0.3.2
+set_tag=20 ip=127.0.3.3 jeq=more
+set_tag=30 ip=127.0.3.4
+set_tag=99 ip=127.0.3.5 engine_id=200
+set_tag=21 ip=127.0.3.3 label=more
+END
+cat >"$TMP/receivers.map" <<END
+id=1 ip=127.0.0.1:${OUT[1]} tag=10-11
+id=2 ip=127.0.0.1:${OUT[2]} tag=21,30
+id=3 ip=127.0.0.1:${OUT[3]} tag=-10
+id=4 ip=127.0.0.1:${OUT[4]},127.0.0.1:${OUT[5]} balance-alg=hash-tag
+END
+cat >"$TMP/tee.conf" <<END
+daemonize: false
+nfacctd_ip: 127.0.0.1
+nfacctd_port: $IN
+nfacctd_pipe_size: 4194304
+plugins: tee[all]
+tee_receivers[all]: $TMP/receivers.map
+pre_tag_map: $TMP/tags.map
+END
+
+has_received() { # FILE NUMBER
+	[ "$(stat_value "$1" received_datagrams)" -ge "$2" ] 2>/dev/null
+}
+all_quiet() { # what every receiver counted has not changed since the last look
+	local now
+	now=$(cat "$TMP"/receiver-*.tsv | awk -F'\t' '$1 == "received_datagrams" { print $2 }' | tr '\n' ' ')
+	[ "$now" = "${before:-}" ] && return 0
+	before=$now
+	sleep 1.1	# the counters are written once a second
+	return 1
+}
+
+# The counts of all receivers behind whoever listens on IN, in $counts.
+run() {
+	counts= before=
+	for ((i = 1; i <= RECEIVERS; i++)); do
+		must start_daemon "r$i" "${OUT[i]}" "$REPLICATOR" -p "${OUT[i]}" --stats "$TMP/receiver-$i.tsv" 127.0.0.1/9
+	done
+	must "$PCAPGEN" craft --scenario "$TMP/scenario.yaml" --to "127.0.0.1:$IN" >"$TMP/craft.tsv"
+	wait_for 10 all_quiet
+	for ((i = 1; i <= RECEIVERS; i++)); do
+		stop_daemon "r$i"
+		counts+="$(stat_value "$TMP/receiver-$i.tsv" received_datagrams) "
+	done
+}
+
+must start_daemon ours "$IN" "$REPLICATOR" --config "$TMP/tee.conf"
+run
+ours=$counts
+check "replicator ends in order" stop_daemon ours
+must peer_start tee "$IN" nfacctd "$TMP/tee.conf"
+run
+theirs=$counts
+peer_stop tee "$IN" 3
+sent=$(stat_value "$TMP/craft.tsv" datagrams)
+check "datagrams were sent" test "$sent" -ge 700
+check_equal "every receiver counts what it counts behind pmacct's tee" "$theirs" "$ours"
+# Of eight routers: two, two (jeq found 21), and all but the first.
+check_equal "which is literally" "$((sent / 4)) $((sent / 4)) $((sent * 7 / 8))" "$(cut -d' ' -f1-3 <<<"$ours")"
+
+e2e_end
