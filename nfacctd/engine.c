@@ -13,6 +13,36 @@
 
 enum { FINAL_ATTEMPTS = 3, MCAST_MAX = 20, WATCH_US = 5000000 };
 
+/* ---- files that are not a plugin's ---- */
+
+static void core_maps_clear(struct core_maps *m)
+{
+	networks_free(m->allow);
+	tagmap_free(m->sampling);
+	directions_free(m->directions);
+	memset(m, 0, sizeof(*m));
+}
+
+/* -1 after logging; what could be loaded is freed again. */
+static int core_maps_load(struct core_maps *m, const struct settings *s)
+{
+	char where[SETTINGS_WHERE];
+
+	memset(m, 0, sizeof(*m));
+	if ((s->allow_file &&
+	     !(m->allow = senders_load(settings_where(s, "nfacctd_allow_file", NULL, where), s->allow_file))) ||
+	    (s->sampling_map &&
+	     !(m->sampling = tagmap_load(settings_where(s, "sampling_map", NULL, where), s->sampling_map,
+					 TAGMAP_SAMPLING))) ||
+	    (s->direction_map &&
+	     !(m->directions = directions_load(settings_where(s, "nfacctd_direction_map", NULL, where),
+					       s->direction_map)))) {
+		core_maps_clear(m);
+		return -1;
+	}
+	return 0;
+}
+
 /* ---- set-up ---- */
 
 static int plugin_init(struct engine *e, size_t i, const struct sink *(*find)(const char *),
@@ -69,7 +99,6 @@ struct engine *engine_new(const struct settings *s, const struct sink *(*find)(c
 			  int64_t now, uint64_t seed)
 {
 	struct engine *e = xcalloc(1, sizeof(*e));
-	char where[SETTINGS_WHERE];
 	uint64_t members = FLOW_BIT(direction);
 
 	e->settings = s;
@@ -82,13 +111,7 @@ struct engine *engine_new(const struct settings *s, const struct sink *(*find)(c
 	for (size_t i = 0; i < sizeof(e->fd) / sizeof(e->fd[0]); i++)
 		e->fd[i] = -1;
 	warn_of_dst(s, now);
-	if (s->allow_file &&
-	    !(e->allow = senders_load(settings_where(s, "nfacctd_allow_file", NULL, where),
-				      s->allow_file)))
-		goto fail;
-	if (s->direction_map &&
-	    !(e->directions = directions_load(settings_where(s, "nfacctd_direction_map", NULL, where),
-					      s->direction_map)))
+	if (core_maps_load(&e->maps, s) < 0)
 		goto fail;
 	for (size_t i = 0; i < e->nworkers; i++) {
 		if (worker_init(&e->worker[i], (unsigned)i, s, s->nplugins, seed + i) < 0) {
@@ -96,8 +119,9 @@ struct engine *engine_new(const struct settings *s, const struct sink *(*find)(c
 			e->nworkers = i;
 			goto fail;
 		}
-		e->worker[i].allow = e->allow;
-		e->worker[i].state.directions = e->directions;
+		e->worker[i].allow = e->maps.allow;
+		e->worker[i].state.sampling = e->maps.sampling;
+		e->worker[i].state.directions = e->maps.directions;
 	}
 	for (size_t i = 0; i < e->nplugins; i++)
 		if (plugin_init(e, i, find, now) < 0)
@@ -105,7 +129,7 @@ struct engine *engine_new(const struct settings *s, const struct sink *(*find)(c
 	if (s->direction_map)
 		members |= FLOW_BIT(in_if) | FLOW_BIT(out_if);
 	for (size_t i = 0; i < e->nplugins; i++)
-		members |= pipeline_members(e->plugin[i].pipeline);
+		members |= e->maps.sampling ? UINT64_MAX : pipeline_members(e->plugin[i].pipeline);
 	for (size_t i = 0; i < e->nworkers; i++)
 		decoder_want(e->worker[i].decoder, members);
 	return e;
@@ -135,8 +159,7 @@ void engine_free(struct engine *e)
 	for (size_t i = 0; i < sizeof(e->fd) / sizeof(e->fd[0]); i++)
 		if (e->fd[i] >= 0)
 			close(e->fd[i]);
-	networks_free(e->allow);
-	directions_free(e->directions);
+	core_maps_clear(&e->maps);
 	free(e->plugin);
 	free(e->worker);
 	free(e);
@@ -146,7 +169,13 @@ void engine_free(struct engine *e)
 static size_t maps_skipped(const struct plugin_maps *m)
 {
 	return (m->networks ? m->networks->skipped : 0) + (m->ports ? m->ports->skipped : 0) +
-	       (m->protos ? m->protos->skipped : 0) + (m->tos ? m->tos->skipped : 0);
+	       (m->protos ? m->protos->skipped : 0) + (m->tos ? m->tos->skipped : 0) +
+	       (m->tags ? tagmap_skipped(m->tags) : 0);
+}
+
+static size_t core_maps_skipped(const struct core_maps *m)
+{
+	return (m->allow ? m->allow->skipped : 0) + (m->sampling ? tagmap_skipped(m->sampling) : 0);
 }
 
 unsigned engine_check(struct engine *e)
@@ -159,9 +188,7 @@ unsigned engine_check(struct engine *e)
 		problems += (unsigned)maps_skipped(p->maps);
 		problems += p->flush.sink->check(p->settings, pipeline_layout(p->pipeline));
 	}
-	if (e->allow)
-		problems += (unsigned)e->allow->skipped;
-	return problems;
+	return problems + (unsigned)core_maps_skipped(&e->maps);
 }
 
 int engine_open(struct engine *e)
@@ -395,8 +422,7 @@ int engine_stop(struct engine *e)
 struct new_maps {
 	struct engine *e;
 	struct plugin_maps **maps;
-	struct networks *allow;
-	struct directions *directions;
+	struct core_maps core;
 };
 
 static void install_maps(struct worker *w, void *arg)
@@ -405,24 +431,18 @@ static void install_maps(struct worker *w, void *arg)
 
 	for (size_t i = 0; i < w->nlanes; i++)
 		lane_set_maps(w->lane[i], n->maps[i]);
-	w->allow = n->allow;
-	w->state.directions = n->directions;
+	w->allow = n->core.allow;
+	w->state.sampling = n->core.sampling;
+	w->state.directions = n->core.directions;
 }
 
 int engine_reload(struct engine *e)
 {
-	struct new_maps n = { e, xcalloc(e->nplugins, sizeof(*n.maps)), NULL, NULL };
-	char where[SETTINGS_WHERE];
+	struct new_maps n = { e, xcalloc(e->nplugins, sizeof(*n.maps)), { 0 } };
 	int err = 0;
 
 	/* A line that is skipped at start is a warning; a slip in the editor must not move a bill. */
-	if (e->settings->allow_file &&
-	    (!(n.allow = senders_load(settings_where(e->settings, "nfacctd_allow_file", NULL, where),
-				      e->settings->allow_file)) || n.allow->skipped))
-		err = -1;
-	if (e->settings->direction_map &&
-	    !(n.directions = directions_load(settings_where(e->settings, "nfacctd_direction_map", NULL, where),
-					     e->settings->direction_map)))
+	if (core_maps_load(&n.core, e->settings) < 0 || core_maps_skipped(&n.core))
 		err = -1;
 	for (size_t i = 0; i < e->nplugins; i++) {
 		n.maps[i] = xcalloc(1, sizeof(**n.maps));
@@ -440,12 +460,9 @@ int engine_reload(struct engine *e)
 		plugin_maps_clear(unused);
 		free(unused);
 	}
-	networks_free(err ? n.allow : e->allow);
-	directions_free(err ? n.directions : e->directions);
-	if (!err) {
-		e->allow = n.allow;
-		e->directions = n.directions;
-	}
+	core_maps_clear(err ? &n.core : &e->maps);
+	if (!err)
+		e->maps = n.core;
 	free(n.maps);
 	if (err)
 		log_error("reload: nothing is changed, the files of before stay in force");

@@ -19,6 +19,13 @@ struct plugin {
 	bool flushing;		/* flush_init was reached */
 };
 
+/* Files that are not a plugin's. */
+struct core_maps {
+	struct networks *allow;		/* NULL: all senders */
+	struct tagmap *sampling;	/* sampling_map, or NULL */
+	struct directions *directions;	/* nfacctd_direction_map, or NULL */
+};
+
 struct engine {
 	const struct settings *settings;
 	uint64_t seed;
@@ -26,8 +33,7 @@ struct engine {
 	size_t nplugins;
 	struct worker *worker;
 	size_t nworkers, started;
-	struct networks *allow;
-	struct directions *directions;
+	struct core_maps maps;
 	struct agg_budget budget;
 	int fd[WORKERS_MAX];	/* bound, not yet a worker's */
 	bool fed;		/* by engine_feed, which sets the clock */

@@ -1,95 +1,12 @@
 #include "nfacctd/networks.h"
 
-#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 #include "base/log.h"
 #include "base/protonames.h"
 #include "base/strbuf.h"
-
-enum { LINE_MAX_BYTES = 256 };
-
-/* ---- lines ---- */
-
-struct lines {
-	const char *origin, *at, *end;
-	unsigned number;
-	char text[LINE_MAX_BYTES];	/* trimmed */
-	bool overlong;
-};
-
-static bool blank(char c)
-{
-	return c == ' ' || c == '\t' || c == '\r';
-}
-
-/* The next line that is neither empty nor a comment. */
-static bool line_next(struct lines *l)
-{
-	while (l->at < l->end) {
-		const char *nl = memchr(l->at, '\n', (size_t)(l->end - l->at));
-		const char *from = l->at, *to = nl ? nl : l->end;
-		size_t n;
-
-		l->at = nl ? nl + 1 : l->end;
-		l->number++;
-		while (from < to && blank(*from))
-			from++;
-		while (to > from && blank(to[-1]))
-			to--;
-		if (from == to || *from == '!' || *from == '#')
-			continue;
-		n = (size_t)(to - from);
-		l->overlong = n >= sizeof(l->text) || memchr(from, '\0', n);
-		if (l->overlong)
-			n = n < 64 ? n : 64;
-		memcpy(l->text, from, n);
-		l->text[n] = '\0';
-		return true;
-	}
-	return false;
-}
-
-static void skip_line(const struct lines *l, size_t *skipped, const char *expected)
-{
-	log_warn("%s:%u: \"%s\": line skipped, expected %s", l->origin, l->number, l->text,
-		 expected);
-	(*skipped)++;
-}
-
-/* The whole file; NULL after logging. */
-static char *file_text(const char *key, const char *path, size_t *size)
-{
-	FILE *f = fopen(path, "re");
-	struct stat st;
-	char *text = NULL;
-	size_t n = 0, got;
-
-	if (!f) {
-		log_error_errno("%s: \"%s\": cannot be read", key, path);
-		return NULL;
-	}
-	if (fstat(fileno(f), &st) < 0 || !S_ISREG(st.st_mode)) {
-		log_error("%s: \"%s\": cannot be read: not a regular file", key, path);
-		fclose(f);
-		return NULL;
-	}
-	do {
-		text = xrealloc(text, n + 65536);
-		got = fread(text + n, 1, 65536, f);
-		n += got;
-	} while (got);
-	if (ferror(f)) {
-		log_error("%s: \"%s\": cannot be read: %s", key, path, strerror(EIO));
-		free(text);
-		text = NULL;
-	}
-	fclose(f);
-	*size = n;
-	return text;
-}
+#include "nfacctd/map_lines.h"
 
 /* ---- networks ---- */
 
@@ -165,14 +82,15 @@ static const char *parse_sender(struct network *w, char *text, bool *host_bits)
 static struct networks *parse(const char *origin, const char *text, size_t n, const char *what,
 			      const char *(*parse_line)(struct network *, char *, bool *))
 {
-	struct lines l = { .origin = origin, .at = text, .end = text + n };
+	struct map_lines l;
 	struct networks *w = xcalloc(1, sizeof(*w));
 	struct lpm_entry *entry = NULL;
 	size_t cap = 0;
 
-	while (line_next(&l)) {
-		char copy[LINE_MAX_BYTES], masked[PREFIX_TEXT];
-		const char *expected = "a line of at most 255 characters";
+	map_lines_init(&l, origin, text, n);
+	while (map_lines_next(&l)) {
+		char copy[MAP_LINE_MAX], masked[PREFIX_TEXT];
+		const char *expected = "a line of at most 2047 characters";
 		bool host_bits = false;
 
 		if (w->n == cap) {
@@ -183,7 +101,7 @@ static struct networks *parse(const char *origin, const char *text, size_t n, co
 		if (!l.overlong)
 			expected = parse_line(&w->net[w->n], copy, &host_bits);
 		if (expected) {
-			skip_line(&l, &w->skipped, expected);
+			map_lines_skip(&l, expected);
 			continue;
 		}
 		if (host_bits)
@@ -191,6 +109,7 @@ static struct networks *parse(const char *origin, const char *text, size_t n, co
 				 l.text, prefix_print(&w->net[w->n].prefix, masked));
 		w->n++;
 	}
+	w->skipped = l.skipped;
 	entry = xcalloc(w->n + 1, sizeof(*entry));
 	for (size_t i = 0; i < w->n; i++)
 		entry[i] = (struct lpm_entry){ w->net[i].prefix, (uint32_t)i };
@@ -218,7 +137,7 @@ struct networks *senders_parse(const char *origin, const char *text, size_t n)
 struct networks *networks_load(const char *key, const char *path)
 {
 	size_t n;
-	char *text = file_text(key, path, &n);
+	char *text = map_file_text(key, path, &n);
 	struct networks *w = text ? networks_parse(path, text, n) : NULL;
 
 	free(text);
@@ -228,7 +147,7 @@ struct networks *networks_load(const char *key, const char *path)
 struct networks *senders_load(const char *key, const char *path)
 {
 	size_t n;
-	char *text = file_text(key, path, &n);
+	char *text = map_file_text(key, path, &n);
 	struct networks *w = text ? senders_parse(path, text, n) : NULL;
 
 	free(text);
@@ -258,10 +177,11 @@ static const struct {
 struct number_set *numbers_parse(const char *origin, const char *text, size_t n,
 				 enum number_kind kind)
 {
-	struct lines l = { .origin = origin, .at = text, .end = text + n };
+	struct map_lines l;
 	struct number_set *s = xcalloc(1, sizeof(*s));
 
-	while (line_next(&l)) {
+	map_lines_init(&l, origin, text, n);
+	while (map_lines_next(&l)) {
 		uint32_t v = UINT32_MAX;
 		int proto = kind == NUMBERS_PROTOS ? proto_number(l.text) : -1;
 
@@ -270,12 +190,13 @@ struct number_set *numbers_parse(const char *origin, const char *text, size_t n,
 		else if (!parse_u32(&v, l.text))
 			v = UINT32_MAX;
 		if (l.overlong || v > number_kinds[kind].max) {
-			skip_line(&l, &s->skipped, number_kinds[kind].expected);
+			map_lines_skip(&l, number_kinds[kind].expected);
 			continue;
 		}
 		s->n += !numbers_has(s, v);
 		s->bits[v / 64] |= UINT64_C(1) << (v % 64);
 	}
+	s->skipped = l.skipped;
 	log_info("%s: %zu %s, %zu skipped", origin, s->n, number_kinds[kind].what, s->skipped);
 	return s;
 }
@@ -283,7 +204,7 @@ struct number_set *numbers_parse(const char *origin, const char *text, size_t n,
 struct number_set *numbers_load(const char *key, const char *path, enum number_kind kind)
 {
 	size_t n;
-	char *text = file_text(key, path, &n);
+	char *text = map_file_text(key, path, &n);
 	struct number_set *s = text ? numbers_parse(path, text, n, kind) : NULL;
 
 	free(text);

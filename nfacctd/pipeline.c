@@ -30,14 +30,17 @@ static uint64_t scale(uint64_t v, uint32_t num, uint32_t den, uint32_t *carry, u
 	return (uint64_t)product;
 }
 
-/* The interval in force; false when none is known, and a rate of 0 is none. */
-static bool interval_of(const struct settings *s, const struct flow_record *r, uint32_t *num,
-			uint32_t *den)
+/*
+ * The interval in force; false when none is known, and a rate of 0 is none.  `mapped` is that
+ * of sampling_map, 0 for none: it goes before what the exporter says.
+ */
+static bool interval_of(const struct settings *s, const struct flow_record *r, uint32_t mapped,
+			uint32_t *num, uint32_t *den)
 {
-	const bool told = flow_has(r, FLOW_sampling_num) && r->sampling_num;
+	const bool told = mapped || (flow_has(r, FLOW_sampling_num) && r->sampling_num);
 
-	*num = r->sampling_num;
-	*den = flow_has(r, FLOW_sampling_den) && r->sampling_den ? r->sampling_den : 1;
+	*num = mapped ? mapped : r->sampling_num;
+	*den = !mapped && flow_has(r, FLOW_sampling_den) && r->sampling_den ? r->sampling_den : 1;
 	if (s->ext_sampling_rate && (s->ext_sampling_rate_mode == EXT_RATE_OVERRIDE || !told)) {
 		*num = s->ext_sampling_rate;
 		*den = 1;
@@ -47,12 +50,12 @@ static bool interval_of(const struct settings *s, const struct flow_record *r, u
 }
 
 static void renormalize(struct chunk_state *state, const struct settings *s,
-			const struct flow_record *r, struct sums *sums)
+			const struct flow_record *r, uint32_t mapped, struct sums *sums)
 {
 	struct scale_carry *c;
 	uint32_t num, den;
 
-	if (!interval_of(s, r, &num, &den)) {
+	if (!interval_of(s, r, mapped, &num, &den)) {
 		state->counts.unscaled++;
 		return;
 	}
@@ -171,6 +174,22 @@ static void take_times(struct chunk *c, struct chunk_counts *counts, const struc
 	}
 }
 
+static void take_rates(struct chunk *c, struct chunk_state *state)
+{
+	struct tags tags;
+
+	c->mapped = state->sampling != NULL;
+	for (size_t i = 0; c->mapped && i < c->n; i++) {
+		tagmap_find(state->sampling, &state->view, c->origin, c->rec[i], &tags);
+		c->rate[i] = (uint32_t)tags.tag;
+	}
+}
+
+void chunk_state_clear(struct chunk_state *state)
+{
+	tag_view_clear(&state->view);
+}
+
 void chunk_prepare(struct chunk *c, struct chunk_state *state, const struct settings *s,
 		   const struct flow_origin *origin, const struct flow_record *rec, size_t n)
 {
@@ -185,10 +204,11 @@ void chunk_prepare(struct chunk *c, struct chunk_state *state, const struct sett
 	counts->packets += c->total.packets;
 	if (state->timed)
 		take_times(c, counts, s);
+	take_rates(c, state);
 	if (s->renormalize) {
 		c->total = (struct agg_total){ 0, 0 };
 		for (size_t i = 0; i < c->n; i++) {
-			renormalize(state, s, c->rec[i], &c->sums[i]);
+			renormalize(state, s, c->rec[i], c->mapped ? c->rate[i] : 0, &c->sums[i]);
 			c->total.octets += c->sums[i].octets;
 			c->total.packets += c->sums[i].packets;
 		}
@@ -215,7 +235,9 @@ int plugin_maps_load(struct plugin_maps *m, const struct settings *s,
 	    (p->protos_file &&
 	     !(m->protos = numbers_load(WHERE("protos_file"), p->protos_file, NUMBERS_PROTOS))) ||
 	    (p->tos_file &&
-	     !(m->tos = numbers_load(WHERE("tos_file"), p->tos_file, NUMBERS_TOS)))) {
+	     !(m->tos = numbers_load(WHERE("tos_file"), p->tos_file, NUMBERS_TOS))) ||
+	    (p->pre_tag_map &&
+	     !(m->tags = tagmap_load(WHERE("pre_tag_map"), p->pre_tag_map, TAGMAP_PRE_TAG)))) {
 		plugin_maps_clear(m);
 		return -1;
 	}
@@ -229,6 +251,7 @@ void plugin_maps_clear(struct plugin_maps *m)
 	free(m->ports);
 	free(m->protos);
 	free(m->tos);
+	tagmap_free(m->tags);
 	memset(m, 0, sizeof(*m));
 }
 
@@ -240,6 +263,8 @@ struct pass {
 	const struct plugin_maps *maps;
 	const struct flow_origin *origin;
 	const struct flow_record *const *rec;
+	const struct tags *tags;
+	const uint32_t *rate;		/* of sampling_map, 0: the record's; NULL: no map */
 	/* By side: the entry of the address, or NULL. */
 	const struct network *const (*hit)[DECODER_CHUNK];
 	size_t n, stride;
@@ -271,6 +296,10 @@ struct pipeline {
 	bool no_lpm, no_mask_if_zero, dscp, renormalize, ext_rate;
 	unsigned networks_mask;
 	struct filter *filter;
+	struct tag_filter *tag_filter, *tag2_filter;
+	struct label_filter *label_filter;
+	uint64_t post_tag, post_tag2;
+	bool tagged, thins;		/* there is a pre_tag_map or post_tag; there is a filter */
 	char notice[160];
 };
 
@@ -439,8 +468,12 @@ OP(op_proto)
 OP(op_tos)
 {
 	EACH(i, key) {
-		const uint8_t tos = pass->p->dscp ? pass->rec[i]->tos >> 2 : pass->rec[i]->tos;
+		uint8_t tos = pass->rec[i]->tos;
 
+		if (pass->tags && pass->tags[i].has_tos)
+			tos = pass->tags[i].tos;
+		if (pass->p->dscp)
+			tos >>= 2;
 		*key = pass->maps->tos && !numbers_has(pass->maps->tos, tos) ? 255 : tos;
 	}
 }
@@ -458,20 +491,43 @@ OP(op_rate)
 		const struct flow_record *r = pass->rec[i];
 		uint32_t rate = r->sampling_num / (r->sampling_den ? r->sampling_den : 1);
 
+		if (pass->rate && pass->rate[i])
+			rate = pass->rate[i];
 		/* 1 once it is multiplied in; 0 stays: unknown, so not multiplied. */
 		if (pass->p->renormalize)
-			rate = r->sampling_num || pass->p->ext_rate;
+			rate = rate || r->sampling_num || pass->p->ext_rate;
 		memcpy(key, &rate, sizeof(rate));
 	}
 }
 
-/* Zero, until there are tags, labels and classes. */
-OP(op_zero)
+/* What pre_tag_map gave, or post_tag. */
+OP(op_tag)
 {
-	const size_t width = primitives[op->primitive].format == PRIM_TAG ? 8 : 4;
+	const bool second = op->primitive == PRIM_ID_tag2;
 
+	EACH(i, key) {
+		uint64_t tag = 0;
+
+		if (pass->tags)
+			tag = second ? pass->tags[i].tag2 : pass->tags[i].tag;
+		memcpy(key, &tag, sizeof(tag));
+	}
+}
+
+OP(op_label)
+{
+	EACH(i, key) {
+		const uint32_t label = pass->tags ? pass->tags[i].label : 0;
+
+		memcpy(key, &label, sizeof(label));
+	}
+}
+
+/* There are no classes. */
+OP(op_class)
+{
 	EACH(i, key)
-		memset(key, 0, width);
+		memset(key, 0, 4);
 }
 
 /* What all records of a datagram share. */
@@ -527,8 +583,8 @@ static fill_fn *const copy_ops[] = {
 /* By format: what no copy can fill. */
 static fill_fn *const format_ops[PRIM_SYSID + 1] = {
 	[PRIM_NET] = op_net,	     [PRIM_PROTO] = op_proto,	  [PRIM_DIR] = op_direction,
-	[PRIM_RATE] = op_rate,	     [PRIM_TAG] = op_zero,	  [PRIM_TEXT] = op_zero,
-	[PRIM_CLASS] = op_zero,	     [PRIM_EXPORTER] = op_origin, [PRIM_ARRIVAL] = op_origin,
+	[PRIM_RATE] = op_rate,	     [PRIM_TAG] = op_tag,	  [PRIM_TEXT] = op_label,
+	[PRIM_CLASS] = op_class,	     [PRIM_EXPORTER] = op_origin, [PRIM_ARRIVAL] = op_origin,
 	[PRIM_EXPORTED] = op_origin, [PRIM_SEQNO] = op_origin,	  [PRIM_VERSION] = op_origin,
 	[PRIM_SYSID] = op_origin,
 };
@@ -629,6 +685,32 @@ static void decide_filter(struct pipeline *p, const struct plugin_settings *s)
 			 "networks_file_filter has no effect without a networks_file");
 }
 
+static int refused(const struct settings *s, const struct plugin_settings *ps, const char *key, const char *value,
+		   const char *expected)
+{
+	char where[SETTINGS_WHERE];
+
+	log_error("%s: \"%s\": expected %s", settings_where(s, key, ps->name, where), value, expected);
+	return -1;
+}
+
+static int make_tag_filters(struct pipeline *p, const struct settings *s, const struct plugin_settings *ps)
+{
+	const char *expected;
+
+	p->post_tag = ps->post_tag;
+	p->post_tag2 = ps->post_tag2;
+	p->tagged = ps->pre_tag_map || p->post_tag || p->post_tag2;
+	if (ps->pre_tag_filter && !(p->tag_filter = tag_filter_new(ps->pre_tag_filter, &expected)))
+		return refused(s, ps, "pre_tag_filter", ps->pre_tag_filter, expected);
+	if (ps->pre_tag2_filter && !(p->tag2_filter = tag_filter_new(ps->pre_tag2_filter, &expected)))
+		return refused(s, ps, "pre_tag2_filter", ps->pre_tag2_filter, expected);
+	if (ps->pre_tag_label_filter && !(p->label_filter = label_filter_new(ps->pre_tag_label_filter, &expected)))
+		return refused(s, ps, "pre_tag_label_filter", ps->pre_tag_label_filter, expected);
+	p->thins = p->filter || p->tag_filter || p->tag2_filter || p->label_filter;
+	return 0;
+}
+
 struct pipeline *pipeline_new(const struct settings *s, const struct plugin_settings *ps,
 			      int64_t now)
 {
@@ -646,6 +728,10 @@ struct pipeline *pipeline_new(const struct settings *s, const struct plugin_sett
 		log_error("%s: \"%s\": %s", settings_where(s, "aggregate_filter", ps->name, where),
 			  ps->aggregate_filter, why);
 		free(p);
+		return NULL;
+	}
+	if (make_tag_filters(p, s, ps) < 0) {
+		pipeline_free(p);
 		return NULL;
 	}
 	timebin_init(&p->bins, &ps->history, ps->history_roundoff, ps->history_offset, now);
@@ -680,6 +766,9 @@ void pipeline_free(struct pipeline *p)
 	if (!p)
 		return;
 	filter_free(p->filter);
+	tag_filter_free(p->tag_filter);
+	tag_filter_free(p->tag2_filter);
+	label_filter_free(p->label_filter);
 	free(p);
 }
 
@@ -722,7 +811,7 @@ static const struct {
 } op_reads[] = {
 	{ op_copy1, 0 }, { op_copy2, 0 }, { op_copy4, 0 }, { op_copy6, 0 }, { op_copy8, 0 },
 	{ op_copy16, 0 }, { op_tos, 0 }, { op_proto, 0 }, { op_direction, 0 }, { op_rate, 0 },
-	{ op_zero, 0 }, { op_origin, 0 }, { op_peer_dst, 0 },
+	{ op_tag, 0 }, { op_label, 0 }, { op_class, 0 }, { op_origin, 0 }, { op_peer_dst, 0 },
 	{ op_port, FLOW_BIT(proto) },
 	{ op_host_filtered, FLOW_BIT(src) | FLOW_BIT(dst) },
 	{ op_net, FLOW_BIT(src) | FLOW_BIT(dst) | FLOW_BIT(src_mask) | FLOW_BIT(dst_mask) },
@@ -747,7 +836,7 @@ uint64_t pipeline_members(const struct pipeline *p)
 {
 	uint64_t members = p->bins.kind == BIN_NONE ? 0 : TIMES;
 
-	if (p->filter)
+	if (p->filter || p->tagged)
 		return UINT64_MAX;
 	for (size_t side = 0; side < p->sides; side++) {
 		if (p->lookup[side])
@@ -774,6 +863,9 @@ struct lane {
 	const struct agg_total *total;
 	const int64_t *second;
 	const bool *by_flow;
+	const uint32_t *rate;			/* of sampling_map, or NULL */
+	struct tag_view view;
+	struct tags tags[DECODER_CHUNK];	/* by pre_tag_map */
 	int64_t bin[DECODER_CHUNK];
 	const struct network *hit[SIDES][DECODER_CHUNK];
 	struct chunk kept;			/* what the filter lets through */
@@ -797,6 +889,7 @@ void lane_free(struct lane *l)
 	if (!l)
 		return;
 	aggregate_free(l->table);
+	tag_view_clear(&l->view);
 	free(l);
 }
 
@@ -840,6 +933,37 @@ static struct bin_span bin_of(struct lane *l, int64_t t)
 	return l->last = *b;
 }
 
+/* What pre_tag_map says; post_tag goes before it, though filters see the map's. */
+static void take_tags(struct lane *l, const struct chunk *c)
+{
+	for (size_t i = 0; i < c->n; i++) {
+		if (l->maps->tags)
+			tagmap_find(l->maps->tags, &l->view, c->origin, c->rec[i], &l->tags[i]);
+		else
+			memset(&l->tags[i], 0, sizeof(l->tags[i]));
+	}
+}
+
+static void post_tag(struct lane *l)
+{
+	for (size_t i = 0; i < l->n; i++) {
+		if (l->p->post_tag)
+			l->tags[i].tag = l->p->post_tag;
+		if (l->p->post_tag2)
+			l->tags[i].tag2 = l->p->post_tag2;
+	}
+}
+
+static bool passes(const struct lane *l, const struct flow_record *r, const struct tags *t)
+{
+	const struct pipeline *p = l->p;
+
+	return (!p->tag_filter || tag_filter_passes(p->tag_filter, p->tagged ? t->tag : 0)) &&
+	       (!p->tag2_filter || tag_filter_passes(p->tag2_filter, p->tagged ? t->tag2 : 0)) &&
+	       (!p->label_filter || label_filter_passes(p->label_filter, p->tagged ? t->label : 0)) &&
+	       (!p->filter || filter_match(p->filter, r));
+}
+
 static void thin_out(struct lane *l, const struct chunk *c)
 {
 	struct chunk *k = &l->kept;
@@ -847,8 +971,10 @@ static void thin_out(struct lane *l, const struct chunk *c)
 	k->n = 0;
 	k->total = (struct agg_total){ 0, 0 };
 	for (size_t i = 0; i < c->n; i++) {
-		if (!filter_match(l->p->filter, c->rec[i]))
+		if (!passes(l, c->rec[i], &l->tags[i]))
 			continue;
+		l->tags[k->n] = l->tags[i];
+		k->rate[k->n] = c->rate[i];
 		k->rec[k->n] = c->rec[i];
 		k->second[k->n] = c->second[i];
 		k->by_flow[k->n] = c->by_flow[i];
@@ -863,8 +989,12 @@ static void take_chunk(struct lane *l, const struct chunk *c)
 {
 	l->counts.records += c->n;
 	l->origin = c->origin;
-	if (l->p->filter) {
+	if (l->p->tagged)
+		take_tags(l, c);
+	l->rate = c->mapped ? c->rate : NULL;
+	if (l->p->thins) {
 		thin_out(l, c);
+		l->rate = c->mapped ? l->kept.rate : NULL;
 		c = &l->kept;
 	}
 	l->n = c->n;
@@ -873,6 +1003,8 @@ static void take_chunk(struct lane *l, const struct chunk *c)
 	l->total = &c->total;
 	l->second = c->second;
 	l->by_flow = c->by_flow;
+	if (l->p->post_tag || l->p->post_tag2)
+		post_tag(l);
 }
 
 static void look_up(struct lane *l)
@@ -890,6 +1022,8 @@ static void fill_keys(struct lane *l, size_t side)
 		.maps = l->maps,
 		.origin = l->origin,
 		.rec = l->rec,
+		.tags = l->p->tagged ? l->tags : NULL,
+		.rate = l->rate,
 		.n = l->n,
 		.stride = stride,
 		.keys = l->keys,

@@ -19,6 +19,7 @@
 #include "nfacctd/direction.h"
 #include "nfacctd/networks.h"
 #include "nfacctd/settings.h"
+#include "nfacctd/tagmap.h"
 #include "nfacctd/timebin.h"
 #include "wire/decoder.h"
 
@@ -52,6 +53,8 @@ struct chunk_state {
 	const struct directions *directions;	/* nfacctd_direction_map, or NULL */
 	uint64_t told_us;			/* when an exporter was last told of */
 	struct scale_carry carry[CARRIES];
+	const struct tagmap *sampling;	/* sampling_map, or NULL */
+	struct tag_view view;		/* of it */
 };
 
 struct chunk {
@@ -61,9 +64,13 @@ struct chunk {
 	int64_t second[DECODER_CHUNK];	/* that picks the bin; when `timed` */
 	bool by_flow[DECODER_CHUNK];	/* the flow's own times count: it may be spread; when `timed` */
 	struct sums sums[DECODER_CHUNK];	/* after sampling correction */
+	uint32_t rate[DECODER_CHUNK];	/* by sampling_map, 0: its rules say nothing; when `mapped` */
+	bool mapped;
 	struct agg_total total;		/* of them */
 };
 
+/* What prepared chunks leave behind. */
+void chunk_state_clear(struct chunk_state *state);
 void chunk_prepare(struct chunk *c, struct chunk_state *state, const struct settings *s,
 		   const struct flow_origin *origin, const struct flow_record *rec, size_t n);
 
@@ -73,6 +80,7 @@ void chunk_prepare(struct chunk *c, struct chunk_state *state, const struct sett
 struct plugin_maps {
 	struct networks *networks;
 	struct number_set *ports, *protos, *tos;
+	struct tagmap *tags;
 };
 
 /* -1 after logging; what could be loaded is freed again. */
@@ -102,7 +110,7 @@ const char *pipeline_notice(const struct pipeline *p);
  * entries' octets = given to the table + dropped others.
  */
 struct lane_counts {
-	uint64_t records, filtered;
+	uint64_t records, filtered;	/* by aggregate_filter and the pre_tag filters */
 	uint64_t entries, octets, packets;	/* everything that must come out again */
 	uint64_t taken_octets, taken_packets;	/* given to tables that were swapped out */
 	uint64_t others, others_octets, others_packets;	/* networks_drop_others */

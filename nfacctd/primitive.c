@@ -11,6 +11,7 @@
 #include <time.h>
 #include "base/conf.h"
 #include "base/protonames.h"
+#include "nfacctd/labels.h"
 
 enum { FLOW_none = -1 };
 
@@ -272,7 +273,7 @@ size_t key_print(char *buf, const struct key_field *f, const uint8_t *key,
 		memcpy(a.b, p, sizeof(a.b));
 		return strlen(addr_print(&a, buf));
 	case PRIM_TEXT:
-		return print_text(buf, "");
+		return print_text(buf, label_text((uint32_t)key_number(f, key)));
 	case PRIM_CLASS:
 		return print_text(buf, "unknown");
 	case PRIM_DIR:

@@ -138,6 +138,8 @@ const struct conf_key settings_keys[] = {
 	     "Multiply bytes and packets by the sampling interval"),
 	U32("nfacctd_ext_sampling_rate", "sfacctd_ext_sampling_rate", GF(ext_sampling_rate, uint32_t), 1, UINT32_MAX,
 	    NULL, "With renormalize: multiply by this, whatever exporters announce"),
+	STR("sampling_map", NULL, GF(sampling_map, char *), NULL,
+	    "File of sampling intervals by exporter and interface, before what exporters announce: see MAPS"),
 	BOOL("nfacctd_pro_rating", NULL, GF(pro_rating, bool), "false",
 	     "Spread a flow over the bins it lasted through, by time; sums stay exact; needs nfacctd_time_new false"),
 	BOOL("nfacctd_disable_opt_scope_check", NULL, GF(disable_opt_scope_check, bool), "false",
@@ -171,6 +173,18 @@ const struct conf_key settings_keys[] = {
 	BOOL("tos_encode_as_dscp", NULL, PF(tos_encode_as_dscp, bool), "false", "tos holds the six bits of the DSCP"),
 	STR("aggregate_filter", NULL, PF(aggregate_filter, char *), NULL,
 	    "Only records that this libpcap expression matches; needs a [name]"),
+	STR("pre_tag_map", NULL, PF(pre_tag_map, char *), NULL,
+	    "File of rules that give records tags, labels and ToS values: see MAPS"),
+	STR("pre_tag_filter", NULL, PF(pre_tag_filter, char *), NULL,
+	    "Only records with these tags: numbers, ranges, negations, 0 for none; needs a [name]"),
+	STR("pre_tag2_filter", NULL, PF(pre_tag2_filter, char *), NULL,
+	    "The same for the second tag; needs a [name]"),
+	STR("pre_tag_label_filter", NULL, PF(pre_tag_label_filter, char *), NULL,
+	    "Only records with these labels; null for none, -name for all others; needs a [name]"),
+	U64("post_tag", NULL, PF(post_tag, uint64_t), 1, UINT64_MAX, NULL,
+	    "The tag of all records of the plugin, whatever pre_tag_map says"),
+	U64("post_tag2", NULL, PF(post_tag2, uint64_t), 1, UINT64_MAX, NULL,
+	    "The second tag of all records of the plugin"),
 	U64("plugin_pipe_size", NULL, PF(pipe_size, uint64_t), 0, UINT64_MAX, "4096000", "Accepted: nothing queues here"),
 	U64("plugin_buffer_size", NULL, PF(buffer_size, uint64_t), 0, UINT64_MAX, "0",
 	    "Accepted: nothing waits for a fill level"),
@@ -239,13 +253,6 @@ const struct conf_key settings_keys[] = {
 	NOOPP("plugin_pipe_zmq_retry", NULL, "plugins share the process: no effect"),
 	NOOPP("plugin_pipe_zmq_hwm", NULL, "plugins share the process: no effect"),
 	NOOPP("timestamps_rfc9557", NULL, LATER),
-	NOOPP("pre_tag_map", NULL, LATER),
-	NOOPP("pre_tag_filter", NULL, LATER),
-	NOOPP("pre_tag2_filter", NULL, LATER),
-	NOOPP("pre_tag_label_filter", NULL, LATER),
-	NOOPP("post_tag", NULL, LATER),
-	NOOPP("post_tag2", NULL, LATER),
-	NOOP("sampling_map", NULL, LATER),
 	NOOP("maps_entries", "pre_tag_map_entries", SIZED),
 	NOOP("maps_row_len", NULL, SIZED),
 	NOOP("maps_refresh", "refresh_maps", "SIGUSR2 always reloads: no effect"),
@@ -559,6 +566,16 @@ static void check_roundoff(struct settings *s, struct plugin_settings *p)
 	strcpy(p->history_roundoff, kept);
 }
 
+/* Some keys select what one plugin gets; for all at once they would be a mistake. */
+static void check_named(struct settings *s, const char *key, const struct plugin_settings *p, char **value)
+{
+	if (!*value || conf_last(&s->conf, key, p->name))
+		return;
+	complain(s, key, p, "needs the [name] of a plugin; left out");
+	free(*value);
+	*value = NULL;
+}
+
 static int check_plugin(struct settings *s, struct plugin_settings *p)
 {
 	bool history = p->history.seconds || p->history.months;
@@ -576,11 +593,10 @@ static int check_plugin(struct settings *s, struct plugin_settings *p)
 	}
 	if (p->pipe_size && p->buffer_size > p->pipe_size)
 		complain(s, "plugin_buffer_size", p, "is larger than plugin_pipe_size; both are without effect here");
-	if (p->aggregate_filter && !conf_last(&s->conf, "aggregate_filter", p->name)) {
-		complain(s, "aggregate_filter", p, "needs the [name] of a plugin; left out");
-		free(p->aggregate_filter);
-		p->aggregate_filter = NULL;
-	}
+	check_named(s, "aggregate_filter", p, &p->aggregate_filter);
+	check_named(s, "pre_tag_filter", p, &p->pre_tag_filter);
+	check_named(s, "pre_tag2_filter", p, &p->pre_tag2_filter);
+	check_named(s, "pre_tag_label_filter", p, &p->pre_tag_label_filter);
 	if (s->net_source == NET_FILE && !p->networks_file &&
 	    (p->aggregate.set & (UINT64_C(1) << PRIM_ID_src_net | UINT64_C(1) << PRIM_ID_dst_net))) {
 		complain(s, "networks_file", p, "nfacctd_net: file needs a networks_file");

@@ -29,6 +29,8 @@ struct plugin_settings {
 	bool networks_file_no_lpm, networks_no_mask_if_zero;
 	char *ports_file, *protos_file, *tos_file, *aggregate_filter;
 	bool tos_encode_as_dscp;
+	char *pre_tag_map, *pre_tag_filter, *pre_tag2_filter, *pre_tag_label_filter;
+	uint64_t post_tag, post_tag2;	/* 0: none */
 	/* queue and cache */
 	uint64_t pipe_size, buffer_size, cache_entries;
 	/* sql_* */
@@ -73,6 +75,7 @@ struct settings {
 	uint32_t ext_sampling_rate;
 	uint32_t holdback;		/* ours: seconds a Set waits for its template; 0: not at all */
 	uint64_t holdback_size;		/* ours: bytes of them, a worker */
+	char *sampling_map;
 	enum ext_rate_mode ext_sampling_rate_mode;
 	uint32_t time_limit;		/* ours: seconds a flow may lie off its receive time; 0: no limit */
 	enum net_source as_source, net_source;

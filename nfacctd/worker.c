@@ -59,6 +59,7 @@ void worker_clear(struct worker *w)
 {
 	for (size_t i = 0; w->lane && i < w->nlanes; i++)
 		lane_free(w->lane[i]);
+	chunk_state_clear(&w->state);
 	free(w->lane);
 	free(w->memory);
 	batch_free(w->batch);

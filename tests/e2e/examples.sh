@@ -44,6 +44,7 @@ fi
 adapt() { # NAME PORT
 	sed -e "s#/var/run/#$TMP/#; s#/var/log/#$TMP/#; s#/var/lib/nfacctd/#$TMP/#; s#/var/spool/nfacctd/#$TMP/spool/#" \
 		-e "s#: */etc/.*nfacctd.networks#: $ROOT/conf/nfacctd.networks#" \
+		-e "s#: */etc/.*nfacctd-tags.map#: $ROOT/conf/nfacctd-tags.map#;" \
 		-e "s#^nfacctd_port:.*#nfacctd_port: $2#; s#^daemonize:.*#daemonize: false#" \
 		"$ROOT/conf/$1.conf" >"$TMP/$1.conf"
 }
@@ -73,6 +74,8 @@ check_equal "evidence: one datagram, one record, nothing lost" "127.0.0.1 netflo
 check_equal "in-out: rows arrived, multiplied" "111.222.1.2 1000000" \
 	"$(sql "select concat(ip_src, ' ', bytes) from pmacct.mx80_INTL_out")"
 check "print: the newest file has the flow" grep -q '"bytes": *1000' "$TMP/spool/latest.json"
+check "tags: what no rule knows is in a file of its own" grep -q '"iface_in": 5.*"bytes": 1000' \
+	"$TMP/spool/rest.json"
 if command -v sqlite3 >/dev/null; then
 	check_equal "sqlite3: rows arrived" "111.222.1.2|8.8.8.8|1000" \
 		"$(sqlite3 "$TMP/pmacct.db" 'select ip_src, ip_dst, bytes from acct_v7')"

@@ -6,6 +6,7 @@
  * The module is included: a fuzz target links the libraries only.
  */
 #include <stdlib.h>
+#include "nfacctd/map_lines.c"
 #include "nfacctd/networks.c"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n);
