@@ -8,7 +8,7 @@
 #include "base/log.h"
 #include "base/protonames.h"
 #include "base/strbuf.h"
-#include "nfacctd/filter.h"
+#include "net/filter.h"
 #include "nfacctd/labels.h"
 #include "nfacctd/map_lines.h"
 

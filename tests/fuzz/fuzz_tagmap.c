@@ -5,7 +5,7 @@
  *
  * The modules are included: a fuzz target links the libraries only.
  */
-#include "nfacctd/filter.c"
+#include "net/filter.h"
 #include "nfacctd/labels.c"
 #include "nfacctd/map_lines.c"
 #define blank tagmap_blank
