@@ -1,6 +1,6 @@
 # flowledger: one page, no recursion, no configure step.
 #
-#	make                  the three programs into build/
+#	make                  the programs into build/
 #	make check            unit tests, fuzz corpora, purity, manuals
 #	make check SAN=address,undefined      (or SAN=thread) in a build folder of its own
 #	make fuzz-flowset SECONDS=60          libFuzzer with clang
@@ -16,7 +16,7 @@ B        ?= build$(if $(SAN),/$(subst $(comma),-,$(SAN)))
 comma    := ,
 Q        := $(if $(V),,@)
 
-PROGRAMS := nfacctd replicator pcapgen
+PROGRAMS := nfacctd replicator pcapgen pmacct
 PKGS     := libpcap mysqlclient sqlite3 yaml-0.1 libsystemd libcap-ng libmicrohttpd
 CPPFLAGS += -D_GNU_SOURCE -Ilib -I.
 OPT      ?= -O2
@@ -84,7 +84,7 @@ $(B)/libfuzz-$(1): $(B)/tests/fuzz/fuzz_$(1).o $$(LIB)
 	$$(Q)$$(CC) $$(CFLAGS) -fsanitize=fuzzer $$(LDFLAGS) -o $$@ $$^ $$(LDLIBS)
 endef
 $(foreach f,$(FUZZ),$(eval $(call fuzz,$f)))
-$(B)/fuzz-conf_maps $(B)/libfuzz-conf_maps: $(filter-out %/main.o,$(call objects,nfacctd))
+$(B)/fuzz-conf_maps $(B)/libfuzz-conf_maps $(B)/fuzz-imt $(B)/libfuzz-imt: $(filter-out %/main.o,$(call objects,nfacctd))
 $(B)/fuzz-scenario $(B)/libfuzz-scenario $(B)/fuzz-truth $(B)/libfuzz-truth: $(filter-out %/main.o,$(call objects,pcapgen))
 $(B)/fuzz-replicator $(B)/libfuzz-replicator: $(filter-out %/main.o,$(call objects,replicator))
 
@@ -105,14 +105,14 @@ $(B)/bench-%: $(B)/obj/tests/bench/bench_%.o $(LIB)
 	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ $(LDLIBS)
 $(B)/bench-mysql: $(filter-out %/main.o,$(call objects,nfacctd))
 
-MAN1 := pcapgen/pcapgen.1
+MAN1 := pcapgen/pcapgen.1 pmacct/pmacct.1
 MAN5 := nfacctd/nfacctd.conf.5 replicator/receivers.conf.5 pcapgen/pcapgen-scenario.5
 MAN8 := nfacctd/nfacctd.8 replicator/replicator.8
 install: all
 	install -d $(DESTDIR)$(PREFIX)/sbin $(DESTDIR)$(PREFIX)/bin $(foreach s,1 5 8,$(DESTDIR)$(PREFIX)/share/man/man$s) \
 		$(DESTDIR)$(PREFIX)/share/flowledger/sql $(DESTDIR)$(PREFIX)/share/doc/flowledger/examples
 	install -m 755 $(B)/nfacctd $(B)/replicator $(DESTDIR)$(PREFIX)/sbin
-	install -m 755 $(B)/pcapgen $(DESTDIR)$(PREFIX)/bin
+	install -m 755 $(B)/pcapgen $(B)/pmacct $(DESTDIR)$(PREFIX)/bin
 	install -m 644 $(MAN1) $(DESTDIR)$(PREFIX)/share/man/man1
 	install -m 644 $(MAN5) $(DESTDIR)$(PREFIX)/share/man/man5
 	install -m 644 $(MAN8) $(DESTDIR)$(PREFIX)/share/man/man8

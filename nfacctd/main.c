@@ -53,7 +53,7 @@ static const struct switch_row {
 	{ 'W', "pcap_sf_wait", "true", "stay alive at its end" },
 	{ 'Z', "pcap_sf_delay", NULL, "SECONDS to wait before it" },
 	{ 'Y', "pcap_sf_replays", NULL, "TIMES to read it, 0 for ever" },
-	{ 'p', "imt_path", NULL, NULL },
+	{ 'p', "imt_path", NULL, "PATH of the socket of plugin memory" },
 	{ 'b', "imt_buckets", NULL, NULL },
 	{ 'm', "imt_mem_pools_number", NULL, NULL },
 	{ 's', "imt_mem_pools_size", NULL, NULL },

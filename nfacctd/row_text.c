@@ -36,9 +36,18 @@ static bool is_csv(const struct row_text *t)
 	return t->p->print_output == PRINT_CSV || t->p->print_output == PRINT_EVENT_CSV;
 }
 
+/* Numbers that are never long, as the reference sets them. */
+static const uint8_t narrow[PRIMITIVES] = {
+	[PRIM_ID_src_port] = 8, [PRIM_ID_dst_port] = 8, [PRIM_ID_src_mask] = 8, [PRIM_ID_dst_mask] = 8,
+	[PRIM_ID_vlan] = 5, [PRIM_ID_tos] = 5,
+};
+
 static unsigned width_of(const struct primitive *p)
 {
-	unsigned name = (unsigned)strlen(p->csv), form = forms[p->format].width;
+	unsigned name = (unsigned)strlen(p->csv), form = narrow[p - primitives];
+
+	if (!form)
+		form = forms[p->format].width;
 
 	return name > form ? name : form;
 }
@@ -75,6 +84,28 @@ void row_text_init(struct row_text *t, const struct plugin_settings *p, const st
 	t->quotes = isalnum((unsigned char)sep[0]) || strchr(" .:-", sep[0]);
 	for (size_t i = 0; i < t->ncolumns; i++)
 		t->quotes = t->quotes || t->column[i].primitive->format == PRIM_TEXT;
+}
+
+static bool is_interface(const struct row_column *c)
+{
+	return c->primitive == &primitives[PRIM_ID_in_iface] || c->primitive == &primitives[PRIM_ID_out_iface];
+}
+
+void row_text_for_client(struct row_text *t)
+{
+	struct row_column sorted[PRIMITIVES];
+	size_t n = 0;
+
+	t->client = true;
+	for (int turn = 0; turn < 3; turn++)	/* tag to class, interfaces, the rest */
+		for (size_t i = 0; i < t->ncolumns; i++) {
+			const struct row_column *c = &t->column[i];
+			int at = is_interface(c) ? 1 : c->primitive > &primitives[PRIM_ID_class] ? 2 : 0;
+
+			if (at == turn)
+				sorted[n++] = *c;
+		}
+	memcpy(t->column, sorted, n * sizeof(sorted[0]));
 }
 
 void row_text_head(struct strbuf *b, const struct row_text *t)
@@ -226,7 +257,7 @@ static void json_stamp(struct strbuf *b, const struct row_text *t, const char *n
 		snprintf(text, sizeof(text), "%" PRId64, when);
 	else if (t->style.utc ? gmtime_r(&s, &tm) : localtime_r(&s, &tm))
 		strftime(text, sizeof(text), "%Y-%m-%d %H:%M:%S", &tm);
-	strbuf_addf(b, ", \"%s\": \"%s\"", name, text);
+	strbuf_addf(b, "\"%s\": \"%s\", ", name, text);
 }
 
 /* The SQL name of table version 8 and later, but for class, which is class_id only in SQL. */
@@ -240,27 +271,31 @@ static void json_row(struct strbuf *b, const struct row_text *t, const struct pu
 {
 	char text[PRIM_TEXT_MAX + 1];
 
-	strbuf_add(b, "{\"event_type\": \"purge\"");
+	strbuf_add(b, t->client ? "{" : "{\"event_type\": \"purge\", ");
 	for (size_t i = 0; i < t->ncolumns; i++) {
 		const struct row_column *c = &t->column[i];
 		size_t len = field_text(text, t, c, r);
 
-		strbuf_addn(b, ", \"", 3);
+		strbuf_addn(b, "\"", 1);
 		strbuf_add(b, json_key(c->primitive));
 		strbuf_addn(b, "\": ", 3);
 		if (forms[c->primitive->format].number)
 			strbuf_addn(b, text, len);
 		else
 			row_text_json(b, text, len);
+		strbuf_addn(b, ", ", 2);
 	}
 	if (t->p->history.seconds || t->p->history.months) {
 		json_stamp(b, t, "stamp_inserted", r->bin);
 		json_stamp(b, t, "stamp_updated", p->now);
 	}
-	if (t->l->spec.flows)
-		strbuf_addf(b, ", \"flows\": %" PRIu64, r->sums.flows);
-	strbuf_addf(b, ", \"packets\": %" PRIu64 ", \"bytes\": %" PRIu64 "}\n", r->sums.packets,
-		    r->sums.octets);
+	/* The client has flows behind packets, as every table has. */
+	if (t->l->spec.flows && !t->client)
+		strbuf_addf(b, "\"flows\": %" PRIu64 ", ", r->sums.flows);
+	strbuf_addf(b, "\"packets\": %" PRIu64 ", ", r->sums.packets);
+	if (t->l->spec.flows && t->client)
+		strbuf_addf(b, "\"flows\": %" PRIu64 ", ", r->sums.flows);
+	strbuf_addf(b, "\"bytes\": %" PRIu64 "}\n", r->sums.octets);
 }
 
 void row_text_row(struct strbuf *b, const struct row_text *t, const struct purge *p,

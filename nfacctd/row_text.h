@@ -21,11 +21,14 @@ struct row_text {
 	struct print_style style;
 	char separator[2];	/* of CSV: one character */
 	bool quotes;		/* some value may hold the separator */
+	bool client;		/* of pmacct(1): rows are no events of a purge */
 	size_t ncolumns;
 	struct row_column column[PRIMITIVES];
 };
 
 void row_text_init(struct row_text *t, const struct plugin_settings *p, const struct key_layout *l);
+/* As the client pmacct(1) shows rows: interfaces come early, JSON has no event_type. */
+void row_text_for_client(struct row_text *t);
 /* The line of names; nothing for JSON. */
 void row_text_head(struct strbuf *b, const struct row_text *t);
 void row_text_row(struct strbuf *b, const struct row_text *t, const struct purge *p,

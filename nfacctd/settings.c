@@ -114,7 +114,7 @@ const struct conf_key settings_keys[] = {
 	BOOL("debug", NULL, GF(debug, bool), "false", "Log debugging lines too"),
 	OWN("files_umask", NULL, GF(files_umask, uint32_t), "077", parse_octal, "umask of the files written, octal"),
 	STR("plugins", NULL, GF(plugins, char *), NULL,
-	    "What to do with the sums: a list of type[name]; types mysql, sqlite3, print"),
+	    "What to do with the sums: a list of type[name]; types mysql, sqlite3, print, memory"),
 	/* listening */
 	STR("nfacctd_ip", "sfacctd_ip", GF(ip, char *), NULL, "Address to listen on; absent: all, IPv4 and IPv6"),
 	U32("nfacctd_port", "sfacctd_port", GF(port, uint32_t), 1, 65535, "2100", "UDP port to listen on"),
@@ -230,6 +230,9 @@ const struct conf_key settings_keys[] = {
 	STR("print_latest_file", NULL, PF(print_latest_file, char *), NULL, "Symbolic link to the newest file"),
 	BOOL("print_markers", NULL, PF(print_markers, bool), "false", "Lines that mark start and end of a purge"),
 	BOOL("print_write_empty_file", NULL, PF(print_write_empty_file, bool), "false", "Write a file when there are no rows, too"),
+	/* memory */
+	STR("imt_path", NULL, PF(imt_path, char *), "/tmp/collect.pipe",
+	    "Plugin memory: the socket where pmacct(1) asks; one a plugin"),
 	/* both */
 	BOOL("timestamps_utc", NULL, PF(timestamps_utc, bool), "false", "Times in UTC"),
 	BOOL("timestamps_since_epoch", "sql_history_since_epoch print_history_since_epoch", PF(timestamps_since_epoch, bool), "false",
@@ -258,10 +261,9 @@ const struct conf_key settings_keys[] = {
 	NOOP("maps_refresh", "refresh_maps", "SIGUSR2 always reloads: no effect"),
 	NOOP("maps_index", NULL, SIZED),
 	NOOPP("networks_cache_entries", NULL, SIZED),
-	NOOPP("imt_path", NULL, "the memory plugin is " LATER),
-	NOOPP("imt_buckets", NULL, "the memory plugin is " LATER),
-	NOOPP("imt_mem_pools_number", NULL, "the memory plugin is " LATER),
-	NOOPP("imt_mem_pools_size", NULL, "the memory plugin is " LATER),
+	NOOPP("imt_buckets", NULL, SIZED),
+	NOOPP("imt_mem_pools_number", NULL, "imt_memory_budget bounds the table: no effect"),
+	NOOPP("imt_mem_pools_size", NULL, "imt_memory_budget bounds the table: no effect"),
 	NOOP("nfacctd_templates_file", NULL, LATER),
 	NOOP("nfacctd_templates_receiver", NULL, LATER),
 	NOOP("nfacctd_templates_port", NULL, LATER),
@@ -330,6 +332,8 @@ const struct conf_key settings_keys[] = {
 	    "All counters, name and value a line, rewritten at each purge and at the end"),
 	BOOL("networks_drop_others", NULL, PF(networks_drop_others, bool), "false",
 	     "Do not write the row of addresses outside networks_file; what it held is counted"),
+	U64("imt_memory_budget", NULL, PF(imt_memory_budget, uint64_t), 1 << 16, UINT64_MAX, "268435456",
+	    "Plugin memory: bytes that its table may take; beyond it new rows are refused and counted"),
 	STR("sql_passwd_file", NULL, PF(sql_passwd_file, char *), NULL, "File whose first line is the password"),
 	STR("sql_exporters_table", NULL, PF(sql_exporters_table, char *), NULL,
 	    "Table, sql/flow_exporters, that says beside the sums how complete each exporter's data are"),
@@ -492,7 +496,7 @@ static void complain(struct settings *s, const char *key, const struct plugin_se
 
 static bool is_sql(const struct plugin_settings *p)
 {
-	return strcmp(p->type, "print") != 0;
+	return strcmp(p->type, "print") != 0 && strcmp(p->type, "memory") != 0;
 }
 
 /* An unknown primitive would be a wrong bill, so it is fatal here, not "default stays". */
@@ -581,6 +585,13 @@ static int check_plugin(struct settings *s, struct plugin_settings *p)
 	bool history = p->history.seconds || p->history.months;
 	int bad = check_table_version(s, p);
 
+	if (strcmp(p->type, "memory") == 0) {
+		/* The table is one, without bins, and at most a second old. */
+		memset(&p->history, 0, sizeof(p->history));
+		p->refresh_time = 1;
+		p->startup_delay = 0;
+		history = false;
+	}
 	check_roundoff(s, p);
 	if (is_sql(p) && !history && !p->sql_table) {
 		complain(s, "sql_table_version", p, "the default tables need stamp_inserted, which is written with sql_history "

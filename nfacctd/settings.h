@@ -52,6 +52,9 @@ struct plugin_settings {
 	enum print_format print_output;
 	char *print_output_file, *print_separator, *print_latest_file;
 	bool print_append, print_markers, print_write_empty_file;
+	/* imt_*: the memory plugin */
+	char *imt_path;
+	uint64_t imt_memory_budget;
 	/* both */
 	bool timestamps_utc, timestamps_since_epoch, timestamps_secs;
 	char *trigger_exec;

@@ -42,7 +42,7 @@ fi
 
 # The paths that need root or an installation, and ports of our own.
 adapt() { # NAME PORT
-	sed -e "s#/var/run/#$TMP/#; s#/var/log/#$TMP/#; s#/var/lib/nfacctd/#$TMP/#; s#/var/spool/nfacctd/#$TMP/spool/#" \
+	sed -e "s#/var/run/#$TMP/#; s#/run/nfacctd/#$TMP/#; s#/var/log/#$TMP/#; s#/var/lib/nfacctd/#$TMP/#; s#/var/spool/nfacctd/#$TMP/spool/#" \
 		-e "s#: */etc/.*nfacctd.networks#: $ROOT/conf/nfacctd.networks#" \
 		-e "s#: */etc/.*nfacctd-tags.map#: $ROOT/conf/nfacctd-tags.map#;" \
 		-e "s#^nfacctd_port:.*#nfacctd_port: $2#; s#^daemonize:.*#daemonize: false#" \
@@ -52,6 +52,9 @@ if command -v sqlite3 >/dev/null; then
 	sqlite_load "$TMP/pmacct.db" pmacct-create-table_v7
 	sqlite_load "$TMP/pmacct.db" flow_ledger
 fi
+sees_flow() {
+	[ "$("$BUILD/pmacct" -p "$TMP/hosts.sock" -c src_host -N 111.222.1.2)" = 1000 ]
+}
 for path in "$ROOT"/conf/nfacctd-*.conf; do
 	name=$(basename "$path" .conf)
 	port=$(free_udp_port)
@@ -65,6 +68,9 @@ for path in "$ROOT"/conf/nfacctd-*.conf; do
 	start_daemon "$name" "$port" "$NFACCTD" -f "$TMP/$name.conf" || continue
 	v5_send "$port" "$(v5_record 111.222.1.2 8.8.8.8 5 7 10 1000)"
 	wait_udp_drained "$port"
+	if [ "$name" = nfacctd-memory ]; then
+		check "memory: the client sees the flow" wait_for 5 sees_flow
+	fi
 	check "$name: stops" stop_daemon "$name"
 done
 check_equal "tutorial: rows arrived" "111.222.1.2 1000" \

@@ -1,0 +1,97 @@
+#!/usr/bin/env bash
+# Plugin memory and the client pmacct: the same datagrams to ours and to Debian's
+# nfacctd, the same questions with either client, the same output (rows sorted:
+# a table has no order).
+# shellcheck source=tests/e2e/lib.sh
+. "$(dirname "$0")/lib.sh"
+# shellcheck source=tests/e2e/netflow5.sh
+. "$ROOT/tests/e2e/netflow5.sh"
+e2e_begin memory_client
+CLIENT=$BUILD/pmacct
+
+config() { # NAME PORT
+	cat >"$TMP/$1.conf" <<-END
+		plugins: memory[a], memory[b]
+		aggregate[a]: src_host, dst_host, src_port, dst_port, proto
+		aggregate[b]: src_host, in_iface, tos, tcpflags, flows
+		imt_path[a]: $TMP/$1.a
+		imt_path[b]: $TMP/$1.b
+		nfacctd_ip: 127.0.0.1
+		nfacctd_port: $2
+	END
+}
+feed() { # PORT
+	v5_send "$1" "$(v5_record 10.0.0.1 192.0.2.9 1 2 10 1000)" "$(v5_record 10.0.0.2 192.0.2.9 1 2 5 5000 6)" \
+		"$(v5_record 10.0.0.1 198.51.100.77 3 2 1 40)" "$(v5_record 10.0.0.3 10.0.0.1 4 1 7 777 89)"
+	v5_send "$1" "$(v5_record 10.0.0.2 192.0.2.9 1 2 1 60 6)"
+}
+has_all() { # CLIENT NAME
+	[ "$("$1" -p "$TMP/$2.a" -c dst_host -N '192.0.2.9;198.51.100.77;10.0.0.1' -S -n packets 2>/dev/null)" = 24 ]
+}
+
+port=$(free_udp_port)
+config ours "$port"
+must start_daemon ours "$port" "$NFACCTD" -f "$TMP/ours.conf"
+feed "$port"
+check "all is in the table within two seconds" wait_for 5 has_all "$CLIENT" ours
+check_equal "top by bytes" "10.0.0.2,192.0.2.9,0,0,tcp,6,5060" \
+	"$("$CLIENT" -p "$TMP/ours.a" -s -O csv -T bytes,1 | tail -n 1)"
+check_equal "counters of two hosts" "11 1040 0 2
+6 5060 0 1" "$("$CLIENT" -p "$TMP/ours.a" -c src_host -N '10.0.0.1;10.0.0.2' -n all)"
+printf '10.0.0.1\n10.0.0.3\n' >"$TMP/hosts"
+check_equal "questions from a file, summed" 1817 "$("$CLIENT" -p "$TMP/ours.a" -c src_host -N "file:$TMP/hosts" -S)"
+
+if [ -x /usr/sbin/nfacctd ] && command -v pmacct >/dev/null; then
+	peer=$(free_udp_port)
+	config peer "$peer"
+	must peer_start memory "$peer" nfacctd "$TMP/peer.conf"
+	feed "$peer"
+	wait_for 20 has_all pmacct peer
+	while read -r table question; do
+		# shellcheck disable=SC2086
+		pmacct -p "$TMP/peer.$table" $question 2>&1 | sort >"$TMP/want"
+		# shellcheck disable=SC2086
+		"$CLIENT" -p "$TMP/ours.$table" $question 2>&1 | sort >"$TMP/got"
+		if ! check "as the reference prints it: $table $question" cmp -s "$TMP/want" "$TMP/got"; then
+			diff "$TMP/want" "$TMP/got"
+		fi
+	done <<-END
+		a -s
+		a -s -O csv
+		a -s -O json
+		a -s -O event_csv
+		a -s -O event_formatted
+		a -s -u -O csv
+		a -s -O csv -E ;
+		a -s -T packets
+		a -s -T bytes,2
+		a -c src_host -M 10.0.0.1
+		a -c src_host,proto -M 10.0.0.2,tcp -O csv
+		a -c src_host -N 10.0.0.1
+		a -c src_host -N 10.0.0.1;10.0.0.2;10.9.9.9
+		a -c src_host -N 10.0.0.1;10.0.0.2 -S -n all
+		a -c dst_host -N 192.0.2.9 -n packets
+		a -c src_host,dst_host,src_port,dst_port,proto -N 10.0.0.1,192.0.2.9,0,0,udp
+		b -s
+		b -s -O csv
+		b -s -O json
+		b -c src_host -N 10.0.0.2 -n all
+		a -c src_host -N 10.0.0.1 -r
+		a -s -O csv
+		a -e
+		a -s
+		a -i
+	END
+	peer_stop memory "$peer" 5
+fi
+
+"$CLIENT" -p "$TMP/ours.a" -c src_host -N x >"$TMP/said" 2>&1
+check_equal "a value that is none" 1 $?
+check "and its message" grep -qx 'ERROR: src_host: invalid value: "x"' "$TMP/said"
+"$CLIENT" -p "$TMP/ours.a" -O bogus -s >"$TMP/said" 2>&1
+check_equal "a format that is none" 2 $?
+check "stops at once" stop_daemon ours 5
+"$CLIENT" -p "$TMP/ours.a" -s >"$TMP/said" 2>&1
+check_equal "nobody there" 1 $?
+check "and its message" grep -q "ours.a\": No such file or directory; is nfacctd running" "$TMP/said"
+e2e_end
