@@ -311,9 +311,9 @@ static void take_fixed(struct job *j, struct netflow5_msg *m)
 	if (m->version != 1)
 		count_records(j, m->sequence, m->count, m->uptime_ms);
 	for (size_t from = 0; from < m->count; ) {
-		job_prepare(j, netflow5_members(m),
+		job_prepare(j, netflow5_members(m, j->d->wanted),
 			    m->count - from < DECODER_CHUNK ? m->count - from : DECODER_CHUNK);
-		j->fill = netflow5_fill(m, from, j->d->chunk, DECODER_CHUNK);
+		j->fill = netflow5_fill(m, from, j->d->chunk, DECODER_CHUNK, j->d->wanted);
 		if (j->fill == 0)
 			break;
 		from += j->fill;

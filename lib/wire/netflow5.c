@@ -14,6 +14,12 @@ enum { V1_RECORD_LONG = 52, AS_TRANS = 23456 };
 	FLOW_BIT(out_if) | FLOW_BIT(packets) | FLOW_BIT(octets) | FLOW_BIT(first_us) | \
 	FLOW_BIT(last_us) | FLOW_BIT(src_port) | FLOW_BIT(dst_port) | FLOW_BIT(proto) | \
 	FLOW_BIT(tos) | FLOW_BIT(tcp_flags))
+#define SCALING (FLOW_BIT(sampling_num) | FLOW_BIT(sampling_den))
+/* Members that are set together, or not at all where none of them is asked for. */
+#define SUMS (FLOW_BIT(src) | FLOW_BIT(dst) | FLOW_BIT(packets) | FLOW_BIT(octets) | FLOW_BIT(tcp_flags) | SCALING)
+#define TIMES (FLOW_BIT(first_us) | FLOW_BIT(last_us))
+#define ENDS (FLOW_BIT(in_if) | FLOW_BIT(out_if) | FLOW_BIT(src_port) | FLOW_BIT(dst_port) | \
+	FLOW_BIT(proto) | FLOW_BIT(tos))
 #define ROUTING (FLOW_BIT(src_as) | FLOW_BIT(dst_as) | FLOW_BIT(src_mask) | FLOW_BIT(dst_mask))
 
 struct layout {
@@ -87,11 +93,18 @@ static uint64_t export_us(const struct netflow5_msg *m)
 	return (uint64_t)m->export_s * 1000000 + m->export_ns / 1000;
 }
 
-uint64_t netflow5_members(const struct netflow5_msg *m)
+uint64_t netflow5_members(const struct netflow5_msg *m, uint64_t wanted)
 {
+	static const uint64_t groups[] = { TIMES, ENDS, ROUTING, FLOW_BIT(next_hop) };
 	const struct layout *l = find_layout(m->version);
+	uint64_t members = SUMS;
 
-	return l ? l->present | FLOW_BIT(sampling_num) | FLOW_BIT(sampling_den) : 0;
+	if (!l)
+		return 0;
+	for (size_t i = 0; i < sizeof(groups) / sizeof(groups[0]); i++)
+		if (groups[i] & wanted)
+			members |= groups[i];
+	return members & (l->present | SCALING);
 }
 
 size_t netflow5_records(const struct netflow5_msg *m, size_t from, struct flow_record *out,
@@ -99,13 +112,15 @@ size_t netflow5_records(const struct netflow5_msg *m, size_t from, struct flow_r
 {
 	for (size_t i = 0; i < cap && from + i < m->count; i++)
 		out[i] = flow_record_empty;
-	return netflow5_fill(m, from, out, cap);
+	return netflow5_fill(m, from, out, cap, UINT64_MAX);
 }
 
 size_t netflow5_fill(const struct netflow5_msg *m, size_t from, struct flow_record *out,
-	size_t cap)
+	size_t cap, uint64_t wanted)
 {
 	const struct layout *l = find_layout(m->version);
+	const bool times = wanted & TIMES, ends = wanted & ENDS, hop = wanted & FLOW_BIT(next_hop),
+		   routing = l && l->routing && wanted & ROUTING;
 	const uint64_t at_us = export_us(m);
 	const int64_t tick_us = m->uptime_is_seconds ? 1000000 : 1000;
 	const uint32_t interval = m->sampling & 0x3fff;
@@ -119,7 +134,7 @@ size_t netflow5_fill(const struct netflow5_msg *m, size_t from, struct flow_reco
 	stride = m->records.n / m->count;
 	present = l->present;
 	if (interval)
-		present |= FLOW_BIT(sampling_num) | FLOW_BIT(sampling_den);
+		present |= SCALING;
 	p = m->records.p + from * stride;
 	for (size_t i = 0; i < n; i++, p += stride) {
 		struct flow_record *r = &out[i];
@@ -129,19 +144,24 @@ size_t netflow5_fill(const struct netflow5_msg *m, size_t from, struct flow_reco
 		r->sampling_den = interval != 0;
 		r->src = addr_from4(p);
 		r->dst = addr_from4(p + 4);
-		r->next_hop = addr_from4(p + 8);
-		r->in_if = be16(p + 12);
-		r->out_if = be16(p + 14);
 		r->packets = be32(p + 16);
 		r->octets = be32(p + 20);
-		r->first_us = uptime_to_us(be32(p + 24), m->uptime_ms, at_us, tick_us);
-		r->last_us = uptime_to_us(be32(p + 28), m->uptime_ms, at_us, tick_us);
-		r->src_port = be16(p + 32);
-		r->dst_port = be16(p + 34);
-		r->proto = p[38];
-		r->tos = p[39];
 		r->tcp_flags = p[l->tcp_flags];
-		if (!l->routing)
+		if (hop)
+			r->next_hop = addr_from4(p + 8);
+		if (times) {
+			r->first_us = uptime_to_us(be32(p + 24), m->uptime_ms, at_us, tick_us);
+			r->last_us = uptime_to_us(be32(p + 28), m->uptime_ms, at_us, tick_us);
+		}
+		if (ends) {
+			r->in_if = be16(p + 12);
+			r->out_if = be16(p + 14);
+			r->src_port = be16(p + 32);
+			r->dst_port = be16(p + 34);
+			r->proto = p[38];
+			r->tos = p[39];
+		}
+		if (!routing)
 			continue;
 		r->src_as = be16(p + 40);
 		r->dst_as = be16(p + 42);

@@ -39,10 +39,13 @@ enum wire_err netflow5_parse(struct netflow5_msg *m, struct bytes dgram);
 /* Decode records `from` .. into `out`, at most `cap`; returns how many. */
 size_t netflow5_records(const struct netflow5_msg *m, size_t from, struct flow_record *out,
 	size_t cap);
-/* The same into records that are empty but, perhaps, for the members that it sets: */
+/*
+ * The same of `wanted` members (FLOW_BIT), into records that are empty but, perhaps, for
+ * those that it sets, which netflow5_members() names: more than are wanted.
+ */
 size_t netflow5_fill(const struct netflow5_msg *m, size_t from, struct flow_record *out,
-	size_t cap);
-uint64_t netflow5_members(const struct netflow5_msg *m);
+	size_t cap, uint64_t wanted);
+uint64_t netflow5_members(const struct netflow5_msg *m, uint64_t wanted);
 
 /*
  * Write a datagram of `n` records.  count and records of `m` are taken from
