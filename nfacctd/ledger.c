@@ -23,7 +23,7 @@ struct shot {
 	struct chunk_counts chunk;
 	struct batch_counts received;
 	struct sequence_counts sequence;
-	uint64_t datagrams, denied, streams, waiting;
+	uint64_t datagrams, denied, proxied, streams, waiting;
 	struct lane_shot *lane;
 	struct decoder_loss *loss;
 	size_t nlosses;
@@ -53,6 +53,7 @@ static void shoot(struct worker *w, void *arg)
 	ADD_ALL(s->received, w->received);
 	s->datagrams += w->datagrams;
 	s->denied += w->denied;
+	s->proxied += w->proxied;
 	s->waiting += decoder_waiting(w->decoder);
 	for (struct stream *st = decoder_stream_next(w->decoder, NULL); st;
 	     st = decoder_stream_next(w->decoder, st)) {
@@ -84,6 +85,7 @@ static void core_rows(struct stats *out, const struct shot *s)
 	stats_add(out, s->received.kernel_drops, "kernel_drops");
 	stats_add(out, s->received.truncated, "datagrams_truncated");
 	stats_add(out, s->denied, "datagrams_denied");
+	stats_add(out, s->proxied, "datagrams_proxied");
 	stats_add(out, d->accepted, "datagrams_accepted");
 	for (enum wire_err i = 0; i < WIRE_ERRORS_MAX; i++) {
 		refused += d->refused[i];

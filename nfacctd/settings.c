@@ -87,6 +87,31 @@ static bool parse_octal(void *field, const char *value, const char **expected)
 	return true;
 }
 
+/* Addresses and networks with commas between. */
+static bool parse_proxies(void *field, const char *value, const char **expected)
+{
+	struct proxy_senders *p = field;
+	char one[PREFIX_TEXT];
+	bool host_bits;
+
+	*expected = "up to 32 addresses or networks without host bits, with commas between";
+	p->n = 0;
+	while (*value) {
+		const size_t n = strcspn(value, ",");
+		const size_t blanks = strspn(value, " ");
+
+		if (p->n == 32 || blanks > n || n - blanks >= sizeof(one))
+			return false;
+		memcpy(one, value + blanks, n - blanks);
+		one[n - blanks] = '\0';
+		if (!prefix_parse(&p->at[p->n], one, &host_bits) || host_bits)
+			return false;
+		p->n++;
+		value += n + (value[n] == ',');
+	}
+	return p->n > 0;
+}
+
 /* ---- the table -------------------------------------------------------------- */
 
 #define GF(f, T) CONF_GLOBAL, CONF_FIELD(struct settings, f, T)
@@ -125,6 +150,8 @@ const struct conf_key settings_keys[] = {
 	    "Multicast groups to join, up to 20, comma-separated"),
 	STR("nfacctd_allow_file", "sfacctd_allow_file", GF(allow_file, char *), NULL,
 	    "File of senders that are listened to, an address or prefix a line; an empty file refuses all"),
+	OWN("nfacctd_proxy_protocol_from", NULL, GF(proxy_from, struct proxy_senders), NULL, parse_proxies,
+	    "Senders, addresses or networks with commas between, whose PROXY protocol version 2 header names the exporter"),
 	BOOL("nfacctd_ipv6_only", "sfacctd_ipv6_only", GF(ipv6_only, bool), "false", "Do not accept IPv4 on the IPv6 socket"),
 	/* decoding */
 	BOOL("nfacctd_disable_checks", "nfacctd_disable_sanity_checks sfacctd_disable_checks sfacctd_disable_sanity_checks",

@@ -60,6 +60,12 @@ struct plugin_settings {
 	char *trigger_exec;
 };
 
+/* nfacctd_proxy_protocol_from. */
+struct proxy_senders {
+	size_t n;
+	struct prefix at[32];
+};
+
 struct settings {
 	/* process */
 	bool daemonize, debug;
@@ -71,6 +77,7 @@ struct settings {
 	uint32_t port;
 	uint64_t pipe_size;		/* receive buffer, bytes */
 	char *interface, *mcast_groups, *allow_file;
+	struct proxy_senders proxy_from;	/* whose PROXY headers are believed */
 	bool ipv6_only, share_port;
 	/* decoding */
 	bool disable_checks, time_new, time_secs, renormalize, pro_rating;

@@ -1,5 +1,6 @@
 #include "nfacctd/worker.h"
 
+
 #include <errno.h>
 #include <poll.h>
 #include <stdatomic.h>
@@ -9,6 +10,7 @@
 #include <unistd.h>
 #include "base/clock.h"
 #include "base/log.h"
+#include "wire/proxy.h"
 
 enum {
 	BATCH_MESSAGES = 64, MESSAGE_BYTES = 65536,
@@ -171,8 +173,39 @@ void worker_give_up(struct worker *w)
 		give_up(w, UINT64_MAX);
 }
 
-void worker_datagram(struct worker *w, const struct datagram *d)
+/*
+ * A sender that may speak for others does: the datagram without the header, as
+ * its exporter sent it.
+ */
+static const struct datagram *unwrap(struct worker *w, const struct datagram *d, struct datagram *inner)
 {
+	const struct proxy_senders *from = &w->settings->proxy_from;
+	struct proxy p;
+	size_t len;
+
+	for (size_t i = 0; i < from->n; i++) {
+		if (!prefix_contains(&from->at[i], &d->from.addr))
+			continue;
+		len = proxy_read(&p, d->data);
+		if (len == 0)
+			return d;
+		*inner = *d;
+		inner->data.p += len;
+		inner->data.n -= len;
+		if (!p.local) {
+			inner->from.addr = p.from;
+			inner->from.port = p.from_port;
+		}
+		w->proxied++;
+		return inner;
+	}
+	return d;
+}
+
+void worker_datagram(struct worker *w, const struct datagram *datagram)
+{
+	struct datagram inner;
+	const struct datagram *d = w->settings->proxy_from.n ? unwrap(w, datagram, &inner) : datagram;
 	struct decoder_input in = { d->data, d->from.addr, d->from.port, d->recv_us };
 	enum wire_err err;
 	uint64_t damaged;

@@ -31,6 +31,7 @@ struct worker {
 	size_t nlanes;
 	uint64_t batches;		/* number of the last batch that is in the sums */
 	uint64_t datagrams, denied, damaged;
+	uint64_t proxied;		/* of the datagrams: with a PROXY header that was believed */
 	struct batch_counts received;
 	struct chunk chunk;
 	struct chunk_state state;

@@ -436,8 +436,9 @@ struct map_line {
 static const struct {
 	const char *word;
 	const struct sender_kind *kind;
-} sources[] = { { "own", &sender_udp }, { "exporter", &sender_transparent }, { "raw", &sender_raw } };
-#define SOURCES "expected own, exporter or raw"
+} sources[] = { { "own", &sender_udp }, { "exporter", &sender_transparent }, { "raw", &sender_raw },
+	    { "proxy", &sender_proxy } };
+#define SOURCES "expected own, exporter, raw or proxy"
 
 static const char *map_source(struct map_line *m, const char *value)
 {

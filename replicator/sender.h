@@ -24,6 +24,8 @@ struct sender_options {
 struct outlet {
 	size_t sockets_max;		/* bound of the spoof cache */
 	struct spoof_cache *spoof;	/* made by the first transparent receiver */
+	uint16_t port;			/* that the batch came to */
+	uint8_t *copies;		/* of sender_proxy */
 	uint64_t batch;			/* which one a share's `at` is about; counts from 1 */
 	struct sum_cache *sums;		/* of its payloads, made by the first raw receiver */
 	uint32_t raw_id;		/* identification of the last datagram that was sent raw */

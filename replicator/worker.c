@@ -5,6 +5,7 @@
 
 #include <errno.h>
 #include <poll.h>
+#include <stdlib.h>
 #include <sys/eventfd.h>
 #include <sys/random.h>
 #include <unistd.h>
@@ -51,6 +52,7 @@ void worker_clear(struct worker *w)
 	receivers_clear(&w->receivers, &w->outlet);
 	spoof_cache_free(w->outlet.spoof);
 	sender_raw_free(&w->outlet);
+	free(w->outlet.copies);
 	if (w->fanout)
 		recall_free(w->fanout->recall);
 	fanout_free(w->fanout);
@@ -148,7 +150,7 @@ static void *work(void *ctx)
 
 	if (getsockname(w->in.fd, (struct sockaddr *)&ss, &len) == 0) {
 		endpoint_from_sockaddr(&own, &ss);
-		w->fanout->port = own.port;
+		w->fanout->port = w->outlet.port = own.port;
 	}
 	while (atomic_load(&w->stop) == WORKER_GO) {
 		if (poll(fds, 2, WAKE_MS) < 0 && errno != EINTR) {

@@ -251,7 +251,7 @@ static const struct {
 	{ "id=1 ip=192.0.2.1:1 weights=3", "pool 1{192.0.2.1:1 1/0}",
 	  "f:1: weights: \"3\": has no effect without balance-alg=rendezvous\n" },
 	{ "id=1 ip=192.0.2.1:1 probe=0", NULL, "f:1: probe: \"0\": expected a TCP port, 1 to 65535\n" },
-	{ "id=1 ip=192.0.2.1:1 source=mine", NULL, "f:1: source: \"mine\": expected own, exporter or raw\n" },
+	{ "id=1 ip=192.0.2.1:1 source=mine", NULL, "f:1: source: \"mine\": expected own, exporter, raw or proxy\n" },
 	{ "id=1 ip=192.0.2.1:1 from=10.0.0.0/8,2001:db8::/32 port=1,2000-3000 protocol=netflow5,ipfix size=0-1500 "
 	  "domain=7 agent=192.0.2.0/24 sample=10 renumber=true\nid=2 ip=192.0.2.1:2 else=true",
 	  "pool 1{192.0.2.1:1 1/0} pool 2{192.0.2.1:2 1/0}", "" },
