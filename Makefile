@@ -107,14 +107,16 @@ $(B)/bench-mysql: $(filter-out %/main.o,$(call objects,nfacctd))
 
 MAN1 := pcapgen/pcapgen.1 pmacct/pmacct.1
 MAN5 := nfacctd/nfacctd.conf.5 replicator/receivers.conf.5 pcapgen/pcapgen-scenario.5
+MAN7 := nfacctd/nfacctd-compat.7
 MAN8 := nfacctd/nfacctd.8 replicator/replicator.8
 install: all
-	install -d $(DESTDIR)$(PREFIX)/sbin $(DESTDIR)$(PREFIX)/bin $(foreach s,1 5 8,$(DESTDIR)$(PREFIX)/share/man/man$s) \
+	install -d $(DESTDIR)$(PREFIX)/sbin $(DESTDIR)$(PREFIX)/bin $(foreach s,1 5 7 8,$(DESTDIR)$(PREFIX)/share/man/man$s) \
 		$(DESTDIR)$(PREFIX)/share/flowledger/sql $(DESTDIR)$(PREFIX)/share/doc/flowledger/examples
 	install -m 755 $(B)/nfacctd $(B)/replicator $(DESTDIR)$(PREFIX)/sbin
 	install -m 755 $(B)/pcapgen $(B)/pmacct $(DESTDIR)$(PREFIX)/bin
 	install -m 644 $(MAN1) $(DESTDIR)$(PREFIX)/share/man/man1
 	install -m 644 $(MAN5) $(DESTDIR)$(PREFIX)/share/man/man5
+	install -m 644 $(MAN7) $(DESTDIR)$(PREFIX)/share/man/man7
 	install -m 644 $(MAN8) $(DESTDIR)$(PREFIX)/share/man/man8
 	install -m 644 $(wildcard sql/*) $(DESTDIR)$(PREFIX)/share/flowledger/sql
 	install -m 644 $(wildcard conf/*) $(DESTDIR)$(PREFIX)/share/doc/flowledger/examples

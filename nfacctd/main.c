@@ -59,7 +59,8 @@ static const struct switch_row {
 	{ 's', "imt_mem_pools_size", NULL, NULL },
 };
 
-enum { SWITCHES = sizeof(switches) / sizeof(switches[0]), LONG_CHECK = 256, LONG_DUMP, LONG_ROFF };
+enum { SWITCHES = sizeof(switches) / sizeof(switches[0]), LONG_CHECK = 256, LONG_DUMP, LONG_ROFF,
+	LONG_COMPAT };
 
 enum mode { MODE_RUN, MODE_CHECK, MODE_SETUP, MODE_DUMP };
 
@@ -124,6 +125,7 @@ static int command_parse(struct command *c, int argc, char **argv)
 		{ "check", no_argument, NULL, LONG_CHECK },
 		{ "dump-config", no_argument, NULL, LONG_DUMP },
 		{ "keys-roff", no_argument, NULL, LONG_ROFF },
+		{ "compat-roff", no_argument, NULL, LONG_COMPAT },
 		{ NULL, 0, NULL, 0 },
 	};
 	char letters[2 * SWITCHES + 16] = "f:T:aVh", *at = letters + strlen(letters);
@@ -148,6 +150,9 @@ static int command_parse(struct command *c, int argc, char **argv)
 			c->mode = MODE_DUMP;
 		} else if (letter == LONG_ROFF) {
 			settings_print_roff(stdout);
+			return 0;
+		} else if (letter == LONG_COMPAT) {
+			settings_print_compat(stdout);
 			return 0;
 		} else if (letter == 'a') {
 			list_primitives();

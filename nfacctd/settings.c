@@ -272,7 +272,7 @@ const struct conf_key settings_keys[] = {
 	NOOPP("sql_delimiter", NULL, "PostgreSQL only: no effect"),
 	NOOPP("sql_table_type", NULL, LATER),
 	NOOPP("sql_preprocess", "print_preprocess", LATER),
-	NOOPP("sql_preprocess_type", NULL, LATER),
+	NOOPP("sql_preprocess_type", "print_preprocess_type", LATER),
 	NOOPP("sql_trigger_time", NULL, "the trigger runs after each purge: no effect"),
 	NOOPP("sql_trigger_exec_async", NULL, "the trigger never holds up a purge: no effect"),
 	NOOPP("sql_max_writers", "print_max_writers", "one writer a plugin, and nothing is thrown away: no effect"),
@@ -282,7 +282,7 @@ const struct conf_key settings_keys[] = {
 	NOOPP("plugin_pipe_zmq_profile", NULL, "plugins share the process: no effect"),
 	NOOPP("plugin_pipe_zmq_retry", NULL, "plugins share the process: no effect"),
 	NOOPP("plugin_pipe_zmq_hwm", NULL, "plugins share the process: no effect"),
-	NOOPP("timestamps_rfc9557", NULL, LATER),
+	NOOPP("timestamps_rfc9557", "timestamps_rfc3339", LATER),
 	NOOP("maps_entries", "pre_tag_map_entries", SIZED),
 	NOOP("maps_row_len", NULL, SIZED),
 	NOOP("maps_refresh", "refresh_maps", "SIGUSR2 always reloads: no effect"),
@@ -296,7 +296,7 @@ const struct conf_key settings_keys[] = {
 	NOOP("nfacctd_templates_port", NULL, LATER),
 	NOOP("nfacctd_account_options", NULL, LATER),
 	NOOP("nfacctd_pre_processing_checks", NULL, LATER),
-	NOOP("nfacctd_stitching", NULL, LATER),
+	NOOP("nfacctd_stitching", "sfacctd_stitching", LATER),
 	NOOP("nfacctd_dtls_port", NULL, LATER),
 	NOOP("dtls_path", NULL, LATER),
 	NOOP("nfacctd_nonroot", NULL, "start as the user you want: no effect"),
@@ -312,6 +312,15 @@ const struct conf_key settings_keys[] = {
 	NOOP("use_ip_next_hop", NULL, LATER),
 	NOOP("flow_to_rd_map", NULL, LATER),
 	NOOP("classifiers", NULL, LATER),
+	NOOP("nfacctd_zmq_address", "sfacctd_zmq_address", "no ZeroMQ input: no effect"),
+	NOOP("nfacctd_peer_as", "sfacctd_peer_as", "peer AS numbers come with nfacctd_as: no effect"),
+	NOOP("sfacctd_counter_output", NULL, LATER),
+	NOOP("print_output_lock_file", NULL, "a file appears whole: no effect"),
+	NOOP("debug_internal_msg", NULL, "plugins share the process: no effect"),
+	NOOP("thread_stack", NULL, "the system's is enough: no effect"),
+	NOOP("sampling_rate", NULL, "another daemon's key: no effect"),
+	NOOP("snaplen", NULL, "another daemon's key: no effect"),
+	NOOP("promisc", NULL, "another daemon's key: no effect"),
 	NOOP("tmp_asa_bi_flow", NULL, "biflows are always split in two: no effect"),
 #define FAMILY(prefix, text) NOOP(prefix "*", NULL, text),
 	FAMILY("kafka_", "no Kafka plugin: no effect")
@@ -326,8 +335,17 @@ const struct conf_key settings_keys[] = {
 	FAMILY("telemetry_", "no telemetry thread: no effect")
 	FAMILY("redis_", "no cluster mode: no effect")
 	FAMILY("cluster_", "no cluster mode: no effect")
+	FAMILY("nfacctd_kafka_", "no Kafka input: no effect")
+	FAMILY("sfacctd_kafka_", "no Kafka input: no effect")
+	FAMILY("tmp_bgp_", "no BGP thread: no effect")
+	FAMILY("print_output_custom_", "no custom output: no effect")
+	FAMILY("classifier_", "no classifiers: no effect")
+	FAMILY("tunnel_", "no tunnels are looked into: no effect")
 	FAMILY("pmacctd_", "another daemon's key: no effect")
 	FAMILY("uacctd_", "another daemon's key: no effect")
+	FAMILY("nfprobe_", "another daemon's key: no effect")
+	FAMILY("sfprobe_", "another daemon's key: no effect")
+	FAMILY("pcap_", "another daemon's key: no effect")
 	/* ours */
 	U32("nfacctd_time_limit", NULL, GF(time_limit, uint32_t), 0, UINT32_MAX, "2592000",
 	    "A flow whose start is more seconds than this off its arrival is booked at its arrival and counted as "
@@ -761,79 +779,6 @@ const char *settings_where(const struct settings *s, const char *key, const char
 	else
 		snprintf(buf, SETTINGS_WHERE, "%.200s: %s", l->file, l->key);
 	return buf;
-}
-
-/* ---- for the manual -------------------------------------------------------------------- */
-
-static const char first_own[] = "nfacctd_time_limit";
-
-static const char *type_text(const struct conf_key *k)
-{
-	static const char *const text[] = {
-		[CONF_BOOL] = "true or false", [CONF_U32] = "number", [CONF_U64] = "number", [CONF_STRING] = "text",
-		[CONF_CUSTOM] = "", [CONF_ACCEPTED] = "",
-	};
-
-	return text[k->type];
-}
-
-/* A backslash of the text is one on the page. */
-static void print_roff_text(FILE *to, const char *text)
-{
-	for (; *text; text++)
-		fputs(*text == '\\' ? "\\e" : (const char[]){ *text, '\0' }, to);
-}
-
-static void print_key(FILE *to, const struct conf_key *k)
-{
-	bool open = false;
-
-	fprintf(to, ".TP\n.B %s\n", k->name);
-	if (*type_text(k)) {
-		fprintf(to, "(%s", type_text(k));
-		open = true;
-	}
-	if (k->fallback) {
-		fprintf(to, "%sdefault \\fI%s\\fP", open ? "; " : "(", k->fallback);
-		open = true;
-	}
-	if (k->scope == CONF_GLOBAL) {
-		fprintf(to, "%sglobal", open ? "; " : "(");
-		open = true;
-	}
-	fputs(open ? ")\n" : "", to);
-	print_roff_text(to, k->help);
-	fputs(".\n", to);
-	if (k->aliases)
-		fprintf(to, "Also \\fI%s\\fP.\n", k->aliases);
-}
-
-static void print_accepted(FILE *to)
-{
-	for (size_t i = 0; i < settings_nkeys; i++) {
-		const struct conf_key *k = &settings_keys[i];
-
-		if (k->type == CONF_ACCEPTED)
-			fprintf(to, ".TP\n.B %s%s%s\n%s.\n", k->name, k->aliases ? ", " : "", k->aliases ? k->aliases : "",
-				k->help);
-	}
-}
-
-void settings_print_roff(FILE *to)
-{
-	bool own = false;
-
-	fputs(".SS Keys of pmacct\n", to);
-	for (size_t i = 0; i < settings_nkeys; i++) {
-		if (strcmp(settings_keys[i].name, first_own) == 0) {
-			fputs(".SS Keys of ours\n", to);
-			own = true;
-		}
-		if (settings_keys[i].type != CONF_ACCEPTED)
-			print_key(to, &settings_keys[i]);
-	}
-	fputs(own ? ".SS Keys that are known and have no effect\nOne notice each.\n" : "", to);
-	print_accepted(to);
 }
 
 void settings_print_lines(const struct settings *s, FILE *to)

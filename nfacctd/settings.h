@@ -122,6 +122,8 @@ enum { SETTINGS_WHERE = 320 };
 const char *settings_where(const struct settings *s, const char *key, const char *plugin, char buf[static SETTINGS_WHERE]);
 /* The key list of nfacctd.conf(5), from the table. */
 void settings_print_roff(FILE *to);
+/* nfacctd-compat(7), from the table. */
+void settings_print_compat(FILE *to);
 /* Every line with where it came from, for --dump-config. */
 void settings_print_lines(const struct settings *s, FILE *to);
 

@@ -1,0 +1,171 @@
+/*
+ * settings_roff.c - what the manual pages say about keys, from the one table of
+ * them: the key list of nfacctd.conf(5) and the page nfacctd-compat(7).  A test
+ * compares both with the pages.
+ */
+#include <string.h>
+#include "nfacctd/settings.h"
+
+/* ---- nfacctd.conf(5) ---- */
+
+static const char first_own[] = "nfacctd_time_limit";
+
+static const char *type_text(const struct conf_key *k)
+{
+	static const char *const text[] = {
+		[CONF_BOOL] = "true or false", [CONF_U32] = "number", [CONF_U64] = "number", [CONF_STRING] = "text",
+		[CONF_CUSTOM] = "", [CONF_ACCEPTED] = "",
+	};
+
+	return text[k->type];
+}
+
+/* A backslash of the text is one on the page. */
+static void print_roff_text(FILE *to, const char *text)
+{
+	for (; *text; text++)
+		fputs(*text == '\\' ? "\\e" : (const char[]){ *text, '\0' }, to);
+}
+
+static void print_key(FILE *to, const struct conf_key *k)
+{
+	bool open = false;
+
+	fprintf(to, ".TP\n.B %s\n", k->name);
+	if (*type_text(k)) {
+		fprintf(to, "(%s", type_text(k));
+		open = true;
+	}
+	if (k->fallback) {
+		fprintf(to, "%sdefault \\fI%s\\fP", open ? "; " : "(", k->fallback);
+		open = true;
+	}
+	if (k->scope == CONF_GLOBAL) {
+		fprintf(to, "%sglobal", open ? "; " : "(");
+		open = true;
+	}
+	fputs(open ? ")\n" : "", to);
+	print_roff_text(to, k->help);
+	fputs(".\n", to);
+	if (k->aliases)
+		fprintf(to, "Also \\fI%s\\fP.\n", k->aliases);
+}
+
+static void print_accepted(FILE *to)
+{
+	for (size_t i = 0; i < settings_nkeys; i++) {
+		const struct conf_key *k = &settings_keys[i];
+
+		if (k->type == CONF_ACCEPTED)
+			fprintf(to, ".TP\n.B %s%s%s\n%s.\n", k->name, k->aliases ? ", " : "", k->aliases ? k->aliases : "",
+				k->help);
+	}
+}
+
+void settings_print_roff(FILE *to)
+{
+	bool own = false;
+
+	fputs(".SS Keys of pmacct\n", to);
+	for (size_t i = 0; i < settings_nkeys; i++) {
+		if (strcmp(settings_keys[i].name, first_own) == 0) {
+			fputs(".SS Keys of ours\n", to);
+			own = true;
+		}
+		if (settings_keys[i].type != CONF_ACCEPTED)
+			print_key(to, &settings_keys[i]);
+	}
+	fputs(own ? ".SS Keys that are known and have no effect\nOne notice each.\n" : "", to);
+	print_accepted(to);
+}
+
+/* ---- nfacctd-compat(7) ---- */
+
+/* Keys of pmacct whose effect is another one here, on purpose: collector.md 14. */
+static const struct {
+	const char *key, *text;
+} different[] = {
+	{ "aggregate", "an unknown primitive ends the start; sum_net counts both ends; ip_proto names that a column "
+	  "cannot hold are written as numbers" },
+	{ "daemonize", "detaches after everything that can fail was tried, so the exit status tells the truth" },
+	{ "nfacctd_disable_checks", "gaps are counted in any case; the key is about log lines only" },
+	{ "nfacctd_ext_sampling_rate", "nfacctd_ext_sampling_rate_mode: default lets exporters speak first" },
+	{ "nfacctd_pro_rating", "sums stay exact" },
+	{ "nfacctd_renormalize", "an interval of 0 or none never multiplies, and such records are counted; ratios are "
+	  "kept as fractions" },
+	{ "nfacctd_time_new", "the arrival at the socket counts, not the moment a plugin handles the record" },
+	{ "networks_file", "a missing file ends the start; lines that cannot be used are named; IPv6 prefixes work" },
+	{ "networks_file_filter", "absent: decided by what the plugin aggregates, and logged" },
+	{ "pidfile", "one process, so one file; locked" },
+	{ "plugin_buffer_size", "delays nothing" },
+	{ "plugins", "absent: the start ends" },
+	{ "pre_tag_label_filter", "labels are compared whole" },
+	{ "pre_tag_map", "return=true is refused" },
+	{ "print_history_roundoff", "w: Mondays, whatever the day of the start" },
+	{ "sql_dont_try_update", "a row that is there is added to, not dropped" },
+	{ "sql_history", "bins are half-open; flows on an edge are in the bin they start" },
+	{ "sql_history_roundoff", "w: Mondays, whatever the day of the start" },
+	{ "sql_multi_values", "one bad row costs that row only" },
+	{ "sql_table", "the table is compared with what will be written, at start" },
+};
+
+static const char *difference(const char *key)
+{
+	for (size_t i = 0; i < sizeof(different) / sizeof(different[0]); i++)
+		if (strcmp(different[i].key, key) == 0)
+			return different[i].text;
+	return NULL;
+}
+
+enum { EQUAL, DIFFERENT, ACCEPTED, LATER_ON, STANDS };
+
+static int standing(const struct conf_key *k)
+{
+	if (k->type == CONF_ACCEPTED)
+		return strstr(k->help, "not in this version") ? LATER_ON : ACCEPTED;
+	return difference(k->name) ? DIFFERENT : EQUAL;
+}
+
+static void print_names(FILE *to, const struct conf_key *k)
+{
+	fprintf(to, ".B %s\n", k->name);
+	if (k->aliases)
+		fprintf(to, "(%s)\n", k->aliases);
+}
+
+static void print_standing(FILE *to, int which)
+{
+	for (size_t i = 0; i < settings_nkeys && strcmp(settings_keys[i].name, first_own) != 0; i++) {
+		const struct conf_key *k = &settings_keys[i];
+
+		if (standing(k) != which)
+			continue;
+		fputs(which == EQUAL ? ".br\n" : ".TP\n", to);
+		print_names(to, k);
+		if (which == DIFFERENT)
+			fprintf(to, ".br\n%s.\n", difference(k->name));
+		else if (which == ACCEPTED)
+			fprintf(to, ".br\n%s.\n", k->help);
+	}
+}
+
+void settings_print_compat(FILE *to)
+{
+	static const char *const heads[STANDS] = {
+		[EQUAL] = ".SH \"EQUAL\"\nThe same values, defaults and effect; what each one does is in nfacctd.conf(5).\n",
+		[DIFFERENT] = ".SH \"DIFFERENT ON PURPOSE\"\n",
+		[ACCEPTED] = ".SH \"ACCEPTED, NOT NEEDED\"\nOne notice each; a name that ends in * is all that begin so.\n",
+		[LATER_ON] = ".SH \"ACCEPTED, LATER\"\nThe feature is missing in this version; one notice each.\n",
+	};
+
+	fputs(".\\\" Made by: nfacctd --compat-roff\n"
+	      ".TH NFACCTD-COMPAT 7 \"\" \"flowledger\" \"flowledger\"\n"
+	      ".SH NAME\nnfacctd-compat \\- keys of pmacct's nfacctd and sfacctd, and what they are here\n"
+	      ".SH DESCRIPTION\nA configuration of pmacct's nfacctd or sfacctd is taken as it is.\n"
+	      "Each key of pmacct 1.7.7 stands in one of the lists below, with its other spellings in parentheses.\n", to);
+	for (int i = 0; i < STANDS; i++) {
+		fputs(heads[i], to);
+		print_standing(to, i);
+	}
+	fputs(".SH \"SEE ALSO\"\n.BR nfacctd (8),\n.BR nfacctd.conf (5)\n", to);
+}
