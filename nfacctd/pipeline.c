@@ -456,6 +456,19 @@ OP(op_port)
 	}
 }
 
+/* What the frame said, else what the addresses say. */
+OP(op_etype)
+{
+	EACH(i, key) {
+		const struct flow_record *r = pass->rec[i];
+		uint16_t etype = r->ethertype;
+
+		if (!etype && (flow_has(r, FLOW_src) || flow_has(r, FLOW_dst)))
+			etype = addr_is4(flow_has(r, FLOW_src) ? &r->src : &r->dst) ? 0x0800 : 0x86dd;
+		memcpy(key, &etype, sizeof(etype));
+	}
+}
+
 OP(op_proto)
 {
 	EACH(i, key) {
@@ -604,6 +617,7 @@ static const struct special_op {
 	{ PRIM_ID_src_port, ALWAYS, op_port },
 	{ PRIM_ID_dst_port, ALWAYS, op_port },
 	{ PRIM_ID_tos, ALWAYS, op_tos },
+	{ PRIM_ID_etype, ALWAYS, op_etype },
 	{ PRIM_ID_src_mask, ALWAYS, op_mask },
 	{ PRIM_ID_dst_mask, ALWAYS, op_mask },
 	{ PRIM_ID_src_as, AS_FROM_FILE, op_as },

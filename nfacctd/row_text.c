@@ -137,9 +137,25 @@ void row_text_head(struct strbuf *b, const struct row_text *t)
 	strbuf_add(b, "\n");
 }
 
+/* The reference prints a BGP next hop that nobody named as nothing, but in its table for people. */
+static bool is_unnamed_hop(const struct row_text *t, const struct row_column *c, const struct sum_row *r)
+{
+	struct addr a;
+
+	if (c->primitive != &primitives[PRIM_ID_peer_dst_ip] || t->client ||
+	    (!is_csv(t) && t->p->print_output != PRINT_JSON))
+		return false;
+	memcpy(a.b, (const uint8_t *)r->key + c->field->offset, sizeof(a.b));
+	return addr_is_zero(&a);
+}
+
 static size_t field_text(char *buf, const struct row_text *t, const struct row_column *c,
 			 const struct sum_row *r)
 {
+	if (is_unnamed_hop(t, c, r)) {
+		*buf = '\0';
+		return 0;
+	}
 	if (!c->field)		/* tcp_flags */
 		return number_print(buf, r->sums.tcp_flags);
 	return key_print(buf, c->field, r->key, &t->style);

@@ -388,6 +388,7 @@ static const struct {
 	{ "sampling_rate as announced", "aggregate: sampling_rate\n", 64, { { ONE } }, "+0 64 10 1000\n" },
 	{ "sampling_rate once multiplied", "nfacctd_renormalize: true\naggregate: sampling_rate\n", 64, { { ONE } },
 	  "+0 1 640 64000\n" },
+	{ "the ethertype that the addresses say", "aggregate: etype\n", 0, { { ONE } }, "+0 800 10 1000\n" },
 	{ "the engine ID is the system", "aggregate: export_proto_sysid\n", 0, { { ONE } }, "+0 7 10 1000\n" },
 	{ "sampling_rate unknown, not multiplied", "nfacctd_renormalize: true\naggregate: sampling_rate\n", 0, { { ONE } },
 	  "+0 0 10 1000\n" },

@@ -52,7 +52,7 @@ static const char *file_text(const char *name)
 
 static const char flow[] = "src_host,dst_host,proto,src_port,dst_port,tcpflags,src_mac,vlan,etype,tos,in_iface,"
 	"src_net,src_mask,peer_src_ip,tag,class,flows,sampling_rate,sampling_direction,timestamp_start,src_as,"
-	"export_proto_seqno";
+	"export_proto_seqno,peer_dst_ip";
 
 /* The record of IPFIX-gen-softflowd.pcap whose line the reference printed. */
 static void flow_row(struct fixture *f)
@@ -84,27 +84,27 @@ static const struct {
 	bool epoch, numeric;
 	const char *want;
 } forms[] = {
-	{ PRINT_CSV, NULL, false, false, "TAG,CLASS,SRC_MAC,VLAN,ETYPE,SRC_AS,PEER_SRC_IP,IN_IFACE,SRC_IP,SRC_NET,DST_IP,"
+	{ PRINT_CSV, NULL, false, false, "TAG,CLASS,SRC_MAC,VLAN,ETYPE,SRC_AS,PEER_SRC_IP,PEER_DST_IP,IN_IFACE,SRC_IP,SRC_NET,DST_IP,"
 	  "SRC_MASK,SRC_PORT,DST_PORT,TCP_FLAGS,PROTOCOL,TOS,SAMPLING_RATE,SAMPLING_DIRECTION,TIMESTAMP_START,"
 	  "EXPORT_PROTO_SEQNO,PACKETS,FLOWS,BYTES\n"
-	  "0,unknown,00:00:00:00:00:00,0,800,0,192.0.2.201,0,10.0.2.15,0.0.0.0,192.150.187.43,0,49282,80,27,tcp,0,1,i,"
+	  "0,unknown,00:00:00:00:00:00,0,800,0,192.0.2.201,,0,10.0.2.15,0.0.0.0,192.150.187.43,0,49282,80,27,tcp,0,1,i,"
 	  "2026-11-23 07:20:25.000000,12,12,1,2324\n" },
-	{ PRINT_EVENT_CSV, "\\s", false, true, "TAG CLASS SRC_MAC VLAN ETYPE SRC_AS PEER_SRC_IP IN_IFACE SRC_IP SRC_NET "
+	{ PRINT_EVENT_CSV, "\\s", false, true, "TAG CLASS SRC_MAC VLAN ETYPE SRC_AS PEER_SRC_IP PEER_DST_IP IN_IFACE SRC_IP SRC_NET "
 	  "DST_IP SRC_MASK SRC_PORT DST_PORT TCP_FLAGS PROTOCOL TOS SAMPLING_RATE SAMPLING_DIRECTION TIMESTAMP_START "
 	  "EXPORT_PROTO_SEQNO\n"
-	  "0 unknown 00:00:00:00:00:00 0 800 0 192.0.2.201 0 10.0.2.15 0.0.0.0 192.150.187.43 0 49282 80 27 6 0 1 i "
+	  "0 unknown 00:00:00:00:00:00 0 800 0 192.0.2.201  0 10.0.2.15 0.0.0.0 192.150.187.43 0 49282 80 27 6 0 1 i "
 	  "\"2026-11-23 07:20:25.000000\" 12\n" },
 	{ PRINT_JSON, NULL, false, false, "{\"event_type\": \"purge\", \"tag\": 0, \"class\": \"unknown\", \"mac_src\": "
-	  "\"00:00:00:00:00:00\", \"vlan\": 0, \"etype\": \"800\", \"as_src\": 0, \"peer_ip_src\": \"192.0.2.201\", "
+	  "\"00:00:00:00:00:00\", \"vlan\": 0, \"etype\": \"800\", \"as_src\": 0, \"peer_ip_src\": \"192.0.2.201\", \"peer_ip_dst\": \"\", "
 	  "\"iface_in\": 0, \"ip_src\": \"10.0.2.15\", \"net_src\": \"0.0.0.0\", \"ip_dst\": \"192.150.187.43\", "
 	  "\"mask_src\": 0, \"port_src\": 49282, \"port_dst\": 80, \"tcp_flags\": \"27\", \"ip_proto\": \"tcp\", \"tos\": "
 	  "0, \"sampling_rate\": 1, \"sampling_direction\": \"i\", \"timestamp_start\": \"2026-11-23 07:20:25.000000\", "
 	  "\"export_proto_seqno\": 12, \"stamp_inserted\": \"2026-11-23 07:20:00\", \"stamp_updated\": "
 	  "\"2026-11-23 09:01:31\", \"flows\": 1, \"packets\": 12, \"bytes\": 2324}\n" },
-	{ PRINT_CSV, "\\t", true, true, "TAG\tCLASS\tSRC_MAC\tVLAN\tETYPE\tSRC_AS\tPEER_SRC_IP\tIN_IFACE\tSRC_IP\tSRC_NET\t"
+	{ PRINT_CSV, "\\t", true, true, "TAG\tCLASS\tSRC_MAC\tVLAN\tETYPE\tSRC_AS\tPEER_SRC_IP\tPEER_DST_IP\tIN_IFACE\tSRC_IP\tSRC_NET\t"
 	  "DST_IP\tSRC_MASK\tSRC_PORT\tDST_PORT\tTCP_FLAGS\tPROTOCOL\tTOS\tSAMPLING_RATE\tSAMPLING_DIRECTION\t"
 	  "TIMESTAMP_START\tEXPORT_PROTO_SEQNO\tPACKETS\tFLOWS\tBYTES\n"
-	  "0\tunknown\t00:00:00:00:00:00\t0\t800\t0\t192.0.2.201\t0\t10.0.2.15\t0.0.0.0\t192.150.187.43\t0\t49282\t80\t27\t6"
+	  "0\tunknown\t00:00:00:00:00:00\t0\t800\t0\t192.0.2.201\t\t0\t10.0.2.15\t0.0.0.0\t192.150.187.43\t0\t49282\t80\t27\t6"
 	  "\t0\t1\ti\t1795418425.000000\t12\t12\t1\t2324\n" },
 };
 
