@@ -133,7 +133,7 @@ for file in old new; do
 		match($1, /^receiver_[a-z]+\{/) {
 			what = substr($1, 10, RLENGTH - 10); who = substr($1, RLENGTH)
 			if (what == "received") { in_[who] = $2; n++ }
-			else if (what ~ /^(filtered|balanced|sampled|sent|family|eagain|emsgsize|refused|unreachable|other)$/)
+			else if (what ~ /^(filtered|balanced|sampled|merged|sent|spooled|family|eagain|emsgsize|refused|unreachable|other)$/)
 				out[who] += $2
 		}
 		END { for (who in in_) if (in_[who] != out[who]) { print "     " who " " in_[who] " " out[who]; bad = 1 }

@@ -1,0 +1,105 @@
+#!/usr/bin/env bash
+# replicator_chaos.sh [SECONDS] [SEED] - under load a receiver is killed and
+# started again at random: double entry holds for every receiver at every
+# moment that is looked at, and the others get everything.
+
+# Functions are called by name.
+# shellcheck disable=SC2317
+HERE=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
+# shellcheck source=tests/e2e/lib.sh
+. "$HERE/lib.sh"
+e2e_begin replicator_chaos
+LENGTH=${1:-4} SEED=${2:-1} RATE=10000
+RANDOM=$SEED
+
+IN=$(free_udp_port) ONE=$(free_udp_port) TWO=$(free_udp_port) VICTIM=$(free_udp_port)
+cat >"$TMP/scenario.yaml" <<END
+seed: $SEED
+duration: ${LENGTH}s
+rate: $RATE datagrams/s
+cycle: 64
+exporters:
+  - { name: router, address: 127.0.3.1, protocol: ipfix, count: 8 }
+customers:
+  - { prefix: 10.0.0.0/16, as: 64496, interface: 10 }
+remotes:
+  - { prefix: 198.18.0.0/15, hosts: 1000, as: 64510, interface: 1, next_hop: 192.0.2.1 }
+applications:
+  - { proto: tcp, port: 443, weight: 1 }
+flows:
+  octets: { kind: lognormal, min: 64, max: 100M, median: 3000, sigma: 2 }
+END
+
+# A collector is a replicator with a receiver that does not matter: it counts.
+for name in one two victim; do
+	port=${name^^}
+	must start_daemon "$name" "${!port}" "$REPLICATOR" -p "${!port}" --stats "$TMP/$name.tsv" 127.0.0.1/9
+done
+# The victim stands first, last, and alone in a pool of which a tenth is wanted.
+cat >"$TMP/receivers" <<END
+0.0.0.0: 127.0.0.1/$VICTIM 127.0.0.1/$ONE
+0.0.0.0: 127.0.0.1/$TWO 127.0.0.1/$VICTIM
+127.0.3.1: 127.0.0.1/$VICTIM
+END
+must start_daemon tee "$IN" "$REPLICATOR" -p "$IN" -c "$TMP/receivers" --workers 2 --stats "$TMP/tee.tsv"
+
+adds_up() { # FILE: for every receiver, received is the sum of what became of it
+	awk -F'\t' '
+		match($1, /^receiver_[a-z]+\{/) {
+			what = substr($1, 10, RLENGTH - 10); who = substr($1, RLENGTH)
+			if (what == "received") { in_[who] = $2; n++ }
+			else if (what ~ /^(filtered|balanced|sampled|merged|family|sent|spooled|eagain|emsgsize|refused|unreachable|other)$/)
+				out[who] += $2
+		}
+		END { for (who in in_) if (in_[who] != out[who]) { print "     " who " " in_[who] " " out[who]; bad = 1 }
+			exit bad || n < 5 }' "$1"
+}
+
+"$PCAPGEN" craft --scenario "$TMP/scenario.yaml" --to "127.0.0.1:$IN" >"$TMP/craft.tsv" 2>"$TMP/craft.log" &
+PID[craft]=$!
+kills=0 looks=0 wrong=0
+while ! is_gone "${PID[craft]}"; do
+	sleep "0.$((RANDOM % 3))$((RANDOM % 10))"
+	if [ -n "${PID[victim]:-}" ]; then
+		kill -9 "${PID[victim]}"
+		wait "${PID[victim]}" 2>/dev/null
+		unset 'PID[victim]'
+		kills=$((kills + 1))
+	else
+		"$REPLICATOR" -p "$VICTIM" 127.0.0.1/9 2>/dev/null &
+		PID[victim]=$!
+	fi
+	looks=$((looks + 1))
+	adds_up "$TMP/tee.tsv" || wrong=$((wrong + 1))
+done
+wait "${PID[craft]}"
+check_equal "the generator kept its schedule" 0 $?
+unset 'PID[craft]'
+sent=$(stat_value "$TMP/craft.tsv" datagrams)
+for port in $IN $ONE $TWO; do
+	wait_udp_drained "$port"
+done
+for name in tee one two; do
+	check "$name ends in order" stop_daemon "$name"
+done
+check "the victim was killed, $kills times" test "$kills" -ge 3
+check_equal "every look at the counters added up ($looks)" 0 "$wrong"
+check "and so does the last" adds_up "$TMP/tee.tsv"
+check_equal "the tee received all" "$sent" \
+	"$(($(stat_value "$TMP/tee.tsv" received_datagrams) + $(stat_value "$TMP/tee.tsv" kernel_drops)))"
+for name in one two; do
+	port=${name^^}
+	# Templates that it was told beside the datagrams arrive too.
+	check_equal "receiver $name was sent all that came" "$(($(stat_value "$TMP/tee.tsv" received_datagrams) +
+		$(stat_sum "$TMP/tee.tsv" "^receiver_told.receiver=\"127.0.0.1:${!port}\"")))" \
+		"$(($(stat_value "$TMP/$name.tsv" received_datagrams) + $(stat_value "$TMP/$name.tsv" kernel_drops)))"
+done
+if [ "$(cat /proc/sys/net/core/rmem_max)" -ge 4000000 ]; then
+	check_equal "nothing was lost" "0 0 0" "$(stat_value "$TMP/tee.tsv" kernel_drops) $(
+		stat_value "$TMP/one.tsv" kernel_drops) $(stat_value "$TMP/two.tsv" kernel_drops)"
+fi
+refused=$(stat_sum "$TMP/tee.tsv" "^receiver_(refused|icmp_errors).receiver=\"127.0.0.1:$VICTIM")
+check "what the dead one did not get has a name" test "$refused" -gt 0
+echo "     $sent datagrams, $kills kills, $refused refusals heard of"
+
+e2e_end
