@@ -3,6 +3,7 @@
  */
 #include "fanout.h"
 #include "replicator/rebuild.h"
+#include "replicator/outage.h"
 #include "replicator/tell.h"
 #include "wire/cursor.h"
 
@@ -317,7 +318,7 @@ static void send_share(struct fanout *f, struct receiver *r, const struct share 
 {
 	const uint64_t losses = receiver_losses(r);
 
-	if (s->n == 0)
+	if (s->n == 0 || (r->spool && outage_takes(r, s)))
 		return;
 	if (f->recall)
 		tell_before(f, r, s, f->priv->mark, now_ns);

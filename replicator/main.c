@@ -291,6 +291,7 @@ static int start_workers(struct replicator *p)
 		}
 		w->debug = p->settings.debug;
 		w->outlet.sockets_max = share_files(p);
+		w->outlet.worker = (unsigned)i;
 		share_port(w);
 		receivers_open(&w->receivers, &w->outlet);
 	}

@@ -11,6 +11,7 @@
 #include <stdlib.h>
 
 #include "base/strbuf.h"
+#include "replicator/outage.h"
 
 void receivers_init(struct receivers *rs)
 {
@@ -19,6 +20,8 @@ void receivers_init(struct receivers *rs)
 
 static void receiver_free(struct receiver *r)
 {
+	outage_close(r);
+	free(r->spool_dir);
 	health_close(&r->health);
 	renumber_free(r->numbers);
 	recall_known_clear(&r->known);
@@ -176,7 +179,8 @@ void receivers_open(struct receivers *rs, struct outlet *o)
 static bool is_twin(const struct receiver *a, const struct receiver *b)
 {
 	return strcmp(a->label, b->label) == 0 && a->ttl == b->ttl && a->source_port == b->source_port &&
-	       a->transparent == b->transparent && a->kind == b->kind;
+	       a->transparent == b->transparent && a->kind == b->kind &&
+	       strcmp(a->spool_dir ? a->spool_dir : "", b->spool_dir ? b->spool_dir : "") == 0;
 }
 
 /* The place in `rs` of the receiver that `r` of the pool `label` is, or NULL. */
@@ -203,6 +207,13 @@ void receiver_add_counts(struct receiver *sum, const struct receiver *r)
 	sum->records_kept += r->records_kept;
 	sum->unread_octets += r->unread_octets;
 	sum->family += r->family;
+	sum->spooled += r->spooled;
+	sum->replayed += r->replayed;
+	sum->replay_lost += r->replay_lost;
+	sum->spool_taken_over += r->spool_taken_over;
+	sum->spool_overwritten += r->spool_overwritten;
+	sum->spool_waiting += r->spool_waiting;
+	sum->spool_errors += r->spool_errors;
 	sum->told += r->told;
 	sum->untold += r->untold;
 	sum->out.counts.sent += r->out.counts.sent;

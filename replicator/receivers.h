@@ -9,8 +9,8 @@
  * their sampling countdown.
  *
  * Double entry, for every receiver at every moment:
- *	received = filtered + balanced + sampled + merged + family + sent + eagain
- *	           + emsgsize + refused + unreachable + other
+ *	received = filtered + balanced + sampled + merged + family + sent + spooled
+ *	           + eagain + emsgsize + refused + unreachable + other
  */
 #ifndef RECEIVERS_H
 #define RECEIVERS_H
@@ -26,6 +26,7 @@
 #include "replicator/names.h"
 #include "replicator/tags.h"
 #include "replicator/sender.h"
+#include "replicator/spool.h"
 
 /* Where something was written, for messages; line 0: the command line. */
 struct place {
@@ -73,6 +74,13 @@ struct receiver {
 	uint64_t tell_ns;	/* not before */
 	uint32_t tell_budget;	/* messages left until the next tell_refill_ns */
 	uint64_t tell_refill_ns;
+	char *spool_dir;	/* where its spool is; NULL: it has none */
+	struct spool_limits spool_limits;
+	struct spool *spool;	/* NULL: not open */
+	uint64_t spool_retry_ns, spool_log_us;
+	uint64_t spooled;	/* written to the spool instead of being sent */
+	/* Of the spool: spooled + taken_over = replayed + replay_lost + overwritten + waiting. */
+	uint64_t replayed, replay_lost, spool_taken_over, spool_overwritten, spool_waiting, spool_errors;
 	bool keep;		/* receivers_adopt */
 };
 

@@ -14,6 +14,7 @@
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <unistd.h>
 
 #include "base/log.h"
 #include "base/strbuf.h"
@@ -428,9 +429,13 @@ struct map_line {
 	bool otherwise, renumber;
 	uint64_t sample;
 	uint64_t probe;
+	char *spool;				/* folder; NULL: none */
+	uint64_t spool_size, spool_rate;	/* MB, datagrams a second */
 	const struct sender_kind *kind;		/* NULL: as tee_transparent says */
 	uint64_t id, source_port;
 };
+
+enum { SPOOL_MB = 100, SPOOL_RATE = 5000 };
 
 /* source=: whose address datagrams are sent from. */
 static const struct {
@@ -446,6 +451,12 @@ static const char *map_source(struct map_line *m, const char *value)
 		if (strcmp(sources[i].word, value) == 0)
 			m->kind = sources[i].kind;
 	return m->kind ? NULL : SOURCES;
+}
+
+static const char *map_spool(struct map_line *m, char *value)
+{
+	m->spool = value;
+	return access(value, W_OK | X_OK) == 0 ? NULL : "expected a folder that we may write";
 }
 
 static const char *map_flag(bool *flag, const char *value)
@@ -500,6 +511,14 @@ static const char *map_key(struct map_line *m, const char *key, char *value)
 	else if (strcmp(key, "probe") == 0)
 		return number_all(value, UINT16_MAX, &m->probe) && m->probe ? NULL :
 			"expected a TCP port, 1 to 65535";
+	else if (strcmp(key, "spool") == 0)
+		return map_spool(m, value);
+	else if (strcmp(key, "spool_size") == 0)
+		return number_all(value, 1000000, &m->spool_size) && m->spool_size ? NULL :
+			"expected a number of MB, 1 to 1000000";
+	else if (strcmp(key, "spool_rate") == 0)
+		return number_all(value, 10000000, &m->spool_rate) && m->spool_rate ? NULL :
+			"expected datagrams a second, 1 to 10000000";
 	else if (strcmp(key, "source") == 0)
 		return map_source(m, value);
 	else if (strcmp(key, "else") == 0)
@@ -519,7 +538,8 @@ static const char *map_key(struct map_line *m, const char *key, char *value)
 		return "Kafka and ZeroMQ are not supported; expected ip=";
 	else
 		return "unknown key; expected id, ip, tag, balance-alg, weights, probe, src_port, source, from, "
-		       "port, protocol, domain, agent, size, else, sample, renumber, networks, interfaces or filter";
+		       "port, protocol, domain, agent, size, else, sample, renumber, networks, interfaces, filter, spool, "
+		       "spool_size or spool_rate";
 	return NULL;
 }
 
@@ -545,6 +565,10 @@ static void map_receivers(struct receivers *rs, struct pool *pool, const struct 
 			r->transparent = m->kind == &sender_transparent || m->kind == &sender_raw;
 			r->options.has_source = r->options.has_source && !r->transparent;
 		}
+		if (m->spool)
+			r->spool_dir = xstrdup(m->spool);
+		r->spool_limits = (struct spool_limits){ (m->spool_size ? m->spool_size : SPOOL_MB) << 20,
+			m->spool_rate ? m->spool_rate : SPOOL_RATE };
 		r->probe_port = (uint16_t)m->probe;
 		r->source_port = r->transparent ? 0 : (uint16_t)m->source_port;
 	}

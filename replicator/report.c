@@ -18,10 +18,11 @@ static const struct column {
 #define OWN(member, loss) { #member, offsetof(struct receiver, member), loss }
 #define OUT(member, loss) { #member, offsetof(struct receiver, out.counts.member), loss }
 	OWN(received, false), OWN(filtered, false), OWN(balanced, false), OWN(sampled, false), OWN(merged, false),
-	OUT(sent, false), OWN(family, true), OUT(eagain, true), OUT(emsgsize, true), OUT(refused, true),
+	OUT(sent, false), OWN(spooled, false), OWN(family, true), OUT(eagain, true), OUT(emsgsize, true), OUT(refused, true),
 	OUT(unreachable, true), OUT(other, true),
 	OWN(told, false), OWN(untold, false), OWN(records, false), OWN(records_kept, false),
-	OWN(unread_octets, false), OUT(sent_octets, false), OUT(icmp_errors, false), OUT(calls, false), OUT(runs, false),
+	OWN(replayed, false), OWN(replay_lost, false), OWN(spool_taken_over, false), OWN(spool_overwritten, false),
+	OWN(spool_waiting, false), OWN(spool_errors, false), OWN(unread_octets, false), OUT(sent_octets, false), OUT(icmp_errors, false), OUT(calls, false), OUT(runs, false),
 #undef OWN
 #undef OUT
 };
@@ -277,6 +278,7 @@ const struct metric_name report_metrics[] = {
 	{ "sequence_lost", "sequence_lost", METRIC_GAUGE, "Units missing in sequence numbers, less those that came late." },
 	{ "exporters", "exporters", METRIC_GAUGE, "Exporters that are remembered." },
 	{ "streams", "streams", METRIC_GAUGE, "Streams of them that are remembered." },
+	{ "receiver_spool_waiting", "receiver_spool_waiting", METRIC_GAUGE, "Datagrams that wait in the spool." },
 	{ "source_sockets", "source_sockets", METRIC_GAUGE, "Sockets open that keep an exporter's source." },
 	{ "receiver_down", "receiver_down", METRIC_GAUGE, "1: the receiver does not seem to be there." },
 	{ "template_streams", "template_streams", METRIC_GAUGE, "Streams whose templates are remembered." },

@@ -22,6 +22,7 @@ struct sender_options {
 
 /* What all receivers of the program share on their way out. */
 struct outlet {
+	unsigned worker;		/* number of the worker */
 	size_t sockets_max;		/* bound of the spoof cache */
 	struct spoof_cache *spoof;	/* made by the first transparent receiver */
 	uint16_t port;			/* that the batch came to */

@@ -28,7 +28,7 @@ static bool ask(struct fanout *f, const struct pool *pool, struct receiver *r, b
 	 * Errors about datagrams with the exporter's source go to the exporter;
 	 * one that lost its exporters is sent nothing that could meet an error.
 	 */
-	if (r->transparent ? telling || balanced : balanced && r->health.down)
+	if ((r->transparent ? telling || balanced : balanced && r->health.down) || (r->spool && r->health.down))
 		away |= health_probe(&r->health, &r->to, now_ns);
 	/* Its own errors may be those that were left out. */
 	if ((r->transparent || r->health.downs) && telling && host_complains(f->receivers, &r->to.addr))

@@ -12,6 +12,7 @@
 
 #include "base/clock.h"
 #include "base/log.h"
+#include "replicator/outage.h"
 #include "replicator/watch.h"
 
 enum {
@@ -19,6 +20,7 @@ enum {
 	BATCH_BYTES = 65536,
 	TURNS = 16,		/* batches between two looks at the clock and at `stop` */
 	WAKE_MS = 100,		/* at the latest */
+	REPLAY_MS = 5,		/* while a spool is sent: its pace is kept this finely */
 	DRAIN_MS = 200,		/* at the end: what the kernel holds already */
 };
 
@@ -136,6 +138,17 @@ static void probe(struct worker *w, uint64_t *due_ns)
 	*due_ns = now_ns + HEALTH_PROBE_MS * UINT64_C(1000000);
 	worker_enter(w);
 	watch(w->fanout, now_ns);
+	w->replays = outage_look(w->fanout, now_ns);
+	worker_leave(w);
+}
+
+/* From the spools, beside what is live. */
+static void replay(struct worker *w)
+{
+	if (!w->replays)
+		return;
+	worker_enter(w);
+	outage_replay(w->fanout, clock_mono_ns());
 	worker_leave(w);
 }
 
@@ -153,13 +166,14 @@ static void *work(void *ctx)
 		w->fanout->port = w->outlet.port = own.port;
 	}
 	while (atomic_load(&w->stop) == WORKER_GO) {
-		if (poll(fds, 2, WAKE_MS) < 0 && errno != EINTR) {
+		if (poll(fds, 2, w->replays ? REPLAY_MS : WAKE_MS) < 0 && errno != EINTR) {
 			log_error_errno("poll");
 			break;
 		}
 		if (fds[0].revents)
 			pump(w);
 		probe(w, &probe_ns);
+		replay(w);
 		atomic_fetch_add_explicit(&w->turns, 1, memory_order_relaxed);
 	}
 	/* What reached the socket before the signal is not lost without a word. */

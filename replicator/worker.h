@@ -31,6 +31,7 @@ struct worker {
 	struct outlet outlet;
 	struct gate *gate;
 	struct fanout *fanout;
+	bool replays;			/* a spool has something to send */
 	bool debug;			/* log every datagram */
 	uint64_t recv_log_us;
 	/* What is below is for the two threads. */

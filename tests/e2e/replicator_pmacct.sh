@@ -71,7 +71,7 @@ all_quiet() { # what every receiver counted has not changed since the last look
 
 # The counts of all receivers behind whoever listens on IN, in $counts.
 run() {
-	counts= before=
+	counts="" before=""
 	for ((i = 1; i <= RECEIVERS; i++)); do
 		must start_daemon "r$i" "${OUT[i]}" "$REPLICATOR" -p "${OUT[i]}" --stats "$TMP/receiver-$i.tsv" 127.0.0.1/9
 	done

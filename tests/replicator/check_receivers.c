@@ -282,7 +282,7 @@ static const struct {
 	{ "id=1 ip=192.0.2.1:1 tag=x", NULL, "f:1: tag: \"x\": expected N, -N, A-B, -A-B, with commas between, at most 96\n" },
 	{ "id=1 ip=192.0.2.1:1 colour=red", NULL,
 	  "f:1: colour: \"red\": unknown key; expected id, ip, tag, balance-alg, weights, probe, "
-	  "src_port, source, from, port, protocol, domain, agent, size, else, sample, renumber, networks, interfaces or filter\n" },
+	  "src_port, source, from, port, protocol, domain, agent, size, else, sample, renumber, networks, interfaces, filter, spool, spool_size or spool_rate\n" },
 	{ "id=1 ip=192.0.2.1:1 red", NULL, "f:1: map: \"red\": expected key=value\n" },
 	{ "id=1 kafka_broker=h:9", NULL, "f:1: kafka_broker: \"h:9\": Kafka and ZeroMQ are not supported; expected ip=\n" },
 	{ "id=1 ip=192.0.2.1:1 src_port=65536", NULL, "f:1: src_port: \"65536\": expected a port, 0 to 65535\n" },
