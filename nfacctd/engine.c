@@ -193,6 +193,8 @@ unsigned engine_check(struct engine *e)
 
 int engine_open(struct engine *e)
 {
+	const struct settings *s = e->settings;
+
 	for (size_t i = 0; i < e->nplugins; i++) {
 		struct flush *f = &e->plugin[i].flush;
 
@@ -204,6 +206,9 @@ int engine_open(struct engine *e)
 		if (f->exporters.p && exporter_book_check(&f->exporters, f->handle) < 0)
 			return -1;
 	}
+	e->templates.path = s->templates_file;
+	/* A capture has a clock of its own. */
+	templates_file_read(&e->templates, e->worker, e->nworkers, s->pcap_savefile ? 0 : clock_wall_us());
 	return 0;
 }
 
@@ -391,6 +396,11 @@ void engine_feed(struct engine *e, const struct datagram *d)
 	worker_datagram(&e->worker[0], d);
 }
 
+int engine_save_templates(struct engine *e)
+{
+	return templates_file_write(&e->templates, e->worker, e->nworkers, clock_wall_us());
+}
+
 int engine_stop(struct engine *e)
 {
 	int64_t now = e->fed ? e->last_s : (int64_t)(clock_wall_us() / 1000000);
@@ -414,6 +424,8 @@ int engine_stop(struct engine *e)
 		if (f->counts.unwritten)
 			err = -1;
 	}
+	if (engine_save_templates(e) < 0)
+		err = -1;
 	return err;
 }
 

@@ -42,6 +42,9 @@ void engine_feed(struct engine *e, const struct datagram *d);
  */
 int engine_stop(struct engine *e);
 
+/* nfacctd_templates_file, if anything was told since it was written.  -1 after logging. */
+int engine_save_templates(struct engine *e);
+
 /* Load all maps anew; all of them take effect, or, after an error, none. */
 int engine_reload(struct engine *e);
 

@@ -7,6 +7,7 @@
 #include "nfacctd/engine.h"
 #include "nfacctd/exporters.h"
 #include "nfacctd/flush.h"
+#include "nfacctd/templates_file.h"
 #include "nfacctd/worker.h"
 
 enum { WORKERS_MAX = 64 };
@@ -34,6 +35,7 @@ struct engine {
 	struct worker *worker;
 	size_t nworkers, started;
 	struct core_maps maps;
+	struct templates_file templates;
 	struct agg_budget budget;
 	int fd[WORKERS_MAX];	/* bound, not yet a worker's */
 	bool fed;		/* by engine_feed, which sets the clock */

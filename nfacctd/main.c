@@ -313,8 +313,10 @@ static void wait_for_signals(struct daemon *d)
 		publish(d);
 		if (!d->capture)
 			engine_watch(d->engine, clock_wall_us());
-		if (read(d->purged, &n, sizeof(n)) == (ssize_t)sizeof(n))
+		if (read(d->purged, &n, sizeof(n)) == (ssize_t)sizeof(n)) {
 			write_stats(d);
+			engine_save_templates(d->engine);
+		}
 	}
 }
 

@@ -173,6 +173,9 @@ const struct conf_key settings_keys[] = {
 	     "Every sampler that an exporter announces is good for all of its domains"),
 	BOOL("nfacctd_ignore_exporter_address", "sfacctd_ignore_exporter_address", GF(ignore_exporter_address, bool), "false",
 	     "The sender of the datagram is the exporter, whatever its options or its agent address say"),
+	STR("nfacctd_templates_file", NULL, GF(templates_file, char *), NULL,
+	    "Where templates, samplers and clocks that exporters told are kept over a restart; written after each purge "
+	    "and at the end; not pmacct's format"),
 	OWN("nfacctd_as", "sfacctd_as nfacctd_as_new sfacctd_as_new", GF(as_source, enum net_source), "netflow", parse_as_source,
 	    "Where AS numbers come from: the exporter, networks_file, or the longer prefix of both"),
 	OWN("nfacctd_net", "sfacctd_net", GF(net_source, enum net_source), "netflow", parse_net_source,
@@ -291,7 +294,6 @@ const struct conf_key settings_keys[] = {
 	NOOPP("imt_buckets", NULL, SIZED),
 	NOOPP("imt_mem_pools_number", NULL, "imt_memory_budget bounds the table: no effect"),
 	NOOPP("imt_mem_pools_size", NULL, "imt_memory_budget bounds the table: no effect"),
-	NOOP("nfacctd_templates_file", NULL, LATER),
 	NOOP("nfacctd_templates_receiver", NULL, LATER),
 	NOOP("nfacctd_templates_port", NULL, LATER),
 	NOOP("nfacctd_account_options", NULL, LATER),

@@ -88,6 +88,7 @@ struct settings {
 	char *sampling_map;
 	enum ext_rate_mode ext_sampling_rate_mode;
 	uint32_t time_limit;		/* ours: seconds a flow may lie off its receive time; 0: no limit */
+	char *templates_file;
 	enum net_source as_source, net_source;
 	/* input from a capture */
 	char *pcap_savefile;

@@ -163,7 +163,7 @@ static void learn_exporter(struct job *j, const struct plan *p, const struct pla
 static void learn_option(struct message *m, const struct plan *p, const struct plan_work *w)
 {
 	struct job *j = m->j;
-	struct sampler_news news = { .system = p->flags & PLAN_SYSTEM,
+	struct sampler_news news = { .now_us = j->in->recv_us, .system = p->flags & PLAN_SYSTEM,
 		.has_id = p->present & FLOW_BIT(sampler), .id = w->rec.sampler,
 		.has_template = p->aux & 1u << AUX_template, .template_id = w->aux[AUX_template] };
 

@@ -16,6 +16,7 @@ struct sampler {
 	struct store_link link;
 	struct sampler_key key;
 	uint32_t num, den;	/* DROPS: the counter, and 1 */
+	uint64_t told_us;
 };
 
 size_t samplers_size(uint32_t cap)
@@ -47,6 +48,7 @@ static void put(struct samplers *s, const struct stream_key *who, enum sampler_k
 
 	row->num = news->num;
 	row->den = news->den;
+	row->told_us = news->now_us;
 }
 
 void samplers_learn(struct samplers *s, const struct stream_key *who, const struct sampler_news *news)
@@ -97,6 +99,36 @@ struct sampling samplers_default(struct samplers *s, const struct stream_key *wh
 		return out;
 	get(s, who, OF_TEMPLATE, template_id, SAMPLING_DOMAIN, &out);
 	return out;
+}
+
+const void *samplers_next(const struct samplers *s, const void *at, struct sampler_saved *out)
+{
+	const struct sampler *row = store_next(&s->store, at);
+
+	if (!row)
+		return NULL;
+	*out = (struct sampler_saved){ .who = { .exporter = row->key.exporter, .domain = row->key.domain,
+			.protocol = row->key.protocol }, .id = row->key.id, .told_us = row->told_us,
+		.num = row->key.kind == DROPS ? 0 : row->num, .den = row->den, .kind = row->key.kind };
+	return row;
+}
+
+bool samplers_restore(struct samplers *s, const struct sampler_saved *in)
+{
+	struct sampler_key key;
+	struct sampler *row;
+	bool fresh;
+
+	if (in->kind >= DROPS || in->num == 0 || in->den == 0)
+		return false;
+	key = key_of(&in->who, (enum sampler_kind)in->kind, in->id);
+	row = store_put(&s->store, &key, &fresh);
+	if (!fresh && row->told_us >= in->told_us)
+		return true;
+	row->num = in->num;
+	row->den = in->den;
+	row->told_us = in->told_us;
+	return true;
 }
 
 uint32_t samplers_drops(struct samplers *s, const struct stream_key *who, uint64_t source, uint32_t drops)

@@ -34,6 +34,15 @@ struct sampler_news {
 	bool has_id, has_template, system;
 	uint64_t id, template_id;
 	uint32_t num, den;
+	uint64_t now_us;
+};
+
+/* A row as persist.c writes it down. */
+struct sampler_saved {
+	struct stream_key who;
+	uint64_t id, told_us;
+	uint32_t num, den;	/* num 0: nothing to write */
+	uint8_t kind;
 };
 
 struct sampling {
@@ -49,6 +58,12 @@ void samplers_learn(struct samplers *s, const struct stream_key *who, const stru
 struct sampling samplers_by_id(struct samplers *s, const struct stream_key *who, uint64_t id);
 /* For a record that names none. */
 struct sampling samplers_default(struct samplers *s, const struct stream_key *who, uint16_t template_id);
+/*
+ * One by one, the one unused for longest first: NULL starts and ends.  And back: false when it
+ * is none that samplers_next() gave; one that was told later than this is left alone.
+ */
+const void *samplers_next(const struct samplers *s, const void *at, struct sampler_saved *out);
+bool samplers_restore(struct samplers *s, const struct sampler_saved *in);
 /* sFlow: how far the drop counter of data source `source` moved since it was last seen. */
 uint32_t samplers_drops(struct samplers *s, const struct stream_key *who, uint64_t source, uint32_t drops);
 

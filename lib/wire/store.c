@@ -172,18 +172,29 @@ static void touch(struct store *s, struct store_link *l)
 	}
 }
 
-static struct store_link *find(struct store *s, const void *key, uint32_t h)
+static struct store_link *look(const struct store *s, const void *key, uint32_t h)
 {
-	for (uint32_t i = s->buckets[h & s->mask]; i != NONE; ) {
+	for (uint32_t i = s->buckets[h & s->mask]; i != NONE; i = row_at(s, i)->chain) {
 		struct store_link *l = row_at(s, i);
 
-		if (l->hash == h && memcmp(l + 1, key, s->key_size) == 0) {
-			touch(s, l);
+		if (l->hash == h && memcmp(l + 1, key, s->key_size) == 0)
 			return l;
-		}
-		i = l->chain;
 	}
 	return NULL;
+}
+
+static struct store_link *find(struct store *s, const void *key, uint32_t h)
+{
+	struct store_link *l = look(s, key, h);
+
+	if (l)
+		touch(s, l);
+	return l;
+}
+
+const void *store_look(const struct store *s, const void *key)
+{
+	return look(s, key, hash(s, key));
 }
 
 /* Datagrams come in runs of one exporter: the row asked for last needs no hash. */

@@ -62,6 +62,8 @@ size_t store_share_size(uint32_t cap);
 void store_share(struct store *s, void *mem, uint32_t share);
 /* The row, which is now the newest; NULL when there is none. */
 void *store_find(struct store *s, const void *key);
+/* The same without using it: the order of use stays. */
+const void *store_look(const struct store *s, const void *key);
 /* The row, or a new one: its key set, the rest zero (clear_size), *fresh true. */
 void *store_put(struct store *s, const void *key, bool *fresh);
 void store_remove(struct store *s, void *row);

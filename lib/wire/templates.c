@@ -151,6 +151,33 @@ static uint64_t def_hash(const struct template_def *def)
 	return h;
 }
 
+/* Which enterprises there are; what is beyond the bound cannot be told. */
+static void remember(struct template *t, const struct template_def *def)
+{
+	t->nscope = def->nscope;
+	t->whole = true;
+	t->npens = 0;
+	for (size_t i = 0; i < def->nfields; i++) {
+		uint8_t at = 0;
+
+		while (at < t->npens && t->pens[at] != def->fields[i].pen)
+			at++;
+		if (at == TEMPLATE_PENS_MAX) {
+			t->whole = false;
+			return;
+		}
+		t->pens[at] = def->fields[i].pen;
+		t->npens = at == t->npens ? (uint8_t)(at + 1) : t->npens;
+		t->pen_of[i] = at;
+		t->ids[i] = def->fields[i].id;
+	}
+}
+
+struct field_spec template_field(const struct template *t, size_t i)
+{
+	return (struct field_spec){ t->pens[t->pen_of[i]], t->ids[i], t->plan.lens[i] };
+}
+
 enum wire_err templates_learn(struct templates *t, const struct template_key *key, uint32_t epoch,
 			      const struct template_def *def, uint64_t now_us, bool *changed)
 {
@@ -172,6 +199,7 @@ enum wire_err templates_learn(struct templates *t, const struct template_key *ke
 		store_remove(&t->store, row);
 		return err;
 	}
+	remember(row, def);
 	row->hash = h;
 	row->learnt_us = now_us;
 	row->epoch = epoch;

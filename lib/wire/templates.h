@@ -4,8 +4,8 @@
  * The key is (exporter, protocol, observation domain, template ID); the UDP
  * port is not part of it.  A new definition replaces the old one at once.
  *
- * The store is bounded (store.h); a row takes about 2.3 kB whatever the
- * template is, so 16384 of them are 37 MB at worst, and none of it is touched
+ * The store is bounded (store.h); a row takes about 3.9 kB whatever the
+ * template is, so 16384 of them are 66 MB at worst, and none of it is touched
  * before it is used.
  *
  * Over UDP a withdrawal is not lawful (RFC 7011 8.4); it is applied all the
@@ -26,13 +26,23 @@ struct template_key {
 	uint8_t protocol, zero;
 };
 
+/* Enterprises of one template; one with more is used, but not kept over a restart. */
+enum { TEMPLATE_PENS_MAX = 16 };
+
 struct template {
 	struct store_link link;
 	struct template_key key;
 	uint64_t hash;			/* of the definition */
 	uint64_t learnt_us, seen_us;
 	uint32_t epoch;
+	uint16_t nscope;
+	bool whole;			/* the definition can be told: see template_field() */
+	uint8_t npens;
 	struct plan plan;
+	/* The definition, but for its lengths, which the plan has. */
+	uint32_t pens[TEMPLATE_PENS_MAX];
+	uint16_t ids[TEMPLATE_FIELDS_MAX];
+	uint8_t pen_of[TEMPLATE_FIELDS_MAX];
 };
 
 struct templates {
@@ -64,6 +74,8 @@ struct template *templates_find(struct templates *t, const struct template_key *
  */
 enum wire_err templates_learn(struct templates *t, const struct template_key *key, uint32_t epoch,
 			      const struct template_def *def, uint64_t now_us, bool *changed);
+/* Field `i` as it was defined. */
+struct field_spec template_field(const struct template *t, size_t i);
 void templates_forget(struct templates *t, const struct template_key *key);
 
 #endif /* TEMPLATES_H */

@@ -966,6 +966,95 @@ START_TEST(gives_up_at_the_end)
 }
 END_TEST
 
+/* ---- templates over a restart [41] ------------------------------------------------------------ */
+
+/* Options of sampler 3, one in 100: IE 302, 305 and 306. */
+#define SAMPLER_3 IPFIX_HEADER("0036") "0003 0016 012c 0003 0001 012e 0004 0131 0004 0132 0004" \
+	"012c 0010 00000003 00000001 00000063"
+
+/* By the clock of what is fed, as for a capture: else it would be told two years ago. */
+static void start_kept(const char *path)
+{
+	char conf[512];
+
+	snprintf(conf, sizeof(conf), "plugins: print\naggregate: src_host\nprint_refresh_time: 600\n"
+		 "print_history: 10m\nprint_history_roundoff: mh\nnfacctd_renormalize: true\n"
+		 "pcap_savefile: fed.pcap\nnfacctd_templates_file: %s\n", path);
+	start(conf);
+}
+
+START_TEST(templates_survive)
+{
+	write_networks("");	/* a file that is there and empty is none yet */
+	start_kept(networks_path);
+	feed_hex(NOW, TEMPLATE_256);
+	feed_hex(NOW, SAMPLER_3);
+	feed_hex(NOW, DATA_256);
+	stop();
+	rows_are(0, "+0 192.0.2.1 1000 100000\n");
+	let_go();
+	start_kept(networks_path);
+	feed_hex(NOW + 60, DATA_256);
+	stop();
+	rows_are(0, "+0 192.0.2.1 1000 100000\n");
+	ck_assert_uint_eq(stat_of("damaged{cause=\"no_template\"}"), 0);
+	ck_assert_uint_eq(stat_of("templates"), 0);
+	let_go();
+}
+END_TEST
+
+static size_t size_of(const char *path)
+{
+	FILE *f = fopen(path, "rb");
+	long n;
+
+	ck_assert_ptr_nonnull(f);
+	fseek(f, 0, SEEK_END);
+	n = ftell(f);
+	fclose(f);
+	return (size_t)n;
+}
+
+START_TEST(a_damaged_file_is_told)
+{
+	struct said said;
+	FILE *f;
+	size_t n;
+
+	write_networks("");
+	start_kept(networks_path);
+	feed_hex(NOW, TEMPLATE_256);
+	stop();
+	let_go();
+	n = size_of(networks_path);
+	ck_assert_uint_gt(n, 80);
+	f = fopen(networks_path, "r+b");
+	fseek(f, 40, SEEK_SET);
+	fputc(99, f);
+	fclose(f);
+	said_start(&said);
+	start_kept(networks_path);
+	ck_assert_ptr_nonnull(strstr(said.text.s, "damaged, its checksum does not fit; what it held will be learnt anew"));
+	ck_assert_uint_eq(said.lines, 1);
+	said_end(&said);
+	feed_hex(NOW, DATA_256);
+	feed_hex(NOW, TEMPLATE_256);
+	stop();
+	let_go();
+	ck_assert_uint_eq(size_of(networks_path), n);
+	/* Somebody else's file is left alone. */
+	write_networks("{ \"version\": 9 }\n");
+	said_start(&said);
+	start_kept(networks_path);
+	ck_assert_ptr_nonnull(strstr(said.text.s, "no file of templates; it is left alone"));
+	said_end(&said);
+	feed_hex(NOW, TEMPLATE_256);
+	stop();
+	let_go();
+	ck_assert_uint_eq(size_of(networks_path), strlen("{ \"version\": 9 }\n"));
+}
+END_TEST
+
 static uint16_t free_port(void)
 {
 	struct sockaddr_in a = { .sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
@@ -1122,6 +1211,8 @@ Suite *suite_engine(void)
 	tcase_add_test(t, a_stranger_cannot_fill_the_memory);
 	tcase_add_loop_test(t, holds_back, 0, sizeof(waits) / sizeof(waits[0]));
 	tcase_add_test(t, gives_up_at_the_end);
+	tcase_add_test(t, templates_survive);
+	tcase_add_test(t, a_damaged_file_is_told);
 	tcase_add_test(t, gaps_are_told_when_asked);
 	tcase_add_test(t, shares_conserve);
 	LOOP(t, live_loses_nothing, worker_counts);

@@ -281,8 +281,8 @@ END_TEST
 /* What the header says: the worst case of the default limits. */
 START_TEST(memory_is_what_the_header_says)
 {
-	ck_assert_uint_le(sizeof(struct template), 2400);
-	ck_assert_uint_le(decoder_size(&decoder_limits_default), (size_t)42 << 20);
+	ck_assert_uint_le(sizeof(struct template), 4032);
+	ck_assert_uint_le(decoder_size(&decoder_limits_default), (size_t)76 << 20);
 }
 END_TEST
 
