@@ -228,8 +228,7 @@ static void publish(struct flush *f)
 static bool hand_over(struct flush *f)
 {
 	struct waiting *w = f->waiting;
-	const struct sink_counts *c = f->sink->counts(f->handle);
-	uint64_t rejected_octets = c->rejected_octets, rejected_packets = c->rejected_packets;
+	const struct sink_counts before = *f->sink->counts(f->handle), *c;
 
 	if (f->sink->write(f->handle, &w->purge) != SINK_OK) {
 		f->counts.retries++;
@@ -238,8 +237,9 @@ static bool hand_over(struct flush *f)
 	c = f->sink->counts(f->handle);
 	f->counts.purges++;
 	f->counts.rows += w->purge.nrows;
-	f->counts.written_octets += w->octets - (c->rejected_octets - rejected_octets);
-	f->counts.written_packets += w->packets - (c->rejected_packets - rejected_packets);
+	f->counts.written_octets += w->octets - (c->rejected_octets - before.rejected_octets);
+	f->counts.written_packets += w->packets - (c->rejected_packets - before.rejected_packets);
+	trigger_purged(&f->trigger, &w->purge, &before, c);
 	waiting_free(w);
 	f->waiting = NULL;
 	return true;
@@ -414,6 +414,7 @@ int flush_init(struct flush *f, int64_t now)
 	f->held_first = INT64_MAX;
 	if (f->settings->sql_exporters_table)
 		f->exporters = (struct exporter_book){ .p = f->settings, .sink = f->sink, .run_id = f->seed };
+	trigger_init(&f->trigger, f->settings, now);
 	flush_restart(f, now);
 	for (size_t i = 0; i < f->nworkers; i++) {
 		struct aggregate *a = new_table(f, f->budget);

@@ -18,6 +18,7 @@
 #include <pthread.h>
 #include "nfacctd/exporters.h"
 #include "nfacctd/sink.h"
+#include "nfacctd/trigger.h"
 #include "nfacctd/worker.h"
 
 /* In arithmetic modulo 2^64: taken = written + rejected + salvaged + lost + waiting + held + shed + saturated. */
@@ -58,6 +59,7 @@ struct flush {
 	uint32_t backoff;
 	uint64_t next_id, shed_logged_us;
 	struct exporter_book exporters;	/* sql_exporters_table */
+	struct trigger trigger;
 	struct flush_counts counts, published;
 	pthread_t thread;
 	pthread_mutex_t lock;

@@ -58,6 +58,7 @@ struct plugin_settings {
 	/* both */
 	bool timestamps_utc, timestamps_since_epoch, timestamps_secs;
 	char *trigger_exec;
+	struct conf_span trigger_time;
 };
 
 /* nfacctd_proxy_protocol_from. */
