@@ -93,4 +93,8 @@ for path in "$ROOT"/conf/scenario-*.yaml; do
 		sed 's/^/     /' "$TMP/said"
 	check "$name: there is a capture" test -s "$TMP/$name.pcap"
 done
+# The demo's customers are the own networks of the example: a first try shows hosts, not only the row of all others.
+check "demo: its customers are in nfacctd.networks" test "$("$NFACCTD" -P print -O csv -c sum_host \
+	-n "$ROOT/conf/nfacctd.networks" -I "$TMP/scenario-demo.pcap" 2>/dev/null | grep -c '^111\.222\.\|^2001:db8:111:')" -gt 50
+
 e2e_end
