@@ -86,7 +86,7 @@ endef
 $(foreach f,$(FUZZ),$(eval $(call fuzz,$f)))
 $(B)/fuzz-conf_maps $(B)/libfuzz-conf_maps $(B)/fuzz-imt $(B)/libfuzz-imt: $(filter-out %/main.o,$(call objects,nfacctd))
 $(B)/fuzz-scenario $(B)/libfuzz-scenario $(B)/fuzz-truth $(B)/libfuzz-truth: $(filter-out %/main.o,$(call objects,pcapgen))
-$(B)/fuzz-replicator $(B)/libfuzz-replicator: $(filter-out %/main.o,$(call objects,replicator))
+$(B)/fuzz-replicator $(B)/libfuzz-replicator $(B)/fuzz-gate $(B)/libfuzz-gate: $(filter-out %/main.o,$(call objects,replicator))
 
 check: $(ROOMS:%=run-check-%) $(FUZZ:%=run-fuzz-%) $(if $(SAN),,pure)
 
@@ -119,7 +119,7 @@ install: all
 	install -m 644 $(MAN7) $(DESTDIR)$(PREFIX)/share/man/man7
 	install -m 644 $(MAN8) $(DESTDIR)$(PREFIX)/share/man/man8
 	install -m 644 $(wildcard sql/*) $(DESTDIR)$(PREFIX)/share/flowledger/sql
-	install -m 644 $(wildcard conf/*) $(DESTDIR)$(PREFIX)/share/doc/flowledger/examples
+	install -m 644 $(wildcard conf/*) replicator/comparison.md $(DESTDIR)$(PREFIX)/share/doc/flowledger/examples
 
 clean:
 	rm -rf build

@@ -125,6 +125,20 @@ unset 'PID[replicator]'
 check_equal "the last datagram was not forgotten" 7 "$(stat_value "$STATS" received_datagrams)"
 check "pid file is gone" test ! -e "$TMP/pid"
 
+# ---- a thousand receivers --------------------------------------------------------------
+
+# Nobody listens at most of them: each loses for itself, and the account of each adds up.
+if [ "$(ulimit -Hn)" -ge 1100 ]; then
+	must start_daemon many "$IN" "$REPLICATOR" -p "$IN" --stats "$STATS" 127.0.0.1/30000+1000
+	for i in 1 2 3 4 5; do datagram "$i"; done
+	check "a thousand receivers: five datagrams" wait_for 5 received 5
+	check "a thousand receivers: the process ends" stop_daemon many
+	check_equal "a thousand receivers: each was accounted for" "1000 5000" "$(stat_value "$STATS" receivers) $(
+		stat_sum "$STATS" '^receiver_(sent|refused|eagain|unreachable|other)[{]')"
+else
+	echo "     a thousand receivers: not tried, $(ulimit -Hn) files are allowed"
+fi
+
 # ---- in the background ---------------------------------------------------------------
 
 "$REPLICATOR" -f -p "$IN" -m "$TMP/pid" --stats "$STATS" "127.0.0.1/$ONE" 2>"$TMP/background.log"
