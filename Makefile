@@ -87,6 +87,7 @@ $(foreach f,$(FUZZ),$(eval $(call fuzz,$f)))
 $(B)/fuzz-conf_maps $(B)/libfuzz-conf_maps $(B)/fuzz-imt $(B)/libfuzz-imt: $(filter-out %/main.o,$(call objects,nfacctd))
 $(B)/fuzz-scenario $(B)/libfuzz-scenario $(B)/fuzz-truth $(B)/libfuzz-truth: $(filter-out %/main.o,$(call objects,pcapgen))
 $(B)/fuzz-replicator $(B)/libfuzz-replicator $(B)/fuzz-gate $(B)/libfuzz-gate: $(filter-out %/main.o,$(call objects,replicator))
+$(B)/fuzz-fanout $(B)/libfuzz-fanout: $(filter-out %/main.o,$(call objects,replicator))
 
 check: $(ROOMS:%=run-check-%) $(FUZZ:%=run-fuzz-%) $(if $(SAN),,pure)
 
