@@ -354,6 +354,9 @@ const struct conf_key settings_keys[] = {
 	U32("nfacctd_time_limit", NULL, GF(time_limit, uint32_t), 0, UINT32_MAX, "2592000",
 	    "A flow whose start is more seconds than this off its arrival is booked at its arrival and counted as "
 	    "clamped; 0: no limit"),
+	U32("nfacctd_tunnels", "sfacctd_tunnels", GF(tunnels, uint32_t), 0, 8, "0",
+	    "sFlow: addresses and ports are those of the packet inside so many tunnels (GRE, IP in IP, VXLAN, Geneve, "
+	    "GTP-U), as far as its headers were sampled; bytes stay those of the frame"),
 	U32("nfacctd_holdback", NULL, GF(holdback, uint32_t), 0, 86400, "0",
 	    "Seconds that NetFlow v9 and IPFIX data is kept when it comes before its template or, with renormalize, "
 	    "before the sampling interval that its exporter has announced; 0: data without a template is lost at "

@@ -84,6 +84,7 @@ struct settings {
 	bool disable_checks, time_new, time_secs, renormalize, pro_rating;
 	bool disable_opt_scope_check, ignore_exporter_address;
 	uint32_t ext_sampling_rate;
+	uint32_t tunnels;		/* ours: sFlow, how many are looked into */
 	uint32_t holdback;		/* ours: seconds a Set waits for its template; 0: not at all */
 	uint64_t holdback_size;		/* ours: bytes of them, a worker */
 	char *sampling_map;

@@ -93,6 +93,8 @@ static const struct {
 	{ "nfacctd_pro_rating", "sums stay exact" },
 	{ "nfacctd_renormalize", "an interval of 0 or none never multiplies, and such records are counted; ratios are "
 	  "kept as fractions" },
+	{ "nfacctd_templates_file", "samplers and clocks are kept, too; a format of its own, and a file of pmacct's is "
+	  "left alone" },
 	{ "nfacctd_time_new", "the arrival at the socket counts, not the moment a plugin handles the record" },
 	{ "networks_file", "a missing file ends the start; lines that cannot be used are named; IPv6 prefixes work" },
 	{ "networks_file_filter", "absent: decided by what the plugin aggregates, and logged" },

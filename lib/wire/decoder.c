@@ -387,10 +387,11 @@ static void take_samples(struct job *j, const struct sflow_msg *m, struct sflow_
 	struct decode_counts *c = &j->d->counts;
 	struct sflow_sample s;
 
-	for (sflow_first(it, m); ; ) {
+	sflow_first(it, m);
+	it->tunnels = j->d->limits.tunnels;
+	for (;;) {
 		struct flow_record *rec = job_next(j);
 
-		*rec = flow_record_empty;
 		if (!sflow_next(it, &s, rec)) {
 			j->fill--;
 			return;

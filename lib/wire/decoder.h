@@ -39,6 +39,7 @@ struct decoder_limits {
 	 */
 	uint64_t holdback_octets, hold_us;
 	bool hold_unscaled;	/* also data of a domain that has announced a sampling interval, but not told it */
+	unsigned tunnels;	/* sFlow: so many tunnels are looked into for addresses and ports */
 	bool v8_dst_mask_first;	/* methods 5, 13, 14: the order of the two masks (flow-tools: destination first) */
 	bool v8_tos_first;	/* method 9: tos before the ifIndexes (tshark; flow-tools and pmacct: behind them) */
 	bool uptime_is_seconds;	/* nfacctd_time_secs: First/Last/SysUptime of v5 and IE 21/22 in seconds */

@@ -15,8 +15,8 @@ enum {
 };
 enum { PPP_IPV4 = 0x0021, PPP_IPV6 = 0x0057, PPP_MPLS = 0x0281, PPP_MPLS_MCAST = 0x0283 };
 enum {
-	IP_HOPOPTS = 0, IP_ICMP = 1, IP_TCP = 6, IP_UDP = 17, IP_DCCP = 33, IP_ROUTING = 43,
-	IP_FRAGMENT = 44, IP_AH = 51, IP_ICMPV6 = 58, IP_DSTOPTS = 60, IP_SCTP = 132,
+	IP_HOPOPTS = 0, IP_ICMP = 1, IP_IPIP = 4, IP_TCP = 6, IP_UDP = 17, IP_DCCP = 33, IP_IPV6 = 41, IP_ROUTING = 43,
+	IP_FRAGMENT = 44, IP_GRE = 47, IP_AH = 51, IP_ICMPV6 = 58, IP_DSTOPTS = 60, IP_SCTP = 132,
 	IP_MOBILITY = 135, IP_UDPLITE = 136, IP_HIP = 139, IP_SHIM6 = 140
 };
 
@@ -348,6 +348,131 @@ bool frame_parse(struct flow_record *r, struct bytes frame, enum frame_start sta
 
 	if (ip_len)
 		*ip_len = w.ip_len;
+	return found;
+}
+
+/* ---- tunnels -------------------------------------------------------------- */
+
+/* RFC 2784, 2890: flags, type, then what the flags announce.  Version 1 is PPTP's. */
+static bool enter_gre(struct walk *w, enum frame_start *start)
+{
+	static const struct { uint16_t type; uint8_t start; } inside[] = {
+		{ TYPE_IPV4, FRAME_IPV4 }, { TYPE_IPV6, FRAME_IPV6 }, { TYPE_MPLS, FRAME_MPLS },
+		{ 0x6558 /* transparent Ethernet bridging */, FRAME_ETHERNET },
+	};
+	const uint8_t *p = w->rest.p;
+	size_t size = 4;
+
+	if (w->rest.n < 4 || p[1] & 7)
+		return false;
+	for (unsigned flag = 0x80; flag >= 0x10; flag >>= 1)	/* checksum, -, key, sequence */
+		size += p[0] & flag & 0xb0 ? 4 : 0;
+	if (!drop(&w->rest, size))
+		return false;
+	for (size_t i = 0; i < sizeof(inside) / sizeof(inside[0]); i++)
+		if (inside[i].type == be16(p + 2)) {
+			*start = (enum frame_start)inside[i].start;
+			return true;
+		}
+	return false;
+}
+
+/* 3GPP TS 29.281: version 1, a G-PDU; with any of E, S, PN four octets more and extensions. */
+static bool enter_gtp(struct walk *w)
+{
+	const uint8_t *p = w->rest.p;
+	uint8_t next;
+
+	if (w->rest.n < 8 || (p[0] & 0xf0) != 0x30 || p[1] != 255)
+		return false;
+	drop(&w->rest, 8);
+	if (!(p[0] & 7))
+		return true;
+	if (w->rest.n < 4)
+		return false;
+	next = p[0] & 4 ? w->rest.p[3] : 0;
+	drop(&w->rest, 4);
+	while (next) {
+		size_t size = w->rest.n ? w->rest.p[0] * 4u : 0;
+
+		if (size == 0 || w->rest.n < size)
+			return false;
+		next = w->rest.p[size - 1];
+		drop(&w->rest, size);
+	}
+	return true;
+}
+
+/* What a UDP port announces: VXLAN (RFC 7348), Geneve (RFC 8926), GTP-U. */
+static bool enter_udp(struct walk *w, uint16_t port, enum frame_start *start)
+{
+	const uint8_t *p;
+
+	if (!drop(&w->rest, 8))
+		return false;
+	p = w->rest.p;
+	*start = FRAME_ETHERNET;
+	switch (port) {
+	case 4789:
+		return w->rest.n >= 8 && p[0] & 8 && drop(&w->rest, 8);
+	case 6081:
+		return w->rest.n >= 8 && p[0] >> 6 == 0 && be16(p + 2) == 0x6558 &&
+			drop(&w->rest, 8 + (p[0] & 63) * 4u);
+	case 2152:
+		*start = FRAME_IP;
+		return enter_gtp(w);
+	}
+	return false;
+}
+
+/* From the transport header of the packet that `w` has walked to what begins inside it. */
+static bool enter(struct walk *w, enum frame_start *start)
+{
+	if (w->headless || !flow_has(w->r, FLOW_proto))
+		return false;
+	switch (w->r->proto) {
+	case IP_IPIP:
+		*start = FRAME_IPV4;
+		return true;
+	case IP_IPV6:
+		*start = FRAME_IPV6;
+		return true;
+	case IP_GRE:
+		return enter_gre(w, start);
+	case IP_UDP:
+		return flow_has(w->r, FLOW_dst_port) && enter_udp(w, w->r->dst_port, start);
+	}
+	return false;
+}
+
+/* The members that an IP packet tells of itself. */
+#define INSIDE(X) X(src) X(dst) X(src_port) X(dst_port) X(proto) X(tos) X(tcp_flags) X(flow_label)
+
+static void put_inside(struct flow_record *r, const struct flow_record *in)
+{
+#define X(member) \
+	r->member = in->member; \
+	r->present = (r->present & ~FLOW_BIT(member)) | (in->present & FLOW_BIT(member));
+	INSIDE(X)
+#undef X
+}
+
+bool frame_tunnel(struct flow_record *r, struct bytes frame, enum frame_start start, unsigned depth)
+{
+	struct flow_record in = flow_record_empty, inmost = flow_record_empty;
+	struct walk w = { .r = &in, .rest = frame };
+	bool found = false;
+
+	for (bool ok = walk(&w, start); ok && depth && enter(&w, &start); depth--) {
+		in = flow_record_empty;
+		w = (struct walk){ .r = &in, .rest = w.rest };
+		ok = walk(&w, start) && flow_has(&in, FLOW_src) && flow_has(&in, FLOW_dst);
+		if (ok)
+			inmost = in;
+		found = found || ok;
+	}
+	if (found)
+		put_inside(r, &inmost);
 	return found;
 }
 

@@ -6,8 +6,9 @@
  * headers and fragments, TCP, UDP, SCTP, ICMP.  A header that was cut by the
  * sampler gives what is there and is no error.
  *
- * The outermost IP header counts: what GRE, IP-in-IP, VXLAN or a pseudowire
- * carries is not looked into.  Of several VLAN tags the first gives `vlan`;
+ * The outermost IP header counts, unless frame_tunnel() is asked to look into
+ * what GRE, IP-in-IP, VXLAN, Geneve or GTP-U carries; a pseudowire's inside is
+ * never looked at.  Of several VLAN tags the first gives `vlan`;
  * `ethertype` is the one behind them.  ICMP's type * 256 + code is in
  * dst_port, as NetFlow has it.  Ports of later fragments are absent.
  */
@@ -29,6 +30,14 @@ enum frame_start { FRAME_ETHERNET, FRAME_IPV4, FRAME_IPV6, FRAME_IP, FRAME_PPP, 
  */
 bool frame_parse(struct flow_record *r, struct bytes frame, enum frame_start start,
 	uint32_t *ip_len);
+
+/*
+ * For a record that frame_parse() has filled from the same frame: put the addresses, ports,
+ * proto, tos, flags and flow label of the packet inside in their place, through `depth` tunnels
+ * at most.  False, and nothing is changed, when there is no tunnel, or its inside was cut before
+ * its addresses end.  What is below IP, MACs, VLAN, labels, stays that of the outside.
+ */
+bool frame_tunnel(struct flow_record *r, struct bytes frame, enum frame_start start, unsigned depth);
 
 /*
  * For captures: the UDP payload of a frame that holds an unfragmented UDP

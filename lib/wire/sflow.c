@@ -33,6 +33,7 @@ struct xdr {
  */
 struct gathered {
 	struct flow_record *r;
+	unsigned tunnels;
 	struct bytes header;
 	uint32_t protocol, frame_len;	/* of the raw header record */
 	const uint8_t *mac, *ip;	/* sampled Ethernet (24 octets), sampled IP (32 or 56) */
@@ -384,6 +385,8 @@ static void apply(const struct gathered *g)
 	}
 	if (g->ip)
 		apply_ip(r, g->ip, g->ip_version);
+	if (g->tunnels && g->has_header && header_start(g->protocol, &start))
+		frame_tunnel(r, g->header, start, g->tunnels);
 	apply_switch(r, g);
 }
 
@@ -436,9 +439,9 @@ static void read_source(struct xdr *x, struct sflow_sample *s, bool expanded)
 	s->source_index = expanded ? word(x) : v & 0xffffff;
 }
 
-static struct gathered gather(struct flow_record *r)
+static struct gathered gather(const struct sflow_iter *it, struct flow_record *r)
 {
-	return (struct gathered){ .r = r, .in_vlan = VLAN_UNKNOWN, .in_priority = VLAN_UNKNOWN,
+	return (struct gathered){ .r = r, .tunnels = it->tunnels, .in_vlan = VLAN_UNKNOWN, .in_priority = VLAN_UNKNOWN,
 		.out_vlan = VLAN_UNKNOWN };
 }
 
@@ -447,9 +450,9 @@ static struct gathered gather(struct flow_record *r)
  * a length that cannot hold it.  Such a length is the lie, and not the record:
  * to step by it would read the next tag out of the middle of this one.
  */
-static bool read_records(struct xdr *x, uint32_t n, struct flow_record *r)
+static bool read_records(const struct sflow_iter *it, struct xdr *x, uint32_t n, struct flow_record *r)
 {
-	struct gathered g = gather(r);
+	struct gathered g = gather(it, r);
 	bool whole = true;
 
 	for (; n && !x->cut; n--) {
@@ -489,7 +492,7 @@ static bool next_v5(struct sflow_iter *it, struct sflow_sample *s, struct flow_r
 		nrecords = read_flow(&body, s, r, expanded);
 	header = !body.cut;
 	if (header && !s->counters)
-		whole = read_records(&body, nrecords, r);
+		whole = read_records(it, &body, nrecords, r);
 	if (!x.cut)
 		it->cut += !header || !whole;
 	return header;
@@ -515,9 +518,10 @@ static bool skip_counters(struct xdr *x)
 }
 
 /* Packet data and extensions; false when one is unknown, so that nothing behind it can be found. */
-static bool read_old_records(struct xdr *x, uint32_t tag, struct flow_record *r, uint32_t version)
+static bool read_old_records(const struct sflow_iter *it, struct xdr *x, uint32_t tag, struct flow_record *r)
 {
-	struct gathered g = gather(r);
+	const uint32_t version = it->version;
+	struct gathered g = gather(it, r);
 	const struct record_row *row = find_record(packet_data, ROWS(packet_data), tag);
 
 	if (row) {
@@ -547,7 +551,7 @@ static bool next_old(struct sflow_iter *it, struct sflow_sample *s, struct flow_
 		header = !x.cut;
 		if (header)
 			known = s->counters ? skip_counters(&x) :
-				read_old_records(&x, tag, r, it->version);
+				read_old_records(it, &x, tag, r);
 	}
 	it->rest = x.rest;
 	if (x.cut)

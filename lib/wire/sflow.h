@@ -32,6 +32,7 @@ struct sflow_sample {
 struct sflow_iter {
 	struct bytes rest;
 	uint32_t version, left;
+	unsigned tunnels;	/* to look into: the caller's, sflow_first() leaves 0 */
 	/*
 	 * Why sflow_next() stopped; WIRE_OK at the end.  WIRE_SAMPLE_CUT: the datagram
 	 * ends inside a sample, or (v2, v4, where nothing has a length)

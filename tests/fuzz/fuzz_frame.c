@@ -23,6 +23,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n)
 	if (frame_udp(&udp, frame, start, &payload) &&
 	    (payload.p < frame.p || payload.p + payload.n > frame.p + frame.n || udp.proto != 17))
 		abort();
+	frame_tunnel(&again, frame, start, 1 + n % 4);
+	again = r;
 	if (!frame_parse(&r, frame, start, &len))
 		return 0;
 	frame_put(&c, &r, len + 18);

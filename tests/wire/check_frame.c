@@ -19,6 +19,13 @@ Suite *suite_frame(void);
 #define TCP 0x12,0x34, 0x01,0xbb, 0,0,0,1, 0,0,0,2, 0x50,0x12,0xff,0xff, 0,0,0,0
 #define UDP 0x12,0x34, 0x01,0xbb, 0,8,0,0
 
+#define VXLAN 0,0,0x12,0xb5, 0,58,0,0, 8,0,0,0, 0,0,42,0
+#define GENEVE 0,0,0x17,0xc1, 0,62,0,0, 1,0,0x65,0x58, 0,0,42,0, 0,1,2,0
+#define GTP(flags) 0x08,0x68,0x08,0x68, 0,44,0,0, flags,255,0,28, 0,0,0,1
+#define IN4 0x45,0x10,0,28, 0,0,0,0, 64,17,0,0, 10,0,0,1, 10,0,0,2
+#define IN6 0x60,0,0,0, 0,8,17,64, 0xfd,0,0,0,0,0,0,0,0,0,0,0,0,0,0,1, 0xfd,0,0,0,0,0,0,0,0,0,0,0,0,0,0,2
+#define INUDP 0,53,0x14,0xe9, 0,8,0,0
+
 /* What the frame says; text as flow_print() gives it would test flow_print() too. */
 struct expect {
 	bool found;
@@ -448,6 +455,62 @@ START_TEST(stays_inside_its_buffer)
 }
 END_TEST
 
+#define OUTSIDE "src=192.0.2.1 dst=198.51.100.2 "
+#define INSIDE4 "src=10.0.0.1 dst=10.0.0.2 src_port=53 dst_port=5353 proto=17 tos=16"
+#define INSIDE6 "src=fd00::1 dst=fd00::2 src_port=53 dst_port=5353 proto=17 tos=0 flow_label=0"
+
+/* The packet inside; layouts from the RFCs and 3GPP TS 29.281. */
+static const struct {
+	const char *name;
+	struct bytes frame;	/* IPv4 */
+	unsigned depth;
+	const char *want;
+} tunnels[] = {
+	{ "IP in IP", BYTES(V4(48, 0,0, 4), IN4, INUDP), 1, INSIDE4 },
+	{ "not asked for", BYTES(V4(48, 0,0, 4), IN4, INUDP), 0, OUTSIDE "proto=4 tos=40" },
+	{ "IPv6 in IPv4", BYTES(V4(68, 0,0, 41), IN6, INUDP), 1, INSIDE6 },
+	{ "GRE", BYTES(V4(52, 0,0, 47), 0,0,8,0, IN4, INUDP), 1, INSIDE4 },
+	{ "GRE, key and sequence", BYTES(V4(80, 0,0, 47), 0x30,0,0x86,0xdd, 0,0,0,1, 0,0,0,2, IN6, INUDP), 1, INSIDE6 },
+	{ "GRE, checksum, Ethernet", BYTES(V4(70, 0,0, 47), 0x80,0,0x65,0x58, 1,2,0,0, MACS, 8,0, IN4, INUDP), 1, INSIDE4 },
+	{ "GRE of PPTP", BYTES(V4(52, 0,0, 47), 0,1,0x88,0x0b, IN4, INUDP), 1, OUTSIDE "proto=47 tos=40" },
+	{ "VXLAN", BYTES(V4(82, 0,0, 17), VXLAN, MACS, 0x81,0,0,9, 8,0, IN4, INUDP), 1, INSIDE4 },
+	{ "Geneve with an option", BYTES(V4(82, 0,0, 17), GENEVE, MACS, 8,0, IN4, INUDP), 1, INSIDE4 },
+	{ "GTP-U", BYTES(V4(64, 0,0, 17), GTP(0x30), IN4, INUDP), 1, INSIDE4 },
+	{ "GTP-U with an extension", BYTES(V4(92, 0,0, 17), GTP(0x34), 0,0,0,0x85, 1,0,0,0, IN6, INUDP), 1, INSIDE6 },
+	{ "GTP-U with an extension of no length", BYTES(V4(92, 0,0, 17), GTP(0x34), 0,0,0,0x85, 0,0,0,0, IN6, INUDP), 1,
+	  OUTSIDE "src_port=2152 dst_port=2152 proto=17 tos=40" },
+	{ "two, one asked for", BYTES(V4(72, 0,0, 47), 0,0,8,0, V4(48, 0,0, 4), IN4, INUDP), 1, OUTSIDE "proto=4 tos=40" },
+	{ "two", BYTES(V4(72, 0,0, 47), 0,0,8,0, V4(48, 0,0, 4), IN4, INUDP), 8, INSIDE4 },
+	{ "a later fragment", BYTES(V4(48, 0,1, 4), IN4, INUDP), 1, OUTSIDE "proto=4 tos=40" },
+	{ "cut in the inner addresses", BYTES(V4(48, 0,0, 4), 0x45,0x10,0,28, 0,0,0,0, 64,17,0,0, 10,0,0,1, 10,0), 1,
+	  OUTSIDE "proto=4 tos=40" },
+	{ "not IP inside", BYTES(V4(24, 0,0, 4), 0,1,2,3), 1, OUTSIDE "proto=4 tos=40" },
+};
+
+START_TEST(looks_into_tunnels)
+{
+	struct flow_record r = flow_record_empty;
+	uint8_t *copy = malloc(tunnels[_i].frame.n);
+	struct bytes frame = { copy, tunnels[_i].frame.n };
+	char text[512];
+
+	memcpy(copy, tunnels[_i].frame.p, frame.n);
+	ck_assert(frame_parse(&r, frame, FRAME_IPV4, NULL));
+	frame_tunnel(&r, frame, FRAME_IPV4, tunnels[_i].depth);
+	flow_print(text, sizeof(text), &r);
+	ck_assert_msg(strcmp(text, tunnels[_i].want) == 0, "%s: %s", tunnels[_i].name, text);
+	/* Cut anywhere: no more than there is. */
+	for (size_t n = 0; n < frame.n; n++) {
+		uint8_t *cut = malloc(n ? n : 1);
+
+		memcpy(cut, copy, n);
+		frame_tunnel(&r, (struct bytes){ cut, n }, FRAME_IPV4, 8);
+		free(cut);
+	}
+	free(copy);
+}
+END_TEST
+
 Suite *suite_frame(void)
 {
 	Suite *s = suite_create("frame");
@@ -462,6 +525,7 @@ Suite *suite_frame(void)
 	tcase_add_test(t, gives_back_what_was_put);
 	tcase_add_loop_test(t, states_a_lawful_ip_length, 0, COUNT(lengths));
 	tcase_add_test(t, stays_inside_its_buffer);
+	tcase_add_loop_test(t, looks_into_tunnels, 0, COUNT(tunnels));
 	suite_add_tcase(s, t);
 	return s;
 }
