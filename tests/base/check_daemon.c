@@ -291,6 +291,44 @@ START_TEST(notifies_the_service_manager)
 }
 END_TEST
 
+/* sd_notify(3): what a reload and a state look like, and how often a watchdog wants to hear. */
+START_TEST(notifies_states)
+{
+	struct sockaddr_un to = { .sun_family = AF_UNIX };
+	char got[600], pid[24];
+	ssize_t n;
+	int fd;
+
+	make_dir();
+	snprintf(to.sun_path, sizeof(to.sun_path), "%s", path);
+	fd = socket(AF_UNIX, SOCK_DGRAM, 0);
+	ck_assert_int_eq(bind(fd, (struct sockaddr *)&to, sizeof(to)), 0);
+	setenv("NOTIFY_SOCKET", path, 1);
+	daemon_notify_status("%d datagrams", 17);
+	daemon_notify_reloading(1234567);
+	unsetenv("NOTIFY_SOCKET");
+	n = recv(fd, got, sizeof(got) - 1, MSG_DONTWAIT);
+	ck_assert_int_gt((int)n, 0);
+	got[n] = '\0';
+	ck_assert_str_eq(got, "STATUS=17 datagrams");
+	n = recv(fd, got, sizeof(got) - 1, MSG_DONTWAIT);
+	ck_assert_int_gt((int)n, 0);
+	got[n] = '\0';
+	ck_assert_str_eq(got, "RELOADING=1\nMONOTONIC_USEC=1234567");
+	close(fd);
+	remove_dir();
+	ck_assert_uint_eq(daemon_watchdog_us(), 0);
+	setenv("WATCHDOG_USEC", "3000000", 1);
+	ck_assert_uint_eq(daemon_watchdog_us(), 3000000);
+	/* Meant for another process. */
+	snprintf(pid, sizeof(pid), "%d", (int)getppid());
+	setenv("WATCHDOG_PID", pid, 1);
+	ck_assert_uint_eq(daemon_watchdog_us(), 0);
+	unsetenv("WATCHDOG_PID");
+	unsetenv("WATCHDOG_USEC");
+}
+END_TEST
+
 Suite *suite_daemon(void)
 {
 	Suite *s = suite_create("daemon");
@@ -303,6 +341,7 @@ Suite *suite_daemon(void)
 	tcase_add_test(t, keeps_the_lock_through_a_fork);
 	tcase_add_test(t, tells_its_caller_of_a_failure);
 	tcase_add_test(t, notifies_the_service_manager);
+	tcase_add_test(t, notifies_states);
 	tcase_add_test(t, reads_signals);
 	suite_add_tcase(s, t);
 	return s;

@@ -2,7 +2,7 @@
  * bench_udp.c - the two ends of a replication benchmark: a source that sends as
  * fast as it may, and sinks that only count.
  *
- *	bench-udp send PORT SECONDS SIZE[-SIZE] [gso]	datagrams to 127.0.0.1:PORT
+ *	bench-udp send PORT SECONDS SIZE[-SIZE] [gso] [SOURCES]	datagrams to 127.0.0.1:PORT
  *	bench-udp count SECONDS PORT...			until nothing came for SECONDS
  *	bench-udp join SECONDS PORT...			the same with UDP_GRO, as our nfacctd listens
  *
@@ -22,7 +22,7 @@
 #include <time.h>
 #include <unistd.h>
 
-enum { VECTOR = 44, PORTS = 64, LARGEST = 9000 };
+enum { VECTOR = 44, PORTS = 64, LARGEST = 9000, SOURCES = 64 };
 
 static double now_s(void)
 {
@@ -54,27 +54,38 @@ static void fill(uint8_t *p)
 	p[3] = 30;
 }
 
-static int send_main(const char *port, double seconds, const char *sizes, int gso)
+/* A source: a tee that keeps our address binds to it while we live, so both have to say that they share. */
+static int source(const struct sockaddr_in *to)
+{
+	int fd = socket(AF_INET, SOCK_DGRAM, 0);
+
+	setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &(int){ 1 }, sizeof(int));
+	if (fd < 0 || connect(fd, (const struct sockaddr *)to, sizeof(*to)) < 0)
+		die("connect");
+	return fd;
+}
+
+static int send_main(const char *port, double seconds, const char *sizes, int gso, size_t sources)
 {
 	static uint8_t data[VECTOR][LARGEST];
 	struct sockaddr_in to = loopback(port);
 	struct mmsghdr msg[VECTOR];
 	struct iovec iov[VECTOR];
 	size_t low = (size_t)atoi(sizes), high = strchr(sizes, '-') ? (size_t)atoi(strchr(sizes, '-') + 1) : low;
-	int fd = socket(AF_INET, SOCK_DGRAM, 0), segment = (int)low;
+	int fds[SOURCES], segment = (int)low;
+	size_t turn = 0;
 	double start = now_s(), t = start;
 	uint64_t sent = 0, seed = 1;
 
-	/* A tee that keeps our source binds to it while we live: both have to say that they share. */
-	setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &(int){ 1 }, sizeof(int));
-	if (fd < 0 || connect(fd, (struct sockaddr *)&to, sizeof(to)) < 0)
-		die("connect");
+	for (size_t i = 0; i < sources; i++)
+		fds[i] = source(&to);
 	if (low < 24 || high > LARGEST || high < low || (gso && low != high)) {
 		fprintf(stderr, "sizes: 24 to %d, one size with gso\n", LARGEST);
 		return 2;
 	}
-	if (gso && setsockopt(fd, SOL_UDP, UDP_SEGMENT, &segment, sizeof(segment)) < 0)
-		die("UDP_SEGMENT");
+	for (size_t i = 0; gso && i < sources; i++)
+		if (setsockopt(fds[i], SOL_UDP, UDP_SEGMENT, &segment, sizeof(segment)) < 0)
+			die("UDP_SEGMENT");
 	memset(msg, 0, sizeof(msg));
 	for (size_t i = 0; i < VECTOR; i++) {
 		fill(data[i]);
@@ -94,7 +105,7 @@ static int send_main(const char *port, double seconds, const char *sizes, int gs
 			seed = seed * UINT64_C(6364136223846793005) + 1442695040888963407u;
 			iov[i].iov_len = low + (size_t)(seed >> 33) % (high - low + 1);
 		}
-		n = sendmmsg(fd, msg, gso ? 1 : VECTOR, 0);
+		n = sendmmsg(fds[turn++ % sources], msg, gso ? 1 : VECTOR, 0);
 		if (n > 0)
 			sent += gso ? run : (size_t)n;
 		t = now_s();
@@ -174,10 +185,15 @@ static int count_main(double seconds, char **ports, size_t n, int join)
 
 int main(int argc, char **argv)
 {
-	if (argc >= 5 && strcmp(argv[1], "send") == 0)
-		return send_main(argv[2], atof(argv[3]), argv[4], argc > 5);
+	if (argc >= 5 && strcmp(argv[1], "send") == 0) {
+		const int gso = argc > 5 && strcmp(argv[5], "gso") == 0;
+		const int sources = argc > 5 + gso ? atoi(argv[5 + gso]) : 1;
+
+		if (sources >= 1 && sources <= SOURCES)
+			return send_main(argv[2], atof(argv[3]), argv[4], gso, (size_t)sources);
+	}
 	if (argc >= 4 && (strcmp(argv[1], "count") == 0 || strcmp(argv[1], "join") == 0))
 		return count_main(atof(argv[2]), argv + 3, (size_t)argc - 3, argv[1][0] == 'j');
-	fprintf(stderr, "usage: bench-udp send PORT SECONDS SIZE[-SIZE] [gso] | count|join SECONDS PORT...\n");
+	fprintf(stderr, "usage: bench-udp send PORT SECONDS SIZE[-SIZE] [gso] [SOURCES] | count|join SECONDS PORT...\n");
 	return 2;
 }

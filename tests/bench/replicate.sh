@@ -89,7 +89,7 @@ stop_all() { # PID...
 }
 
 # Delivered datagrams a second and a CPU second, in $wall and $cpu.
-measure() { # "SIZES [gso]" STARTER [ARGUMENT...]
+measure() { # "SIZES [gso] [SOURCES]" STARTER [ARGUMENT...]
 	local sizes=$1 pid counter before after processes
 	shift
 	"${source_core[@]}" "$B/bench-udp" "$COUNTER" 1 "${OUT[@]}" >"$bench_tmp/count" &
@@ -147,6 +147,7 @@ compare() { # WHAT SIZES PEER GOAL [OPTION...]
 echo "replication to 4 receivers on loopback, datagrams out:"
 compare "v5-sized, plain input" 1464 nfacctd 4
 compare "v5-sized, plain input" 1464 nfcapd 4
+compare "two workers, 8 exporters" "1464 8" nfacctd 4 --workers 2
 compare "v5-sized, input as UDP GRO" "1464 gso" nfacctd 7
 compare "the same, source kept" "1464 gso" nfacctd 7 -S
 compare "every datagram another size, plain" 100-1464 nfcapd 1.3

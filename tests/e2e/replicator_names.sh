@@ -1,0 +1,91 @@
+#!/usr/bin/env bash
+# replicator_names.sh - receivers by name: a reload follows the name, a name that
+# cannot be looked up keeps its address, and a resolver that is slow holds
+# nothing up.  In namespaces of its own, with its own hosts file and a name
+# server that never answers.
+
+# Functions are called by name.
+# shellcheck disable=SC2317
+HERE=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
+if [ "${1:-}" != --inside ]; then
+	if ! unshare -rnm true 2>/dev/null || ! command -v ip >/dev/null; then
+		echo "replicator_names: skipped, this kernel gives a user no namespaces"
+		exit 77
+	fi
+	exec unshare -rnm "$HERE/$(basename "$0")" --inside
+fi
+# shellcheck source=tests/e2e/lib.sh
+. "$HERE/lib.sh"
+e2e_begin replicator_names
+
+ip link set lo up
+echo "127.0.0.2 collector.test" >"$TMP/hosts"
+echo "hosts: files dns" >"$TMP/nsswitch.conf"
+printf 'nameserver 127.0.0.1\noptions timeout:3 attempts:1\n' >"$TMP/resolv.conf"
+for file in hosts nsswitch.conf resolv.conf; do
+	# A file that is a link to nowhere here cannot be covered.
+	if ! [ -f "/etc/$file" ] || ! mount --bind "$TMP/$file" "/etc/$file" 2>"$TMP/mount.log"; then
+		e2e_skip "/etc/$file cannot be replaced: $(cat "$TMP/mount.log" 2>/dev/null)"
+	fi
+done
+[ "$(getent ahosts collector.test | awk 'NR == 1 { print $1 }')" = 127.0.0.2 ] ||
+	e2e_skip "names are not looked up in /etc/hosts"
+
+received() { # NUMBER
+	[ "$(stat_value "$TMP/tee.tsv" received_datagrams)" = "$1" ] 2>/dev/null
+}
+datagram() {
+	printf x >/dev/udp/127.0.0.1/2055
+}
+logged() { # NUMBER TEXT
+	[ "$(grep -c "$2" "$TMP/tee.log")" -ge "$1" ]
+}
+sent_to() { # ADDRESS
+	stat_value "$TMP/tee.tsv" "receiver_sent{receiver=\"$1:3000\",pool=\"0.0.0.0\"}"
+}
+
+# Who takes questions and never answers.
+must start_daemon resolver 53 "$REPLICATOR" -p 53 127.0.0.1/9
+echo "0.0.0.0: collector.test/3000" >"$TMP/receivers"
+must start_daemon tee 2055 "$REPLICATOR" -p 2055 -c "$TMP/receivers" --workers 2 --stats "$TMP/tee.tsv"
+datagram
+check "one datagram" wait_for 5 received 1
+check_equal "to the address of the name" 1 "$(sent_to 127.0.0.2)"
+
+echo "127.0.0.3 collector.test" >"$TMP/hosts"
+kill -HUP "${PID[tee]}"
+check "a reload" wait_for 5 logged 1 'reload: 1 receivers'
+datagram
+check "two datagrams" wait_for 5 received 2
+check_equal "follows the name" 1 "$(sent_to 127.0.0.3)"
+
+: >"$TMP/hosts"
+start=$(date +%s%N)
+kill -HUP "${PID[tee]}"
+for ((i = 0; i < 20; i++)); do
+	datagram
+	sleep .02
+done
+check "nothing waits for the resolver" wait_for 2 received 22
+during=$(date +%s%N)
+check "which is asked still" test "$(grep -c 'reload: 1 receivers' "$TMP/tee.log")" -eq 1
+check "the name that cannot be looked up keeps its address" \
+	wait_for 10 logged 1 'name: "collector.test": cannot be looked up now, stays 127.0.0.3'
+check "and the reload is one" wait_for 5 logged 2 'reload: 1 receivers'
+end=$(date +%s%N)
+check_equal "told once, however many workers" 1 "$(grep -c 'cannot be looked up now' "$TMP/tee.log")"
+check_equal "21 datagrams to it" 21 "$(sent_to 127.0.0.3)"
+echo "     the lookup took $(((end - start) / 1000000)) ms, the datagrams had arrived after $(((during - start) / 1000000)) ms"
+
+# A new name that nobody knows is an error, and changes nothing; the end does not wait for a lookup.
+echo "0.0.0.0: nobody.test/3000" >"$TMP/receivers"
+kill -HUP "${PID[tee]}"
+check "a new name that is not known" wait_for 10 logged 1 'the receivers stay as they were'
+kill -HUP "${PID[tee]}"
+start=$(date +%s%N)
+check "ends in order, in the middle of a lookup" stop_daemon tee
+end=$(date +%s%N)
+check "at once" test $(((end - start) / 1000000)) -lt 1500
+stop_daemon resolver
+
+e2e_end
