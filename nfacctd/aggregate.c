@@ -1,8 +1,10 @@
 #include "nfacctd/aggregate.h"
 
 #include <errno.h>
+#include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #define XXH_INLINE_ALL
 #include <xxhash.h>
 #ifdef __SSE2__
@@ -17,6 +19,7 @@ enum {
 	CHUNK_ROWS = 4096,
 	REGION_MIN = 256 << 10,
 	REGION_MAX = 4 << 20,
+	LARGE_PAGE = 2 << 20,
 	AHEAD = 32, /* keys in flight */
 	NEAR_ROWS = 16384 /* a table of fewer is in the second-level cache */
 };
@@ -39,6 +42,7 @@ struct segment {
 struct region {
 	struct region *next;
 	size_t size, used;
+	bool large;	/* of the supply */
 };
 
 struct arena {
@@ -60,21 +64,136 @@ struct aggregate {
 	struct arena rows, index;
 };
 
+/* ---- memory ahead of need ---- */
+
+struct agg_supply {
+	pthread_t thread;
+	pthread_mutex_t lock;
+	pthread_cond_t wanted;
+	struct region *ready[AGG_READY];
+	size_t nready;
+	bool asked, stop;	/* asked: somebody needs such pieces at all */
+};
+
+/* A piece whose pages are all there; the kernel gives large ones where it can. */
+static struct region *region_fetch(void)
+{
+	struct region *r = aligned_alloc(LARGE_PAGE, REGION_MAX);
+
+	if (!r)
+		return NULL;
+	madvise(r, REGION_MAX, MADV_HUGEPAGE);
+	for (size_t at = 0; at < REGION_MAX; at += 4096)
+		((volatile uint8_t *)r)[at] = 0;
+	return r;
+}
+
+static void *supply_main(void *arg)
+{
+	struct agg_supply *s = arg;
+
+	pthread_mutex_lock(&s->lock);
+	while (!s->stop) {
+		struct region *r;
+
+		if (!s->asked || s->nready == AGG_READY) {
+			pthread_cond_wait(&s->wanted, &s->lock);
+			continue;
+		}
+		pthread_mutex_unlock(&s->lock);
+		r = region_fetch();
+		pthread_mutex_lock(&s->lock);
+		if (!r)
+			s->asked = false;	/* until it is asked again */
+		else if (s->nready < AGG_READY)
+			s->ready[s->nready++] = r;
+		else
+			free(r);
+	}
+	pthread_mutex_unlock(&s->lock);
+	return NULL;
+}
+
+struct agg_supply *agg_supply_new(void)
+{
+	struct agg_supply *s = calloc(1, sizeof(*s));
+	int err;
+
+	if (!s)
+		return NULL;
+	pthread_mutex_init(&s->lock, NULL);
+	pthread_cond_init(&s->wanted, NULL);
+	err = pthread_create(&s->thread, NULL, supply_main, s);
+	if (err) {
+		free(s);
+		errno = err;
+		return NULL;
+	}
+	return s;
+}
+
+void agg_supply_free(struct agg_supply *s)
+{
+	if (!s)
+		return;
+	pthread_mutex_lock(&s->lock);
+	s->stop = true;
+	pthread_cond_signal(&s->wanted);
+	pthread_mutex_unlock(&s->lock);
+	pthread_join(s->thread, NULL);
+	while (s->nready)
+		free(s->ready[--s->nready]);
+	pthread_mutex_destroy(&s->lock);
+	pthread_cond_destroy(&s->wanted);
+	free(s);
+}
+
+/* A piece of REGION_MAX that is ready, or NULL: then the caller makes one of small pages. */
+static struct region *supply_take(struct agg_supply *s)
+{
+	struct region *r = NULL;
+
+	pthread_mutex_lock(&s->lock);
+	s->asked = true;
+	if (s->nready)
+		r = s->ready[--s->nready];
+	pthread_cond_signal(&s->wanted);
+	pthread_mutex_unlock(&s->lock);
+	return r;
+}
+
+/* Pages that are there already spare the next table the wait for them. */
+static void supply_give(struct agg_supply *s, struct region *r)
+{
+	pthread_mutex_lock(&s->lock);
+	if (r->large && s->nready < AGG_READY) {
+		s->ready[s->nready++] = r;
+		r = NULL;
+	}
+	pthread_mutex_unlock(&s->lock);
+	free(r);
+}
+
 /* ---- memory ---- */
 
 static struct region *region_new(struct agg_budget *budget, size_t size, bool force)
 {
 	struct region *r;
+	bool large;
 
 	if (atomic_fetch_add(&budget->used, size) + size > budget->limit && !force) {
 		atomic_fetch_sub(&budget->used, size);
 		return NULL;
 	}
-	r = aligned_alloc(4096, size);
+	r = budget->supply && size == REGION_MAX ? supply_take(budget->supply) : NULL;
+	large = r != NULL;
+	if (!r)
+		r = aligned_alloc(4096, size);
 	if (!r) {
 		atomic_fetch_sub(&budget->used, size);
 		return NULL;
 	}
+	r->large = large;
 	r->size = size;
 	r->used = 64;
 	return r;
@@ -113,7 +232,10 @@ static void arena_free(struct arena *m, struct agg_budget *budget)
 	while (m->head) {
 		struct region *next = m->head->next;
 
-		free(m->head);
+		if (budget->supply)
+			supply_give(budget->supply, m->head);
+		else
+			free(m->head);
 		m->head = next;
 	}
 	atomic_fetch_sub(&budget->used, m->bytes);

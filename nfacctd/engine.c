@@ -104,6 +104,7 @@ struct engine *engine_new(const struct settings *s, const struct sink *(*find)(c
 	e->settings = s;
 	e->seed = seed;
 	e->budget.limit = s->memory_budget;
+	e->budget.supply = agg_supply_new();	/* without it: slower where there are millions of sums */
 	e->nplugins = s->nplugins;
 	e->plugin = xcalloc(s->nplugins, sizeof(*e->plugin));
 	e->nworkers = s->pcap_savefile ? 1 : s->workers;
@@ -159,6 +160,7 @@ void engine_free(struct engine *e)
 	for (size_t i = 0; i < sizeof(e->fd) / sizeof(e->fd[0]); i++)
 		if (e->fd[i] >= 0)
 			close(e->fd[i]);
+	agg_supply_free(e->budget.supply);
 	core_maps_clear(&e->maps);
 	free(e->plugin);
 	free(e->worker);

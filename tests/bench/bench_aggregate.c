@@ -50,7 +50,7 @@ static struct result run(uint32_t n)
 	static const struct agg_shape shape = { KEY, false, false };
 	static uint8_t keys[CHUNK * KEY];
 	static struct sums items[CHUNK];
-	struct agg_budget budget = { .limit = UINT64_MAX };
+	struct agg_budget budget = { .limit = UINT64_MAX, .supply = agg_supply_new() };
 	struct aggregate *a = aggregate_new(&shape, &budget, 42);
 	struct result r = { 0 };
 	uint64_t from, spent = 0, drawing;
@@ -80,6 +80,7 @@ static struct result run(uint32_t n)
 	spent = clock_thread_ns() - from;
 	r.ns = (double)(spent > drawing ? spent - drawing : 0) / ADDS;
 	aggregate_free(a);
+	agg_supply_free(budget.supply);
 	return r;
 }
 

@@ -3,6 +3,7 @@
  * through growth, merging, the memory budget and the end of 64 bits.
  */
 #include <check.h>
+#include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
 #include "nfacctd/aggregate.h"
@@ -229,6 +230,44 @@ START_TEST(takes_little_memory)
 }
 END_TEST
 
+/* Two threads, one budget, one supply: a table after the other, each with every key it was given. */
+static void *fill_tables(void *arg)
+{
+	const struct agg_shape shape = { KEY, false, false };
+	struct agg_budget *b = arg;
+
+	for (unsigned round = 0; round < 3; round++) {
+		struct aggregate *a = aggregate_new(&shape, b, round);
+		uint64_t sum = 0;
+		struct sums s;
+		const uint8_t *key;
+
+		for (uint64_t n = 0; n < 400000; n++)
+			add(a, n, n, 1);
+		for (size_t i = 0; i < aggregate_rows(a); i++) {
+			aggregate_row(a, i, &s, &key);
+			sum += s.octets == number_of(key);
+		}
+		ck_assert_uint_eq(sum, 400000);
+		aggregate_free(a);
+	}
+	return NULL;
+}
+
+START_TEST(takes_memory_from_a_supply)
+{
+	struct agg_budget b = { .limit = UINT64_MAX, .supply = agg_supply_new() };
+	pthread_t other;
+
+	ck_assert_ptr_nonnull(b.supply);
+	ck_assert_int_eq(pthread_create(&other, NULL, fill_tables, &b), 0);
+	fill_tables(&b);
+	pthread_join(other, NULL);
+	ck_assert_uint_eq(atomic_load(&b.used), 0);
+	agg_supply_free(b.supply);
+}
+END_TEST
+
 Suite *suite_aggregate(void)
 {
 	Suite *s = suite_create("aggregate");
@@ -240,6 +279,7 @@ Suite *suite_aggregate(void)
 	tcase_add_test(t, sheds_and_counts);
 	tcase_add_test(t, stays_at_the_top);
 	tcase_add_test(t, takes_little_memory);
+	tcase_add_test(t, takes_memory_from_a_supply);
 	suite_add_tcase(s, t);
 	return s;
 }
