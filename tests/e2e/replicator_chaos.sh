@@ -33,7 +33,8 @@ END
 # A collector is a replicator with a receiver that does not matter: it counts.
 for name in one two victim; do
 	port=${name^^}
-	must start_daemon "$name" "${!port}" "$REPLICATOR" -p "${!port}" --stats "$TMP/$name.tsv" 127.0.0.1/9
+	must start_daemon "$name" "${!port}" "$REPLICATOR" -b 67108864 -p "${!port}" --stats "$TMP/$name.tsv" \
+		127.0.0.1/9
 done
 # The victim stands first, last, and alone in a pool of which a tenth is wanted.
 cat >"$TMP/receivers" <<END
@@ -55,7 +56,7 @@ adds_up() { # FILE: for every receiver, received is the sum of what became of it
 			exit bad || n < 5 }' "$1"
 }
 
-"$PCAPGEN" craft --scenario "$TMP/scenario.yaml" --to "127.0.0.1:$IN" >"$TMP/craft.tsv" 2>"$TMP/craft.log" &
+"$PCAPGEN" craft --scenario "$TMP/scenario.yaml" --to "127.0.0.1:$IN" --late 5000 >"$TMP/craft.tsv" 2>"$TMP/craft.log" &
 PID[craft]=$!
 kills=0 looks=0 wrong=0
 while ! is_gone "${PID[craft]}"; do
