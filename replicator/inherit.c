@@ -34,14 +34,16 @@ int inherit_from_manager(int *fds, size_t max)
 void inherit_name(const struct settings *s, char *buf, size_t n)
 {
 	char text[ENDPOINT_TEXT];
+	size_t at = (size_t)snprintf(buf, n, "%s%s", endpoint_print(&s->listen, text), s->family == 6 ? " ipv6" : "");
 
-	snprintf(buf, n, "%s%s", endpoint_print(&s->listen, text), s->family == 6 ? " ipv6" : "");
+	for (size_t i = 0; i < s->nalso && at < n; i++)
+		at += (size_t)snprintf(buf + at, n - at, " %s", endpoint_print(&s->also[i], text));
 }
 
 int inherit_from_process(const struct settings *s, int *fds, size_t max)
 {
 	struct control_answer a;
-	char command[CONTROL_TEXT], name[ENDPOINT_TEXT + 8];
+	char command[CONTROL_TEXT], name[INHERIT_NAME];
 
 	inherit_name(s, name, sizeof(name));
 	snprintf(command, sizeof(command), "handover %s", name);

@@ -17,6 +17,7 @@ int inherit_from_manager(int *fds, size_t max);
 int inherit_from_process(const struct settings *s, int *fds, size_t max);
 /* Give copies to the service manager, for our successor; nothing when there is none. */
 void inherit_store(const int *fds, size_t n);
+enum { INHERIT_NAME = 200 };	/* octets; of more addresses than fit the first are compared */
 /* What two processes compare to know that they mean the same socket. */
 void inherit_name(const struct settings *s, char *buf, size_t n);
 

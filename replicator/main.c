@@ -142,27 +142,52 @@ static int inherit(struct replicator *p, const struct listen_options *o)
 }
 
 /*
- * A socket a worker.  The first is bound alone, so that a second program on
- * the port is an error; only then it lets the others share.
+ * Sockets of the workers that listen on one address, `have` of which are there
+ * already.  The first is bound alone, so that a second program on the port is
+ * an error; only then it lets the others share.
  */
-static int listen_all(struct replicator *p, const struct listen_options *o, size_t have)
+static int listen_at(struct worker *w, size_t n, struct endpoint *at, const struct listen_options *o, size_t have)
 {
-	if (have == 1 && p->n > 1 &&
-	    (socket_local(p->workers[0].in.fd, &p->settings.listen) < 0 ||
-	     setsockopt(p->workers[0].in.fd, SOL_SOCKET, SO_REUSEPORT, &(int){ 1 }, sizeof(int)) < 0))
+	if (have == 1 && n > 1 &&
+	    (socket_local(w[0].in.fd, at) < 0 ||
+	     setsockopt(w[0].in.fd, SOL_SOCKET, SO_REUSEPORT, &(int){ 1 }, sizeof(int)) < 0))
 		return -1;
-	for (size_t i = have; i < p->n; i++) {
+	for (size_t i = have; i < n; i++) {
 		struct listen_options one = *o;
 
 		one.reuse_port = i > 0;
-		p->workers[i].in.fd = socket_listen(&p->settings.listen, &one);
-		if (p->workers[i].in.fd < 0)
+		w[i].in.fd = socket_listen(at, &one);
+		if (w[i].in.fd < 0)
 			return -1;
-		if (i == 0 && p->n > 1 &&
-		    setsockopt(p->workers[0].in.fd, SOL_SOCKET, SO_REUSEPORT, &(int){ 1 }, sizeof(int)) < 0)
+		if (i == 0 && n > 1 &&
+		    setsockopt(w[0].in.fd, SOL_SOCKET, SO_REUSEPORT, &(int){ 1 }, sizeof(int)) < 0)
 			return -1;
 	}
-	return p->n > 1 && have < p->n ? socket_steer_by_flow(p->workers[0].in.fd, (unsigned)p->n) : 0;
+	return n > 1 && have < n ? socket_steer_by_flow(w[0].in.fd, (unsigned)n) : 0;
+}
+
+/* A worker, or as many as are asked for, for each address. */
+static int listen_all(struct replicator *p, const struct listen_options *o, size_t have)
+{
+	struct settings *s = &p->settings;
+	const size_t each = p->n / (1 + s->nalso);
+	char text[ENDPOINT_TEXT];
+
+	if (s->nalso && have && have != p->n) {
+		log_error("%zu sockets were handed over; expected %zu, one for each address and worker", have, p->n);
+		return -1;
+	}
+	for (size_t i = 0; i <= s->nalso; i++) {
+		struct endpoint *at = i ? &s->also[i - 1] : &s->listen;
+
+		if (listen_at(&p->workers[i * each], each, at, o, s->nalso && have ? each : have) < 0) {
+			log_error_errno("listen on %s", endpoint_print(at, text));
+			return -1;
+		}
+		if (i)
+			log_info("listening on %s too", endpoint_print(at, text));
+	}
+	return 0;
 }
 
 static int open_listen(struct replicator *p)
@@ -178,10 +203,8 @@ static int open_listen(struct replicator *p)
 	if (have < 0)
 		return -1;
 	endpoint_print(&s->listen, text);
-	if (listen_all(p, &o, (size_t)have) < 0) {
-		log_error_errno("listen on %s", text);
+	if (listen_all(p, &o, (size_t)have) < 0)
 		return -1;
-	}
 	for (size_t i = 0; i < p->n; i++)
 		fds[i] = p->workers[i].in.fd;
 	inherit_store(fds, p->n);
@@ -555,11 +578,11 @@ static void handed_over(void *ctx, bool sent)
 static bool command_handover(void *ctx, const char *argument, struct control_answer *a)
 {
 	struct replicator *p = ctx;
-	char name[ENDPOINT_TEXT + 8];
+	char name[INHERIT_NAME];
 
 	inherit_name(&p->settings, name, sizeof(name));
 	if (strcmp(name, argument) != 0) {
-		snprintf(a->text, CONTROL_TEXT, "error: the process that runs listens on %s, not on %.80s: "
+		snprintf(a->text, CONTROL_TEXT, "error: the process that runs listens on %.70s, not on %.70s: "
 			 "nothing to take over", name, argument);
 		return false;
 	}
@@ -734,7 +757,7 @@ int main(int argc, char **argv)
 	}
 	if (!p.settings.send_buffer)
 		p.settings.send_buffer = SEND_BUFFER;
-	if (set_workers(&p, p.settings.workers) < 0)
+	if (set_workers(&p, p.settings.workers * (1 + p.settings.nalso)) < 0)
 		status = EXIT_USAGE;
 	else
 		status = p.settings.check ? check_only(&p) : start(&p);

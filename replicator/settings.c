@@ -29,6 +29,8 @@ const struct conf_key settings_keys[] = {
 	       "address to listen on; all addresses when it is left out"),
 	GLOBAL("listen_port", "nfacctd_port sfacctd_port", CONF_U32, uint32_t, listen_port, 1, 65535,
 	       "UDP port to listen on; 2000, or 2100 in a file with `plugins`"),
+	GLOBAL("listen_also", NULL, CONF_STRING, char *, listen_also, 0, 0,
+	       "more addresses to listen on, ADDRESS:PORT with commas between, at most 15"),
 	GLOBAL("receive_buffer", "nfacctd_pipe_size sfacctd_pipe_size", CONF_U64, uint64_t, receive_buffer, 1,
 	       INT_MAX / 2, "receive buffer of the socket, bytes"),
 	GLOBAL("send_buffer", NULL, CONF_U64, uint64_t, send_buffer, 1, INT_MAX / 2,
@@ -510,6 +512,36 @@ static int resolve_listen(struct settings *s)
 	return EXIT_USAGE;
 }
 
+/* "192.0.2.1:9995,[2001:db8::1]:9995,*:6343" */
+static int resolve_also(struct settings *s)
+{
+	char *list = s->listen_also ? xstrdup(s->listen_also) : NULL, *save, *one;
+	int status = SETTINGS_GO;
+
+	for (one = list ? strtok_r(list, ", \t", &save) : NULL; one; one = strtok_r(NULL, ", \t", &save)) {
+		char *colon = strrchr(one, ':');
+		const char *why = "expected up to 15 of ADDRESS:PORT, [IPV6]:PORT or *:PORT";
+		uint64_t port;
+
+		if (colon)
+			*colon = '\0';
+		if (!colon || s->nalso == LISTEN_MAX - 1 || !parse_number(colon + 1, 1, 65535, &port) ||
+		    endpoint_resolve(&s->also[s->nalso], strcmp(one, "*") == 0 ? NULL : one, colon + 1, s->family,
+				     &why) < 0) {
+			log_error("listen_also: \"%s\": %s", s->listen_also, why);
+			status = EXIT_USAGE;
+			break;
+		}
+		s->nalso++;
+	}
+	free(list);
+	if (status == SETTINGS_GO && s->workers * (1 + s->nalso) > WORKERS_MAX) {
+		log_error("listen_also: \"%s\": expected at most %d workers in all", s->listen_also, WORKERS_MAX);
+		return EXIT_USAGE;
+	}
+	return status;
+}
+
 int settings_parse(struct settings *s, int argc, char **argv)
 {
 	const char *config = NULL;
@@ -534,8 +566,9 @@ int settings_parse(struct settings *s, int argc, char **argv)
 	}
 	if (s->tell)
 		return usage("--tell", s->tell, "--control FILE, the socket of the process to tell");
-	if (s->dedup_ms && s->workers > 1) {
-		log_error("dedup: the copies of a datagram may reach different workers; expected workers to be 1");
+	if (s->dedup_ms && (s->workers > 1 || s->listen_also)) {
+		log_error("dedup: the copies of a datagram may reach different workers; expected workers to be 1 and no "
+			  "listen_also");
 		return EXIT_USAGE;
 	}
 	if (s->take_over && !s->control) {
@@ -550,12 +583,13 @@ int settings_parse(struct settings *s, int argc, char **argv)
 		return EXIT_USAGE;
 	}
 	settle_defaults(s);
-	return resolve_listen(s);
+	status = resolve_listen(s);
+	return status == SETTINGS_GO ? resolve_also(s) : status;
 }
 
 void settings_clear(struct settings *s)
 {
-	char *strings[] = { s->listen_ip, s->listen_service, s->pid_file, s->stats_file, s->log_file, s->syslog,
+	char *strings[] = { s->listen_ip, s->listen_also, s->listen_service, s->pid_file, s->stats_file, s->log_file, s->syslog,
 		s->plugins, s->receivers, s->control, s->metrics, s->allow };
 
 	for (size_t i = 0; i < sizeof(strings) / sizeof(strings[0]); i++)
@@ -604,6 +638,8 @@ int settings_receivers(const struct settings *s, struct receivers *rs)
 		return -1;
 	}
 	loop = receivers_find_loop(rs, &s->listen);
+	for (size_t i = 0; i < s->nalso && !loop; i++)
+		loop = receivers_find_loop(rs, &s->also[i]);
 	if (loop) {
 		log_error("receiver %s is this program's own socket: datagrams would run in a circle", loop->label);
 		return -1;

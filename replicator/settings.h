@@ -29,11 +29,16 @@ struct tee {
 	uint32_t precedence;		/* IP precedence, 0 to 7 */
 };
 
+enum { LISTEN_MAX = 16 };	/* addresses that one process listens on */
+
 struct settings {
 	char *listen_ip;
 	uint32_t listen_port;		/* 0: the default of the form that is used */
 	char *listen_service;		/* -p with a service name */
 	struct endpoint listen;		/* the three above, resolved */
+	char *listen_also;
+	struct endpoint also[LISTEN_MAX - 1];	/* listen_also, resolved */
+	size_t nalso;
 	uint64_t receive_buffer, send_buffer;	/* bytes; 0: ours */
 	uint32_t datagram_max;
 	int family;			/* 0, 4, 6 */
