@@ -31,8 +31,8 @@ static void salvage_row(struct strbuf *b, struct sink_mysql *s, const struct pur
 
 static void salvage_head(struct strbuf *b, struct sink_mysql *s, const struct purge *p)
 {
-	strbuf_addf(b, "-- flowledger: purge %" PRIu64 " of plugin %s, run %" PRIu64 ", %zu rows; not written "
-		    "when nfacctd ended\n-- replay: mariadb -u %s -p %s < this file; stops without effect when "
+	strbuf_addf(b, "-- flowledger: purge %" PRIu64 " of plugin %s, run %" PRIu64 ", %zu rows; not yet "
+		    "written\n-- replay: mariadb -u %s -p %s < this file; stops without effect when "
 		    "the purge is there already\n", p->id, s->p->name, s->run_id, p->nrows,
 		    s->p->sql_user ? s->p->sql_user : "pmacct", s->p->sql_db ? s->p->sql_db : "pmacct");
 	strbuf_add(b, "SET NAMES utf8mb4;\nSET SESSION sql_mode='STRICT_ALL_TABLES,NO_ENGINE_SUBSTITUTION';\n");
@@ -47,48 +47,65 @@ static void salvage_head(struct strbuf *b, struct sink_mysql *s, const struct pu
 	strbuf_add(b, ";\n");
 }
 
-static int salvage_rows(FILE *f, struct sink_mysql *s, const struct name_groups *g, const struct purge *p)
+static int salvage_rows(struct salvage_file *f, struct sink_mysql *s, const struct name_groups *g, const struct purge *p)
 {
 	strbuf_reset(&s->text);
 	salvage_head(&s->text, s, p);
 	for (size_t i = 0; i < g->n; i++)
 		for (size_t j = 0; j < g->group[i].n; j++) {
 			salvage_row(&s->text, s, p, g->group[i].name, g->group[i].rows[j]);
-			if (fwrite(s->text.s, 1, s->text.n, f) != s->text.n)
+			if (salvage_put(f, s->text.s, s->text.n) != 0)
 				return -1;
 			strbuf_reset(&s->text);
 		}
 	strbuf_add(&s->text, "COMMIT;\n");
-	return fwrite(s->text.s, 1, s->text.n, f) == s->text.n ? 0 : -1;
+	if (salvage_put(f, s->text.s, s->text.n) != 0)
+		return -1;
+	return fprintf(f->f, "-- sum %016" PRIx64 "\n", f->sum) > 0 ? 0 : -1;
+}
+
+int mysql_save(struct sink_mysql *s, const struct purge *p, char path[static PATH_MAX])
+{
+	struct salvage_file file;
+	struct name_groups g;
+	int err;
+
+	path[0] = '\0';
+	if (!name_groups_make(&g, s->table, SQL_TABLE_NAME_MAX + 1, true, s->p, s->l,
+			      p->slot ? p->slot : p->deadline, p->rows, p->nrows))
+		return -1;
+	err = salvage_open(&file, s->p, s->run_id, p->id, "sql");
+	if (err == 0) {
+		err = salvage_rows(&file, s, &g, p);
+		err = salvage_close(&file, err);
+	}
+	snprintf(path, PATH_MAX, "%s", file.path);
+	name_groups_clear(&g);
+	return err;
 }
 
 int mysql_salvage(void *sink, const struct purge *p)
 {
 	struct sink_mysql *s = sink;
-	struct salvage_file file;
-	struct name_groups g;
-	int err;
+	char path[PATH_MAX];
+	int err = 0;
 
-	if (!name_groups_make(&g, s->table, SQL_TABLE_NAME_MAX + 1, true, s->p, s->l,
-			      p->slot ? p->slot : p->deadline, p->rows, p->nrows))
-		return -1;
 	if (s->in_doubt == p->id && !s->ledger) {
 		s->counts.ambiguous++;
 		log_error("%s: the connection broke while purge %" PRIu64 " was committed: look whether it is in "
 			  "before it is replayed", s->who, p->id);
 	}
-	err = salvage_open(&file, s->p, s->run_id, p->id, "sql");
-	if (err == 0) {
-		err = salvage_rows(file.f, s, &g, p);
-		err = salvage_close(&file, err);
-	}
+	if (s->spooled == p->id)
+		snprintf(path, sizeof(path), "%s", s->spool_path);
+	else
+		err = mysql_save(s, p, path);
 	if (err == 0)
-		log_warn("%s: purge %" PRIu64 " (%zu rows) is saved in %s; replay it with: mariadb -u %s -p %s < %s",
-			 s->who, p->id, p->nrows, file.path, s->p->sql_user ? s->p->sql_user : "pmacct",
-			 s->p->sql_db ? s->p->sql_db : "pmacct", file.path);
+		log_warn("%s: purge %" PRIu64 " (%zu rows) is saved in %s; %sreplay it with: mariadb -u %s -p %s < %s",
+			 s->who, p->id, p->nrows, path,
+			 s->p->sql_recovery_logfile ? "the next start writes it, or " : "",
+			 s->p->sql_user ? s->p->sql_user : "pmacct", s->p->sql_db ? s->p->sql_db : "pmacct", path);
 	else
 		log_error_errno("%s: purge %" PRIu64 " (%zu rows) cannot be saved in %s", s->who, p->id,
-				p->nrows, file.path);
-	name_groups_clear(&g);
+				p->nrows, path);
 	return err;
 }

@@ -37,10 +37,29 @@ int salvage_open(struct salvage_file *s, const struct plugin_settings *p, uint64
 	const char *bases[] = { p->sql_recovery_logfile, "/var/lib/nfacctd/unwritten", "./unwritten" };
 
 	memset(s, 0, sizeof(*s));
+	s->sum = salvage_sum_start();
 	for (size_t i = 0; i < sizeof(bases) / sizeof(bases[0]); i++)
 		if (bases[i] && *bases[i] && open_at(s, bases[i], p->name, run_id, purge, suffix) == 0)
 			return 0;
 	return -1;
+}
+
+uint64_t salvage_sum_start(void)
+{
+	return 14695981039346656037u;
+}
+
+uint64_t salvage_sum(uint64_t sum, const char *bytes, size_t n)
+{
+	for (size_t i = 0; i < n; i++)
+		sum = (sum ^ (uint8_t)bytes[i]) * 1099511628211u;
+	return sum;
+}
+
+int salvage_put(struct salvage_file *s, const char *bytes, size_t n)
+{
+	s->sum = salvage_sum(s->sum, bytes, n);
+	return fwrite(bytes, 1, n, s->f) == n ? 0 : -1;
 }
 
 /* A rename is durable once its directory is. */

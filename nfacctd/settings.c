@@ -231,7 +231,8 @@ const struct conf_key settings_keys[] = {
 	U32("sql_table_version", NULL, PF(sql_table_version, uint32_t), 1, 9, "1", "Layout of the default tables"),
 	STR("sql_table_schema", NULL, PF(sql_table_schema, char *), NULL, "File with a CREATE TABLE to run before each purge"),
 	STR("sql_recovery_logfile", NULL, PF(sql_recovery_logfile, char *), NULL,
-	    "Where rows that could not be written are saved at exit"),
+	    "mysql: files of this name hold purges that could not be written, from the first failure until they are; "
+	    "what is left is written at the next start.  Other plugins: the same, at exit only"),
 	U32("sql_refresh_time", "print_refresh_time", PF(refresh_time, uint32_t), 1, 86400 * 366, "60",
 	    "Seconds between purges"),
 	U32("sql_startup_delay", "print_startup_delay", PF(startup_delay, uint32_t), 0, 86400 * 366, "0",

@@ -425,6 +425,12 @@ static enum sink_result mysql_write(void *sink, const struct purge *p)
 			result = SINK_OK;
 			break;
 		}
+		if (step == ALREADY_THERE && s->spooled == p->id) {
+			log_info("%s: purge %" PRIu64 " was replayed from its file", s->who, p->id);
+			add_counts(s, p, &s->tally);
+			result = SINK_OK;
+			break;
+		}
 		if (step == ALREADY_THERE && attempt < REPLAYS) {
 			new_run_id(s, p);
 			continue;
@@ -438,6 +444,10 @@ static enum sink_result mysql_write(void *sink, const struct purge *p)
 			break;
 	}
 	name_groups_clear(&g);
+	if (result == SINK_OK)
+		mysql_unspool(s, p);
+	else
+		mysql_spool(s, p);
 	s->counts.write_ns += clock_mono_ns() - start;
 	return result;
 }
@@ -518,6 +528,7 @@ static void *mysql_open(const struct plugin_settings *p, const struct key_layout
 		mysql_close_sink(s);
 		return NULL;
 	}
+	mysql_replay_saved(s);
 	return s;
 }
 
