@@ -150,8 +150,6 @@ const struct conf_key settings_keys[] = {
 	    "Multicast groups to join, up to 20, comma-separated"),
 	STR("nfacctd_allow_file", "sfacctd_allow_file", GF(allow_file, char *), NULL,
 	    "File of senders that are listened to, an address or prefix a line; an empty file refuses all"),
-	OWN("nfacctd_proxy_protocol_from", NULL, GF(proxy_from, struct proxy_senders), NULL, parse_proxies,
-	    "Senders, addresses or networks with commas between, whose PROXY protocol version 2 header names the exporter"),
 	BOOL("nfacctd_ipv6_only", "sfacctd_ipv6_only", GF(ipv6_only, bool), "false", "Do not accept IPv4 on the IPv6 socket"),
 	/* decoding */
 	BOOL("nfacctd_disable_checks", "nfacctd_disable_sanity_checks sfacctd_disable_checks sfacctd_disable_sanity_checks",
@@ -364,6 +362,10 @@ const struct conf_key settings_keys[] = {
 	    "once, and counted"),
 	U64("nfacctd_holdback_size", NULL, GF(holdback_size, uint64_t), 1 << 20, UINT64_C(1) << 32, "16777216",
 	    "Bytes of such data that a worker keeps; an exporter has an eighth of it at most"),
+	OWN("nfacctd_proxy_protocol_from", NULL, GF(proxy_from, struct proxy_senders), NULL, parse_proxies,
+	    "Senders, addresses or networks with commas between, whose PROXY protocol version 2 header names the exporter. "
+	    "Off by default: whoever may write such a header may write any bill. A datagram of such a sender without a lawful "
+	    "header is taken as it is; nfacctd_allow_file is then about the exporter. Counter datagrams_proxied"),
 	OWN("nfacctd_ext_sampling_rate_mode", NULL, GF(ext_sampling_rate_mode, enum ext_rate_mode), "override",
 	    parse_ext_mode, "override: nfacctd_ext_sampling_rate always counts; default: only where the exporter says nothing"),
 	OWN("nfacctd_direction", NULL, GF(direction, enum direction_policy), "both", parse_direction,
