@@ -75,6 +75,8 @@ WORDS(parse_ext_mode, enum ext_rate_mode, "override or default",
 WORDS(parse_direction, enum direction_policy, "both, ingress or egress",
       { "both", DIRECTION_BOTH }, { "ingress", DIRECTION_INGRESS }, { "egress", DIRECTION_EGRESS })
 
+WORDS(parse_sflow_octets, enum sflow_octets, "frame or ip", { "frame", SFLOW_FRAME }, { "ip", SFLOW_IP })
+
 static bool parse_octal(void *field, const char *value, const char **expected)
 {
 	char *end;
@@ -373,6 +375,9 @@ const struct conf_key settings_keys[] = {
 	    "record without a direction always counts"),
 	STR("nfacctd_direction_map", NULL, GF(direction_map, char *), NULL,
 	    "The same for exporters or interfaces: lines of exporter[/length], ifIndex or *, policy; the first that fits"),
+	OWN("nfacctd_sflow_octets", "sfacctd_octets", GF(sflow_octets, enum sflow_octets), "frame", parse_sflow_octets,
+	    "Octets of a sampled frame: frame, with Ethernet header and checksum, as sfacctd; ip, the length that its IP "
+	    "header states, which bills sFlow and NetFlow alike"),
 	BOOL("nfacctd_share_port", NULL, GF(share_port, bool), "false",
 	     "Let other processes listen on the port, too; the kernel then splits the traffic"),
 	U32("nfacctd_workers", NULL, GF(workers, uint32_t), 1, 64, "1",

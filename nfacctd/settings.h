@@ -14,6 +14,7 @@
 enum print_format { PRINT_FORMATTED, PRINT_CSV, PRINT_JSON, PRINT_EVENT_FORMATTED, PRINT_EVENT_CSV };
 enum net_source { NET_NETFLOW, NET_FILE, NET_LONGEST, NET_MASK };
 enum filter_mode { FILTER_AUTO, FILTER_TRUE, FILTER_FALSE };
+enum sflow_octets { SFLOW_FRAME, SFLOW_IP };
 enum ext_rate_mode { EXT_RATE_OVERRIDE, EXT_RATE_DEFAULT };
 
 /* One entry of `plugins:`. */
@@ -89,6 +90,7 @@ struct settings {
 	uint64_t holdback_size;		/* ours: bytes of them, a worker */
 	char *sampling_map;
 	enum ext_rate_mode ext_sampling_rate_mode;
+	enum sflow_octets sflow_octets;	/* ours: what a sampled frame counts */
 	uint32_t time_limit;		/* ours: seconds a flow may lie off its receive time; 0: no limit */
 	char *templates_file;
 	enum net_source as_source, net_source;

@@ -40,6 +40,7 @@ int worker_init(struct worker *w, unsigned id, const struct settings *s, size_t 
 	limits.options_any_scope = s->disable_opt_scope_check;
 	limits.trust_sender = s->ignore_exporter_address;
 	limits.tunnels = s->tunnels;
+	limits.sflow_ip_octets = s->sflow_octets == SFLOW_IP;
 	limits.holdback_octets = s->holdback ? s->holdback_size : 0;
 	limits.hold_us = s->holdback * UINT64_C(1000000);
 	limits.hold_unscaled = s->renormalize;

@@ -134,6 +134,7 @@ static const struct refused {
 	{ "nfacctd_time_secs", "true" }, { "nfacctd_disable_opt_scope_check", "true" },
 	{ "nfacctd_ignore_exporter_address", "true" }, { "sfacctd_ignore_exporter_address", "true" },
 	{ "nfacctd_pre_processing_checks", "true" }, { "use_ip_next_hop", "true" },
+	{ "nfacctd_sflow_octets", "ip" }, { "sfacctd_octets", "ip" },
 };
 
 /* `key` stands in the blank-separated list. */

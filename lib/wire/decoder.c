@@ -389,6 +389,7 @@ static void take_samples(struct job *j, const struct sflow_msg *m, struct sflow_
 
 	sflow_first(it, m);
 	it->tunnels = j->d->limits.tunnels;
+	it->ip_octets = j->d->limits.sflow_ip_octets;
 	for (;;) {
 		struct flow_record *rec = job_next(j);
 

@@ -44,6 +44,7 @@ struct decoder_limits {
 	bool v8_tos_first;	/* method 9: tos before the ifIndexes (tshark; flow-tools and pmacct: behind them) */
 	bool uptime_is_seconds;	/* nfacctd_time_secs: First/Last/SysUptime of v5 and IE 21/22 in seconds */
 	bool options_any_scope;	/* nfacctd_disable_opt_scope_check: every sampler is exporter-wide */
+	bool sflow_ip_octets;	/* nfacctd_sflow_octets: ip: sampled frames count as long as their IP packet */
 	bool trust_sender;	/* nfacctd_ignore_exporter_address: the socket's address, whatever IE 130/131 or sFlow say */
 };
 

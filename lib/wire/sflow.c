@@ -38,7 +38,7 @@ struct gathered {
 	uint32_t protocol, frame_len;	/* of the raw header record */
 	const uint8_t *mac, *ip;	/* sampled Ethernet (24 octets), sampled IP (32 or 56) */
 	uint8_t ip_version;		/* of the latter */
-	bool has_header;
+	bool has_header, ip_octets;
 	uint32_t in_vlan, in_priority, out_vlan;
 };
 
@@ -375,13 +375,16 @@ static void apply(const struct gathered *g)
 {
 	struct flow_record *r = g->r;
 	enum frame_start start;
+	uint32_t ip_len = 0;
 
 	if (g->mac)
 		apply_mac(r, g->mac);
 	if (g->has_header) {
 		SET(r, octets, g->frame_len);
-		if (header_start(g->protocol, &start))
-			frame_parse(r, g->header, start, NULL);
+		/* An IP length of 0 is that of a frame the host's card will cut: none. */
+		if (header_start(g->protocol, &start) && frame_parse(r, g->header, start, &ip_len) &&
+		    g->ip_octets && ip_len)
+			r->octets = ip_len;
 	}
 	if (g->ip)
 		apply_ip(r, g->ip, g->ip_version);
@@ -441,7 +444,8 @@ static void read_source(struct xdr *x, struct sflow_sample *s, bool expanded)
 
 static struct gathered gather(const struct sflow_iter *it, struct flow_record *r)
 {
-	return (struct gathered){ .r = r, .tunnels = it->tunnels, .in_vlan = VLAN_UNKNOWN, .in_priority = VLAN_UNKNOWN,
+	return (struct gathered){ .r = r, .tunnels = it->tunnels, .ip_octets = it->ip_octets,
+		.in_vlan = VLAN_UNKNOWN, .in_priority = VLAN_UNKNOWN,
 		.out_vlan = VLAN_UNKNOWN };
 }
 
@@ -525,11 +529,11 @@ static bool read_old_records(const struct sflow_iter *it, struct xdr *x, uint32_
 	const struct record_row *row = find_record(packet_data, ROWS(packet_data), tag);
 
 	if (row) {
-		row->read(&g, x, version);
+		row->read(&g, x, it->version);
 		for (uint32_t n = word(x); row && n && !x->cut; n--) {
 			row = find_record(extensions, ROWS(extensions), word(x));
 			if (row)
-				row->read(&g, x, version);
+				row->read(&g, x, it->version);
 		}
 	}
 	apply(&g);

@@ -577,6 +577,45 @@ START_TEST(keeps_short_packets)
 }
 END_TEST
 
+/* A frame of n octets: Ethernet 14, FCS 4, an 802.1Q tag 4; the rest is the IP packet. */
+static const struct {
+	uint16_t vlan;
+	bool v6;
+	uint32_t frame, ip;
+} ip_lengths[] = {
+	{ 0, false, 118, 100 }, { 7, false, 118, 96 }, { 0, true, 1518, 1500 }, { 0, false, 1518, 1500 },
+};
+
+START_TEST(counts_the_ip_packet)
+{
+	const struct sflow_msg m = { .version = 5, .nsamples = 1 };
+	const struct sflow_sample s = { .rate = 1 };
+	struct flow_record r = flow_record_empty, got;
+	struct sflow_msg back;
+	struct sflow_sample out;
+	struct sflow_iter it;
+	uint8_t buf[512];
+	struct cursor c = cursor(buf, sizeof(buf));
+
+	ck_assert(addr_parse(&r.src, ip_lengths[_i].v6 ? "2001:db8::1" : "10.0.0.1"));
+	ck_assert(addr_parse(&r.dst, ip_lengths[_i].v6 ? "2001:db8::2" : "10.0.0.2"));
+	flow_set(&r, FLOW_proto, 17);
+	flow_set(&r, FLOW_octets, ip_lengths[_i].frame);
+	if (ip_lengths[_i].vlan)
+		flow_set(&r, FLOW_vlan, ip_lengths[_i].vlan);
+	sflow_put_header(&c, &m);
+	sflow_put_sample(&c, &s, &r);
+	for (int ip = 0; ip < 2; ip++) {
+		ck_assert_int_eq(sflow_parse(&back, (struct bytes){ buf, cursor_used(&c) }), WIRE_OK);
+		sflow_first(&it, &back);
+		it.ip_octets = ip;
+		got = flow_record_empty;
+		ck_assert(sflow_next(&it, &out, &got));
+		ck_assert_uint_eq(got.octets, ip ? ip_lengths[_i].ip : ip_lengths[_i].frame);
+	}
+}
+END_TEST
+
 START_TEST(stays_inside_its_buffer)
 {
 	uint64_t seed = 1;
@@ -619,6 +658,7 @@ Suite *suite_sflow(void)
 	tcase_add_loop_test(t, judges_headers, 0, COUNT(headers));
 	tcase_add_test(t, gives_back_what_was_put);
 	tcase_add_loop_test(t, keeps_short_packets, 0, 70);
+	tcase_add_loop_test(t, counts_the_ip_packet, 0, COUNT(ip_lengths));
 	tcase_add_test(t, stays_inside_its_buffer);
 	suite_add_tcase(s, t);
 	return s;
