@@ -529,11 +529,11 @@ static bool read_old_records(const struct sflow_iter *it, struct xdr *x, uint32_
 	const struct record_row *row = find_record(packet_data, ROWS(packet_data), tag);
 
 	if (row) {
-		row->read(&g, x, it->version);
+		row->read(&g, x, version);
 		for (uint32_t n = word(x); row && n && !x->cut; n--) {
 			row = find_record(extensions, ROWS(extensions), word(x));
 			if (row)
-				row->read(&g, x, it->version);
+				row->read(&g, x, version);
 		}
 	}
 	apply(&g);
