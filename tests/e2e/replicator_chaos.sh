@@ -8,33 +8,18 @@
 HERE=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 # shellcheck source=tests/e2e/lib.sh
 . "$HERE/lib.sh"
+# shellcheck source=tests/e2e/replicator_parts.sh
+. "$HERE/replicator_parts.sh"
 e2e_begin replicator_chaos
 LENGTH=${1:-4} SEED=${2:-1} RATE=10000
 RANDOM=$SEED
 
 IN=$(free_udp_port) ONE=$(free_udp_port) TWO=$(free_udp_port) VICTIM=$(free_udp_port)
-cat >"$TMP/scenario.yaml" <<END
-seed: $SEED
-duration: ${LENGTH}s
-rate: $RATE datagrams/s
-cycle: 64
-exporters:
-  - { name: router, address: 127.0.3.1, protocol: ipfix, count: 8 }
-customers:
-  - { prefix: 10.0.0.0/16, as: 64496, interface: 10 }
-remotes:
-  - { prefix: 198.18.0.0/15, hosts: 1000, as: 64510, interface: 1, next_hop: 192.0.2.1 }
-applications:
-  - { proto: tcp, port: 443, weight: 1 }
-flows:
-  octets: { kind: lognormal, min: 64, max: 100M, median: 3000, sigma: 2 }
-END
+replicator_scenario "$LENGTH" "$RATE" ipfix 8 "cycle: 64" >"$TMP/scenario.yaml"
 
-# A collector is a replicator with a receiver that does not matter: it counts.
 for name in one two victim; do
 	port=${name^^}
-	must start_daemon "$name" "${!port}" "$REPLICATOR" -b 67108864 -p "${!port}" --stats "$TMP/$name.tsv" \
-		127.0.0.1/9
+	start_collector "$name" "${!port}"
 done
 # The victim stands first, last, and alone in a pool of which a tenth is wanted.
 cat >"$TMP/receivers" <<END
@@ -43,18 +28,6 @@ cat >"$TMP/receivers" <<END
 127.0.3.1: 127.0.0.1/$VICTIM
 END
 must start_daemon tee "$IN" "$REPLICATOR" -p "$IN" -c "$TMP/receivers" --workers 2 --stats "$TMP/tee.tsv"
-
-adds_up() { # FILE: for every receiver, received is the sum of what became of it
-	awk -F'\t' '
-		match($1, /^receiver_[a-z]+\{/) {
-			what = substr($1, 10, RLENGTH - 10); who = substr($1, RLENGTH)
-			if (what == "received") { in_[who] = $2; n++ }
-			else if (what ~ /^(filtered|balanced|sampled|merged|family|sent|spooled|eagain|emsgsize|refused|unreachable|other)$/)
-				out[who] += $2
-		}
-		END { for (who in in_) if (in_[who] != out[who]) { print "     " who " " in_[who] " " out[who]; bad = 1 }
-			exit bad || n < 5 }' "$1"
-}
 
 "$PCAPGEN" craft --scenario "$TMP/scenario.yaml" --to "127.0.0.1:$IN" --late 5000 >"$TMP/craft.tsv" 2>"$TMP/craft.log" &
 PID[craft]=$!
@@ -71,7 +44,7 @@ while ! is_gone "${PID[craft]}"; do
 		PID[victim]=$!
 	fi
 	looks=$((looks + 1))
-	adds_up "$TMP/tee.tsv" || wrong=$((wrong + 1))
+	adds_up "$TMP/tee.tsv" 5 || wrong=$((wrong + 1))
 done
 wait "${PID[craft]}"
 check_equal "the generator kept its schedule" 0 $?
@@ -85,7 +58,7 @@ for name in tee one two; do
 done
 check "the victim was killed, $kills times" test "$kills" -ge 3
 check_equal "every look at the counters added up ($looks)" 0 "$wrong"
-check "and so does the last" adds_up "$TMP/tee.tsv"
+check "and so does the last" adds_up "$TMP/tee.tsv" 5
 check_equal "the tee received all" "$sent" \
 	"$(($(stat_value "$TMP/tee.tsv" received_datagrams) + $(stat_value "$TMP/tee.tsv" kernel_drops)))"
 for name in one two; do

@@ -8,26 +8,13 @@
 HERE=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 # shellcheck source=tests/e2e/lib.sh
 . "$HERE/lib.sh"
+# shellcheck source=tests/e2e/replicator_parts.sh
+. "$HERE/replicator_parts.sh"
 e2e_begin replicator_outage
 
 IN=$(free_udp_port) ONE=$(free_udp_port) AWAY=$(free_udp_port)
 mkdir "$TMP/spool"
-cat >"$TMP/scenario.yaml" <<END
-seed: 1
-duration: 2s
-rate: 1000 datagrams/s
-cycle: 64
-exporters:
-  - { name: router, address: 127.0.3.1, protocol: netflow5, count: 4 }
-customers:
-  - { prefix: 10.0.0.0/16, as: 64496, interface: 10 }
-remotes:
-  - { prefix: 198.18.0.0/15, hosts: 1000, as: 64510, interface: 1, next_hop: 192.0.2.1 }
-applications:
-  - { proto: tcp, port: 443, weight: 1 }
-flows:
-  octets: { kind: lognormal, min: 64, max: 100M, median: 3000, sigma: 2 }
-END
+replicator_scenario 2 1000 netflow5 4 "cycle: 64" >"$TMP/scenario.yaml"
 cat >"$TMP/map" <<END
 id=1 ip=127.0.0.1:$ONE
 id=2 ip=127.0.0.1:$AWAY spool=$TMP/spool spool_size=10 spool_rate=2000
@@ -39,9 +26,6 @@ tee_receivers: $TMP/map
 stats_file: $TMP/tee.tsv
 END
 
-collector() { # NAME PORT
-	must start_daemon "$1" "$2" "$REPLICATOR" -p "$2" --stats "$TMP/$1.tsv" 127.0.0.1/9
-}
 export_flows() {
 	must "$PCAPGEN" craft --scenario "$TMP/scenario.yaml" --to "127.0.0.1:$IN" >"$TMP/craft.tsv"
 	must wait_udp_drained "$IN"
@@ -59,8 +43,8 @@ is_empty() {
 }
 total=0
 
-collector one "$ONE"
-collector first "$AWAY"
+start_collector one "$ONE"
+start_collector first "$AWAY"
 must start_daemon tee "$IN" "$REPLICATOR" --config "$TMP/tee.conf"
 export_flows
 check_equal "both there: nothing is spooled" "$total 0" "$(of sent) $(of spooled)"
@@ -81,7 +65,7 @@ must start_daemon tee "$IN" "$REPLICATOR" --config "$TMP/tee.conf"
 total=0
 check "a new process finds them" wait_for 5 grep -q "receiver 127.0.0.1:$AWAY: $spooled datagrams wait in" "$TMP/tee.log"
 
-collector back "$AWAY"
+start_collector back "$AWAY"
 # While it is not yet believed to be back, live datagrams go behind those that wait.
 export_flows
 start=$(date +%s%N)

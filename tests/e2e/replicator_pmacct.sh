@@ -7,6 +7,8 @@
 HERE=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 # shellcheck source=tests/e2e/lib.sh
 . "$HERE/lib.sh"
+# shellcheck source=tests/e2e/replicator_parts.sh
+. "$HERE/replicator_parts.sh"
 e2e_begin replicator_pmacct
 [ -x /usr/sbin/nfacctd ] || e2e_skip "Debian's pmacct is not installed"
 
@@ -17,21 +19,7 @@ for ((i = 1; i <= RECEIVERS; i++)); do
 done
 
 # Routers 127.0.3.1 to .8; NetFlow v5 has no templates, which the two treat differently.
-cat >"$TMP/scenario.yaml" <<END
-seed: 1
-duration: 2s
-rate: 400 datagrams/s
-exporters:
-  - { name: router, address: 127.0.3.1, protocol: netflow5, count: 8 }
-customers:
-  - { prefix: 10.0.0.0/16, as: 64496, interface: 10 }
-remotes:
-  - { prefix: 198.18.0.0/15, hosts: 1000, as: 64510, interface: 1, next_hop: 192.0.2.1 }
-applications:
-  - { proto: tcp, port: 443, weight: 1 }
-flows:
-  octets: { kind: lognormal, min: 64, max: 100M, median: 3000, sigma: 2 }
-END
+replicator_scenario 2 400 netflow5 8 >"$TMP/scenario.yaml"
 cat >"$TMP/tags.map" <<END
 ! first full match wins
 set_tag=10 ip=127.0.3.1
@@ -57,9 +45,6 @@ tee_receivers[all]: $TMP/receivers.map
 pre_tag_map: $TMP/tags.map
 END
 
-has_received() { # FILE NUMBER
-	[ "$(stat_value "$1" received_datagrams)" -ge "$2" ] 2>/dev/null
-}
 all_quiet() { # what every receiver counted has not changed since the last look
 	local now
 	now=$(cat "$TMP"/receiver-*.tsv | awk -F'\t' '$1 == "received_datagrams" { print $2 }' | tr '\n' ' ')
@@ -73,12 +58,12 @@ all_quiet() { # what every receiver counted has not changed since the last look
 run() {
 	counts="" before=""
 	for ((i = 1; i <= RECEIVERS; i++)); do
-		must start_daemon "r$i" "${OUT[i]}" "$REPLICATOR" -p "${OUT[i]}" --stats "$TMP/receiver-$i.tsv" 127.0.0.1/9
+		start_collector "receiver-$i" "${OUT[i]}"
 	done
 	must "$PCAPGEN" craft --scenario "$TMP/scenario.yaml" --to "127.0.0.1:$IN" >"$TMP/craft.tsv"
 	wait_for 10 all_quiet
 	for ((i = 1; i <= RECEIVERS; i++)); do
-		stop_daemon "r$i"
+		stop_daemon "receiver-$i"
 		counts+="$(stat_value "$TMP/receiver-$i.tsv" received_datagrams) "
 	done
 }

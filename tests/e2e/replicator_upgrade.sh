@@ -8,6 +8,8 @@
 HERE=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 # shellcheck source=tests/e2e/lib.sh
 . "$HERE/lib.sh"
+# shellcheck source=tests/e2e/replicator_parts.sh
+. "$HERE/replicator_parts.sh"
 e2e_begin replicator_upgrade
 LENGTH=${1:-3}
 RATE=20000 RELOADS=10
@@ -15,28 +17,11 @@ RATE=20000 RELOADS=10
 IN=$(free_udp_port) ONE=$(free_udp_port) TWO=$(free_udp_port)
 METRICS=$(free_udp_port)
 
-cat >"$TMP/scenario.yaml" <<END
-seed: 1
-duration: ${LENGTH}s
-rate: $RATE datagrams/s
-cycle: 64
-exporters:
-  - { name: router, address: 127.0.3.1, protocol: netflow9, count: 8 }
-customers:
-  - { prefix: 10.0.0.0/16, as: 64496, interface: 10 }
-remotes:
-  - { prefix: 198.18.0.0/15, hosts: 1000, as: 64510, interface: 1, next_hop: 192.0.2.1 }
-applications:
-  - { proto: tcp, port: 443, weight: 1 }
-flows:
-  octets: { kind: lognormal, min: 64, max: 100M, median: 3000, sigma: 2 }
-END
+replicator_scenario "$LENGTH" "$RATE" netflow9 8 "cycle: 64" >"$TMP/scenario.yaml"
 
-# A collector is a replicator with a receiver that does not matter: it counts.
 for name in one two; do
 	port=${name^^}
-	must start_daemon "$name" "${!port}" "$REPLICATOR" -b 67108864 -p "${!port}" --stats "$TMP/$name.tsv" \
-		127.0.0.1/9
+	start_collector "$name" "${!port}"
 done
 
 receivers() { # ROUND: what is in force alternates, the two stay
@@ -51,9 +36,6 @@ must start_daemon old "$IN" "$REPLICATOR" "${options[@]}" --stats "$TMP/old.tsv"
 
 reloaded() { # FILE NUMBER
 	[ "$(stat_value "$1" reloads)" -ge "$2" ] 2>/dev/null
-}
-has_received() { # FILE NUMBER
-	[ "$(stat_value "$1" received_datagrams)" -ge "$2" ] 2>/dev/null
 }
 log_counts() { # FILE TEXT NUMBER
 	[ "$(grep -c "$2" "$1")" -ge "$3" ]
@@ -129,15 +111,7 @@ fi
 echo "     $sent datagrams, $(stat_value "$TMP/old.tsv" received_datagrams) by the old process"
 
 for file in old new; do
-	check "$file: every receiver adds up" awk -F'\t' '
-		match($1, /^receiver_[a-z]+\{/) {
-			what = substr($1, 10, RLENGTH - 10); who = substr($1, RLENGTH)
-			if (what == "received") { in_[who] = $2; n++ }
-			else if (what ~ /^(filtered|balanced|sampled|merged|sent|spooled|family|eagain|emsgsize|refused|unreachable|other)$/)
-				out[who] += $2
-		}
-		END { for (who in in_) if (in_[who] != out[who]) { print "     " who " " in_[who] " " out[who]; bad = 1 }
-			exit bad || n == 0 }' "$TMP/$file.tsv"
+	check "$file: every receiver adds up" adds_up "$TMP/$file.tsv" 2
 done
 
 # ---- metrics ------------------------------------------------------------------------
