@@ -19,6 +19,10 @@
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n);
 
+/* Of replay.c: a run here makes and ends what a program has, which costs milliseconds. */
+extern unsigned fuzz_cuts;
+unsigned fuzz_cuts = 150;
+
 enum { MOST = 64 };
 
 static const char map[] =

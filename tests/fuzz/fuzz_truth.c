@@ -12,6 +12,10 @@
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n);
 
+/* Of replay.c: a run here makes and ends what a program has, which costs milliseconds. */
+extern unsigned fuzz_cuts;
+unsigned fuzz_cuts = 150;
+
 static int load(struct rules *r, const char *path)
 {
 	char why[256];
