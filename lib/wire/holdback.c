@@ -114,7 +114,8 @@ bool holdback_put(struct holdback *h, const struct held *in, struct bytes set)
 	*p = (struct piece){ .key = in->key, .sender = in->sender, .port = in->sender_port, .next = NONE,
 		.recv_us = in->recv_us, .octets = (uint32_t)octets, .message = (uint32_t)n,
 		.waits = true };
-	memcpy(p + 1, in->message.p, in->message.n);
+	if (in->message.n)	/* memcpy() wants a pointer even for nothing */
+		memcpy(p + 1, in->message.p, in->message.n);
 	memcpy((uint8_t *)(p + 1) + in->message.n, set.p, set.n);
 	owner = store_put(&h->owners, &in->key.exporter, &fresh);
 	owner->octets += octets;

@@ -60,7 +60,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n)
 
 	if (sflow_parse(&m, (struct bytes){ data, n }) != WIRE_OK)
 		return 0;
-	for (sflow_first(&it, &m); sflow_next(&it, &s, &r); samples++)
+	sflow_first(&it, &m);
+	it.tunnels = (unsigned)(n % 3);
+	for (; sflow_next(&it, &s, &r); samples++)
 		if (!s.counters)
 			again(&s, &r);
 	if ((samples + it.skipped) * 8 > n)
