@@ -92,7 +92,7 @@ static unsigned run_file(struct sink_mysql *s, FILE *f, char **line, size_t *siz
 
 		if (ledger && *text == '-')
 			text += 3;
-		else if (*text == '-')
+		else if (*text == '-' || strncmp(text, "CREATE TABLE ", 13) == 0)	/* the ledger is here */
 			continue;
 		n -= text - *line;
 		while (n && strchr(";\n", text[n - 1]))

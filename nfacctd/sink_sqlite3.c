@@ -773,17 +773,22 @@ static void salvage_row(struct strbuf *b, const struct sink_sqlite *s, const str
 	strbuf_add(b, " WHERE changes()=0;\n");
 }
 
+/* As sql/flow_ledger.sqlite3: a file that is replayed twice would be billed twice. */
+static const char make_ledger[] =
+	"CREATE TABLE IF NOT EXISTS flow_ledger (run_id INTEGER NOT NULL,plugin TEXT NOT NULL,purge_id INTEGER NOT NULL,"
+	"worker INTEGER NOT NULL,batch INTEGER NOT NULL,purge_rows INTEGER NOT NULL DEFAULT 0,"
+	"purge_packets INTEGER NOT NULL DEFAULT 0,purge_octets INTEGER NOT NULL DEFAULT 0,stamp DATETIME,"
+	"PRIMARY KEY (run_id,plugin,purge_id,worker));\n";
+
 static int salvage_rows(FILE *f, struct sink_sqlite *s, const struct name_groups *g,
 			const struct purge *p)
 {
 	strbuf_reset(&s->text);
 	strbuf_addf(&s->text, "-- flowledger: purge %" PRIu64 " of plugin %s, run %" PRIu64 ", %zu rows; replay "
-		    "once: sqlite3 -bail %s < this file\nBEGIN IMMEDIATE;\n", p->id, s->p->name, s->run_id,
-		    p->nrows, s->path);
-	if (s->ledger)
-		strbuf_addf(&s->text, "INSERT INTO flow_ledger (run_id,plugin,purge_id,worker,batch,purge_rows) VALUES "
-			    "(%" PRId64 ",'%s',%" PRIu64 ",0,0,%zu);\n", (int64_t)s->run_id, s->p->name, p->id,
-			    p->nrows);
+		    "with: sqlite3 -bail %s < this file; a second time it does nothing\n%sBEGIN IMMEDIATE;\n", p->id, s->p->name, s->run_id,
+		    p->nrows, s->path, s->ledger ? "" : make_ledger);
+	strbuf_addf(&s->text, "INSERT INTO flow_ledger (run_id,plugin,purge_id,worker,batch,purge_rows) VALUES "
+		    "(%" PRId64 ",'%s',%" PRIu64 ",0,0,%zu);\n", (int64_t)s->run_id, s->p->name, p->id, p->nrows);
 	for (size_t i = 0; i < g->n; i++)
 		for (size_t j = 0; j < g->group[i].n; j++) {
 			salvage_row(&s->text, s, p, g->group[i].name, g->group[i].rows[j]);

@@ -615,7 +615,7 @@ END_TEST
 /* The saved file, replayed: the same rows as a write; a second time it stops at the ledger. */
 START_TEST(salvaged)
 {
-	struct fixture *f = fixture("src_host", 1, _i);
+	struct fixture *f = fixture("src_host", 1, _i & 3);
 	char base[] = "/tmp/flowledger-salvage-XXXXXX", path[256], *text;
 	FILE *in;
 	size_t n;
@@ -625,8 +625,9 @@ START_TEST(salvaged)
 	snprintf(path, sizeof(path), "%s/log", base);
 	f->p.sql_recovery_logfile = path;
 	run(v1);
-	run(ledger);
-	if (_i >= 2)
+	if (_i < 4)	/* else the file brings it */
+		run(ledger);
+	if (_i & 2)
 		run("ALTER TABLE acct DROP PRIMARY KEY");
 	s = open_sink(f);
 	host_row(f, 1699999800, "10.0.0.1", 1, 10);
@@ -839,7 +840,7 @@ Suite *suite_mysql(void)
 		{ "missing rights", missing_rights, 1 }, { "narrow ip_proto", narrow_proto, 2 }, { "other types", other_types, 2 },
 		{ "dynamic tables", dynamic_tables, 2 }, { "table goes", table_goes_and_comes, 2 },
 		{ "idle connection", idle_connection, 2 }, { "locked row", locked_row, 2 },
-		{ "run id taken", run_id_taken, 2 }, { "salvage", salvaged, 4 },
+		{ "run id taken", run_id_taken, 2 }, { "salvage", salvaged, 8 },
 		{ "COMMIT without answer", commit_without_answer, 16 }, { "versions", versions, 18 },
 	};
 	Suite *s = suite_create("mysql");

@@ -236,6 +236,10 @@ START_TEST(salvaged)
 	run(text);
 	expect("SELECT ip_src,packets,bytes,stamp_updated FROM acct ORDER BY ip_src",
 	       "10.0.0.1 2 15 2023-11-14 22:15:20|10.0.0.2 1 7 2023-11-14 22:15:20");
+	/* As sqlite3 -bail: the file's own ledger stops it. */
+	ck_assert_int_eq(sqlite3_exec(db, text, NULL, NULL, NULL), SQLITE_CONSTRAINT);
+	run("ROLLBACK");
+	expect("SELECT SUM(bytes) FROM acct", "22");
 	sink_find("sqlite3")->close(s);
 	fix_free(f);
 }
