@@ -8,33 +8,16 @@
 #include <unistd.h>
 
 #include "wire/cursor.h"
+#include "wire/frame.h"
 
 enum { IPV4_HEADER = 20, IPV6_HEADER = 40, FRAGMENT_HEADER = 8, UDP_HEADER = 8, PROTO_UDP = 17, PROTO_FRAGMENT = 44,
 	IPV4_MORE = 0x2000, ASK_MTU = 1024, IPV6_MIN_MTU = 1280 };
 
 /* ---- sums (RFC 1071) --------------------------------------------------------- */
 
-static uint16_t fold(uint64_t sum)
-{
-	while (sum >> 16)
-		sum = (sum & 0xffff) + (sum >> 16);
-	return (uint16_t)sum;
-}
-
 uint16_t raw_sum(struct bytes b)
 {
-	uint64_t sum = 0;
-	size_t i = 0;
-
-	for (; i + 4 <= b.n; i += 4)
-		sum += be32(b.p + i);
-	if (i + 2 <= b.n) {
-		sum += be16(b.p + i);
-		i += 2;
-	}
-	if (i < b.n)
-		sum += (uint64_t)b.p[i] << 8;
-	return fold((sum >> 32) + (sum & UINT32_MAX));
+	return (uint16_t)~checksum_end(checksum_add(0, b.p, b.n));
 }
 
 /* With the pseudo header; 0 stands for no sum, so a sum of 0 is sent as its other zero. */
@@ -42,16 +25,16 @@ static uint16_t udp_checksum(const struct raw_head *h, uint16_t payload, size_t 
 {
 	const bool v4 = addr_is4(&h->to.addr);
 	uint64_t sum = payload;
-	uint16_t sum16;
+	uint16_t closed;
 
 	if (v4 && h->no_checksum)
 		return 0;
-	sum += raw_sum((struct bytes){ h->from.addr.b + (v4 ? 12 : 0), v4 ? 4 : 16 });
-	sum += raw_sum((struct bytes){ h->to.addr.b + (v4 ? 12 : 0), v4 ? 4 : 16 });
+	sum = checksum_add(sum, h->from.addr.b + (v4 ? 12 : 0), v4 ? 4 : 16);
+	sum = checksum_add(sum, h->to.addr.b + (v4 ? 12 : 0), v4 ? 4 : 16);
 	/* The length counts twice: in the pseudo header and in that of UDP. */
 	sum += PROTO_UDP + 2 * (uint64_t)total + h->from.port + h->to.port;
-	sum16 = (uint16_t)~fold(sum);
-	return sum16 ? sum16 : 0xffff;
+	closed = checksum_end(sum);
+	return closed ? closed : 0xffff;
 }
 
 /* ---- headers ------------------------------------------------------------------- */
