@@ -318,8 +318,13 @@ static void send_share(struct fanout *f, struct receiver *r, const struct share 
 {
 	const uint64_t losses = receiver_losses(r);
 
-	if (s->n == 0 || (r->spool && outage_takes(r, s)))
+	if (s->n == 0)
 		return;
+	if (r->spool && outage_takes(r, s)) {
+		if (f->recall && !r->spool_since)
+			r->spool_since = recall_now(f->recall);
+		return;
+	}
 	if (f->recall)
 		tell_before(f, r, s, f->priv->mark, now_ns);
 	r->kind->send(r, f->outlet, s, now_ns);

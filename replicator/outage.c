@@ -3,6 +3,8 @@
  */
 #include "outage.h"
 
+#include "replicator/tell.h"
+
 #include <ctype.h>
 #include <errno.h>
 #include <stdio.h>
@@ -109,6 +111,8 @@ static size_t send_spooled(struct fanout *f, struct receiver *r, const struct by
 		at[i] = (uint32_t)i;
 	}
 	f->outlet->batch++;
+	if (!tell_spooled(f, r, &(struct share){ d, senders, at, n }, now_ns))
+		return 0;
 	r->kind->send(r, f->outlet, &(struct share){ d, senders, at, n }, now_ns);
 	health_sent(&r->health, c, now_ns);
 	sent = c->sent - before.sent;
@@ -141,6 +145,8 @@ static void replay(struct fanout *f, struct receiver *r, uint64_t now_ns)
 			break;
 		due -= n;
 	}
+	if (r->spool->waiting == 0)
+		r->spool_since = 0;
 }
 
 static bool can_replay(const struct receiver *r)

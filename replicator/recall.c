@@ -312,6 +312,20 @@ void recall_look(struct recall *m, const struct datagram *d, const struct peek *
 	mark->stream->carriers += mark->carries;
 }
 
+void recall_find(struct recall *m, const struct datagram *d, const struct peek *peek,
+		 struct recall_mark *mark)
+{
+	struct stream_key key;
+
+	*mark = (struct recall_mark){ 0 };
+	if (!has_templates(peek))
+		return;
+	key = key_of(d, peek);
+	mark->stream = store_find(&m->streams, &key);
+	if (mark->stream)
+		mark->serial = mark->stream->serial;
+}
+
 /* ---- learning ----------------------------------------------------------------- */
 
 /* Information Elements that say what an option record is about, beside its scopes. */
@@ -482,12 +496,25 @@ bool recall_needs(const struct recall *m, const struct recall_known *k, const st
 	return at < s->changed || at < k->since;
 }
 
+uint64_t recall_now(const struct recall *m)
+{
+	return m->clock + 1;
+}
+
+bool recall_changed(const struct recall_mark *mark, uint64_t since)
+{
+	const struct recall_stream *s = stream_of(mark);
+
+	return s && s->changed > since;
+}
+
 void recall_told(struct recall_known *k, const struct recall *m, const struct recall_mark *mark)
 {
 	const struct recall_stream *s = stream_of(mark);
 
+	/* Between batches it was to forget what it knows by the next one. */
 	if (s && k->at)
-		k->at[row_of(m, s)] = m->clock;
+		k->at[row_of(m, s)] = m->clock > k->since ? m->clock : k->since;
 }
 
 void recall_heard(struct recall_known *k, const struct recall *m, const struct recall_mark *marks,

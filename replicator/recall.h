@@ -66,6 +66,9 @@ void recall_free(struct recall *m);
 void recall_begin(struct recall *m);
 void recall_look(struct recall *m, const struct datagram *d, const struct peek *peek,
 		 struct recall_mark *mark);
+/* The same outside of batches: nothing is counted, and no stream is new. */
+void recall_find(struct recall *m, const struct datagram *d, const struct peek *peek,
+		 struct recall_mark *mark);
 void recall_learn(struct recall *m, const struct datagram *d, const struct peek *peek);
 const struct recall_counts *recall_counts(const struct recall *m);
 
@@ -94,6 +97,10 @@ bool recall_needs(const struct recall *m, const struct recall_known *k, const st
  */
 size_t recall_messages(struct recall *m, const struct recall_mark *mark, struct bytes next,
 		       const struct bytes **messages);
+/* Now, for recall_changed(); never 0. */
+uint64_t recall_now(const struct recall *m);
+/* Whether something was learnt of the stream since. */
+bool recall_changed(const struct recall_mark *mark, uint64_t since);
 /* The messages were sent. */
 void recall_told(struct recall_known *k, const struct recall *m, const struct recall_mark *mark);
 /*

@@ -72,6 +72,7 @@ struct receiver {
 	uint64_t told;		/* messages that were sent */
 	uint64_t untold;	/* that could not be sent */
 	uint64_t tell_ns;	/* not before */
+	uint64_t spool_since;	/* recall_now() when the spool began to fill; 0: it is empty */
 	uint32_t tell_budget;	/* messages left until the next tell_refill_ns */
 	uint64_t tell_refill_ns;
 	char *spool_dir;	/* where its spool is; NULL: it has none */

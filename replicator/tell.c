@@ -73,3 +73,23 @@ void tell_before(struct fanout *f, struct receiver *r, const struct share *s, co
 			tell_stream(f, r, s, i, mark, now_ns);
 	}
 }
+
+bool tell_spooled(struct fanout *f, struct receiver *r, const struct share *s, uint64_t now_ns)
+{
+	if (!f->recall || !r->spool_since || (!r->known.at && recall_known_init(&r->known, f->recall) < 0))
+		return true;
+	for (size_t i = 0; i < s->n; i++) {
+		const struct datagram d = { .data = s->data[i], .from = *s->from[i] };
+		struct recall_mark mark;
+		struct peek peek;
+
+		wire_peek(&peek, d.data);
+		recall_find(f->recall, &d, &peek, &mark);
+		if (!recall_needs(f->recall, &r->known, &mark) || recall_changed(&mark, r->spool_since))
+			continue;
+		if (!may_tell(r, now_ns))
+			return false;
+		tell_stream(f, r, s, i, &mark, now_ns);
+	}
+	return true;
+}

@@ -84,10 +84,13 @@ cat >"$TMP/tee.conf" <<-END
 	control: $TMP/control
 END
 echo 'id=1 ip=10.9.0.2:3000,10.9.0.2:3002,10.9.0.2:3003' >"$TMP/plain.map"
+echo "id=3 ip=10.9.0.2:3004 spool=$TMP/spool spool_rate=100000" >>"$TMP/plain.map"
+mkdir "$TMP/spool"
 echo 'id=2 ip=10.9.0.2:3001' >"$TMP/kept.map"
 ours always 3003
 ours plain 3000
 ours kept 3001
+ours spooled 3004
 cat >"$TMP/debian.conf" <<-END
 	nfacctd_ip: 10.9.0.2
 	nfacctd_port: 3002
@@ -116,6 +119,7 @@ late() { # NAME PORT
 	now=$(date +%s%N)
 	check "$1: within a second, $(((now - start) / 1000000)) ms" test $(((now - start) / 1000000)) -lt 1000
 }
+in_far spooled 3004 "$TMP/spooled.conf"
 late plain 3000
 late kept 3001
 if [ -x /usr/sbin/nfacctd ]; then
@@ -134,7 +138,11 @@ check "an unknown receiver: message" grep -q 'expected a receiver as the statist
 wait "${PID[craft]}"
 check_equal "generator" 0 $?
 unset 'PID[craft]'
-for name in always plain kept; do
+is_empty() {
+	[ "$(stat_sum "$TMP/tee.tsv" '^receiver_spool_waiting.*:3004"')" = 0 ] 2>/dev/null
+}
+check "the spool is empty in the end" wait_for 10 is_empty
+for name in always plain kept spooled; do
 	check "$name ends in order" stop_daemon $name
 done
 check "tee ends in order" stop_daemon tee
@@ -151,6 +159,11 @@ for name in plain kept; do
 	check_equal "$name: every record has its sampling interval" "$(stat_value "$TMP/$name.tsv" records_decoded)" \
 		"$(stat_value "$TMP/$name.tsv" records_rescaled)"
 done
+check "spooled: there was something" test "$(stat_sum "$TMP/tee.tsv" '^receiver_replayed.*:3004"')" -gt 100
+check_equal "spooled: all of it could be read" 0 "$(stat_value "$TMP/spooled.tsv" 'damaged{cause="no_template"}')"
+check_equal "spooled: and none had to wait for its template" 0 "$(stat_value "$TMP/spooled.tsv" held_sets)"
+check "spooled: told once a stream and quarter of a second" test \
+	"$(stat_sum "$TMP/tee.tsv" '^receiver_told.*:3004"')" -lt 60
 check "kept: the exporter's address" grep -q '^10\.8\.0\.2,' "$TMP/kept.csv"
 check_equal "kept: and no other" 1 "$(grep -c '^[0-9]' "$TMP/kept.csv")"
 check "plain: the tee's" grep -q '^10\.9\.0\.1,' "$TMP/plain.csv"
