@@ -99,6 +99,7 @@ struct engine *engine_new(const struct settings *s, const struct sink *(*find)(c
 			  int64_t now, uint64_t seed)
 {
 	struct engine *e = xcalloc(1, sizeof(*e));
+	const size_t nworkers = s->pcap_savefile ? 1 : s->workers;
 	uint64_t members = FLOW_BIT(direction);
 
 	e->settings = s;
@@ -107,19 +108,18 @@ struct engine *engine_new(const struct settings *s, const struct sink *(*find)(c
 	e->budget.supply = agg_supply_new();	/* without it: slower where there are millions of sums */
 	e->nplugins = s->nplugins;
 	e->plugin = xcalloc(s->nplugins, sizeof(*e->plugin));
-	e->nworkers = s->pcap_savefile ? 1 : s->workers;
-	e->worker = xcalloc(e->nworkers, sizeof(*e->worker));
+	e->worker = xcalloc(nworkers, sizeof(*e->worker));
 	for (size_t i = 0; i < sizeof(e->fd) / sizeof(e->fd[0]); i++)
 		e->fd[i] = -1;
 	warn_of_dst(s, now);
 	if (core_maps_load(&e->maps, s) < 0)
 		goto fail;
-	for (size_t i = 0; i < e->nworkers; i++) {
+	for (size_t i = 0; i < nworkers; i++) {
 		if (worker_init(&e->worker[i], (unsigned)i, s, s->nplugins, seed + i) < 0) {
 			log_error_errno("worker %zu", i);
-			e->nworkers = i;
 			goto fail;
 		}
+		e->nworkers = i + 1;
 		e->worker[i].allow = e->maps.allow;
 		e->worker[i].state.sampling = e->maps.sampling;
 		e->worker[i].state.directions = e->maps.directions;

@@ -4,6 +4,7 @@
  * Datagrams are built octet by octet after Cisco's v5 and RFC 3954; the numbers
  * expected are worked out by hand.
  */
+#include <fcntl.h>
 #include <time.h>
 #include <unistd.h>
 #include "tests/nfacctd/feeding.h"
@@ -362,6 +363,7 @@ static const struct {
 
 START_TEST(bad_maps_are_told)
 {
+	const int open_before = fcntl(STDIN_FILENO, F_GETFD);
 	struct conf c;
 	char conf[256];
 
@@ -374,6 +376,8 @@ START_TEST(bad_maps_are_told)
 	conf_clear(&c);
 	ck_assert_ptr_null(engine_new(&settings, find_probe, NOW, 1));
 	has_said(bad_maps[_i].said);
+	/* What was not begun is not undone: descriptor 0 was closed here once. */
+	ck_assert_int_eq(fcntl(STDIN_FILENO, F_GETFD), open_before);
 	settings_clear(&settings);
 	said_end(&said);
 }
