@@ -39,6 +39,7 @@ struct sink_mysql {
 	struct mysql_evidence evidence;	/* for that, where there is no ledger */
 	uint64_t spooled;		/* id of the purge that stands in spool_path, too; 0: none */
 	char spool_path[PATH_MAX];
+	uint32_t tables_made;		/* by sql_table_schema, for names with variables of rows */
 	uint64_t told;			/* id of the purge whose refused rows were logged */
 	unsigned told_now;
 	unsigned trouble;		/* last error that was logged */

@@ -400,10 +400,10 @@ static unsigned check_engine(struct mysql_link *k, struct view *v, const struct 
 			    "see it", v->table, p->sql_db ? p->sql_db : "pmacct",
 			    p->sql_user ? p->sql_user : "pmacct");
 		if (!p->sql_table)
-			strbuf_addf(&b, "; sql/pmacct-create-db_v%" PRIu32 ".mysql makes it",
+			strbuf_addf(&b, "; sql/pmacct-create-db_v%" PRIu32 ".mysql makes it, or",
 				    p->sql_table_version);
-		else if (!p->sql_table_schema) {
-			strbuf_add(&b, "; run: ");
+		if (!p->sql_table_schema) {
+			strbuf_add(&b, p->sql_table ? "; run: " : " run: ");
 			text_create_table(&b, want, v->table);
 			strbuf_add(&b, ";");
 		}

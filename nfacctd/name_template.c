@@ -186,7 +186,7 @@ static int64_t group_of(struct finder *f, struct name_groups *g, const char *nam
 
 		if (!copy)
 			return -1;
-		g->group[g->n++] = (struct name_group){ copy, NULL, 0 };
+		g->group[g->n++] = (struct name_group){ copy, NULL, 0, false };
 		*at = g->n;
 	}
 	return (int64_t)*at - 1;

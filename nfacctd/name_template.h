@@ -26,6 +26,7 @@ struct name_group {
 	char *name;
 	const struct sum_row **rows;
 	size_t n;
+	bool refused;		/* for the caller: this name must not be made */
 };
 struct name_groups {
 	struct name_group *group;

@@ -394,6 +394,9 @@ const struct conf_key settings_keys[] = {
 	     "Do not write the row of addresses outside networks_file; what it held is counted"),
 	U64("imt_memory_budget", NULL, PF(imt_memory_budget, uint64_t), 1 << 16, UINT64_MAX, "268435456",
 	    "Plugin memory: bytes that its table may take; beyond it new rows are refused and counted"),
+	U32("sql_tables_max", NULL, PF(sql_tables_max, uint32_t), 0, UINT32_MAX, "1024",
+	    "mysql: tables that sql_table_schema makes in one run for a sql_table with $ variables of rows, which "
+	    "strangers can vary; rows for more are refused and counted"),
 	STR("sql_passwd_file", NULL, PF(sql_passwd_file, char *), NULL, "File whose first line is the password"),
 	STR("sql_exporters_table", NULL, PF(sql_exporters_table, char *), NULL,
 	    "Table, sql/flow_exporters, that says beside the sums how complete each exporter's data are"),

@@ -40,6 +40,7 @@ struct plugin_settings {
 	char *sql_table;		/* NULL: by version */
 	uint32_t sql_table_version;
 	char *sql_table_schema, *sql_recovery_logfile;
+	uint32_t sql_tables_max;	/* ours */
 	uint32_t refresh_time, startup_delay;	/* seconds; sql_ and print_ share them */
 	struct conf_span history;
 	char *history_roundoff;		/* letters m h d w M */

@@ -21,6 +21,8 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/random.h>
+#include <time.h>
+#include <unistd.h>
 #include "base/clock.h"
 #include "base/log.h"
 #include "nfacctd/mysql_sink.h"
@@ -156,24 +158,64 @@ static bool told_lately(const struct sink_mysql *s)
 	       !log_allow(&last, clock_mono_ns() / 1000, SAY_AGAIN_SECONDS * UINT64_C(1000000));
 }
 
+static bool name_is_safe(const char *name)
+{
+	return !strpbrk(name, "'\\");
+}
+
+static unsigned table_exists(struct sink_mysql *s, const char *name, bool *exists)
+{
+	MYSQL_RES *res;
+
+	*exists = false;
+	if (!name_is_safe(name))	/* mysql_table_look() says so */
+		return 0;
+	res = link_select(&s->link, "SELECT 1 FROM INFORMATION_SCHEMA.TABLES WHERE TABLE_SCHEMA=DATABASE()"
+			  " AND TABLE_NAME='%s'", name);
+	if (!res)
+		return s->link.err;
+	*exists = mysql_num_rows(res) > 0;
+	mysql_free_result(res);
+	return 0;
+}
+
+/*
+ * The table of a group, made when sql_table_schema says how.  Names that vary by
+ * row are in strangers' hands, so not more than sql_tables_max of them are made.
+ */
+static unsigned make_table(struct sink_mysql *s, struct name_group *g, const struct purge *p)
+{
+	const struct sum_row *first = g->rows[0];
+	bool of_rows = strchr(s->table, '$') != NULL, exists = false;
+
+	if (of_rows && table_exists(s, g->name, &exists) != 0)
+		return s->link.err;
+	if (of_rows && !exists && s->tables_made >= s->p->sql_tables_max) {
+		g->refused = true;
+		return 0;
+	}
+	if (create_table(s, s->p->sql_table_schema, g->name,
+			 first->bin ? first->bin : p->slot ? p->slot : p->deadline, first->key) != 0)
+		return s->link.err;
+	s->tables_made += of_rows && !exists;
+	return 0;
+}
+
 /*
  * Look at every table, and make it when sql_table_schema says how: before the
  * transaction, as a CREATE TABLE would end it.
  */
-static unsigned ready_tables(struct sink_mysql *s, const struct name_groups *g, const struct purge *p)
+static unsigned ready_tables(struct sink_mysql *s, struct name_groups *g, const struct purge *p)
 {
 	struct mysql_report rep = { s->who, 0, true, told_lately(s) };
 
 	for (size_t i = 0; i < g->n; i++) {
-		const struct sum_row *first = g->group[i].rows[0];
-
+		g->group[i].refused = false;
 		if (mysql_table_known(s, g->group[i].name))
 			continue;
-		if (s->p->sql_table_schema &&
-		    create_table(s, s->p->sql_table_schema, g->group[i].name,
-				 first->bin ? first->bin : p->slot ? p->slot : p->deadline, first->key) != 0)
+		if (s->p->sql_table_schema && make_table(s, &g->group[i], p) != 0)
 			return s->link.err;
-		if (!table_get(s, g->group[i].name, &rep))
+		if (!g->group[i].refused && !table_get(s, g->group[i].name, &rep))
 			return s->link.err;
 	}
 	return 0;
@@ -232,8 +274,17 @@ static unsigned write_groups(struct sink_mysql *s, const struct name_groups *g, 
 	struct mysql_report rep = { s->who, 0, true, told_lately(s) };
 
 	for (size_t i = 0; i < g->n; i++) {
-		struct mysql_table *t = table_get(s, g->group[i].name, &rep);
-		unsigned err = t ? mysql_write_table(s, t, p, g->group[i].rows, g->group[i].n) : s->link.err;
+		struct mysql_table *t;
+		unsigned err;
+
+		if (g->group[i].refused) {
+			for (size_t k = 0; k < g->group[i].n; k++)
+				mysql_refuse(s, &s->columns, g->group[i].name, p, g->group[i].rows[k], 0,
+					     "sql_tables_max is reached: no more tables are made in this run");
+			continue;
+		}
+		t = table_get(s, g->group[i].name, &rep);
+		err = t ? mysql_write_table(s, t, p, g->group[i].rows, g->group[i].n) : s->link.err;
 
 		if (err)
 			return err;
@@ -258,14 +309,17 @@ enum step { AT_START, AT_ROWS, AT_COMMIT, ALREADY_THERE };
 static unsigned take_evidence(struct sink_mysql *s, const struct name_groups *g, const struct purge *p)
 {
 	struct mysql_report rep = { s->who, 0, true, true };
+	const struct name_group *group = g->group, *end = g->group + g->n;
 	struct mysql_table *t;
 
 	s->evidence.have = false;
-	if (s->ledger || g->n == 0)
+	while (group < end && group->refused)
+		group++;
+	if (s->ledger || group == end)
 		return 0;
-	t = table_get(s, g->group[0].name, &rep);
-	for (size_t i = 0; t && i < g->group[0].n && i < WITNESSES && !s->evidence.have; i++)
-		if (evidence_take(&s->evidence, &s->link, t, p, g->group[0].rows[i]) != 0)
+	t = table_get(s, group->name, &rep);
+	for (size_t i = 0; t && i < group->n && i < WITNESSES && !s->evidence.have; i++)
+		if (evidence_take(&s->evidence, &s->link, t, p, group->rows[i]) != 0)
 			return s->link.err;
 	return 0;
 }
@@ -297,7 +351,7 @@ static unsigned settle_doubt(struct sink_mysql *s, const struct purge *p, enum s
 }
 
 /* One transaction.  *step says how far it came. */
-static unsigned play(struct sink_mysql *s, const struct name_groups *g, const struct purge *p,
+static unsigned play(struct sink_mysql *s, struct name_groups *g, const struct purge *p,
 		     enum step *step)
 {
 	*step = AT_START;
@@ -495,23 +549,50 @@ static struct sink_mysql *prepare(const struct plugin_settings *p, const struct 
 	return NULL;
 }
 
-/* Connect and look; problems are logged and counted in rep. */
-static void inspect(struct sink_mysql *s, struct mysql_report *rep)
+/* --check writes nothing: a table that a schema would make is only named. */
+static bool would_be_made(struct sink_mysql *s, const char *name)
 {
+	bool exists;
+
+	if (!s->p->sql_table_schema || table_exists(s, name, &exists) != 0 || exists)
+		return false;
+	if (access(s->p->sql_table_schema, R_OK) != 0)
+		return false;		/* create_table() would fail: let table_get() complain */
+	log_info("%s: table %s does not exist; sql_table_schema: \"%s\" will make it", s->who, name,
+		 s->p->sql_table_schema);
+	return true;
+}
+
+/*
+ * Connect and look; problems are logged and counted in rep.  Of a name with
+ * variables --check looks at the table of this moment.
+ */
+static void inspect(struct sink_mysql *s, struct mysql_report *rep, bool check_only)
+{
+	char now[SQL_TABLE_NAME_MAX + 1];
+	const char *name = s->table;
+
 	if (connect_now(s) != 0) {
 		log_error("%s: cannot connect as %s: %s (%u)", s->who, s->link.where, s->link.why, s->link.err);
 		rep->problems++;
 		return;
 	}
-	if (name_is_dynamic(s->table) || !s->p->sql_check)
+	if (!s->p->sql_check || (name_is_dynamic(name) && (!check_only || strchr(name, '$'))))
 		return;
-	if (s->p->sql_table_schema && create_table(s, s->p->sql_table_schema, s->table, 0, NULL) != 0) {
+	if (name_is_dynamic(name)) {
+		if (!name_expand(now, sizeof(now), name, s->p, s->l, (int64_t)time(NULL), NULL))
+			return;
+		name = now;
+	}
+	if (check_only && would_be_made(s, name))
+		return;
+	if (!check_only && s->p->sql_table_schema && create_table(s, s->p->sql_table_schema, s->table, 0, NULL) != 0) {
 		log_error("%s: %s", s->who, s->link.why);
 		rep->problems++;
 		return;
 	}
-	if (!table_get(s, s->table, rep) && !rep->problems) {
-		log_error("%s: table %s: %s (%u)", s->who, s->table, s->link.why, s->link.err);
+	if (!table_get(s, name, rep) && !rep->problems) {
+		log_error("%s: table %s: %s (%u)", s->who, name, s->link.why, s->link.err);
 		rep->problems++;
 	}
 }
@@ -523,7 +604,7 @@ static void *mysql_open(const struct plugin_settings *p, const struct key_layout
 
 	if (!s)
 		return NULL;
-	inspect(s, &rep);
+	inspect(s, &rep, false);
 	if (rep.problems) {
 		mysql_close_sink(s);
 		return NULL;
@@ -539,7 +620,7 @@ static unsigned mysql_check(const struct plugin_settings *p, const struct key_la
 
 	if (!s)
 		return 1;
-	inspect(s, &rep);
+	inspect(s, &rep, true);
 	mysql_close_sink(s);
 	return rep.problems;
 }

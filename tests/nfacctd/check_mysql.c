@@ -487,6 +487,87 @@ START_TEST(other_types)
 }
 END_TEST
 
+/* A stranger's exporter addresses make no more tables than allowed; their rows are refused and counted. */
+START_TEST(bounded_tables)
+{
+	struct fixture *f = fixture("src_host, peer_src_ip", 1, _i);
+	char path[] = "/tmp/flowledger-schema-XXXXXX";
+	FILE *out = fdopen(mkstemp(path), "w");
+	void *s;
+
+	fputs("CREATE TABLE IF NOT EXISTS acct_$peer_src_ip (ip_src CHAR(45) NOT NULL, peer_ip_src CHAR(45) NOT NULL,"
+	      " stamp_inserted DATETIME NOT NULL, stamp_updated DATETIME, packets BIGINT UNSIGNED NOT NULL, bytes "
+	      "BIGINT UNSIGNED NOT NULL, PRIMARY KEY (ip_src, peer_ip_src, stamp_inserted));\n", out);
+	fclose(out);
+	f->p.sql_table = (char *)"acct_$peer_src_ip";
+	f->p.sql_table_schema = path;
+	f->p.sql_tables_max = 2;
+	f->p.sql_optimize_clauses = true;
+	s = open_sink(f);
+	for (int round = 0; round < 2; round++) {
+		fix_next(f);
+		for (unsigned i = 0; i < 5; i++) {
+			char exporter[32];
+
+			snprintf(exporter, sizeof(exporter), "192.0.2.%u", i);
+			host_row(f, 1699999800, "10.0.0.1", 1, 10);
+			fix_addr(f, f->keys[i], PRIM_ID_peer_src_ip, exporter);
+		}
+		put(f, s);
+	}
+	expect("SHOW TABLES", "acct_192_0_2_0|acct_192_0_2_1");
+	expect("SELECT SUM(bytes) FROM acct_192_0_2_1", "20");
+	ck_assert_uint_eq(counts(s)->rejected, 6);
+	ck_assert_uint_eq(counts(s)->rejected_octets, 60);
+	ck_assert_uint_eq(counts(s)->inserted + counts(s)->updated, 4);
+	ck_assert(fix_logged(f, "table acct_192_0_2_2 refuses a row: sql_tables_max is reached"));
+	close_sink(s);
+	unlink(path);
+	fix_free(f);
+}
+END_TEST
+
+/* --check names what is missing, with the statement that makes it, and makes nothing. */
+START_TEST(check_writes_nothing)
+{
+	struct fixture *f = fixture("src_host", 1, _i);
+	char path[] = "/tmp/flowledger-schema-XXXXXX";
+	FILE *out = fdopen(mkstemp(path), "w");
+
+	fputs("CREATE TABLE made (a INT);\n", out);
+	fclose(out);
+	f->p.sql_table = (char *)"acct_%Y%m%d";
+	ck_assert_uint_eq(sink_find("mysql")->check(&f->p, &f->l), 1);
+	ck_assert_msg(fix_logged(f, "run: CREATE TABLE `acct_2"), "%s", f->log);
+	f->p.sql_table_schema = path;
+	fix_forget_log(f);
+	ck_assert_uint_eq(sink_find("mysql")->check(&f->p, &f->l), 0);
+	ck_assert_msg(fix_logged(f, "\" will make it"), "%s", f->log);
+	expect("SHOW TABLES", "");
+	unlink(path);
+	fix_free(f);
+}
+END_TEST
+
+/* The CREATE TABLE that is told for a missing table makes one that nothing is wrong with. */
+START_TEST(told_create_works)
+{
+	struct fixture *f = fixture("src_host, dst_host, in_iface, tcpflags, flows", 9, _i);
+	char *cure, *end;
+
+	ck_assert_uint_eq(sink_find("mysql")->check(&f->p, &f->l), 1);
+	cure = strstr(f->log, "CREATE TABLE `acct_v9`");
+	ck_assert_msg(cure != NULL, "%s", f->log);
+	end = strchr(cure, ';');
+	ck_assert_ptr_nonnull(end);
+	*end = '\0';
+	run(cure);
+	fix_forget_log(f);
+	ck_assert_msg(sink_find("mysql")->check(&f->p, &f->l) == 0 && !fix_logged(f, "run:"), "%s", f->log);
+	fix_free(f);
+}
+END_TEST
+
 /* Rows of one purge for several tables, made from the schema file. */
 START_TEST(dynamic_tables)
 {
@@ -838,7 +919,9 @@ Suite *suite_mysql(void)
 		{ "row by row", row_by_row, 2 }, { "key too short", key_too_short, 2 },
 		{ "missing columns", missing_columns, 2 }, { "refuses to start", refuses_to_start, 1 },
 		{ "missing rights", missing_rights, 1 }, { "narrow ip_proto", narrow_proto, 2 }, { "other types", other_types, 2 },
-		{ "dynamic tables", dynamic_tables, 2 }, { "table goes", table_goes_and_comes, 2 },
+		{ "dynamic tables", dynamic_tables, 2 }, { "bounded tables", bounded_tables, 2 },
+		{ "check writes nothing", check_writes_nothing, 1 }, { "told CREATE works", told_create_works, 1 },
+		{ "table goes", table_goes_and_comes, 2 },
 		{ "idle connection", idle_connection, 2 }, { "locked row", locked_row, 2 },
 		{ "run id taken", run_id_taken, 2 }, { "salvage", salvaged, 8 },
 		{ "COMMIT without answer", commit_without_answer, 16 }, { "versions", versions, 18 },

@@ -51,6 +51,7 @@ static inline struct fixture *fix_new(const char *list, uint32_t version)
 	f->p.refresh_time = 60;
 	f->p.timestamps_utc = true;
 	f->p.sql_check = true;
+	f->p.sql_tables_max = 1024;
 	f->purge = (struct purge){ .id = 1, .now = 1700000060, .deadline = 1700000060, .slot = 1699999800,
 		.rows = f->rows };
 	log_capture(fix_log_line, f);
