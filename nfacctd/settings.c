@@ -69,6 +69,8 @@ WORDS(parse_as_source, enum net_source, "netflow, file or longest",
       { "file", NET_FILE }, { "true", NET_FILE }, { "longest", NET_LONGEST })
 WORDS(parse_filter, enum filter_mode, "true, false or auto",
       { "true", FILTER_TRUE }, { "false", FILTER_FALSE }, { "auto", FILTER_AUTO })
+WORDS(parse_v8_dialect, enum v8_dialect, "flow-tools or tshark",
+      { "flow-tools", V8_FLOW_TOOLS }, { "tshark", V8_TSHARK })
 WORDS(parse_ext_mode, enum ext_rate_mode, "override or default",
       { "override", EXT_RATE_OVERRIDE }, { "default", EXT_RATE_DEFAULT })
 
@@ -355,6 +357,9 @@ const struct conf_key settings_keys[] = {
 	U32("nfacctd_time_limit", NULL, GF(time_limit, uint32_t), 0, UINT32_MAX, "2592000",
 	    "A flow whose start is more seconds than this off its arrival is booked at its arrival and counted as "
 	    "clamped; 0: no limit"),
+	OWN("nfacctd_v8_dialect", NULL, GF(v8_dialect, enum v8_dialect), "flow-tools", parse_v8_dialect,
+	    "NetFlow v8, where the world reads two ways: flow-tools (and pmacct up to 1.7.1): the destination's mask first, "
+	    "ToS behind the interfaces; tshark: the source's mask first, ToS before them"),
 	U32("nfacctd_tunnels", "sfacctd_tunnels", GF(tunnels, uint32_t), 0, 8, "0",
 	    "sFlow: addresses and ports are those of the packet inside so many tunnels (GRE, IP in IP, VXLAN, Geneve, "
 	    "GTP-U), as far as its headers were sampled; bytes stay those of the frame"),

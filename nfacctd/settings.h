@@ -15,6 +15,7 @@ enum print_format { PRINT_FORMATTED, PRINT_CSV, PRINT_JSON, PRINT_EVENT_FORMATTE
 enum net_source { NET_NETFLOW, NET_FILE, NET_LONGEST, NET_MASK };
 enum filter_mode { FILTER_AUTO, FILTER_TRUE, FILTER_FALSE };
 enum sflow_octets { SFLOW_FRAME, SFLOW_IP };
+enum v8_dialect { V8_FLOW_TOOLS, V8_TSHARK };
 enum ext_rate_mode { EXT_RATE_OVERRIDE, EXT_RATE_DEFAULT };
 
 /* One entry of `plugins:`. */
@@ -86,6 +87,7 @@ struct settings {
 	bool disable_checks, time_new, time_secs, renormalize, pro_rating;
 	bool disable_opt_scope_check, ignore_exporter_address;
 	uint32_t ext_sampling_rate;
+	enum v8_dialect v8_dialect;	/* ours */
 	uint32_t tunnels;		/* ours: sFlow, how many are looked into */
 	uint32_t holdback;		/* ours: seconds a Set waits for its template; 0: not at all */
 	uint64_t holdback_size;		/* ours: bytes of them, a worker */

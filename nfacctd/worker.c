@@ -39,6 +39,8 @@ int worker_init(struct worker *w, unsigned id, const struct settings *s, size_t 
 	limits.uptime_is_seconds = s->time_secs;
 	limits.options_any_scope = s->disable_opt_scope_check;
 	limits.trust_sender = s->ignore_exporter_address;
+	limits.v8_dst_mask_first = s->v8_dialect == V8_FLOW_TOOLS;
+	limits.v8_tos_first = s->v8_dialect == V8_TSHARK;
 	limits.tunnels = s->tunnels;
 	limits.sflow_ip_octets = s->sflow_octets == SFLOW_IP;
 	limits.holdback_octets = s->holdback ? s->holdback_size : 0;

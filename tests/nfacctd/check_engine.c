@@ -966,6 +966,24 @@ START_TEST(gives_up_at_the_end)
 }
 END_TEST
 
+/* v8, method 9, exported at NOW: AS 65000 to 65001; octets 24 to 31 are 0001 0002 0300 0000. */
+START_TEST(v8_in_two_dialects)
+{
+	static const char *const rows[] = { "+0 1 2 3 10 1000\n", "+0 768 0 0 10 1000\n" };
+	char conf[256];
+
+	snprintf(conf, sizeof(conf), "plugins: print\naggregate: in_iface, out_iface, tos\nprint_refresh_time: 600\n"
+		 "print_history: 10m\nprint_history_roundoff: mh\nnfacctd_v8_dialect: %s\n",
+		 _i ? "tshark" : "flow-tools");
+	start(conf);
+	feed_hex(NOW, "0008 0001 000f4240 664455d2 00000000 00000009 0102 09 02 00000000"
+		 "00000001 0000000a 000003e8 000f3e58 000f4240 fde8 fde9 0001 0002 0300 0000");
+	stop();
+	rows_are(0, rows[_i]);
+	let_go();
+}
+END_TEST
+
 /* ---- templates over a restart [41] ------------------------------------------------------------ */
 
 /* Options of sampler 3, one in 100: IE 302, 305 and 306. */
@@ -1211,6 +1229,7 @@ Suite *suite_engine(void)
 	tcase_add_test(t, a_stranger_cannot_fill_the_memory);
 	tcase_add_loop_test(t, holds_back, 0, sizeof(waits) / sizeof(waits[0]));
 	tcase_add_test(t, gives_up_at_the_end);
+	tcase_add_loop_test(t, v8_in_two_dialects, 0, 2);
 	tcase_add_test(t, templates_survive);
 	tcase_add_test(t, a_damaged_file_is_told);
 	tcase_add_test(t, gaps_are_told_when_asked);
