@@ -293,7 +293,7 @@ struct pipeline {
 	bool lookup[SIDES];		/* the networks file is asked about that end */
 	bool filter_hosts, drop_others, pro_rating;
 	enum net_source net_source, as_source;
-	bool no_lpm, no_mask_if_zero, dscp, renormalize, ext_rate;
+	bool no_lpm, no_mask_if_zero, dscp, renormalize, ext_rate, ip_next_hop;
 	unsigned networks_mask;
 	struct filter *filter;
 	struct tag_filter *tag_filter, *tag2_filter;
@@ -420,6 +420,18 @@ OP(op_as)
 	}
 }
 
+/* The BGP next hop; use_ip_next_hop: the IP one where there is none. */
+static const struct addr *exported_hop(const struct pipeline *p, const struct flow_record *r)
+{
+	return p->ip_next_hop && addr_is_zero(&r->bgp_next_hop) ? &r->next_hop : &r->bgp_next_hop;
+}
+
+OP(op_next_hop)
+{
+	EACH(i, key)
+		memcpy(key, exported_hop(pass->p, pass->rec[i]), 16);
+}
+
 /* The next hop that the networks file gives for the destination, else the exporter's. */
 OP(op_peer_dst)
 {
@@ -428,7 +440,7 @@ OP(op_peer_dst)
 
 		memcpy(key,
 		       hit && !addr_is_zero(&hit->next_hop) ? &hit->next_hop
-							    : &pass->rec[i]->bgp_next_hop,
+							    : exported_hop(pass->p, pass->rec[i]),
 		       16);
 	}
 }
@@ -605,7 +617,7 @@ static fill_fn *const format_ops[PRIM_SYSID + 1] = {
 /*
  * By name: primitives that files or keys change.  A condition that does not hold leaves the copy.
  */
-enum op_when { ALWAYS, HOSTS_FILTERED, AS_FROM_FILE, HOP_FROM_FILE };
+enum op_when { ALWAYS, HOSTS_FILTERED, AS_FROM_FILE, HOP_OF_IP, HOP_FROM_FILE };
 
 static const struct special_op {
 	uint8_t primitive, when;
@@ -613,6 +625,7 @@ static const struct special_op {
 } special_ops[] = {
 	{ PRIM_ID_src_host, HOSTS_FILTERED, op_host_filtered },
 	{ PRIM_ID_dst_host, HOSTS_FILTERED, op_host_filtered },
+	{ PRIM_ID_peer_dst_ip, HOP_OF_IP, op_next_hop },
 	{ PRIM_ID_peer_dst_ip, HOP_FROM_FILE, op_peer_dst },
 	{ PRIM_ID_src_port, ALWAYS, op_port },
 	{ PRIM_ID_dst_port, ALWAYS, op_port },
@@ -635,6 +648,7 @@ static void choose_op(struct pipeline *p, struct op *op, const struct plugin_set
 	const bool holds[] = { [ALWAYS] = true,
 			       [HOSTS_FILTERED] = p->filter_hosts,
 			       [AS_FROM_FILE] = as_file,
+			       [HOP_OF_IP] = p->ip_next_hop,
 			       [HOP_FROM_FILE] = as_file || net_file };
 
 	op->fill = format_ops[primitives[op->primitive].format];
@@ -763,6 +777,7 @@ struct pipeline *pipeline_new(const struct settings *s, const struct plugin_sett
 	p->dscp = ps->tos_encode_as_dscp;
 	p->renormalize = s->renormalize;
 	p->ext_rate = s->ext_sampling_rate != 0;
+	p->ip_next_hop = s->use_ip_next_hop;
 	p->pro_rating = s->pro_rating && !s->time_new && p->bins.kind != BIN_NONE;
 	decide_filter(p, ps);
 	p->drop_others = p->filter_hosts && ps->networks_drop_others;
@@ -825,7 +840,8 @@ static const struct {
 } op_reads[] = {
 	{ op_copy1, 0 }, { op_copy2, 0 }, { op_copy4, 0 }, { op_copy6, 0 }, { op_copy8, 0 },
 	{ op_copy16, 0 }, { op_tos, 0 }, { op_proto, 0 }, { op_direction, 0 }, { op_rate, 0 },
-	{ op_tag, 0 }, { op_label, 0 }, { op_class, 0 }, { op_origin, 0 }, { op_peer_dst, 0 },
+	{ op_tag, 0 }, { op_label, 0 }, { op_class, 0 }, { op_origin, 0 }, 
+	{ op_next_hop, FLOW_BIT(next_hop) }, { op_peer_dst, FLOW_BIT(next_hop) },
 	{ op_port, FLOW_BIT(proto) },
 	{ op_host_filtered, FLOW_BIT(src) | FLOW_BIT(dst) },
 	{ op_net, FLOW_BIT(src) | FLOW_BIT(dst) | FLOW_BIT(src_mask) | FLOW_BIT(dst_mask) },

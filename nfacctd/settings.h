@@ -92,6 +92,7 @@ struct settings {
 	uint32_t holdback;		/* ours: seconds a Set waits for its template; 0: not at all */
 	uint64_t holdback_size;		/* ours: bytes of them, a worker */
 	char *sampling_map;
+	bool use_ip_next_hop;
 	enum ext_rate_mode ext_sampling_rate_mode;
 	enum sflow_octets sflow_octets;	/* ours: what a sampled frame counts */
 	uint32_t time_limit;		/* ours: seconds a flow may lie off its receive time; 0: no limit */

@@ -236,6 +236,7 @@ struct v5 {
 	int first_s, last_s;		/* seconds after the header's time; 0: at it */
 	uint8_t proto, tos, flags, src_mask, dst_mask;
 	uint16_t sport, dport;
+	uint32_t hop;
 };
 
 static void put(uint8_t **p, uint64_t v, int n)
@@ -256,7 +257,7 @@ static size_t v5_write(uint8_t *buf, uint32_t now, uint32_t uptime_ms, uint16_t 
 		struct in_addr src, dst;
 
 		ck_assert(inet_pton(AF_INET, r->src, &src) == 1 && inet_pton(AF_INET, r->dst, &dst) == 1);
-		put(&p, ntohl(src.s_addr), 4), put(&p, ntohl(dst.s_addr), 4), put(&p, 0, 4);
+		put(&p, ntohl(src.s_addr), 4), put(&p, ntohl(dst.s_addr), 4), put(&p, r->hop, 4);
 		put(&p, r->in, 2), put(&p, r->out, 2), put(&p, r->packets, 4), put(&p, r->octets, 4);
 		put(&p, uptime_ms + (uint32_t)(r->first_s * 1000), 4);
 		put(&p, uptime_ms + (uint32_t)(r->last_s * 1000), 4);
@@ -414,6 +415,8 @@ static const struct {
 	  { { ONE, .src_mask = 24, .dst_mask = 16 } }, "+0 10.1.1.0 10 1000\n+0 10.2.0.0 10 1000\n" },
 	{ "sum_host of a host with itself", "aggregate: sum_host\n", 0,
 	  { { .src = "10.1.1.1", .dst = "10.1.1.1", .packets = 1, .octets = 11 } }, "+0 10.1.1.1 2 22\n" },
+	{ "peer_dst_ip: the IP next hop where there is no BGP one", "aggregate: peer_dst_ip\nuse_ip_next_hop: true\n", 0,
+	  { { ONE, .hop = 0xc0000201 } }, "+0 192.0.2.1 10 1000\n" },
 	{ "sum_port", "aggregate: sum_port\n", 0, { { ONE, .proto = 6, .sport = 1024, .dport = 80 } },
 	  "+0 1024 10 1000\n+0 80 10 1000\n" },
 	{ "net with mask 0", "aggregate: src_net,dst_net\n", 0, { { ONE, .dst_mask = 8 } }, "+0 0.0.0.0 10.0.0.0 10 1000\n" },
@@ -582,6 +585,46 @@ static void write_networks(const char *text)
 }
 
 static const char our_networks[] = "65001,111.222.1.0/24\n111.222.2.0/24\n111.222.3.0/24\n";
+
+/* From in 5, 7 and 1; the header says 1 in 64. */
+static const struct {
+	const char *what, *key, *map, *conf, *rows;
+} mapped[] = {
+	{ "tags", "pre_tag_map", "set_tag=7 in=5\nset_tag=9 in=7\n", "aggregate: tag\n",
+	  "+0 0 1 7\n+0 7 10 1000\n+0 9 50 5000\n" },
+	{ "a filter", "pre_tag_map", "set_tag=7 in=5\nset_tag=9 in=7\n", "aggregate: none\npre_tag_filter[p]: 7,0\n",
+	  "+0 11 1007\n" },
+	{ "the second tag", "pre_tag_map", "set_tag2=7 in=5\n", "aggregate: in_iface,tag2\npre_tag2_filter[p]: -0\n",
+	  "+0 7 5 10 1000\n" },
+	{ "labels", "pre_tag_map", "set_label=gold in=-1\n", "aggregate: label\npre_tag_label_filter[p]: gold\n",
+	  "+0 gold 60 6000\n" },
+	{ "post_tag, behind the filter", "pre_tag_map", "set_tag=7 in=5\nset_tag=9 in=7\n",
+	  "aggregate: tag\npre_tag_filter[p]: 9\npost_tag: 77\n", "+0 77 50 5000\n" },
+	{ "set_tos", "pre_tag_map", "set_tos=184 in=5\n", "aggregate: tos\n", "+0 0 51 5007\n+0 184 10 1000\n" },
+	{ "24: the map goes before the header", "sampling_map", "id=77 in=5\n", "aggregate: in_iface\nnfacctd_renormalize: true\n",
+	  "+0 1 64 448\n+0 5 770 77000\n+0 7 3200 320000\n" },
+	{ "24: and ext before the map", "sampling_map", "id=77 in=5\n",
+	  "aggregate: in_iface\nnfacctd_renormalize: true\nnfacctd_ext_sampling_rate: 1000\n",
+	  "+0 1 1000 7000\n+0 5 10000 1000000\n+0 7 50000 5000000\n" },
+	{ "sampling_rate shows the map's", "sampling_map", "id=77 in=5\n", "aggregate: sampling_rate\n",
+	  "+0 64 51 5007\n+0 77 10 1000\n" },
+};
+
+START_TEST(maps_tag_and_scale)
+{
+	char conf[1024];
+
+	write_networks(mapped[_i].map);
+	snprintf(conf, sizeof(conf), "plugins: print[p]\n%s: %s\n%s", mapped[_i].key, networks_path, mapped[_i].conf);
+	start(conf);
+	FEED(NOW, 64, { .src = "10.1.1.1", .dst = "8.8.8.8", .in = 5, .packets = 10, .octets = 1000 },
+	     { .src = "10.1.1.1", .dst = "8.8.8.8", .in = 7, .packets = 50, .octets = 5000 },
+	     { .src = "10.1.1.1", .dst = "8.8.8.8", .in = 1, .packets = 1, .octets = 7 });
+	stop();
+	rows_are(0, mapped[_i].rows);
+	let_go();
+}
+END_TEST
 
 /* SIGUSR2: all or nothing, and what is in the tables stays. */
 START_TEST(reloads)
@@ -1214,6 +1257,7 @@ Suite *suite_engine(void)
 	tcase_add_test(t, a_thousand_hosts_with_seven_entries);
 	LOOP(t, resolves_networks, resolved);
 	tcase_add_test(t, a_missing_networks_file_is_fatal);
+	tcase_add_loop_test(t, maps_tag_and_scale, 0, sizeof(mapped) / sizeof(mapped[0]));
 	tcase_add_test(t, reloads);
 	tcase_add_test(t, only_allowed_senders);
 	tcase_add_test(t, each_bin_once);
