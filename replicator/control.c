@@ -78,10 +78,12 @@ union fd_control {
 	char room[CMSG_SPACE(WORKERS_MAX * sizeof(int))];
 };
 
-static bool send_answer(int fd, const struct sockaddr_un *to, socklen_t len, const struct control_answer *a)
+static bool send_answer(int fd, const struct sockaddr_un *to, socklen_t len,
+			const struct control_answer *a)
 {
 	struct iovec iov = { (void *)(uintptr_t)a->text, strlen(a->text) };
-	struct msghdr m = { .msg_name = (void *)(uintptr_t)to, .msg_namelen = len, .msg_iov = &iov, .msg_iovlen = 1 };
+	struct msghdr m = { .msg_name = (void *)(uintptr_t)to, .msg_namelen = len, .msg_iov = &iov,
+		.msg_iovlen = 1 };
 	union fd_control control = { .room = { 0 } };
 
 	if (len <= sizeof(sa_family_t))
@@ -148,7 +150,8 @@ bool control_tell(struct fanout *f, const char *who, struct control_answer *a)
 	return n > 0;
 }
 
-static bool run_command(const struct control_command *commands, size_t ncommands, void *ctx, const char *text,
+static bool run_command(const struct control_command *commands, size_t ncommands, void *ctx,
+			const char *text,
 			struct control_answer *a)
 {
 	const size_t n = strcspn(text, " ");
@@ -168,13 +171,14 @@ void control_serve(int fd, const struct control_command *commands, size_t n, voi
 		struct sockaddr_un from;
 		socklen_t len = sizeof(from);
 		ssize_t got = recvfrom(fd, text, sizeof(text) - 1, 0, (struct sockaddr *)&from, &len);
-		bool sent;
+		bool sent, done;
 
 		if (got < 0)
 			return;
 		text[got] = '\0';
 		text[strcspn(text, "\n")] = '\0';
-		log_debug("control: \"%.100s\": %s", text, run_command(commands, n, ctx, text, &a) ? "done" : "refused");
+		done = run_command(commands, n, ctx, text, &a);
+		log_debug("control: \"%.100s\": %s", text, done ? "done" : "refused");
 		sent = send_answer(fd, &from, len, &a);
 		for (size_t k = 0; k < a.nfds && !a.keep; k++)
 			close(a.fds[k]);
@@ -197,7 +201,8 @@ int control_request(const char *path, const char *command, struct control_answer
 		p.fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
 	/* An address of its own, in the abstract space, for the answer. */
 	if (p.fd < 0 || bind(p.fd, (struct sockaddr *)&own, sizeof(sa_family_t)) < 0 ||
-	    connect(p.fd, (struct sockaddr *)&to, sizeof(to)) < 0 || send(p.fd, command, strlen(command), 0) < 0)
+	    connect(p.fd, (struct sockaddr *)&to, sizeof(to)) < 0 ||
+	    send(p.fd, command, strlen(command), 0) < 0)
 		log_error_errno("%s", path);
 	else if (poll(&p, 1, ANSWER_MS) == 1)
 		answered = receive_answer(p.fd, a);

@@ -27,7 +27,8 @@ struct exporters *exporters_new(uint32_t max, uint64_t seed)
 		return NULL;
 	}
 	store_init(&x->rows, x->row_memory, max, sizeof(struct exporter), sizeof(struct addr), seed);
-	store_init(&x->streams, x->stream_memory, max, sizeof(struct exporter_stream), sizeof(struct stream_key),
+	store_init(&x->streams, x->stream_memory, max, sizeof(struct exporter_stream),
+		   sizeof(struct stream_key),
 		   seed + 1);
 	return x;
 }
@@ -71,7 +72,8 @@ bool exporter_within(struct exporter *e, uint64_t per_s, uint64_t now_ns)
 
 /* ---- sequence numbers ---------------------------------------------------------- */
 
-static struct exporter_stream *stream_of(struct exporters *x, const struct datagram *d, const struct peek *peek)
+static struct exporter_stream *stream_of(struct exporters *x, const struct datagram *d,
+					 const struct peek *peek)
 {
 	struct stream_key key;
 	bool fresh;
@@ -108,7 +110,8 @@ static void learn_shape(struct exporter_stream *s, const struct template_def *de
 }
 
 /* Records of a data Set; false when its template is not known or has no fixed size. */
-static bool count_set(const struct exporter_stream *s, const struct flow_set *set, uint32_t *records)
+static bool count_set(const struct exporter_stream *s, const struct flow_set *set,
+		      uint32_t *records)
 {
 	for (size_t i = 0; i < EXPORTERS_SHAPES; i++) {
 		if (s->shape[i].id != set->id || s->shape[i].octets == 0)
@@ -149,7 +152,8 @@ static void ipfix_step(struct exporter_stream *s, struct bytes data, struct sequ
 }
 
 /* Sequence number and what it counts; false: the protocol has none that is known here. */
-static bool step_of(struct exporter_stream *s, struct bytes data, const struct peek *peek, struct sequence_step *step)
+static bool step_of(struct exporter_stream *s, struct bytes data, const struct peek *peek,
+		    struct sequence_step *step)
 {
 	*step = (struct sequence_step){ .number = peek->sequence, .units = 1, .unit = 1 };
 	switch (peek->protocol) {
@@ -174,7 +178,8 @@ static bool step_of(struct exporter_stream *s, struct bytes data, const struct p
 	}
 }
 
-void exporters_sequence(struct exporters *x, struct exporter *e, const struct datagram *d, const struct peek *peek)
+void exporters_sequence(struct exporters *x, struct exporter *e, const struct datagram *d,
+			const struct peek *peek)
 {
 	struct exporter_stream *s;
 	struct sequence_counts before;

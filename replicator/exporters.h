@@ -60,7 +60,8 @@ void exporters_free(struct exporters *x);
 /* The row of a datagram's sender, counted; valid until the next call. */
 struct exporter *exporters_count(struct exporters *x, const struct datagram *d, uint64_t now_ns);
 /* Look at the datagram's sequence number; `peek` is what wire_peek() said of it. */
-void exporters_sequence(struct exporters *x, struct exporter *e, const struct datagram *d, const struct peek *peek);
+void exporters_sequence(struct exporters *x, struct exporter *e, const struct datagram *d,
+			const struct peek *peek);
 
 /* One second's worth of a bucket of `per_s`; false: the datagram is above the limit. */
 bool exporter_within(struct exporter *e, uint64_t per_s, uint64_t now_ns);

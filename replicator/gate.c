@@ -93,7 +93,8 @@ static void say(struct gate *g, const struct endpoint *from, const char *what)
 }
 
 /* Whether a datagram comes in; counted where it does not. */
-static bool passes(struct gate *g, const struct receivers *rs, const struct datagram *d, uint64_t now_ns)
+static bool passes(struct gate *g, const struct receivers *rs, const struct datagram *d,
+		   uint64_t now_ns)
 {
 	struct exporter *e = exporters_count(g->exporters, d, now_ns);
 	struct peek peek;
@@ -158,7 +159,8 @@ static struct lpm_entry *read_entries(const char *path, FILE *f, size_t *n, unsi
 			(*n)++;
 			continue;
 		}
-		log_error("%s:%u: allow: \"%.100s\": expected an address or a prefix as 192.0.2.0/24", path, number, p);
+		log_error("%s:%u: allow: \"%.100s\": expected an address or a prefix as 192.0.2.0/24", path,
+			  number, p);
 		(*errors)++;
 	}
 	free(line);

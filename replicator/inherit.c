@@ -34,7 +34,8 @@ int inherit_from_manager(int *fds, size_t max)
 void inherit_name(const struct settings *s, char *buf, size_t n)
 {
 	char text[ENDPOINT_TEXT];
-	size_t at = (size_t)snprintf(buf, n, "%s%s", endpoint_print(&s->listen, text), s->family == 6 ? " ipv6" : "");
+	size_t at = (size_t)snprintf(buf, n, "%s%s", endpoint_print(&s->listen, text),
+				     s->family == 6 ? " ipv6" : "");
 
 	for (size_t i = 0; i < s->nalso && at < n; i++)
 		at += (size_t)snprintf(buf + at, n - at, " %s", endpoint_print(&s->also[i], text));

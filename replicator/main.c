@@ -146,7 +146,8 @@ static int inherit(struct replicator *p, const struct listen_options *o)
  * already.  The first is bound alone, so that a second program on the port is
  * an error; only then it lets the others share.
  */
-static int listen_at(struct worker *w, size_t n, struct endpoint *at, const struct listen_options *o, size_t have)
+static int listen_at(struct worker *w, size_t n, struct endpoint *at,
+		     const struct listen_options *o, size_t have)
 {
 	if (have == 1 && n > 1 &&
 	    (socket_local(w[0].in.fd, at) < 0 ||
@@ -174,7 +175,8 @@ static int listen_all(struct replicator *p, const struct listen_options *o, size
 	char text[ENDPOINT_TEXT];
 
 	if (s->nalso && have && have != p->n) {
-		log_error("%zu sockets were handed over; expected %zu, one for each address and worker", have, p->n);
+		log_error("%zu sockets were handed over; expected %zu, one for each address and worker", have,
+			  p->n);
 		return -1;
 	}
 	for (size_t i = 0; i <= s->nalso; i++) {
@@ -212,7 +214,8 @@ static int open_listen(struct replicator *p)
 	if (have < o.recv_buffer && (s->receive_buffer || have < SMALL_BUFFER))
 		log_warn("receive buffer: the kernel gave %d of %d bytes; `sysctl -w net.core.rmem_max=%d` "
 			 "allows more", have, o.recv_buffer, o.recv_buffer);
-	log_info("listening on %s, receive buffer %d bytes, %zu receivers in %zu pools, %zu workers", text, have,
+	log_info("listening on %s, receive buffer %d bytes, %zu receivers in %zu pools, %zu workers",
+		 text, have,
 		 receivers_count(&p->workers[0].receivers), p->workers[0].receivers.npools, p->n);
 	return 0;
 }
@@ -256,7 +259,8 @@ static int open_metrics(struct replicator *p)
 
 	if (!p->settings.metrics)
 		return 0;
-	p->metrics = metrics_start(&(struct metrics_options){ p->settings.metrics, "replicator", report_metrics,
+	p->metrics = metrics_start(&(struct metrics_options){ p->settings.metrics, "replicator",
+		report_metrics,
 				   report_nmetrics }, &why);
 	if (p->metrics)
 		return 0;
@@ -335,8 +339,8 @@ static int start_workers(struct replicator *p)
 
 static int open_all(struct replicator *p)
 {
-	if (check_sender(&p->workers[0].receivers) < 0 || (!p->settings.take_over && open_pid_file(p) < 0) ||
-	    open_listen(p) < 0)
+	if (check_sender(&p->workers[0].receivers) < 0 ||
+	    (!p->settings.take_over && open_pid_file(p) < 0) || open_listen(p) < 0)
 		return -1;
 	p->signal_fd = daemon_signals();	/* before there are threads: they inherit what is blocked */
 	if (p->signal_fd < 0 || reload_init(&p->reload, &p->settings, p->n) < 0) {

@@ -63,7 +63,8 @@ static struct name *add(struct names *n, const char *host, int family)
 	return &n->at[n->n++];
 }
 
-int names_resolve(struct names *n, struct endpoint *e, const char *host, const char *port, int family,
+int names_resolve(struct names *n, struct endpoint *e, const char *host, const char *port,
+		  int family,
 		  const char **why, bool *kept)
 {
 	struct name *known = host ? find(n, host, family) : NULL;

@@ -22,7 +22,8 @@ void names_refresh(struct names *n);
  * As endpoint_resolve(), which does the work; *kept is set when the lookup
  * failed and e->addr is the address that the name had before.
  */
-int names_resolve(struct names *n, struct endpoint *e, const char *host, const char *port, int family,
+int names_resolve(struct names *n, struct endpoint *e, const char *host, const char *port,
+		  int family,
 		  const char **why, bool *kept);
 /* Whether there are names at all: nothing to look up again otherwise. */
 size_t names_count(const struct names *n);

@@ -96,7 +96,8 @@ bool outage_takes(struct receiver *r, const struct share *s)
 }
 
 /* Send `n` datagrams of the spool; how many are gone from it, fewer when the socket is full. */
-static size_t send_spooled(struct fanout *f, struct receiver *r, const struct bytes *d, const struct endpoint *from,
+static size_t send_spooled(struct fanout *f, struct receiver *r, const struct bytes *d,
+			   const struct endpoint *from,
 			   size_t n, uint64_t now_ns)
 {
 	const struct sender_counts before = r->out.counts;

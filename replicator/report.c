@@ -17,12 +17,15 @@ static const struct column {
 } columns[] = {
 #define OWN(member, loss) { #member, offsetof(struct receiver, member), loss }
 #define OUT(member, loss) { #member, offsetof(struct receiver, out.counts.member), loss }
-	OWN(received, false), OWN(filtered, false), OWN(balanced, false), OWN(sampled, false), OWN(merged, false),
-	OUT(sent, false), OWN(spooled, false), OWN(family, true), OUT(eagain, true), OUT(emsgsize, true), OUT(refused, true),
-	OUT(unreachable, true), OUT(other, true),
+	OWN(received, false), OWN(filtered, false), OWN(balanced, false), OWN(sampled, false),
+	OWN(merged, false), OUT(sent, false), OWN(spooled, false), OWN(family, true),
+	OUT(eagain, true), OUT(emsgsize, true), OUT(refused, true), OUT(unreachable, true),
+	OUT(other, true),
 	OWN(told, false), OWN(untold, false), OWN(records, false), OWN(records_kept, false),
-	OWN(replayed, false), OWN(replay_lost, false), OWN(spool_taken_over, false), OWN(spool_overwritten, false),
-	OWN(spool_waiting, false), OWN(spool_errors, false), OWN(unread_octets, false), OUT(sent_octets, false), OUT(icmp_errors, false), OUT(calls, false), OUT(runs, false),
+	OWN(replayed, false), OWN(replay_lost, false), OWN(spool_taken_over, false),
+	OWN(spool_overwritten, false), OWN(spool_waiting, false), OWN(spool_errors, false),
+	OWN(unread_octets, false), OUT(sent_octets, false), OUT(icmp_errors, false),
+	OUT(calls, false), OUT(runs, false),
 #undef OWN
 #undef OUT
 };
@@ -214,7 +217,8 @@ void report_clear(struct report *r)
 
 /* ---- statistics --------------------------------------------------------------- */
 
-static void receiver_stats(struct stats *s, const struct receiver *r, const char *label, const char *pool)
+static void receiver_stats(struct stats *s, const struct receiver *r, const char *label,
+			   const char *pool)
 {
 	for (size_t i = 0; i < NCOLUMNS; i++)
 		stats_add(s, value(r, &columns[i]), "receiver_%s{receiver=\"%s\",pool=\"%s\"}", columns[i].name,
@@ -267,22 +271,30 @@ void report_stats(struct stats *s, const struct report *r)
 }
 
 const struct metric_name report_metrics[] = {
-	{ "received_datagrams{protocol", "protocol_datagrams", METRIC_COUNTER, "Datagrams that arrived, by protocol." },
+	{ "received_datagrams{protocol", "protocol_datagrams", METRIC_COUNTER,
+		"Datagrams that arrived, by protocol." },
 	{ "received_datagrams", "datagrams_received", METRIC_COUNTER, "Datagrams that arrived." },
 	{ "received_octets", "received_bytes", METRIC_COUNTER, "Octets that arrived, without headers." },
 	{ "kernel_drops", "socket_drops", METRIC_COUNTER, "Dropped because the receive buffer was full." },
-	{ "replicated_datagrams", "datagrams_replicated", METRIC_COUNTER, "Datagrams given to the rules." },
-	{ "receiver_received", "receiver_datagrams", METRIC_COUNTER, "Datagrams since the receiver exists." },
+	{ "replicated_datagrams", "datagrams_replicated", METRIC_COUNTER,
+		"Datagrams given to the rules." },
+	{ "receiver_received", "receiver_datagrams", METRIC_COUNTER,
+		"Datagrams since the receiver exists." },
 	{ "receiver_sent_octets", "sent_bytes", METRIC_COUNTER, "Octets handed to the kernel." },
 	{ "receiver_sent", "datagrams_sent", METRIC_COUNTER, "Datagrams handed to the kernel." },
-	{ "sequence_lost", "sequence_lost", METRIC_GAUGE, "Units missing in sequence numbers, less those that came late." },
+	{ "sequence_lost", "sequence_lost", METRIC_GAUGE,
+		"Units missing in sequence numbers, less those that came late." },
 	{ "exporters", "exporters", METRIC_GAUGE, "Exporters that are remembered." },
 	{ "streams", "streams", METRIC_GAUGE, "Streams of them that are remembered." },
-	{ "receiver_spool_waiting", "receiver_spool_waiting", METRIC_GAUGE, "Datagrams that wait in the spool." },
-	{ "source_sockets", "source_sockets", METRIC_GAUGE, "Sockets open that keep an exporter's source." },
+	{ "receiver_spool_waiting", "receiver_spool_waiting", METRIC_GAUGE,
+		"Datagrams that wait in the spool." },
+	{ "source_sockets", "source_sockets", METRIC_GAUGE,
+		"Sockets open that keep an exporter's source." },
 	{ "receiver_down", "receiver_down", METRIC_GAUGE, "1: the receiver does not seem to be there." },
-	{ "template_streams", "template_streams", METRIC_GAUGE, "Streams whose templates are remembered." },
-	{ "template_items", "template_items", METRIC_GAUGE, "Templates and option records that are remembered." },
+	{ "template_streams", "template_streams", METRIC_GAUGE,
+		"Streams whose templates are remembered." },
+	{ "template_items", "template_items", METRIC_GAUGE,
+		"Templates and option records that are remembered." },
 	{ "template_octets", "template_memory_bytes", METRIC_GAUGE, "Octets of them." },
 	{ "workers", "workers", METRIC_GAUGE, "Threads that receive and send." },
 	{ "receivers", "receivers", METRIC_GAUGE, "Receivers in force." },

@@ -167,7 +167,8 @@ static void make_room(struct spool *s, size_t n)
 	}
 }
 
-static size_t gather(struct spool *s, const struct bytes *d, const struct endpoint *const *from, size_t n,
+static size_t gather(struct spool *s, const struct bytes *d, const struct endpoint *const *from,
+		     size_t n,
 		     size_t *octets)
 {
 	size_t i;
@@ -184,7 +185,8 @@ static size_t gather(struct spool *s, const struct bytes *d, const struct endpoi
 	return i;
 }
 
-size_t spool_put(struct spool *s, const struct bytes *d, const struct endpoint *const *from, size_t n)
+size_t spool_put(struct spool *s, const struct bytes *d, const struct endpoint *const *from,
+		 size_t n)
 {
 	size_t done = 0, octets, some;
 
@@ -234,7 +236,8 @@ size_t spool_peek(struct spool *s, struct bytes *d, struct endpoint *from, size_
 				start_anew(s);
 			break;
 		}
-		if (used + r.octets > BUFFER || transfer(s, at + sizeof(r), s->buffer + used, r.octets, false) < 0)
+		if (used + r.octets > BUFFER ||
+		    transfer(s, at + sizeof(r), s->buffer + used, r.octets, false) < 0)
 			break;
 		d[n] = (struct bytes){ s->buffer + used, r.octets };
 		from[n] = (struct endpoint){ r.from, r.port, false };

@@ -50,7 +50,8 @@ struct reader {
 	unsigned line, errors;
 };
 
-static void complain(struct reader *r, unsigned line, const char *key, const char *value, const char *expected)
+static void complain(struct reader *r, unsigned line, const char *key, const char *value,
+		     const char *expected)
 {
 	log_error("%s:%u: %s: \"%.100s\": %s", r->origin, line, key, value, expected);
 	r->errors++;
@@ -107,10 +108,14 @@ static const char *set_by(struct tag_line *l, size_t what, const char *value)
 	return NULL;
 }
 
-static const char *set_engine_type(struct tag_line *l, const char *v) { return set_by(l, BY_ENGINE_TYPE, v); }
-static const char *set_engine_id(struct tag_line *l, const char *v) { return set_by(l, BY_ENGINE_ID, v); }
-static const char *set_source_id(struct tag_line *l, const char *v) { return set_by(l, BY_SOURCE_ID, v); }
-static const char *set_agent_id(struct tag_line *l, const char *v) { return set_by(l, BY_AGENT_ID, v); }
+static const char *set_engine_type(struct tag_line *l, const char *v) { return set_by(l,
+										      BY_ENGINE_TYPE, v); }
+static const char *set_engine_id(struct tag_line *l, const char *v) { return set_by(l,
+										    BY_ENGINE_ID, v); }
+static const char *set_source_id(struct tag_line *l, const char *v) { return set_by(l,
+										    BY_SOURCE_ID, v); }
+static const char *set_agent_id(struct tag_line *l, const char *v) { return set_by(l,
+										   BY_AGENT_ID, v); }
 
 static const struct {
 	const char *name;
@@ -147,7 +152,8 @@ static void read_line(struct reader *r, char *text)
 	text += strspn(text, " \t");
 	if (*text == '!' || *text == '#' || text[strspn(text, " \t\r\n\v\f")] == '\0')
 		return;
-	for (word = strtok_r(text, " \t\r\n\v\f", &save); word; word = strtok_r(NULL, " \t\r\n\v\f", &save))
+	for (word = strtok_r(text, " \t\r\n\v\f", &save); word; word = strtok_r(NULL, " \t\r\n\v\f",
+										&save))
 		read_word(r, &l, word);
 	if (!l.has_tag && !*l.jump_label)
 		complain(r, r->line, "set_tag", "", "is missing; expected set_tag=NUMBER");
@@ -285,7 +291,8 @@ uint64_t tags_find(struct tags *t, const struct addr *from, const struct peek *p
 {
 	struct kept *k = &t->kept[slot_of(from, peek) % KEPT];
 
-	if (k->used && k->domain == peek->domain && k->protocol == peek->protocol && addr_equal(&k->from, from) &&
+	if (k->used && k->domain == peek->domain && k->protocol == peek->protocol &&
+	    addr_equal(&k->from, from) &&
 	    addr_equal(&k->agent, &peek->agent))
 		return k->tag;
 	/* `ip` is the agent of sFlow, as in sfacctd, else who sent it. */

@@ -109,7 +109,8 @@ static uint64_t rate(const struct sample *old, const struct sample *now, const c
 
 /* ---- a page --------------------------------------------------------------------- */
 
-static const char *const losses[] = { "family", "eagain", "emsgsize", "refused", "unreachable", "other", "queue" };
+static const char *const losses[] = { "family", "eagain", "emsgsize", "refused", "unreachable",
+	"other" };
 
 struct row {
 	const char *labels;	/* `{receiver="...",pool="..."}` */
@@ -124,7 +125,8 @@ static int busiest(const void *a, const void *b)
 	return x->packets == y->packets ? strcmp(x->labels, y->labels) : x->packets < y->packets ? 1 : -1;
 }
 
-static uint64_t with_labels(uint64_t (*what)(const struct sample *, const struct sample *, const char *),
+static uint64_t with_labels(uint64_t (*what)(const struct sample *, const struct sample *,
+					     const char *),
 			    const struct sample *old, const struct sample *now, const char *name, const char *labels)
 {
 	char text[512];
@@ -193,7 +195,8 @@ static void print_labels(const char *p)
 	printf("%-*s", NAME, text);
 }
 
-static void print_table(const struct sample *old, const struct sample *now, const char *name, const char *heading,
+static void print_table(const struct sample *old, const struct sample *now, const char *name,
+			const char *heading,
 			void (*fill)(struct row *, const struct sample *, const struct sample *), size_t lines)
 {
 	size_t n;
@@ -205,7 +208,8 @@ static void print_table(const struct sample *old, const struct sample *now, cons
 	printf("\n%s\n", heading);
 	for (size_t i = 0; i < n && i < lines; i++) {
 		print_labels(rows[i].labels);
-		printf("%12" PRIu64 " %14" PRIu64 " %12" PRIu64 " %14" PRIu64 "%s\n", rows[i].packets, rows[i].octets * 8,
+		printf("%12" PRIu64 " %14" PRIu64 " %12" PRIu64 " %14" PRIu64 "%s\n", rows[i].packets,
+		       rows[i].octets * 8,
 		       rows[i].lost, rows[i].lost_all, rows[i].down ? "  down" : "");
 	}
 	if (n > lines)
@@ -217,8 +221,10 @@ static void print_page(const struct sample *old, const struct sample *now, size_
 {
 	printf("received %" PRIu64 "/s, %" PRIu64 " in all; dropped by the kernel %" PRIu64 ", denied %" PRIu64
 	       ", limited %" PRIu64 ", duplicates %" PRIu64 ", looped %" PRIu64 "; lost before us %" PRIu64 "\n",
-	       rate(old, now, "received_datagrams"), value(now, "received_datagrams"), value(now, "kernel_drops"),
-	       value(now, "denied_datagrams"), value(now, "limited_datagrams"), value(now, "duplicate_datagrams"),
+	       rate(old, now, "received_datagrams"), value(now, "received_datagrams"),
+	       value(now, "kernel_drops"),
+	       value(now, "denied_datagrams"), value(now, "limited_datagrams"),
+	       value(now, "duplicate_datagrams"),
 	       value(now, "looped_datagrams"), value(now, "sequence_lost"));
 	print_table(old, now, "receiver_sent",
 		    "receiver, pool                datagrams/s          bit/s       lost/s    lost in all", fill_receiver,

@@ -155,7 +155,8 @@ static void replay(struct worker *w)
 static void *work(void *ctx)
 {
 	struct worker *w = ctx;
-	struct pollfd fds[2] = { { .fd = w->in.fd, .events = POLLIN }, { .fd = w->wake_fd, .events = POLLIN } };
+	struct pollfd fds[2] = { { .fd = w->in.fd, .events = POLLIN }, { .fd = w->wake_fd,
+		.events = POLLIN } };
 	struct sockaddr_storage ss;
 	socklen_t len = sizeof(ss);
 	struct endpoint own;

@@ -38,7 +38,8 @@ static size_t name_length(const char *row)
 	return strcspn(row, "{");
 }
 
-static const struct metric_name *find_name(const char *row, const struct metric_name *names, size_t n)
+static const struct metric_name *find_name(const char *row, const struct metric_name *names,
+					   size_t n)
 {
 	for (size_t i = 0; i < n; i++) {
 		const size_t length = strlen(names[i].row);
@@ -51,7 +52,8 @@ static const struct metric_name *find_name(const char *row, const struct metric_
 }
 
 /* "prefix_name" or "prefix_name_total", of the characters that are lawful. */
-static void add_metric(struct strbuf *b, const char *prefix, const char *name, size_t n, bool counter)
+static void add_metric(struct strbuf *b, const char *prefix, const char *name, size_t n,
+		       bool counter)
 {
 	const char *end = "_total";
 
@@ -114,7 +116,8 @@ static void add_labels(struct strbuf *b, const char *p)
 	}
 }
 
-static void add_head(struct strbuf *b, const char *prefix, const char *name, size_t n, const struct metric_name *as)
+static void add_head(struct strbuf *b, const char *prefix, const char *name, size_t n,
+		     const struct metric_name *as)
 {
 	const bool counter = !as || as->type == METRIC_COUNTER;
 
@@ -141,7 +144,8 @@ static struct outside outside(const char *row, const struct metric_name *names, 
 }
 
 /* Row `i` and all behind it that are the same metric. */
-static void add_block(struct strbuf *to, const struct stats *s, size_t i, const char *prefix, struct outside *names)
+static void add_block(struct strbuf *to, const struct stats *s, size_t i, const char *prefix,
+		      struct outside *names)
 {
 	const struct outside o = names[i];
 
@@ -173,9 +177,11 @@ void metrics_text(struct strbuf *to, const struct stats *s, const char *prefix,
 
 /* ---- HTTP ------------------------------------------------------------------ */
 
-static enum MHD_Result reply(struct MHD_Connection *c, unsigned status, const char *type, const char *body, size_t n)
+static enum MHD_Result reply(struct MHD_Connection *c, unsigned status, const char *type,
+			     const char *body, size_t n)
 {
-	struct MHD_Response *r = MHD_create_response_from_buffer(n, (void *)(uintptr_t)body, MHD_RESPMEM_MUST_COPY);
+	struct MHD_Response *r = MHD_create_response_from_buffer(n, (void *)(uintptr_t)body,
+								 MHD_RESPMEM_MUST_COPY);
 	enum MHD_Result result;
 
 	if (!r)
@@ -188,7 +194,8 @@ static enum MHD_Result reply(struct MHD_Connection *c, unsigned status, const ch
 	return result;
 }
 
-static enum MHD_Result answer(void *ctx, struct MHD_Connection *c, const char *url, const char *method,
+static enum MHD_Result answer(void *ctx, struct MHD_Connection *c, const char *url,
+			      const char *method,
 			      const char *version, const char *upload, size_t *upload_n, void **state)
 {
 	static const char lost[] = "metrics are at /metrics\n", refused[] = "GET or HEAD\n";
@@ -212,7 +219,8 @@ static enum MHD_Result answer(void *ctx, struct MHD_Connection *c, const char *u
 	if (strcmp(url, "/metrics") != 0)
 		return reply(c, MHD_HTTP_NOT_FOUND, plain, lost, sizeof(lost) - 1);
 	pthread_mutex_lock(&m->lock);
-	result = reply(c, MHD_HTTP_OK, "text/plain; version=0.0.4; charset=utf-8", m->text.n ? m->text.s : "", m->text.n);
+	result = reply(c, MHD_HTTP_OK, "text/plain; version=0.0.4; charset=utf-8",
+		       m->text.n ? m->text.s : "", m->text.n);
 	pthread_mutex_unlock(&m->lock);
 	return result;
 }
@@ -266,7 +274,8 @@ struct metrics *metrics_start(const struct metrics_options *o, const char **why)
 	m->nnames = o->nnames;
 	pthread_mutex_init(&m->lock, NULL);
 	metrics_publish(m, &nothing);
-	m->http = MHD_start_daemon(MHD_USE_INTERNAL_POLLING_THREAD | MHD_USE_POLL | MHD_USE_ITC, 0, NULL, NULL, answer, m,
+	m->http = MHD_start_daemon(MHD_USE_INTERNAL_POLLING_THREAD | MHD_USE_POLL | MHD_USE_ITC, 0,
+				   NULL, NULL, answer, m,
 				   MHD_OPTION_LISTEN_SOCKET, (MHD_socket)m->fd,
 				   MHD_OPTION_CONNECTION_LIMIT, (unsigned)METRICS_CONNECTIONS,
 				   MHD_OPTION_CONNECTION_TIMEOUT, (unsigned)TIMEOUT_S, MHD_OPTION_END);
