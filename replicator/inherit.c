@@ -39,6 +39,9 @@ void inherit_name(const struct settings *s, char *buf, size_t n)
 
 	for (size_t i = 0; i < s->nalso && at < n; i++)
 		at += (size_t)snprintf(buf + at, n - at, " %s", endpoint_print(&s->also[i], text));
+	/* Of several addresses it must be clear whose a socket is: refused before anybody lets go. */
+	if (s->nalso && at < n)
+		snprintf(buf + at, n - at, " workers %u", s->workers);
 }
 
 int inherit_from_process(const struct settings *s, int *fds, size_t max)
