@@ -30,13 +30,14 @@ static int core_maps_load(struct core_maps *m, const struct settings *s)
 
 	memset(m, 0, sizeof(*m));
 	if ((s->allow_file &&
-	     !(m->allow = senders_load(settings_where(s, "nfacctd_allow_file", NULL, where), s->allow_file))) ||
+	     !(m->allow = senders_load(settings_where(s, "nfacctd_allow_file", NULL, where),
+				       s->allow_file))) ||
 	    (s->sampling_map &&
-	     !(m->sampling = tagmap_load(settings_where(s, "sampling_map", NULL, where), s->sampling_map,
-					 TAGMAP_SAMPLING))) ||
-	    (s->direction_map &&
-	     !(m->directions = directions_load(settings_where(s, "nfacctd_direction_map", NULL, where),
-					       s->direction_map)))) {
+	     !(m->sampling = tagmap_load(settings_where(s, "sampling_map", NULL, where),
+					 s->sampling_map, TAGMAP_SAMPLING))) ||
+	    (s->direction_map && !(m->directions = directions_load(
+					   settings_where(s, "nfacctd_direction_map", NULL, where),
+					   s->direction_map)))) {
 		core_maps_clear(m);
 		return -1;
 	}
@@ -87,9 +88,9 @@ static void warn_of_dst(const struct settings *s, int64_t now)
 
 		if ((p->history.seconds || p->history.months) && !p->timestamps_utc &&
 		    !p->timestamps_since_epoch && zone_has_dst(now)) {
-			log_warn(
-				"the time zone has summer time: one hour a year is written twice under one name; "
-				"run with TZ=UTC or set timestamps_utc: true");
+			log_warn("the time zone has summer time: one hour a year is written twice "
+				 "under one name; "
+				 "run with TZ=UTC or set timestamps_utc: true");
 			return;
 		}
 	}
@@ -105,7 +106,8 @@ struct engine *engine_new(const struct settings *s, const struct sink *(*find)(c
 	e->settings = s;
 	e->seed = seed;
 	e->budget.limit = s->memory_budget;
-	e->budget.supply = agg_supply_new();	/* without it: slower where there are millions of sums */
+	e->budget.supply =
+		agg_supply_new(); /* without it: slower where there are millions of sums */
 	e->nplugins = s->nplugins;
 	e->plugin = xcalloc(s->nplugins, sizeof(*e->plugin));
 	e->worker = xcalloc(nworkers, sizeof(*e->worker));
@@ -210,7 +212,8 @@ int engine_open(struct engine *e)
 	}
 	e->templates.path = s->templates_file;
 	/* A capture has a clock of its own. */
-	templates_file_read(&e->templates, e->worker, e->nworkers, s->pcap_savefile ? 0 : clock_wall_us());
+	templates_file_read(&e->templates, e->worker, e->nworkers,
+			    s->pcap_savefile ? 0 : clock_wall_us());
 	return 0;
 }
 

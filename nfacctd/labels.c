@@ -23,7 +23,8 @@ static struct {
 
 static struct label *label_at(uint32_t label)
 {
-	struct label *page = atomic_load_explicit(&all.page[(label - 1) / PAGE], memory_order_acquire);
+	struct label *page =
+		atomic_load_explicit(&all.page[(label - 1) / PAGE], memory_order_acquire);
 
 	return &page[(label - 1) % PAGE];
 }
@@ -63,7 +64,8 @@ uint32_t label_of(const char *text, size_t n)
 		return 0;
 	pthread_mutex_lock(&all.lock);
 	for (found = all.chain[chain]; found; found = label_at(found)->next)
-		if (strlen(label_at(found)->text) == n && memcmp(label_at(found)->text, text, n) == 0)
+		if (strlen(label_at(found)->text) == n &&
+		    memcmp(label_at(found)->text, text, n) == 0)
 			break;
 	if (!found)
 		found = add(text, n, chain);

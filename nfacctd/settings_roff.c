@@ -13,8 +13,8 @@ static const char first_own[] = "nfacctd_time_limit";
 static const char *type_text(const struct conf_key *k)
 {
 	static const char *const text[] = {
-		[CONF_BOOL] = "true or false", [CONF_U32] = "number", [CONF_U64] = "number", [CONF_STRING] = "text",
-		[CONF_CUSTOM] = "", [CONF_ACCEPTED] = "",
+		[CONF_BOOL] = "true or false", [CONF_U32] = "number", [CONF_U64] = "number",
+		[CONF_STRING] = "text",	       [CONF_CUSTOM] = "",    [CONF_ACCEPTED] = "",
 	};
 
 	return text[k->type];
@@ -57,8 +57,8 @@ static void print_accepted(FILE *to)
 		const struct conf_key *k = &settings_keys[i];
 
 		if (k->type == CONF_ACCEPTED)
-			fprintf(to, ".TP\n.B %s%s%s\n%s.\n", k->name, k->aliases ? ", " : "", k->aliases ? k->aliases : "",
-				k->help);
+			fprintf(to, ".TP\n.B %s%s%s\n%s.\n", k->name, k->aliases ? ", " : "",
+				k->aliases ? k->aliases : "", k->help);
 	}
 }
 
@@ -85,18 +85,26 @@ void settings_print_roff(FILE *to)
 static const struct {
 	const char *key, *text;
 } different[] = {
-	{ "aggregate", "an unknown primitive ends the start; sum_net counts both ends; ip_proto names that a column "
-	  "cannot hold are written as numbers" },
-	{ "daemonize", "detaches after everything that can fail was tried, so the exit status tells the truth" },
-	{ "nfacctd_disable_checks", "gaps are counted in any case; the key is about log lines only" },
-	{ "nfacctd_ext_sampling_rate", "nfacctd_ext_sampling_rate_mode: default lets exporters speak first" },
+	{ "aggregate", "an unknown primitive ends the start; sum_net counts both ends; ip_proto "
+		       "names that a column "
+		       "cannot hold are written as numbers" },
+	{ "daemonize",
+	  "detaches after everything that can fail was tried, so the exit status tells the truth" },
+	{ "nfacctd_disable_checks",
+	  "gaps are counted in any case; the key is about log lines only" },
+	{ "nfacctd_ext_sampling_rate",
+	  "nfacctd_ext_sampling_rate_mode: default lets exporters speak first" },
 	{ "nfacctd_pro_rating", "sums stay exact" },
-	{ "nfacctd_renormalize", "an interval of 0 or none never multiplies, and such records are counted; ratios are "
+	{ "nfacctd_renormalize",
+	  "an interval of 0 or none never multiplies, and such records are counted; ratios are "
 	  "kept as fractions" },
-	{ "nfacctd_templates_file", "samplers and clocks are kept, too; a format of its own, and a file of pmacct's is "
+	{ "nfacctd_templates_file",
+	  "samplers and clocks are kept, too; a format of its own, and a file of pmacct's is "
 	  "left alone" },
-	{ "nfacctd_time_new", "the arrival at the socket counts, not the moment a plugin handles the record" },
-	{ "networks_file", "a missing file ends the start; lines that cannot be used are named; IPv6 prefixes work" },
+	{ "nfacctd_time_new",
+	  "the arrival at the socket counts, not the moment a plugin handles the record" },
+	{ "networks_file", "a missing file ends the start; lines that cannot be used are named; "
+			   "IPv6 prefixes work" },
 	{ "networks_file_filter", "absent: decided by what the plugin aggregates, and logged" },
 	{ "pidfile", "one process, so one file; locked" },
 	{ "plugin_buffer_size", "delays nothing" },
@@ -137,7 +145,8 @@ static void print_names(FILE *to, const struct conf_key *k)
 
 static void print_standing(FILE *to, int which)
 {
-	for (size_t i = 0; i < settings_nkeys && strcmp(settings_keys[i].name, first_own) != 0; i++) {
+	for (size_t i = 0; i < settings_nkeys && strcmp(settings_keys[i].name, first_own) != 0;
+	     i++) {
 		const struct conf_key *k = &settings_keys[i];
 
 		if (standing(k) != which)
@@ -154,17 +163,23 @@ static void print_standing(FILE *to, int which)
 void settings_print_compat(FILE *to)
 {
 	static const char *const heads[STANDS] = {
-		[EQUAL] = ".SH \"EQUAL\"\nThe same values, defaults and effect; what each one does is in nfacctd.conf(5).\n",
+		[EQUAL] = ".SH \"EQUAL\"\nThe same values, defaults and effect; what each one does "
+			  "is in nfacctd.conf(5).\n",
 		[DIFFERENT] = ".SH \"DIFFERENT ON PURPOSE\"\n",
-		[ACCEPTED] = ".SH \"ACCEPTED, NOT NEEDED\"\nOne notice each; a name that ends in * is all that begin so.\n",
-		[LATER_ON] = ".SH \"ACCEPTED, LATER\"\nThe feature is missing in this version; one notice each.\n",
+		[ACCEPTED] = ".SH \"ACCEPTED, NOT NEEDED\"\nOne notice each; a name that ends in * "
+			     "is all that begin so.\n",
+		[LATER_ON] = ".SH \"ACCEPTED, LATER\"\nThe feature is missing in this version; one "
+			     "notice each.\n",
 	};
 
 	fputs(".\\\" Made by: nfacctd --compat-roff\n"
 	      ".TH NFACCTD-COMPAT 7 \"\" \"flowledger\" \"flowledger\"\n"
-	      ".SH NAME\nnfacctd-compat \\- keys of pmacct's nfacctd and sfacctd, and what they are here\n"
+	      ".SH NAME\nnfacctd-compat \\- keys of pmacct's nfacctd and sfacctd, and what they "
+	      "are here\n"
 	      ".SH DESCRIPTION\nA configuration of pmacct's nfacctd or sfacctd is taken as it is.\n"
-	      "Each key of pmacct 1.7.7 stands in one of the lists below, with its other spellings in parentheses.\n", to);
+	      "Each key of pmacct 1.7.7 stands in one of the lists below, with its other spellings "
+	      "in parentheses.\n",
+	      to);
 	for (int i = 0; i < STANDS; i++) {
 		fputs(heads[i], to);
 		print_standing(to, i);

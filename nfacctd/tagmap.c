@@ -30,20 +30,34 @@ static const struct condition_row {
 } condition_rows[] = {
 #define NUMBER(key, member, max) { key, VALUE_NUMBER, FROM_MEMBER, FLOW_##member, max, "a number" }
 #define DOMAIN(key, from, max) { key, VALUE_NUMBER, from, 0, max, "a number" }
-#define PREFIX(key, member) { key, VALUE_PREFIX, FROM_MEMBER, FLOW_##member, 0, "an address or prefix" }
+#define PREFIX(key, member)                                                                        \
+	{                                                                                          \
+		key, VALUE_PREFIX, FROM_MEMBER, FLOW_##member, 0, "an address or prefix"           \
+	}
 	{ "ip", VALUE_PREFIX, FROM_EXPORTER, 0, 0, "an address or prefix" },
-	NUMBER("in", in_if, UINT32_MAX), NUMBER("out", out_if, UINT32_MAX),
-	DOMAIN("engine_type", FROM_ENGINE_TYPE, 255), DOMAIN("engine_id", FROM_ENGINE_ID, 255),
-	DOMAIN("source_id", FROM_DOMAIN, UINT32_MAX), DOMAIN("agent_id", FROM_DOMAIN, UINT32_MAX),
+	NUMBER("in", in_if, UINT32_MAX),
+	NUMBER("out", out_if, UINT32_MAX),
+	DOMAIN("engine_type", FROM_ENGINE_TYPE, 255),
+	DOMAIN("engine_id", FROM_ENGINE_ID, 255),
+	DOMAIN("source_id", FROM_DOMAIN, UINT32_MAX),
+	DOMAIN("agent_id", FROM_DOMAIN, UINT32_MAX),
 	DOMAIN("sampling_rate", FROM_RATE, UINT32_MAX),
 	{ "direction", VALUE_NUMBER, FROM_DIRECTION, 0, 1, "0 (ingress) or 1 (egress)" },
-	PREFIX("nexthop", next_hop), PREFIX("bgp_nexthop", bgp_next_hop),
-	PREFIX("src_net", src), PREFIX("dst_net", dst),
-	NUMBER("src_as", src_as, UINT32_MAX), NUMBER("dst_as", dst_as, UINT32_MAX),
-	NUMBER("peer_src_as", peer_src_as, UINT32_MAX), NUMBER("peer_dst_as", peer_dst_as, UINT32_MAX),
-	{ "ip_proto", VALUE_PROTO, FROM_MEMBER, FLOW_proto, 255, "an IP protocol's name or number" },
-	NUMBER("src_port", src_port, 65535), NUMBER("dst_port", dst_port, 65535),
-	NUMBER("tcp_flags", tcp_flags, 255), NUMBER("tos", tos, 255), NUMBER("vlan", vlan, 4095),
+	PREFIX("nexthop", next_hop),
+	PREFIX("bgp_nexthop", bgp_next_hop),
+	PREFIX("src_net", src),
+	PREFIX("dst_net", dst),
+	NUMBER("src_as", src_as, UINT32_MAX),
+	NUMBER("dst_as", dst_as, UINT32_MAX),
+	NUMBER("peer_src_as", peer_src_as, UINT32_MAX),
+	NUMBER("peer_dst_as", peer_dst_as, UINT32_MAX),
+	{ "ip_proto", VALUE_PROTO, FROM_MEMBER, FLOW_proto, 255,
+	  "an IP protocol's name or number" },
+	NUMBER("src_port", src_port, 65535),
+	NUMBER("dst_port", dst_port, 65535),
+	NUMBER("tcp_flags", tcp_flags, 255),
+	NUMBER("tos", tos, 255),
+	NUMBER("vlan", vlan, 4095),
 	NUMBER("fwd_status", fwd_status, 255),
 	{ "src_mac", VALUE_MAC, FROM_MEMBER, FLOW_src_mac, 0, "a MAC address" },
 	{ "dst_mac", VALUE_MAC, FROM_MEMBER, FLOW_dst_mac, 0, "a MAC address" },
@@ -130,7 +144,8 @@ static bool parse_mac(uint8_t mac[static 6], const char *text)
 	unsigned b[6];
 	int end = 0;
 
-	if (sscanf(text, "%2x:%2x:%2x:%2x:%2x:%2x%n", &b[0], &b[1], &b[2], &b[3], &b[4], &b[5], &end) != 6 ||
+	if (sscanf(text, "%2x:%2x:%2x:%2x:%2x:%2x%n", &b[0], &b[1], &b[2], &b[3], &b[4], &b[5],
+		   &end) != 6 ||
 	    text[end])
 		return false;
 	for (size_t i = 0; i < 6; i++)
@@ -139,7 +154,8 @@ static bool parse_mac(uint8_t mac[static 6], const char *text)
 }
 
 /* NULL, or what was expected. */
-static const char *parse_condition(struct condition *c, const struct condition_row *row, const char *value)
+static const char *parse_condition(struct condition *c, const struct condition_row *row,
+				   const char *value)
 {
 	static _Thread_local char why[256];
 
@@ -151,7 +167,8 @@ static const char *parse_condition(struct condition *c, const struct condition_r
 	}
 	switch (row->kind) {
 	case VALUE_NUMBER:
-		return parse_u64(&c->v.number, value, strlen(value), row->max) ? NULL : row->expected;
+		return parse_u64(&c->v.number, value, strlen(value), row->max) ? NULL
+									       : row->expected;
 	case VALUE_PROTO:
 		c->v.number = (uint64_t)proto_number(value);
 		return proto_number(value) >= 0 ? NULL : row->expected;
@@ -173,7 +190,8 @@ static const char *parse_tag(struct set_tag *t, const char *value, uint64_t max)
 	t->counts_up = n > 2 && strcmp(value + n - 2, "++") == 0;
 	t->set = true;
 	if (!parse_u64(&t->value, value, n - (t->counts_up ? 2 : 0), max))
-		return max == UINT64_MAX ? "a number, or a number and ++" : "a sampling interval, 1 to 4294967295";
+		return max == UINT64_MAX ? "a number, or a number and ++"
+					 : "a sampling interval, 1 to 4294967295";
 	atomic_init(&t->next, t->value);
 	return NULL;
 }
@@ -229,7 +247,8 @@ static const char *add_condition(struct rule *r, const struct condition_row *row
 }
 
 /* One word of a line; NULL, or what was expected. */
-static const char *parse_word(struct rule *r, enum tagmap_kind kind, const char *key, const char *value)
+static const char *parse_word(struct rule *r, enum tagmap_kind kind, const char *key,
+			      const char *value)
 {
 	const bool sampling = kind == TAGMAP_SAMPLING;
 
@@ -311,8 +330,8 @@ static const char *parse_rule(struct rule *r, enum tagmap_kind kind, char *text)
 	}
 	if (!expected && kind == TAGMAP_SAMPLING && (!r->tag.set || !r->tag.value))
 		expected = "id= with the sampling interval";
-	if (!expected && kind == TAGMAP_PRE_TAG && !r->tag.set && !r->tag2.set && !r->label && !r->sets_tos &&
-	    !r->jumps)
+	if (!expected && kind == TAGMAP_PRE_TAG && !r->tag.set && !r->tag2.set && !r->label &&
+	    !r->sets_tos && !r->jumps)
 		expected = "something to set: set_tag, set_tag2, set_label, set_tos";
 	return expected;
 }
@@ -332,8 +351,8 @@ static void resolve_jumps(struct tagmap *m, struct map_lines *l)
 		r->target = (uint32_t)to;
 		if (to < m->n || strcmp(r->jump, "next") == 0)
 			continue;
-		log_warn("%s:%u: jeq=%s: no rule below has label=%s: the search ends there", l->origin, r->line,
-			 r->jump, r->jump);
+		log_warn("%s:%u: jeq=%s: no rule below has label=%s: the search ends there",
+			 l->origin, r->line, r->jump, r->jump);
 		m->skipped++;
 	}
 }
@@ -425,7 +444,8 @@ static uint64_t number_of(const struct condition_row *row, const struct flow_ori
 	return flow_get(r, (enum flow_field)row->member);
 }
 
-static bool holds(const struct condition *c, const struct flow_origin *o, const struct flow_record *r)
+static bool holds(const struct condition *c, const struct flow_origin *o,
+		  const struct flow_record *r)
 {
 	const struct condition_row *row = c->row;
 	const uint8_t *member = (const uint8_t *)r + flow_fields[row->member].offset;
@@ -448,7 +468,8 @@ static bool holds(const struct condition *c, const struct flow_origin *o, const 
 	return false;
 }
 
-static bool rule_holds(const struct rule *rule, const struct flow_origin *o, const struct flow_record *r)
+static bool rule_holds(const struct rule *rule, const struct flow_origin *o,
+		       const struct flow_record *r)
 {
 	for (size_t i = 0; i < rule->nconditions; i++)
 		if (!holds(&rule->condition[i], o, r))
@@ -588,8 +609,10 @@ struct tag_filter *tag_filter_new(const char *list, const char **expected)
 		r->negated = *low == '-';
 		low += r->negated;
 		dash = strchr(low, '-');
-		if (!parse_u64(&r->low, low, dash ? (size_t)(dash - low) : strlen(low), UINT64_MAX) ||
-		    !parse_u64(&r->high, dash ? dash + 1 : low, strlen(dash ? dash + 1 : low), UINT64_MAX) ||
+		if (!parse_u64(&r->low, low, dash ? (size_t)(dash - low) : strlen(low),
+			       UINT64_MAX) ||
+		    !parse_u64(&r->high, dash ? dash + 1 : low, strlen(dash ? dash + 1 : low),
+			       UINT64_MAX) ||
 		    r->high < r->low) {
 			free(f);
 			return NULL;
