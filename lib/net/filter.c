@@ -36,11 +36,18 @@ void filter_free(struct filter *f)
 
 bool filter_match(const struct filter *f, const struct flow_record *r)
 {
+	struct flow_record untagged;
 	uint8_t frame[FRAME_BYTES];
 	struct cursor c = cursor(frame, sizeof(frame));
 	struct pcap_pkthdr h = { 0 };
 	uint32_t len = r->octets < MTU ? (uint32_t)r->octets : MTU;
 
+	/* VLAN 0 is none: behind its tag "ip" would not match (nor does it in the reference). */
+	if (flow_has(r, FLOW_vlan) && r->vlan == 0) {
+		untagged = *r;
+		untagged.present &= ~FLOW_BIT(vlan);
+		r = &untagged;
+	}
 	frame_put(&c, r, len);
 	h.caplen = (bpf_u_int32)cursor_used(&c);
 	h.len = len > h.caplen ? len : h.caplen;
