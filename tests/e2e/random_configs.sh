@@ -290,7 +290,7 @@ draw() { # -> $TMP/$ID.conf, $TMP/$ID.capture
 		if [ "$(grep -c '^networks_file\[' "$TMP/$ID.plugins")" = "$(wc -w <<<"$plugins")" ]; then
 			one_of netflow file file longest
 			# law: of an AS number with a mask of 0 and no entry the reference makes 0
-			[[ $CAPTURE == *[Ss][Ff]low* ]] && R=file
+			[[ $CAPTURE == *[Ss][Ff]low* ]] && R="file"
 			echo "nfacctd_as: $R"
 			# law: src_as= and dst_as= of maps ask the file, too, in 1.7.7
 			[ "$R" = netflow ] || sed -i 's/ *\(src\|dst\)_as=[^ ]*//' "$TMP/$ID".*.tags 2>/dev/null
