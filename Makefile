@@ -78,7 +78,7 @@ run-fuzz-$(1): $(B)/fuzz-$(1)
 fuzz-$(1):
 	$$(Q)$$(MAKE) --no-print-directory CC=clang B=$(B)/fuzz SAN=fuzzer-no-link,address,undefined $(B)/fuzz/libfuzz-$(1)
 	$$(Q)mkdir -p $(B)/fuzz/found/$(1) $(B)/fuzz/artifacts
-	$$(Q)$(B)/fuzz/libfuzz-$(1) -max_total_time=$$(SECONDS) -artifact_prefix=$(B)/fuzz/artifacts/$(1)- \
+	$$(Q)$(B)/fuzz/libfuzz-$(1) -max_total_time=$$(SECONDS) -seed=$(or $(SEED),0) -artifact_prefix=$(B)/fuzz/artifacts/$(1)- \
 		-print_final_stats=0 -verbosity=0 -close_fd_mask=1 $(B)/fuzz/found/$(1) $$(wildcard tests/fuzz/corpus/$(1))
 $(B)/libfuzz-$(1): $(B)/tests/fuzz/fuzz_$(1).o $$(LIB)
 	$$(Q)$$(CC) $$(CFLAGS) -fsanitize=fuzzer $$(LDFLAGS) -o $$@ $$^ $$(LDLIBS)

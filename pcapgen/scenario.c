@@ -601,6 +601,14 @@ static int finish(struct yaml_reader *r, struct scenario *sc)
 	return expand_exporters(r, sc) || check_identities(r, sc) ? -1 : 0;
 }
 
+/* A quoted value may hold line breaks, which YAML makes of three \r; a complaint is one line. */
+static void one_line(char *why)
+{
+	for (; *why; why++)
+		if ((unsigned char)*why < ' ' || *why == 0x7f)
+			*why = '?';
+}
+
 struct scenario *scenario_parse(const char *name, const void *text, size_t n, char why[static SCENARIO_WHY])
 {
 	struct yaml_reader r = { .name = name, .why = why, .why_size = SCENARIO_WHY,
@@ -615,6 +623,7 @@ struct scenario *scenario_parse(const char *name, const void *text, size_t n, ch
 	sc->upload_percent = 30;
 	why[0] = '\0';
 	if (yaml_read(&r, text, n, "the scenario", scenario_keys, sc) || finish(&r, sc)) {
+		one_line(why);
 		scenario_free(sc);
 		return NULL;
 	}

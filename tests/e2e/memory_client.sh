@@ -41,15 +41,16 @@ check_equal "counters of two hosts" "11 1040 0 2
 printf '10.0.0.1\n10.0.0.3\n' >"$TMP/hosts"
 check_equal "questions from a file, summed" 1817 "$("$CLIENT" -p "$TMP/ours.a" -c src_host -N "file:$TMP/hosts" -S)"
 
-if [ -x /usr/sbin/nfacctd ] && command -v pmacct >/dev/null; then
+PEER_CLIENT=/usr/bin/pmacct # ours, installed, stands before it in PATH
+if [ -x /usr/sbin/nfacctd ] && [ -x "$PEER_CLIENT" ]; then
 	peer=$(free_udp_port)
 	config peer "$peer"
 	must peer_start memory "$peer" nfacctd "$TMP/peer.conf"
 	feed "$peer"
-	wait_for 20 has_all pmacct peer
+	wait_for 20 has_all "$PEER_CLIENT" peer
 	while read -r table question; do
 		# shellcheck disable=SC2086
-		pmacct -p "$TMP/peer.$table" $question 2>&1 | sort >"$TMP/want"
+		"$PEER_CLIENT" -p "$TMP/peer.$table" $question 2>&1 | sort >"$TMP/want"
 		# shellcheck disable=SC2086
 		"$CLIENT" -p "$TMP/ours.$table" $question 2>&1 | sort >"$TMP/got"
 		if ! check "as the reference prints it: $table $question" cmp -s "$TMP/want" "$TMP/got"; then

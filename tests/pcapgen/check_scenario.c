@@ -108,6 +108,7 @@ static const struct {
 	{ "a: \"x", "s.yaml:1:6: not YAML: " },
 	{ "a: \xff\n", "not YAML" },
 	{ TOP "ratee: 5\n" EXPORTERS REST, "s.yaml:3:1: unknown key \"ratee\" in the scenario; did you mean \"rate\"?" },
+	{ "rate: 5\r\r\r  x\n" EXPORTERS REST, "5??x\"" },
 	{ TOP "xyzzy: 5\n" EXPORTERS REST, "s.yaml:3:1: unknown key \"xyzzy\" in the scenario" },
 	{ TOP "rate: 7 records/s\n" EXPORTERS REST, "s.yaml:3:1: key \"rate\" stands twice" },
 	{ "duration: 1s\n" EXPORTERS REST, "s.yaml:1:1: the scenario has no \"rate\"" },
