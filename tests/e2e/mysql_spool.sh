@@ -56,9 +56,9 @@ die one
 mariadb_start --innodb-flush-log-at-trx-commit=1
 check "the daemon died, the database has not got it" sums "1000 1000"
 must start_daemon two "$port" "$NFACCTD" -f "$TMP/n.conf"
-check "the next start writes it" sums "1234 1234"
-check "and removes the files" files 0
-check "and says so" grep -q '2 rows of an earlier run written, 0 refused' "$TMP/two.log"
+check "the next start writes it" wait_for 20 sums "1234 1234"
+check "and removes the files" wait_for 20 files 0
+check "and says so" wait_for 20 grep -q '2 rows of an earlier run written, 0 refused' "$TMP/two.log"
 
 # The database comes back under the same run: from memory, and the files go.
 die mariadb
