@@ -35,7 +35,8 @@ struct agg_shape {
 	bool flows, tcp_flags;
 };
 
-/* Memory in large pages, fetched by a thread; at most AGG_READY pieces of 4 MB wait beside the budget. */
+/* Memory in large pages, fetched by a thread; at most AGG_READY pieces of 4 MB wait beside the
+ * budget. */
 struct agg_supply;
 enum { AGG_READY = 4 };
 /* NULL with errno. */
@@ -66,13 +67,14 @@ struct agg_total {
 struct aggregate;
 
 /* NULL with ENOMEM.  The budget may be crossed by the first few kilobytes of a table. */
-struct aggregate *aggregate_new(const struct agg_shape *shape, struct agg_budget *budget, uint64_t seed);
+struct aggregate *aggregate_new(
+	const struct agg_shape *shape, struct agg_budget *budget, uint64_t seed);
 void aggregate_free(struct aggregate *a);
 /* Add item i, key at keys + i * key_size, for i below n. */
 void aggregate_add(struct aggregate *a, const uint8_t *keys, const struct sums *items, size_t n);
 /* The same for who knows already what the items add up to, modulo 2^64. */
-void aggregate_add_total(struct aggregate *a, const uint8_t *keys, const struct sums *items, size_t n,
-			 const struct agg_total *total);
+void aggregate_add_total(struct aggregate *a, const uint8_t *keys, const struct sums *items,
+	size_t n, const struct agg_total *total);
 size_t aggregate_rows(const struct aggregate *a);
 /* Row i; *key lives as long as the table. */
 void aggregate_row(const struct aggregate *a, size_t i, struct sums *sums, const uint8_t **key);

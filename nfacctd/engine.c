@@ -458,7 +458,8 @@ int engine_reload(struct engine *e)
 	struct new_maps n = { e, xcalloc(e->nplugins, sizeof(*n.maps)), { 0 } };
 	int err = 0;
 
-	/* A line that is skipped at start is a warning; a slip in the editor must not move a bill. */
+	/* A line that is skipped at start is a warning; a slip in the editor must not move a bill.
+	 */
 	if (core_maps_load(&n.core, e->settings) < 0 || core_maps_skipped(&n.core))
 		err = -1;
 	for (size_t i = 0; i < e->nplugins; i++) {

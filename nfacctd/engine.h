@@ -18,8 +18,8 @@
 struct engine;
 
 /* Compile, load files; NULL after logging why.  `now` in seconds since 1970. */
-struct engine *engine_new(const struct settings *s, const struct sink *(*find)(const char *type), int64_t now,
-			  uint64_t seed);
+struct engine *engine_new(const struct settings *s, const struct sink *(*find)(const char *type),
+	int64_t now, uint64_t seed);
 void engine_free(struct engine *e);
 
 /* Compare what would be written with what is there; number of problems, each logged. */

@@ -110,10 +110,11 @@ void exporters_log(const struct exporters *x, const char *at, uint64_t now_s)
 		char exporter[ADDR_TEXT];
 
 		addr_print(&s->exporter, exporter);
-		log_info("stats [%s] agent=%s:%u time=%" PRIu64 " packets=%" PRIu64 " bytes=%" PRIu64
-			 " seq_good=%" PRIu64 " seq_jmp_fwd=%" PRIu64 " seq_jmp_bck=%" PRIu64,
-			 at, exporter, s->domain, now_s, s->datagrams, s->octets,
-			 s->datagrams > odd ? s->datagrams - odd : 0, q->gaps, q->late);
+		log_info("stats [%s] agent=%s:%u time=%" PRIu64 " packets=%" PRIu64
+			 " bytes=%" PRIu64 " seq_good=%" PRIu64 " seq_jmp_fwd=%" PRIu64
+			 " seq_jmp_bck=%" PRIu64,
+			at, exporter, s->domain, now_s, s->datagrams, s->octets,
+			s->datagrams > odd ? s->datagrams - odd : 0, q->gaps, q->late);
 		log_info("exporter %s domain %u: %s: records=%" PRIu64 " received=%" PRIu64
 			 " lost=%" PRIu64 " undecodable=%" PRIu64 " unscaled=%" PRIu64
 			 " clamped=%" PRIu64 " templates=%" PRIu64 " last_seen=%" PRIu64,
@@ -246,8 +247,9 @@ int exporter_book_check(struct exporter_book *b, void *handle)
 	strbuf_add(&sql, " WHERE 1 = 0");
 	err = b->sink->execute(handle, sql.s, sql.n, why);
 	if (err)
-		log_error("plugin %s: sql_exporters_table: \"%s\": %s; sql/flow_exporters.%s makes it",
-			  b->p->name, b->p->sql_exporters_table, why, b->sink->type);
+		log_error("plugin %s: sql_exporters_table: \"%s\": %s; sql/flow_exporters.%s makes "
+			  "it",
+			b->p->name, b->p->sql_exporters_table, why, b->sink->type);
 	strbuf_clear(&sql);
 	return err;
 }
@@ -283,7 +285,8 @@ static void add_row(struct strbuf *sql, const struct exporter_book *b, const str
 	for (size_t c = 0; c < COUNTERS; c++) {
 		uint64_t now = count_of(&e->s, c), base = before ? count_of(before, c) : 0;
 
-		/* Loss is taken back when the late ones come: in this bin there may be less than none. */
+		/* Loss is taken back when the late ones come: in this bin there may be less than
+		 * none. */
 		strbuf_addf(sql, ", %" PRId64, (int64_t)(now - base));
 	}
 	strbuf_add(sql, ", ");
@@ -306,8 +309,8 @@ static void add_update(struct strbuf *sql, const struct exporter_book *b)
 }
 
 /* Rows `from` on that have moved since `base`, at most a statement's worth; where to go on. */
-static size_t add_rows(struct strbuf *sql, const struct exporter_book *b, const struct exporters *now,
-		       size_t from, int64_t when, size_t *added)
+static size_t add_rows(struct strbuf *sql, const struct exporter_book *b,
+	const struct exporters *now, size_t from, int64_t when, size_t *added)
 {
 	*added = 0;
 	for (; from < now->n && *added < ROWS_A_STATEMENT; from++) {
@@ -367,8 +370,9 @@ void exporter_book_write(struct exporter_book *b, void *handle, struct worker *w
 	}
 	exporters_clear(&now);
 	if (log_allow(&b->logged_us, clock_wall_us(), UINT64_C(60000000)))
-		log_warn("plugin %s: sql_exporters_table: \"%s\": %s; the next purge makes up for it",
-			 b->p->name, b->p->sql_exporters_table, why);
+		log_warn("plugin %s: sql_exporters_table: \"%s\": %s; the next purge makes up for "
+			 "it",
+			b->p->name, b->p->sql_exporters_table, why);
 }
 
 void exporter_book_clear(struct exporter_book *b)

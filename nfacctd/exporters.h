@@ -27,7 +27,7 @@ struct exporter {
 struct exporters {
 	struct exporter *row;		/* in order: worker, exporter, protocol, domain */
 	size_t n, cap;
-	uint64_t discarded;		/* datagrams that no exporter could be found for, or that were denied */
+	uint64_t discarded; /* datagrams that no exporter could be found for, or that were denied */
 };
 
 /* All of them, of one moment a worker; exporters_clear() when done. */

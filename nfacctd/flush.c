@@ -69,8 +69,8 @@ static void count_table(struct flush *f, const struct aggregate *a)
 	out->saturated_octets += c->saturated_octets;
 	out->saturated_packets += c->saturated_packets;
 	if (c->shed && log_allow(&f->shed_logged_us, clock_wall_us(), 60000000))
-		log_error(
-			"plugin %s: memory budget is spent: %llu records with new keys shed (nfacctd_memory_budget)",
+		log_error("plugin %s: memory budget is spent: %llu records with new keys shed "
+			  "(nfacctd_memory_budget)",
 			f->settings->name, (unsigned long long)c->shed);
 }
 
@@ -413,7 +413,9 @@ int flush_init(struct flush *f, int64_t now)
 	pthread_condattr_destroy(&monotonic);
 	f->held_first = INT64_MAX;
 	if (f->settings->sql_exporters_table)
-		f->exporters = (struct exporter_book){ .p = f->settings, .sink = f->sink, .run_id = f->seed };
+		f->exporters = (struct exporter_book) {
+			.p = f->settings, .sink = f->sink, .run_id = f->seed
+		};
 	trigger_init(&f->trigger, f->settings, now);
 	flush_restart(f, now);
 	for (size_t i = 0; i < f->nworkers; i++) {

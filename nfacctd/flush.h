@@ -21,7 +21,8 @@
 #include "nfacctd/trigger.h"
 #include "nfacctd/worker.h"
 
-/* In arithmetic modulo 2^64: taken = written + rejected + salvaged + lost + waiting + held + shed + saturated. */
+/* In arithmetic modulo 2^64: taken = written + rejected + salvaged + lost + waiting + held + shed +
+ * saturated. */
 struct flush_counts {
 	uint64_t purges, rows, retries;
 	uint64_t unwritten;	/* purges that were saved or lost at exit */
@@ -71,7 +72,8 @@ struct flush {
 int flush_init(struct flush *f, int64_t now);
 /* Clock steps: with a new start, before any record. */
 void flush_restart(struct flush *f, int64_t now);
-/* What is due at `now`: a purge, or the one that waits.  True when something was handed to the sink. */
+/* What is due at `now`: a purge, or the one that waits.  True when something was handed to the
+ * sink. */
 bool flush_step(struct flush *f, int64_t now);
 /* True when a purge at `deadline` could write nothing, as long as no record comes. */
 bool flush_idle(const struct flush *f, int64_t deadline);

@@ -60,8 +60,9 @@ static bool want_value(struct want *w, const char *text)
 		return number >= 0;
 	}
 	/* MAC addresses, labels, directions, times: as they are printed. */
-	w->by_text = format == PRIM_MAC || format == PRIM_TEXT || format == PRIM_CLASS || format == PRIM_DIR ||
-		     format == PRIM_TIME || format == PRIM_ARRIVAL || format == PRIM_EXPORTED;
+	w->by_text = format == PRIM_MAC || format == PRIM_TEXT || format == PRIM_CLASS ||
+		format == PRIM_DIR || format == PRIM_TIME || format == PRIM_ARRIVAL ||
+		format == PRIM_EXPORTED;
 	snprintf(w->text, sizeof(w->text), "%s", text);
 	return w->by_text;
 }
@@ -81,14 +82,15 @@ static const struct key_field *field_named(const struct key_layout *l, const cha
 }
 
 /* "src_host,proto" with "10.0.0.1,tcp"; the last value may hold commas, as labels do. */
-static bool parse_tuple(struct tuple *t, const struct key_layout *l, const char *columns, const char *text,
-			char *why, size_t why_size)
+static bool parse_tuple(struct tuple *t, const struct key_layout *l, const char *columns,
+	const char *text, char *why, size_t why_size)
 {
 	char *names = xstrdup(columns), *values = xstrdup(text), *save = NULL, *value = values;
 	bool good = true;
 
 	t->n = 0;
-	for (char *name = strtok_r(names, ",", &save); name && good; name = strtok_r(NULL, ",", &save)) {
+	for (char *name = strtok_r(names, ",", &save); name && good;
+		name = strtok_r(NULL, ",", &save)) {
 		struct want *w = &t->want[t->n];
 		char *next = value && *save ? strchr(value, ',') : NULL;
 
@@ -98,7 +100,8 @@ static bool parse_tuple(struct tuple *t, const struct key_layout *l, const char 
 			*next++ = '\0';
 		good = false;
 		if (!w->field)
-			snprintf(why, why_size, "primitive \"%.60s\" is not in the aggregate of this table", name);
+			snprintf(why, why_size,
+				"primitive \"%.60s\" is not in the aggregate of this table", name);
 		else if (t->n == PRIMITIVES - 1)
 			snprintf(why, why_size, "too many primitives");
 		else if (!value)
@@ -148,8 +151,8 @@ static void put_total(struct strbuf *b, enum imt_counter counter, const struct t
 	case IMT_PACKETS: strbuf_addf(b, "%" PRIu64 "\n", t->packets); break;
 	case IMT_FLOWS: strbuf_addf(b, "%" PRIu64 "\n", t->flows); break;
 	case IMT_ALL:
-		strbuf_addf(b, "%" PRIu64 " %" PRIu64 " %" PRIu64 " %" PRIu64 "\n", t->packets, t->octets, t->flows,
-			    t->entries);
+		strbuf_addf(b, "%" PRIu64 " %" PRIu64 " %" PRIu64 " %" PRIu64 "\n", t->packets,
+			t->octets, t->flows, t->entries);
 		break;
 	}
 }
@@ -158,13 +161,14 @@ static void add_row(struct total *t, const struct imt_query *q, const struct sum
 {
 	t->packets += r->sums.packets;
 	t->octets += r->sums.octets;
-	t->flows += q->l->spec.flows ? r->sums.flows : 0;	/* as in the table: 0 when not aggregated */
+	t->flows +=
+		q->l->spec.flows ? r->sums.flows : 0; /* as in the table: 0 when not aggregated */
 	t->entries++;
 }
 
 /* Every tuple of the question; of IMT_COUNT a line each, or one with -S. */
-static bool choose(const struct imt_query *q, const struct print_style *style, struct strbuf *out, char *why,
-		   size_t why_size)
+static bool choose(const struct imt_query *q, const struct print_style *style, struct strbuf *out,
+	char *why, size_t why_size)
 {
 	const struct imt_request *r = q->request;
 	struct tuple *t = xcalloc(1, sizeof(*t));
@@ -200,7 +204,8 @@ static uint64_t counter_of(const struct sum_row *r, enum imt_counter c)
 
 static int descending(const void *a, const void *b, void *counter)
 {
-	const struct sum_row *x = *(const struct sum_row *const *)a, *y = *(const struct sum_row *const *)b;
+	const struct sum_row *x = *(const struct sum_row *const *)a,
+			     *y = *(const struct sum_row *const *)b;
 	const enum imt_counter *by = counter;
 	uint64_t m = counter_of(x, *by), n = counter_of(y, *by);
 

@@ -148,9 +148,10 @@ static void loss_rows(struct stats *out, const struct shot *s)
 		char exporter[ADDR_TEXT];
 
 		stats_add(out, l->octets,
-			  "no_template_octets{exporter=\"%s\",protocol=\"%s\",domain=\"%u\",template=\"%u\"}",
-			  addr_print(&l->exporter, exporter), flow_protocol_name(l->protocol), l->domain,
-			  l->id);
+			"no_template_octets{exporter=\"%s\",protocol=\"%s\",domain=\"%u\",template="
+			"\"%u\"}",
+			addr_print(&l->exporter, exporter), flow_protocol_name(l->protocol),
+			l->domain, l->id);
 	}
 }
 

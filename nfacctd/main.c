@@ -80,10 +80,11 @@ static void usage(FILE *to)
 			fprintf(to, "  -%c %s\n", switches[i].letter, switches[i].help);
 	fputs("  -a        list the primitives\n"
 	      "  -T config the same as --check; -T setup also opens what the plugins need\n"
-	      "  --check   parse all files, compare the tables' columns, say what is wrong, exit 2 if anything is\n"
+	      "  --check   parse all files, compare the tables' columns, say what is wrong, exit 2 "
+	      "if anything is\n"
 	      "  --dump-config  every line with where it came from\n"
 	      "  -V, --version   -h, --help\n",
-	      to);
+		to);
 }
 
 static void list_primitives(void)
@@ -220,15 +221,19 @@ static const struct metric_name metric_names[] = {
 	{ "memory_budget_bytes", "memory_budget_bytes", METRIC_GAUGE, "What they may take" },
 	{ "plugin_table_rows", "plugin_table_rows", METRIC_GAUGE, "Sums in memory" },
 	{ "plugin_table_bytes", "plugin_table_bytes", METRIC_GAUGE, "Memory of these sums" },
-	{ "plugin_waiting_rows", "plugin_waiting_rows", METRIC_GAUGE, "Rows the sink did not take yet" },
-	{ "plugin_octets_pending", "plugin_octets_pending", METRIC_GAUGE, "Octets not written yet" },
-	{ "plugin_packets_pending", "plugin_packets_pending", METRIC_GAUGE, "Packets not written yet" },
+	{ "plugin_waiting_rows", "plugin_waiting_rows", METRIC_GAUGE,
+		"Rows the sink did not take yet" },
+	{ "plugin_octets_pending", "plugin_octets_pending", METRIC_GAUGE,
+		"Octets not written yet" },
+	{ "plugin_packets_pending", "plugin_packets_pending", METRIC_GAUGE,
+		"Packets not written yet" },
 	{ "exporter_last_seen_seconds", "exporter_last_seen_seconds", METRIC_GAUGE,
-	  "When it was heard of, seconds since 1970" },
-	{ "exporter_silent", "exporter_silent", METRIC_GAUGE, "1: longer than nfacctd_silence ago" },
+		"When it was heard of, seconds since 1970" },
+	{ "exporter_silent", "exporter_silent", METRIC_GAUGE,
+		"1: longer than nfacctd_silence ago" },
 	/* Late records take losses back. */
 	{ "exporter_lost", "exporter_lost", METRIC_GAUGE,
-	  "Records (netflow9, sflow: datagrams) missing by its sequence numbers" },
+		"Records (netflow9, sflow: datagrams) missing by its sequence numbers" },
 	{ "sequence_lost", "sequence_lost", METRIC_GAUGE, "The same of all exporters" },
 };
 
@@ -428,8 +433,8 @@ static int prepare(struct daemon *d)
 		d->pidfile = pidfile_open(s->pidfile);
 		if (d->pidfile < 0) {
 			if (errno == EWOULDBLOCK)
-				log_error(
-					"pidfile: \"%s\": held by another process; is nfacctd running?",
+				log_error("pidfile: \"%s\": held by another process; is nfacctd "
+					  "running?",
 					s->pidfile);
 			else
 				log_error_errno("pidfile: \"%s\"", s->pidfile);
@@ -518,8 +523,8 @@ static int open_log(const struct settings *s)
 			return -1;
 		}
 	} else if (s->syslog && log_to_syslog(s->syslog, "nfacctd") < 0) {
-		log_error(
-			"syslog: \"%s\": expected auth, mail, daemon, kern, user or local0 to local7",
+		log_error("syslog: \"%s\": expected auth, mail, daemon, kern, user or local0 to "
+			  "local7",
 			s->syslog);
 		return -1;
 	}
@@ -531,8 +536,8 @@ static void notices(const struct settings *s)
 	for (size_t i = 0; i < s->nplugins; i++)
 		if (s->daemonize && strcmp(s->plugin[i].type, "print") == 0 &&
 		    !s->plugin[i].print_output_file)
-			log_warn(
-				"plugin %s: print writes to standard output, which daemonize closes",
+			log_warn("plugin %s: print writes to standard output, which daemonize "
+				 "closes",
 				s->plugin[i].name);
 	if (s->daemonize && !s->logfile && !s->syslog)
 		log_warn("daemonize without logfile or syslog: the log ends here");

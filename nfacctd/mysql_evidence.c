@@ -47,8 +47,8 @@ unsigned evidence_take(struct mysql_evidence *e, struct mysql_link *k, const str
 	return 0;
 }
 
-unsigned evidence_judge(const struct mysql_evidence *e, struct mysql_link *k, const struct mysql_table *t,
-			const struct purge *p, enum evidence_verdict *verdict)
+unsigned evidence_judge(const struct mysql_evidence *e, struct mysql_link *k,
+	const struct mysql_table *t, const struct purge *p, enum evidence_verdict *verdict)
 {
 	const struct sum_row *r = &p->rows[e->row];
 	uint64_t packets, octets;
@@ -59,7 +59,8 @@ unsigned evidence_judge(const struct mysql_evidence *e, struct mysql_link *k, co
 		return k->err;
 	if (n == 1 && packets == e->packets && octets == e->octets)
 		*verdict = EVIDENCE_ARRIVED;
-	else if (n <= 1 && packets == e->packets - r->sums.packets && octets == e->octets - r->sums.octets)
+	else if (n <= 1 && packets == e->packets - r->sums.packets &&
+		octets == e->octets - r->sums.octets)
 		*verdict = EVIDENCE_NOT_ARRIVED;
 	return 0;
 }

@@ -25,7 +25,7 @@ unsigned evidence_take(struct mysql_evidence *e, struct mysql_link *k, const str
  * Over a new connection.  Waits, as any writer would, while the server is still
  * busy with the lost transaction.  0 with *verdict, or the error number.
  */
-unsigned evidence_judge(const struct mysql_evidence *e, struct mysql_link *k, const struct mysql_table *t,
-			const struct purge *p, enum evidence_verdict *verdict);
+unsigned evidence_judge(const struct mysql_evidence *e, struct mysql_link *k,
+	const struct mysql_table *t, const struct purge *p, enum evidence_verdict *verdict);
 
 #endif /* MYSQL_EVIDENCE_H */

@@ -57,7 +57,8 @@ enum link_meaning link_meaning(unsigned err)
 	if (err == 0)
 		return LINK_OK;
 	/* Time-outs under TLS read 2026; a server that shuts down or kills us says 1053, 1927. */
-	if ((err >= 2000 && err <= 2999) || err == 1053 || err == 1927 || (err >= 1158 && err <= 1161))
+	if ((err >= 2000 && err <= 2999) || err == 1053 || err == 1927 ||
+		(err >= 1158 && err <= 1161))
 		return LINK_LOST;
 	if (among(replays, sizeof(replays) / sizeof(replays[0]), err))
 		return LINK_REPLAY;
@@ -154,8 +155,9 @@ static bool takes_arrays(MYSQL *mysql)
 #if defined(MARIADB_BASE_VERSION) && defined(MARIADB_CLIENT_STMT_BULK_OPERATIONS)
 	unsigned long more = 0;
 
-	return mariadb_get_infov(mysql, MARIADB_CONNECTION_EXTENDED_SERVER_CAPABILITIES, &more) == 0 &&
-	       (more & (unsigned long)(MARIADB_CLIENT_STMT_BULK_OPERATIONS >> 32));
+	return mariadb_get_infov(mysql, MARIADB_CONNECTION_EXTENDED_SERVER_CAPABILITIES, &more) ==
+		0 &&
+		(more & (unsigned long)(MARIADB_CLIENT_STMT_BULK_OPERATIONS >> 32));
 #else
 	(void)mysql;
 	return false;
@@ -171,8 +173,10 @@ static unsigned session(struct mysql_link *k, const struct plugin_settings *p)
 	if (link_runf(k, "SET SESSION sql_mode='STRICT_ALL_TABLES,NO_ENGINE_SUBSTITUTION',"
 		      " autocommit=1") != 0)
 		return k->err;
-	/* Row and table locks; by default a table lock is waited for a day. A server without InnoDB has no first. */
-	link_runf(k, "SET SESSION innodb_lock_wait_timeout=LEAST(@@innodb_lock_wait_timeout, %d)", LOCK_SECONDS);
+	/* Row and table locks; by default a table lock is waited for a day. A server without InnoDB
+	 * has no first. */
+	link_runf(k, "SET SESSION innodb_lock_wait_timeout=LEAST(@@innodb_lock_wait_timeout, %d)",
+		LOCK_SECONDS);
 	link_runf(k, "SET SESSION lock_wait_timeout=LEAST(@@lock_wait_timeout, %d)", LOCK_SECONDS);
 	if (p->timestamps_utc && link_runf(k, "SET SESSION time_zone='+00:00'") != 0)
 		return k->err;
@@ -194,7 +198,8 @@ unsigned link_connect(struct mysql_link *k, const struct plugin_settings *p)
 	char from_file[256];
 
 	link_close(k);
-	snprintf(k->where, sizeof(k->where), "user \"%s\" at \"%s\", database \"%s\"", user, host, db);
+	snprintf(k->where, sizeof(k->where), "user \"%s\" at \"%s\", database \"%s\"", user, host,
+		db);
 	if (p->sql_passwd_file) {
 		if (!password_from_file(k, p->sql_passwd_file, from_file, sizeof(from_file)))
 			return k->err;
@@ -289,7 +294,8 @@ MYSQL_RES *link_select(struct mysql_link *k, const char *fmt, ...)
 	va_end(ap);
 	if (!k->mysql) {
 		note(k, 2006, "not connected");
-	} else if (mysql_real_query(k->mysql, b.s, b.n) != 0 || !(res = mysql_store_result(k->mysql))) {
+	} else if (mysql_real_query(k->mysql, b.s, b.n) != 0 ||
+		!(res = mysql_store_result(k->mysql))) {
 		note_mysql(k);
 	} else {
 		k->err = 0;
@@ -347,7 +353,8 @@ unsigned link_execute_rows(struct mysql_link *k, MYSQL_STMT *stmt, const struct 
 				      params[i].binary ? MYSQL_TYPE_BLOB : MYSQL_TYPE_STRING;
 		bind[i].is_unsigned = 1;
 		if (params[i].text)
-			bind[i].length = (unsigned long *)(void *)((char *)rows + params[i].length_offset);
+			bind[i].length =
+				(unsigned long *)(void *)((char *)rows + params[i].length_offset);
 	}
 	mysql_stmt_attr_set(stmt, STMT_ATTR_ROW_SIZE, &row_size);
 	mysql_stmt_attr_set(stmt, STMT_ATTR_ARRAY_SIZE, &count);
@@ -364,7 +371,8 @@ unsigned link_execute_rows(struct mysql_link *k, MYSQL_STMT *stmt, const struct 
 			   size_t nparams, void *rows, size_t row_size, size_t nrows,
 			   uint64_t *affected)
 {
-	(void)stmt, (void)params, (void)nparams, (void)rows, (void)row_size, (void)nrows, (void)affected;
+	(void)stmt, (void)params, (void)nparams, (void)rows, (void)row_size, (void)nrows,
+		(void)affected;
 	return note(k, 5003, "the client library has no arrays of rows");
 }
 #endif

@@ -17,10 +17,10 @@
 
 enum link_meaning {
 	LINK_OK,
-	LINK_LOST,	/* 2000-2999: the connection is gone, what it was doing has an unknown outcome */
-	LINK_REPLAY,	/* deadlock, lock timeout: roll back and play the whole transaction again */
-	LINK_REFUSED,	/* these values will never be taken; another row may be */
-	LINK_STUCK	/* all else: not now, an operator may have to act */
+	LINK_LOST, /* 2000-2999: the connection is gone, what it was doing has an unknown outcome */
+	LINK_REPLAY, /* deadlock, lock timeout: roll back and play the whole transaction again */
+	LINK_REFUSED, /* these values will never be taken; another row may be */
+	LINK_STUCK /* all else: not now, an operator may have to act */
 };
 enum link_meaning link_meaning(unsigned err);
 
@@ -31,11 +31,12 @@ struct mysql_link {
 	unsigned answer_seconds;	/* how long to wait for one; for the next connection */
 	unsigned err;
 	char why[512];
-	char where[256];	/* "user@host:port, database db", for messages; never the password */
+	char where[256]; /* "user@host:port, database db", for messages; never the password */
 };
 
 void link_init(struct mysql_link *k);
-/* Something took longer than answer_seconds: the next connection waits twice as long, up to a limit. */
+/* Something took longer than answer_seconds: the next connection waits twice as long, up to a
+ * limit. */
 void link_more_patience(struct mysql_link *k);
 /* With the strict sql_mode, and the time zone UTC when timestamps_utc asks for it. */
 unsigned link_connect(struct mysql_link *k, const struct plugin_settings *p);
@@ -43,11 +44,13 @@ void link_close(struct mysql_link *k);
 
 /* A statement without a result set; *affected may be NULL. */
 unsigned link_run(struct mysql_link *k, const char *sql, size_t n, uint64_t *affected);
-unsigned link_runf(struct mysql_link *k, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+unsigned link_runf(struct mysql_link *k, const char *fmt, ...)
+	__attribute__((format(printf, 2, 3)));
 /* "Rows matched" of the UPDATE that ran last. */
 uint64_t link_matched(struct mysql_link *k);
 /* A statement with a result set that is small; NULL on an error. */
-MYSQL_RES *link_select(struct mysql_link *k, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+MYSQL_RES *link_select(struct mysql_link *k, const char *fmt, ...)
+	__attribute__((format(printf, 2, 3)));
 
 /* Arrays of rows: a parameter is a member of a row struct. */
 struct link_param {
@@ -58,10 +61,11 @@ struct link_param {
 };
 MYSQL_STMT *link_prepare(struct mysql_link *k, const char *sql, size_t n);
 unsigned link_execute_rows(struct mysql_link *k, MYSQL_STMT *stmt, const struct link_param *params,
-			   size_t nparams, void *rows, size_t row_size, size_t nrows, uint64_t *affected);
+	size_t nparams, void *rows, size_t row_size, size_t nrows, uint64_t *affected);
 
 struct strbuf;
-/* Text as a literal that no character set or sql_mode can change: 'abc', or _utf8mb4 x'..' when in doubt. */
+/* Text as a literal that no character set or sql_mode can change: 'abc', or _utf8mb4 x'..' when in
+ * doubt. */
 void link_quote(struct strbuf *b, const char *text, size_t n);
 void link_quote_binary(struct strbuf *b, const char *bytes, size_t n);
 /* An identifier in backquotes. */

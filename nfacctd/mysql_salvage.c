@@ -30,13 +30,16 @@ static void salvage_row(struct strbuf *b, struct sink_mysql *s, const struct pur
 }
 
 /* As sql/flow_ledger.mysql: a file that is replayed twice would be billed twice. */
-static const char make_ledger[] =
-	"-- no table flow_ledger was there; it makes a second replay do nothing, and needs the right to CREATE\n"
-	"CREATE TABLE IF NOT EXISTS flow_ledger (run_id BIGINT UNSIGNED NOT NULL,plugin VARCHAR(64) NOT NULL,"
-	"purge_id BIGINT UNSIGNED NOT NULL,worker INT UNSIGNED NOT NULL,batch BIGINT UNSIGNED NOT NULL,"
-	"purge_rows BIGINT UNSIGNED NOT NULL DEFAULT 0,purge_packets BIGINT UNSIGNED NOT NULL DEFAULT 0,"
-	"purge_octets BIGINT UNSIGNED NOT NULL DEFAULT 0,stamp DATETIME,"
-	"PRIMARY KEY (run_id,plugin,purge_id,worker)) ENGINE=InnoDB;\n";
+static const char make_ledger[] = "-- no table flow_ledger was there; it makes a second replay do "
+				  "nothing, and needs the right to CREATE\n"
+				  "CREATE TABLE IF NOT EXISTS flow_ledger (run_id BIGINT UNSIGNED "
+				  "NOT NULL,plugin VARCHAR(64) NOT NULL,"
+				  "purge_id BIGINT UNSIGNED NOT NULL,worker INT UNSIGNED NOT "
+				  "NULL,batch BIGINT UNSIGNED NOT NULL,"
+				  "purge_rows BIGINT UNSIGNED NOT NULL DEFAULT 0,purge_packets "
+				  "BIGINT UNSIGNED NOT NULL DEFAULT 0,"
+				  "purge_octets BIGINT UNSIGNED NOT NULL DEFAULT 0,stamp DATETIME,"
+				  "PRIMARY KEY (run_id,plugin,purge_id,worker)) ENGINE=InnoDB;\n";
 
 /* Who may replay: without a ledger it takes more rights than ours. */
 static const char *replays_as(const struct sink_mysql *s)
@@ -48,23 +51,29 @@ static const char *replays_as(const struct sink_mysql *s)
 
 static void salvage_head(struct strbuf *b, struct sink_mysql *s, const struct purge *p)
 {
-	strbuf_addf(b, "-- flowledger: purge %" PRIu64 " of plugin %s, run %" PRIu64 ", %zu rows; not yet "
-		    "written\n-- replay: mariadb -u %s -p %s < this file; stops without effect when "
-		    "the purge is there already\n", p->id, s->p->name, s->run_id, p->nrows,
-		    replays_as(s), s->p->sql_db ? s->p->sql_db : "pmacct");
-	strbuf_add(b, "SET NAMES utf8mb4;\nSET SESSION sql_mode='STRICT_ALL_TABLES,NO_ENGINE_SUBSTITUTION';\n");
+	strbuf_addf(b,
+		"-- flowledger: purge %" PRIu64 " of plugin %s, run %" PRIu64 ", %zu rows; not yet "
+		"written\n-- replay: mariadb -u %s -p %s < this file; stops without effect when "
+		"the purge is there already\n",
+		p->id, s->p->name, s->run_id, p->nrows, replays_as(s),
+		s->p->sql_db ? s->p->sql_db : "pmacct");
+	strbuf_add(b,
+		"SET NAMES utf8mb4;\nSET SESSION "
+		"sql_mode='STRICT_ALL_TABLES,NO_ENGINE_SUBSTITUTION';\n");
 	if (s->p->timestamps_utc)
 		strbuf_add(b, "SET SESSION time_zone='+00:00';\n");
 	if (!s->ledger)
 		strbuf_add(b, make_ledger);
 	strbuf_add(b, "START TRANSACTION;\n");
 	if (s->in_doubt == p->id && !s->ledger)
-		strbuf_add(b, "-- ITS COMMIT HAD NO ANSWER: look first whether these rows are in\n");
+		strbuf_add(
+			b, "-- ITS COMMIT HAD NO ANSWER: look first whether these rows are in\n");
 	text_ledger(b, s->run_id, s->p->name, p);
 	strbuf_add(b, ";\n");
 }
 
-static int salvage_rows(struct salvage_file *f, struct sink_mysql *s, const struct name_groups *g, const struct purge *p)
+static int salvage_rows(struct salvage_file *f, struct sink_mysql *s, const struct name_groups *g,
+	const struct purge *p)
 {
 	strbuf_reset(&s->text);
 	salvage_head(&s->text, s, p);
@@ -109,20 +118,22 @@ int mysql_salvage(void *sink, const struct purge *p)
 
 	if (s->in_doubt == p->id && !s->ledger) {
 		s->counts.ambiguous++;
-		log_error("%s: the connection broke while purge %" PRIu64 " was committed: look whether it is in "
-			  "before it is replayed", s->who, p->id);
+		log_error("%s: the connection broke while purge %" PRIu64
+			  " was committed: look whether it is in before it is replayed",
+			s->who, p->id);
 	}
 	if (s->spooled == p->id)
 		snprintf(path, sizeof(path), "%s", s->spool_path);
 	else
 		err = mysql_save(s, p, path);
 	if (err == 0)
-		log_warn("%s: purge %" PRIu64 " (%zu rows) is saved in %s; %sreplay it with: mariadb -u %s -p %s < %s",
-			 s->who, p->id, p->nrows, path,
-			 s->p->sql_recovery_logfile ? "the next start writes it, or " : "", replays_as(s),
-			 s->p->sql_db ? s->p->sql_db : "pmacct", path);
+		log_warn("%s: purge %" PRIu64
+			 " (%zu rows) is saved in %s; %sreplay it with: mariadb -u %s -p %s < %s",
+			s->who, p->id, p->nrows, path,
+			s->p->sql_recovery_logfile ? "the next start writes it, or " : "",
+			replays_as(s), s->p->sql_db ? s->p->sql_db : "pmacct", path);
 	else
-		log_error_errno("%s: purge %" PRIu64 " (%zu rows) cannot be saved in %s", s->who, p->id,
-				p->nrows, path);
+		log_error_errno("%s: purge %" PRIu64 " (%zu rows) cannot be saved in %s", s->who,
+			p->id, p->nrows, path);
 	return err;
 }

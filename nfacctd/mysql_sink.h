@@ -33,11 +33,11 @@ struct sink_mysql {
 	size_t nparams, row_size;
 	char *rows;
 	struct strbuf text;
-	struct sink_counts counts, tally;	/* tally: of the attempt that runs, added at COMMIT */
+	struct sink_counts counts, tally; /* tally: of the attempt that runs, added at COMMIT */
 	uint64_t in_doubt;		/* id of the purge whose COMMIT had no answer; 0: none */
 	struct sink_counts doubt_tally;
 	struct mysql_evidence evidence;	/* for that, where there is no ledger */
-	uint64_t spooled;		/* id of the purge that stands in spool_path, too; 0: none */
+	uint64_t spooled; /* id of the purge that stands in spool_path, too; 0: none */
 	char spool_path[PATH_MAX];
 	uint32_t tables_made;		/* by sql_table_schema, for names with variables of rows */
 	uint64_t told;			/* id of the purge whose refused rows were logged */

@@ -23,12 +23,14 @@ void mysql_spool(struct sink_mysql *s, const struct purge *p)
 	if (!s->p->sql_recovery_logfile || !s->ledger || s->spooled == p->id)
 		return;
 	if (mysql_save(s, p, s->spool_path) != 0) {
-		log_warn_errno("%s: sql_recovery_logfile: purge %" PRIu64 " is in memory only: \"%s\"", s->who, p->id,
-			       s->spool_path);
+		log_warn_errno("%s: sql_recovery_logfile: purge %" PRIu64
+			       " is in memory only: \"%s\"",
+			s->who, p->id, s->spool_path);
 		return;
 	}
 	s->spooled = p->id;
-	log_info("%s: purge %" PRIu64 " (%zu rows) waits, and stands in %s", s->who, p->id, p->nrows, s->spool_path);
+	log_info("%s: purge %" PRIu64 " (%zu rows) waits, and stands in %s", s->who, p->id,
+		p->nrows, s->spool_path);
 }
 
 void mysql_unspool(struct sink_mysql *s, const struct purge *p)
@@ -37,13 +39,15 @@ void mysql_unspool(struct sink_mysql *s, const struct purge *p)
 		return;
 	/* The ledger knows it: a file that stays is no more than untidy. */
 	if (unlink(s->spool_path) != 0 && errno != ENOENT)
-		log_warn_errno("%s: \"%s\" is written and cannot be removed", s->who, s->spool_path);
+		log_warn_errno(
+			"%s: \"%s\" is written and cannot be removed", s->who, s->spool_path);
 	s->spooled = 0;
 }
 
 static bool is_ledger_line(const char *line)
 {
-	return strncmp(line, "INSERT INTO flow_ledger ", 24) == 0 || strncmp(line, "-- INSERT INTO flow_ledger ", 27) == 0;
+	return strncmp(line, "INSERT INTO flow_ledger ", 24) == 0 ||
+		strncmp(line, "-- INSERT INTO flow_ledger ", 27) == 0;
 }
 
 /* Whole as it was written, with its line of the ledger; else *why. */
@@ -66,9 +70,12 @@ static bool is_whole(FILE *f, char **line, size_t *size, const char **why)
 		doubt |= strncmp(*line, "-- ITS COMMIT HAD NO ANSWER", 27) == 0;
 	}
 	snprintf(want, sizeof(want), "-- sum %016" PRIx64 "\n", sum);
-	*why = ferror(f) ? "cannot be read" : n >= 0 || strcmp(last, want) != 0 ? "checksum is wrong or missing" :
-	       !ledger ? "has no line of flow_ledger" :
-	       doubt ? "its COMMIT had no answer and there was no flow_ledger: look first whether it is in" : NULL;
+	*why = ferror(f)                            ? "cannot be read"
+		: n >= 0 || strcmp(last, want) != 0 ? "checksum is wrong or missing"
+		: !ledger                           ? "has no line of flow_ledger"
+		: doubt ? "its COMMIT had no answer and there was no flow_ledger: look first "
+			  "whether it is in"
+			: NULL;
 	return *why == NULL;
 }
 
@@ -92,7 +99,8 @@ static unsigned run_file(struct sink_mysql *s, FILE *f, char **line, size_t *siz
 
 		if (ledger && *text == '-')
 			text += 3;
-		else if (*text == '-' || strncmp(text, "CREATE TABLE ", 13) == 0)	/* the ledger is here */
+		else if (*text == '-' ||
+			strncmp(text, "CREATE TABLE ", 13) == 0) /* the ledger is here */
 			continue;
 		n -= text - *line;
 		while (n && strchr(";\n", text[n - 1]))
@@ -105,13 +113,14 @@ static unsigned run_file(struct sink_mysql *s, FILE *f, char **line, size_t *siz
 		if (link_meaning(err) == LINK_REFUSED && !ledger) {
 			r->refused++;
 			refused = strncmp(text, "UPDATE ", 7) == 0;
-			log_error("%s: %s: a row is refused: %s (%u): %.*s", s->who, path, s->link.why, err,
-				  n < 900 ? (int)n : 900, text);
+			log_error("%s: %s: a row is refused: %s (%u): %.*s", s->who, path,
+				s->link.why, err, n < 900 ? (int)n : 900, text);
 			continue;
 		}
 		if (err)
 			return err;
-		/* A row is an INSERT, or an UPDATE and an INSERT that does nothing where it found one. */
+		/* A row is an INSERT, or an UPDATE and an INSERT that does nothing where it found
+		 * one. */
 		r->rows += strncmp(text, "INSERT INTO ", 12) == 0 && !ledger && !refused;
 		refused = false;
 	}
@@ -139,13 +148,14 @@ static bool replay_file(struct sink_mysql *s, const char *path)
 				link_runf(&s->link, "ROLLBACK");
 		}
 		if (err)
-			log_warn("%s: %s: not replayed: %s (%u); the next start tries again", s->who, path, why_text,
-				 err);
+			log_warn("%s: %s: not replayed: %s (%u); the next start tries again",
+				s->who, path, why_text, err);
 		else if (r.there)
 			log_info("%s: %s: is in the database already", s->who, path);
 		else
-			log_info("%s: %s: %" PRIu64 " rows of an earlier run written, %" PRIu64 " refused", s->who,
-				 path, r.rows, r.refused);
+			log_info("%s: %s: %" PRIu64 " rows of an earlier run written, %" PRIu64
+				 " refused",
+				s->who, path, r.rows, r.refused);
 		if (!err && unlink(path) != 0)
 			log_warn_errno("%s: \"%s\" is written and cannot be removed", s->who, path);
 	}
@@ -175,13 +185,15 @@ void mysql_replay_saved(struct sink_mysql *s)
 
 	if (!s->p->sql_recovery_logfile || !*s->p->sql_recovery_logfile)
 		return;
-	n = snprintf(pattern, sizeof(pattern), "%s.%s.[0-9]*.[0-9]*.sql", s->p->sql_recovery_logfile, s->p->name);
+	n = snprintf(pattern, sizeof(pattern), "%s.%s.[0-9]*.[0-9]*.sql",
+		s->p->sql_recovery_logfile, s->p->name);
 	if (n < 0 || (size_t)n >= sizeof(pattern) || glob(pattern, GLOB_NOSORT, NULL, &g) != 0)
 		return;
 	qsort(g.gl_pathv, g.gl_pathc, sizeof(g.gl_pathv[0]), by_age);
 	if (!s->ledger)
-		log_warn("%s: %zu purges of earlier runs wait in %s: they are replayed only with a table flow_ledger "
-			 "(sql/flow_ledger.mysql)", s->who, g.gl_pathc, pattern);
+		log_warn("%s: %zu purges of earlier runs wait in %s: they are replayed only with a "
+			 "table flow_ledger (sql/flow_ledger.mysql)",
+			s->who, g.gl_pathc, pattern);
 	for (size_t i = 0; s->ledger && i < g.gl_pathc; i++)
 		if (!replay_file(s, g.gl_pathv[i]))
 			break;

@@ -54,7 +54,8 @@ static bool is_text(const struct found *f)
 
 static bool is_binary(const struct found *f)
 {
-	return strstr(f->type, "binary") || strstr(f->type, "blob") || strcmp(f->type, "inet6") == 0;
+	return strstr(f->type, "binary") || strstr(f->type, "blob") ||
+		strcmp(f->type, "inet6") == 0;
 }
 
 static bool is_integer(const struct found *f)
@@ -80,7 +81,8 @@ static unsigned read_columns(struct mysql_link *k, struct view *v)
 	MYSQL_RES *res = link_select(k,
 		"SELECT COLUMN_NAME, DATA_TYPE, COLUMN_TYPE, COALESCE(CHARACTER_MAXIMUM_LENGTH,0),"
 		" IS_NULLABLE, COLUMN_DEFAULT, EXTRA FROM INFORMATION_SCHEMA.COLUMNS"
-		" WHERE TABLE_SCHEMA=DATABASE() AND TABLE_NAME='%s' ORDER BY ORDINAL_POSITION", v->table);
+		" WHERE TABLE_SCHEMA=DATABASE() AND TABLE_NAME='%s' ORDER BY ORDINAL_POSITION",
+		v->table);
 	MYSQL_ROW row;
 
 	if (!res)
@@ -191,7 +193,8 @@ static void check_missing(struct view *v, const struct sql_columns *want, struct
 		strbuf_addf(&b, "%s %s", i ? "," : "", missing[i]->name);
 	strbuf_addf(&b, "; run: ALTER TABLE `%s`", v->table);
 	for (size_t i = 0; i < n; i++)
-		strbuf_addf(&b, "%s ADD COLUMN `%s` %s", i ? "," : "", missing[i]->name, missing[i]->type);
+		strbuf_addf(&b, "%s ADD COLUMN `%s` %s", i ? "," : "", missing[i]->name,
+			missing[i]->type);
 	if (keys)
 		add_new_key(&b, ", ", v, missing, n);
 	strbuf_add(&b, ";");
@@ -209,13 +212,19 @@ static void check_extra(struct view *v, struct mysql_report *rep)
 		if (f->used || f->has_default)
 			continue;
 		if (strcasecmp(f->name, "stamp_inserted") == 0)
-			strbuf_addf(&b, "table %s needs stamp_inserted, which is written with sql_history only;"
-				    " set sql_history (10m, for example)", v->table);
+			strbuf_addf(&b,
+				"table %s needs stamp_inserted, which is written with sql_history "
+				"only;"
+				" set sql_history (10m, for example)",
+				v->table);
 		else
-			strbuf_addf(&b, "column %s of table %s has no default and nothing here writes it; run: "
-				    "ALTER TABLE `%s` MODIFY `%s` %s NULL DEFAULT NULL; (or take it out of the"
-				    " table, or set sql_table_version to the table's)",
-				    f->name, v->table, v->table, f->name, f->full);
+			strbuf_addf(&b,
+				"column %s of table %s has no default and nothing here writes it; "
+				"run: "
+				"ALTER TABLE `%s` MODIFY `%s` %s NULL DEFAULT NULL; (or take it "
+				"out of the"
+				" table, or set sql_table_version to the table's)",
+				f->name, v->table, v->table, f->name, f->full);
 		problem(rep, &b);
 		strbuf_clear(&b);
 	}
@@ -241,11 +250,13 @@ static bool narrow(struct strbuf *b, const struct view *v, const struct sql_colu
 		return true;
 	}
 	if (c->kind == SQL_TIME && is_integer(f)) {
-		strbuf_add(b, ", but times are written as DATETIME; set timestamps_since_epoch: true");
+		strbuf_add(
+			b, ", but times are written as DATETIME; set timestamps_since_epoch: true");
 		add_modify(b, v, c, c->type);
 		return true;
 	}
-	if ((c->role == SQL_INSERTED || c->role == SQL_UPDATED) && c->kind == SQL_NUMBER && !is_integer(f)) {
+	if ((c->role == SQL_INSERTED || c->role == SQL_UPDATED) && c->kind == SQL_NUMBER &&
+		!is_integer(f)) {
 		strbuf_add(b, ", but timestamps_since_epoch writes seconds");
 		add_modify(b, v, c, c->type);
 		return true;
@@ -255,13 +266,15 @@ static bool narrow(struct strbuf *b, const struct view *v, const struct sql_colu
 		add_modify(b, v, c, c->type);
 		return false;
 	}
-	if ((c->role == SQL_PACKETS || c->role == SQL_BYTES || (c->role == SQL_FLOWS && !c->constant)) &&
-	    is_integer(f) && (strcmp(f->type, "bigint") != 0 || !strstr(f->full, "unsigned"))) {
+	if ((c->role == SQL_PACKETS || c->role == SQL_BYTES ||
+		    (c->role == SQL_FLOWS && !c->constant)) &&
+		is_integer(f) && (strcmp(f->type, "bigint") != 0 || !strstr(f->full, "unsigned"))) {
 		strbuf_add(b, ": sums that do not fit it will be refused");
 		add_modify(b, v, c, "BIGINT UNSIGNED NOT NULL");
 		return false;
 	}
-	if (c->primitive && c->primitive->format == PRIM_MAC && !c->constant && f->chars < MAC_CHARS) {
+	if (c->primitive && c->primitive->format == PRIM_MAC && !c->constant &&
+		f->chars < MAC_CHARS) {
 		strbuf_add(b, ": a MAC address has 17 characters");
 		add_modify(b, v, c, c->type);
 		return true;
@@ -286,7 +299,8 @@ static void check_widths(struct view *v, const struct sql_columns *want, struct 
 	}
 }
 
-/* Names of protocols that do not fit ip_proto go as numbers: the row matters more than its spelling. */
+/* Names of protocols that do not fit ip_proto go as numbers: the row matters more than its
+ * spelling. */
 static void fit_proto(struct view *v, struct sql_columns *columns, const struct mysql_report *rep)
 {
 	const struct found *f = find(v, "ip_proto");
@@ -301,9 +315,11 @@ static void fit_proto(struct view *v, struct sql_columns *columns, const struct 
 	} else if (is_text(f) && f->chars < 20) {
 		columns->style.proto_width = (unsigned)f->chars;
 		if (!rep->quiet)
-			log_info("%s: ip_proto of table %s is %s: protocols with longer names are written as "
-				 "numbers; run: ALTER TABLE `%s` MODIFY `ip_proto` CHAR(20) NOT NULL;",
-				 rep->who, v->table, f->full, v->table);
+			log_info("%s: ip_proto of table %s is %s: protocols with longer names are "
+				 "written as "
+				 "numbers; run: ALTER TABLE `%s` MODIFY `ip_proto` CHAR(20) NOT "
+				 "NULL;",
+				rep->who, v->table, f->full, v->table);
 	}
 }
 
@@ -323,8 +339,10 @@ static enum mysql_way choose_way(struct view *v, const struct sql_columns *colum
 			collides = true;
 			if (!missing)
 				break;
-			strbuf_addf(&b, "unique key %s of table %s has no %s: rows that differ only there "
-				    "will be refused", v->index[i].name, v->table, missing->name);
+			strbuf_addf(&b,
+				"unique key %s of table %s has no %s: rows that differ only there "
+				"will be refused",
+				v->index[i].name, v->table, missing->name);
 			if (strcmp(v->index[i].name, "PRIMARY") == 0) {
 				strbuf_addf(&b, "; run: ALTER TABLE `%s` ", v->table);
 				add_new_key(&b, "", v, &missing, 1);
@@ -338,25 +356,29 @@ static enum mysql_way choose_way(struct view *v, const struct sql_columns *colum
 	if (covered && !collides)
 		return MYSQL_UPSERT;
 	if (!rep->quiet)
-		log_info("%s: table %s has no unique key over exactly the written key columns: rows go in "
-			 "through a temporary table, which is slower", rep->who, v->table);
+		log_info("%s: table %s has no unique key over exactly the written key columns: "
+			 "rows go in through a temporary table, which is slower",
+			rep->who, v->table);
 	return MYSQL_SET;
 }
 
 /* "pm@127.0.0.1" as the GRANT's 'pm'@'127.0.0.1'. */
 static void add_grant(struct strbuf *b, struct mysql_link *k, const char *table)
 {
-	MYSQL_RES *res = link_select(k, "SELECT DATABASE(), CONCAT(\"'\", REPLACE(CURRENT_USER(), '@', \"'@'\"), \"'\")");
+	MYSQL_RES *res = link_select(k,
+		"SELECT DATABASE(), CONCAT(\"'\", REPLACE(CURRENT_USER(), '@', \"'@'\"), \"'\")");
 	MYSQL_ROW row = res ? mysql_fetch_row(res) : NULL;
 
 	if (row && row[0] && row[1])
-		strbuf_addf(b, "; run: GRANT SELECT, INSERT, UPDATE ON `%s`.`%s` TO %s;", row[0], table, row[1]);
+		strbuf_addf(b, "; run: GRANT SELECT, INSERT, UPDATE ON `%s`.`%s` TO %s;", row[0],
+			table, row[1]);
 	if (res)
 		mysql_free_result(res);
 }
 
 /* The statement we will use, prepared, so that missing rights show now. */
-static void check_rights(struct mysql_link *k, const struct mysql_table *t, struct mysql_report *rep)
+static void check_rights(
+	struct mysql_link *k, const struct mysql_table *t, struct mysql_report *rep)
 {
 	struct strbuf b = { NULL, 0, 0 };
 	MYSQL_STMT *stmt;
@@ -387,8 +409,10 @@ static void check_rights(struct mysql_link *k, const struct mysql_table *t, stru
 static unsigned check_engine(struct mysql_link *k, struct view *v, const struct sql_columns *want,
 			     const struct plugin_settings *p, struct mysql_report *rep)
 {
-	MYSQL_RES *res = link_select(k, "SELECT ENGINE, TABLE_TYPE FROM INFORMATION_SCHEMA.TABLES"
-				     " WHERE TABLE_SCHEMA=DATABASE() AND TABLE_NAME='%s'", v->table);
+	MYSQL_RES *res = link_select(k,
+		"SELECT ENGINE, TABLE_TYPE FROM INFORMATION_SCHEMA.TABLES"
+		" WHERE TABLE_SCHEMA=DATABASE() AND TABLE_NAME='%s'",
+		v->table);
 	struct strbuf b = { NULL, 0, 0 };
 	MYSQL_ROW row;
 
@@ -396,9 +420,11 @@ static unsigned check_engine(struct mysql_link *k, struct view *v, const struct 
 		return k->err;
 	row = mysql_fetch_row(res);
 	if (!row) {
-		strbuf_addf(&b, "table %s does not exist in database \"%s\", or user \"%s\" has no right to "
-			    "see it", v->table, p->sql_db ? p->sql_db : "pmacct",
-			    p->sql_user ? p->sql_user : "pmacct");
+		strbuf_addf(&b,
+			"table %s does not exist in database \"%s\", or user \"%s\" has no right "
+			"to see it",
+			v->table, p->sql_db ? p->sql_db : "pmacct",
+			p->sql_user ? p->sql_user : "pmacct");
 		if (!p->sql_table)
 			strbuf_addf(&b, "; sql/pmacct-create-db_v%" PRIu32 ".mysql makes it, or",
 				    p->sql_table_version);
@@ -409,8 +435,10 @@ static unsigned check_engine(struct mysql_link *k, struct view *v, const struct 
 		}
 		problem(rep, &b);
 	} else if (row[0] && strcasecmp(row[0], "InnoDB") != 0) {
-		strbuf_addf(&b, "table %s has engine %s: a purge that breaks off half-way cannot be taken back; "
-			    "run: ALTER TABLE `%s` ENGINE=InnoDB;", v->table, row[0], v->table);
+		strbuf_addf(&b,
+			"table %s has engine %s: a purge that breaks off half-way cannot be taken "
+			"back; run: ALTER TABLE `%s` ENGINE=InnoDB;",
+			v->table, row[0], v->table);
 		caution(rep, &b);
 	}
 	mysql_free_result(res);
@@ -448,8 +476,9 @@ static unsigned look(struct mysql_table *t, struct mysql_link *k, struct view *v
 	return link_meaning(k->err) == LINK_LOST ? k->err : 0;
 }
 
-unsigned mysql_table_look(struct mysql_table *t, struct mysql_link *k, const struct sql_columns *want,
-			  const char *name, const struct plugin_settings *p, struct mysql_report *rep)
+unsigned mysql_table_look(struct mysql_table *t, struct mysql_link *k,
+	const struct sql_columns *want, const char *name, const struct plugin_settings *p,
+	struct mysql_report *rep)
 {
 	struct view *v = xcalloc(1, sizeof(*v));
 	unsigned err = 0;
@@ -463,7 +492,8 @@ unsigned mysql_table_look(struct mysql_table *t, struct mysql_link *k, const str
 	} else {
 		struct strbuf b = { NULL, 0, 0 };
 
-		strbuf_addf(&b, "sql_table: \"%s\": a table name has no quotes or backslashes", name);
+		strbuf_addf(
+			&b, "sql_table: \"%s\": a table name has no quotes or backslashes", name);
 		problem(rep, &b);
 		strbuf_clear(&b);
 	}

@@ -33,7 +33,8 @@ struct mysql_report {
  * Compare table `name` with `want`.  0 with *t filled in, rep->problems of them
  * told; or the error number when the server could not be asked.
  */
-unsigned mysql_table_look(struct mysql_table *t, struct mysql_link *k, const struct sql_columns *want,
-			  const char *name, const struct plugin_settings *p, struct mysql_report *rep);
+unsigned mysql_table_look(struct mysql_table *t, struct mysql_link *k,
+	const struct sql_columns *want, const char *name, const struct plugin_settings *p,
+	struct mysql_report *rep);
 
 #endif /* MYSQL_TABLE_H */

@@ -22,7 +22,8 @@ static void add_value(struct strbuf *b, const struct sql_column *c, const struct
 	}
 }
 
-static void add_names(struct strbuf *b, const struct sql_columns *s, bool keys_only, const char *prefix)
+static void add_names(
+	struct strbuf *b, const struct sql_columns *s, bool keys_only, const char *prefix)
 {
 	const char *gap = "";
 
@@ -111,8 +112,8 @@ void text_on_duplicate(struct strbuf *b, const struct sql_columns *s)
 			continue;
 		/* VALUES(): MariaDB 10.11 does not know MySQL 8's row alias. */
 		if (*op)
-			strbuf_addf(b, "%s`%s`=`%s`%sVALUES(`%s`)", gap, s->c[i].name, s->c[i].name, op,
-				    s->c[i].name);
+			strbuf_addf(b, "%s`%s`=`%s`%sVALUES(`%s`)", gap, s->c[i].name, s->c[i].name,
+				op, s->c[i].name);
 		else
 			strbuf_addf(b, "%s`%s`=VALUES(`%s`)", gap, s->c[i].name, s->c[i].name);
 		gap = ",";
@@ -313,8 +314,10 @@ void text_ledger(struct strbuf *b, uint64_t run_id, const char *plugin, const st
 		all.packets += p->rows[i].sums.packets;
 		all.octets += p->rows[i].sums.octets;
 	}
-	strbuf_add(b, "INSERT INTO flow_ledger (run_id,plugin,purge_id,worker,batch,purge_rows,purge_packets,"
-		   "purge_octets,stamp) VALUES ");
+	strbuf_add(b,
+		"INSERT INTO flow_ledger "
+		"(run_id,plugin,purge_id,worker,batch,purge_rows,purge_packets,"
+		"purge_octets,stamp) VALUES ");
 	for (size_t i = 0; i < (p->nmarks ? p->nmarks : 1); i++) {
 		strbuf_addf(b, "%s(%" PRIu64 ",", i ? "," : "", run_id);
 		link_quote(b, plugin, strlen(plugin));

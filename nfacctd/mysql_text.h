@@ -23,7 +23,8 @@ void text_update_row(struct strbuf *b, const struct sql_columns *s, const char *
 /* "SELECT packets, bytes FROM `t` WHERE every key column = its value LIMIT 2 FOR UPDATE" */
 void text_select_row(struct strbuf *b, const struct sql_columns *s, const char *table,
 		     const struct purge *p, const struct sum_row *r);
-/* "INSERT INTO `t` (..) SELECT .. FROM DUAL WHERE ROW_COUNT()=0": the row that the UPDATE before did not find. */
+/* "INSERT INTO `t` (..) SELECT .. FROM DUAL WHERE ROW_COUNT()=0": the row that the UPDATE before
+ * did not find. */
 void text_insert_unfound(struct strbuf *b, const struct sql_columns *s, const char *table,
 			 const struct purge *p, const struct sum_row *r);
 

@@ -94,8 +94,8 @@ static unsigned insert_arrays(struct sink_mysql *s, struct mysql_table *t, const
 		for (size_t i = 0; i < now; i++)
 			fill_row(s, &t->columns, s->rows + i * s->row_size, p, rows[done + i]);
 		s->tally.statements++;
-		if (link_execute_rows(&s->link, t->stmt, s->params, s->nparams, s->rows, s->row_size, now,
-				      &more) != 0)
+		if (link_execute_rows(&s->link, t->stmt, s->params, s->nparams, s->rows,
+			    s->row_size, now, &more) != 0)
 			return s->link.err;
 		*affected += more;
 		done += now;
@@ -194,8 +194,9 @@ static unsigned make_scratch(struct sink_mysql *s, struct mysql_table *t)
 	text_create_scratch(&s->text, &t->columns, t->name, scratch);
 	err = link_run(&s->link, s->text.s, s->text.n, NULL);
 	if (err == 1044 || err == 1142 || err == 1227) {
-		log_info("%s: no right to make a temporary table (%s): rows of table %s go in one by one; run: "
-			 "GRANT CREATE TEMPORARY TABLES ON that database;", s->who, s->link.why, t->name);
+		log_info("%s: no right to make a temporary table (%s): rows of table %s go in one "
+			 "by one; run: GRANT CREATE TEMPORARY TABLES ON that database;",
+			s->who, s->link.why, t->name);
 		t->way = MYSQL_EACH;
 		err = 0;
 	}
@@ -234,7 +235,8 @@ static unsigned write_set(struct sink_mysql *s, struct mysql_table *t, const str
 	uint64_t affected = 0, groups = 0, matched, inserted = 0;
 
 	if (link_runf(&s->link, "DELETE FROM `%s`", scratch) != 0 ||
-	    insert_rows(s, t, scratch, p, rows, n, &affected) != 0 || count_groups(s, t, &groups) != 0)
+		insert_rows(s, t, scratch, p, rows, n, &affected) != 0 ||
+		count_groups(s, t, &groups) != 0)
 		return s->link.err;
 	strbuf_reset(&s->text);
 	text_update_join(&s->text, &t->columns, t->name, scratch);

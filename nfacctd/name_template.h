@@ -17,7 +17,8 @@
 
 bool name_is_dynamic(const char *name);
 
-/* The name for one row; false when it does not fit or is empty.  `key` may be NULL: variables of a row read 0. */
+/* The name for one row; false when it does not fit or is empty.  `key` may be NULL: variables of a
+ * row read 0. */
 bool name_expand(char *out, size_t size, const char *name, const struct plugin_settings *p,
 		 const struct key_layout *l, int64_t when, const uint8_t *key);
 

@@ -68,7 +68,8 @@ static const char *parse_network(struct network *w, char *text, bool *host_bits)
 	if (n == 3 && !addr_parse(&w->next_hop, field[0]))
 		return "an address in front of the AS number";
 	if (n > 1 && !parse_as(w, field[n - 2]))
-		return "an AS number, or peer AS and AS with _ between them, in front of the prefix";
+		return "an AS number, or peer AS and AS with _ between them, in front of the "
+		       "prefix";
 	return NULL;
 }
 

@@ -51,7 +51,8 @@ struct number_set {
 
 enum number_kind { NUMBERS_PORTS, NUMBERS_PROTOS, NUMBERS_TOS };
 
-struct number_set *numbers_parse(const char *origin, const char *text, size_t n, enum number_kind kind);
+struct number_set *numbers_parse(
+	const char *origin, const char *text, size_t n, enum number_kind kind);
 struct number_set *numbers_load(const char *key, const char *path, enum number_kind kind);
 
 static inline bool numbers_has(const struct number_set *s, unsigned v)

@@ -395,7 +395,7 @@ OP(op_net)
 OP(op_mask)
 {
 	EACH(i, key)
-		*key = (uint8_t)mask_within(end_of(pass->rec[i], op->side), mask_of(pass, i, op->side));
+	*key = (uint8_t)mask_within(end_of(pass->rec[i], op->side), mask_of(pass, i, op->side));
 }
 
 /* The file's AS counts when its prefix is at least as long as the exporter's mask. */
@@ -476,7 +476,8 @@ OP(op_etype)
 		uint16_t etype = r->ethertype;
 
 		if (!etype && (flow_has(r, FLOW_src) || flow_has(r, FLOW_dst)))
-			etype = addr_is4(flow_has(r, FLOW_src) ? &r->src : &r->dst) ? 0x0800 : 0x86dd;
+			etype = addr_is4(flow_has(r, FLOW_src) ? &r->src : &r->dst) ? 0x0800
+										    : 0x86dd;
 		memcpy(key, &etype, sizeof(etype));
 	}
 }
@@ -607,10 +608,18 @@ static fill_fn *const copy_ops[] = {
 
 /* By format: what no copy can fill. */
 static fill_fn *const format_ops[PRIM_SYSID + 1] = {
-	[PRIM_NET] = op_net,	     [PRIM_PROTO] = op_proto,	  [PRIM_DIR] = op_direction,
-	[PRIM_RATE] = op_rate,	     [PRIM_TAG] = op_tag,	  [PRIM_TEXT] = op_label,
-	[PRIM_CLASS] = op_class,	     [PRIM_EXPORTER] = op_origin, [PRIM_ARRIVAL] = op_origin,
-	[PRIM_EXPORTED] = op_origin, [PRIM_SEQNO] = op_origin,	  [PRIM_VERSION] = op_origin,
+	[PRIM_NET] = op_net,
+	[PRIM_PROTO] = op_proto,
+	[PRIM_DIR] = op_direction,
+	[PRIM_RATE] = op_rate,
+	[PRIM_TAG] = op_tag,
+	[PRIM_TEXT] = op_label,
+	[PRIM_CLASS] = op_class,
+	[PRIM_EXPORTER] = op_origin,
+	[PRIM_ARRIVAL] = op_origin,
+	[PRIM_EXPORTED] = op_origin,
+	[PRIM_SEQNO] = op_origin,
+	[PRIM_VERSION] = op_origin,
 	[PRIM_SYSID] = op_origin,
 };
 
@@ -713,16 +722,18 @@ static void decide_filter(struct pipeline *p, const struct plugin_settings *s)
 			 "networks_file_filter has no effect without a networks_file");
 }
 
-static int refused(const struct settings *s, const struct plugin_settings *ps, const char *key, const char *value,
-		   const char *expected)
+static int refused(const struct settings *s, const struct plugin_settings *ps, const char *key,
+	const char *value, const char *expected)
 {
 	char where[SETTINGS_WHERE];
 
-	log_error("%s: \"%s\": expected %s", settings_where(s, key, ps->name, where), value, expected);
+	log_error("%s: \"%s\": expected %s", settings_where(s, key, ps->name, where), value,
+		expected);
 	return -1;
 }
 
-static int make_tag_filters(struct pipeline *p, const struct settings *s, const struct plugin_settings *ps)
+static int make_tag_filters(
+	struct pipeline *p, const struct settings *s, const struct plugin_settings *ps)
 {
 	const char *expected;
 
@@ -731,9 +742,11 @@ static int make_tag_filters(struct pipeline *p, const struct settings *s, const 
 	p->tagged = ps->pre_tag_map || p->post_tag || p->post_tag2;
 	if (ps->pre_tag_filter && !(p->tag_filter = tag_filter_new(ps->pre_tag_filter, &expected)))
 		return refused(s, ps, "pre_tag_filter", ps->pre_tag_filter, expected);
-	if (ps->pre_tag2_filter && !(p->tag2_filter = tag_filter_new(ps->pre_tag2_filter, &expected)))
+	if (ps->pre_tag2_filter &&
+		!(p->tag2_filter = tag_filter_new(ps->pre_tag2_filter, &expected)))
 		return refused(s, ps, "pre_tag2_filter", ps->pre_tag2_filter, expected);
-	if (ps->pre_tag_label_filter && !(p->label_filter = label_filter_new(ps->pre_tag_label_filter, &expected)))
+	if (ps->pre_tag_label_filter &&
+		!(p->label_filter = label_filter_new(ps->pre_tag_label_filter, &expected)))
 		return refused(s, ps, "pre_tag_label_filter", ps->pre_tag_label_filter, expected);
 	p->thins = p->filter || p->tag_filter || p->tag2_filter || p->label_filter;
 	return 0;
@@ -989,9 +1002,10 @@ static bool passes(const struct lane *l, const struct flow_record *r, const stru
 	const struct pipeline *p = l->p;
 
 	return (!p->tag_filter || tag_filter_passes(p->tag_filter, p->tagged ? t->tag : 0)) &&
-	       (!p->tag2_filter || tag_filter_passes(p->tag2_filter, p->tagged ? t->tag2 : 0)) &&
-	       (!p->label_filter || label_filter_passes(p->label_filter, p->tagged ? t->label : 0)) &&
-	       (!p->filter || filter_match(p->filter, r));
+		(!p->tag2_filter || tag_filter_passes(p->tag2_filter, p->tagged ? t->tag2 : 0)) &&
+		(!p->label_filter ||
+			label_filter_passes(p->label_filter, p->tagged ? t->label : 0)) &&
+		(!p->filter || filter_match(p->filter, r));
 }
 
 static void thin_out(struct lane *l, const struct chunk *c)

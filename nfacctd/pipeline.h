@@ -36,7 +36,8 @@ struct scale_carry {
 struct chunk_counts {
 	uint64_t records;
 	uint64_t events;	/* neither octets nor packets: counted, not summed */
-	uint64_t other_way, other_way_octets, other_way_packets;	/* nfacctd_direction leaves them out */
+	uint64_t other_way, other_way_octets,
+		other_way_packets; /* nfacctd_direction leaves them out */
 	uint64_t no_octets;	/* packets, but no octets */
 	uint64_t clamped;	/* flow time too far off: booked at arrival */
 	uint64_t rescaled;	/* multiplied by a sampling interval */
@@ -62,9 +63,10 @@ struct chunk {
 	size_t n;			/* records that count; events are left out */
 	const struct flow_record *rec[DECODER_CHUNK];
 	int64_t second[DECODER_CHUNK];	/* that picks the bin; when `timed` */
-	bool by_flow[DECODER_CHUNK];	/* the flow's own times count: it may be spread; when `timed` */
+	bool by_flow[DECODER_CHUNK]; /* the flow's own times count: it may be spread; when `timed`
+				      */
 	struct sums sums[DECODER_CHUNK];	/* after sampling correction */
-	uint32_t rate[DECODER_CHUNK];	/* by sampling_map, 0: its rules say nothing; when `mapped` */
+	uint32_t rate[DECODER_CHUNK]; /* by sampling_map, 0: its rules say nothing; when `mapped` */
 	bool mapped;
 	struct agg_total total;		/* of them */
 };
@@ -84,12 +86,14 @@ struct plugin_maps {
 };
 
 /* -1 after logging; what could be loaded is freed again. */
-int plugin_maps_load(struct plugin_maps *m, const struct settings *s, const struct plugin_settings *p);
+int plugin_maps_load(
+	struct plugin_maps *m, const struct settings *s, const struct plugin_settings *p);
 void plugin_maps_clear(struct plugin_maps *m);
 
 struct pipeline;
 /* NULL after logging.  `now`: start of the daemon, which bins without round-off count from. */
-struct pipeline *pipeline_new(const struct settings *s, const struct plugin_settings *p, int64_t now);
+struct pipeline *pipeline_new(
+	const struct settings *s, const struct plugin_settings *p, int64_t now);
 /* Bins count from `now`: for a capture, whose clock is known with its first datagram only. */
 void pipeline_restart(struct pipeline *p, const struct plugin_settings *s, int64_t now);
 void pipeline_free(struct pipeline *p);
@@ -100,7 +104,8 @@ const struct timebin *pipeline_bins(const struct pipeline *p);
 size_t pipeline_bin_bytes(const struct pipeline *p);
 /* Members of a record (FLOW_BIT) that are looked at; all of them, when that is not certain. */
 uint64_t pipeline_members(const struct pipeline *p);
-/* "networks_file ... is used as a filter": what was decided and why; NULL when there was nothing to decide. */
+/* "networks_file ... is used as a filter": what was decided and why; NULL when there was nothing to
+ * decide. */
 const char *pipeline_notice(const struct pipeline *p);
 
 /* ---- a plugin in one worker ---------------------------------------------------------- */

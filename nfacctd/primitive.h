@@ -15,9 +15,27 @@
 #include "wire/decoder.h"
 #include "wire/flow.h"
 
-enum prim_format { PRIM_TAG, PRIM_MAC, PRIM_NUM, PRIM_HEX, PRIM_PROTO, PRIM_HOST, PRIM_NET, PRIM_TEXT,
-	PRIM_FLAGS, PRIM_CLASS, PRIM_EXPORTER, PRIM_RATE, PRIM_DIR, PRIM_TIME, PRIM_ARRIVAL, PRIM_EXPORTED,
-	PRIM_SEQNO, PRIM_VERSION, PRIM_SYSID };
+enum prim_format {
+	PRIM_TAG,
+	PRIM_MAC,
+	PRIM_NUM,
+	PRIM_HEX,
+	PRIM_PROTO,
+	PRIM_HOST,
+	PRIM_NET,
+	PRIM_TEXT,
+	PRIM_FLAGS,
+	PRIM_CLASS,
+	PRIM_EXPORTER,
+	PRIM_RATE,
+	PRIM_DIR,
+	PRIM_TIME,
+	PRIM_ARRIVAL,
+	PRIM_EXPORTED,
+	PRIM_SEQNO,
+	PRIM_VERSION,
+	PRIM_SYSID
+};
 
 struct primitive {
 	const char *name;	/* as in `aggregate` */
@@ -45,7 +63,8 @@ struct aggregate_spec {
 	enum sum_kind sum;	/* a record is counted under its source and under its destination */
 };
 
-/* Parse a comma list; false with *expected naming the bad word (and its neighbour, "did you mean"). */
+/* Parse a comma list; false with *expected naming the bad word (and its neighbour, "did you mean").
+ */
 bool aggregate_parse(struct aggregate_spec *a, const char *list, char *why, size_t why_size);
 
 /* One primitive of a key. */
@@ -60,7 +79,7 @@ enum { KEY_BYTES_MAX = 256, PRIM_TEXT_MAX = 64 };
 struct key_layout {
 	struct key_field field[PRIMITIVES];
 	size_t nfields, size;	/* bytes of a packed key, a multiple of 8 */
-	uint8_t index[PRIMITIVES];	/* by primitive: its field's number from 1; 0: not in the key */
+	uint8_t index[PRIMITIVES]; /* by primitive: its field's number from 1; 0: not in the key */
 	struct aggregate_spec spec;
 };
 
@@ -78,7 +97,8 @@ struct print_style {
 	unsigned proto_width;	/* names longer than this as digits; 0: no limit */
 };
 /* Text of one field, at most PRIM_TEXT_MAX; returns its length. */
-size_t key_print(char *buf, const struct key_field *f, const uint8_t *key, const struct print_style *style);
+size_t key_print(
+	char *buf, const struct key_field *f, const uint8_t *key, const struct print_style *style);
 
 /* Decimal digits and a NUL; returns how many digits. */
 size_t number_print(char *buf, uint64_t v);

@@ -38,8 +38,12 @@ static bool is_csv(const struct row_text *t)
 
 /* Numbers that are never long, as the reference sets them. */
 static const uint8_t narrow[PRIMITIVES] = {
-	[PRIM_ID_src_port] = 8, [PRIM_ID_dst_port] = 8, [PRIM_ID_src_mask] = 8, [PRIM_ID_dst_mask] = 8,
-	[PRIM_ID_vlan] = 5, [PRIM_ID_tos] = 5,
+	[PRIM_ID_src_port] = 8,
+	[PRIM_ID_dst_port] = 8,
+	[PRIM_ID_src_mask] = 8,
+	[PRIM_ID_dst_mask] = 8,
+	[PRIM_ID_vlan] = 5,
+	[PRIM_ID_tos] = 5,
 };
 
 static unsigned width_of(const struct primitive *p)
@@ -72,8 +76,10 @@ void row_text_init(struct row_text *t, const struct plugin_settings *p, const st
 	memset(t, 0, sizeof(*t));
 	t->p = p;
 	t->l = l;
-	t->style = (struct print_style){ .num_protos = p->num_protos, .epoch = p->timestamps_since_epoch,
-		.utc = p->timestamps_utc, .secs = p->timestamps_secs };
+	t->style = (struct print_style) { .num_protos = p->num_protos,
+		.epoch = p->timestamps_since_epoch,
+		.utc = p->timestamps_utc,
+		.secs = p->timestamps_secs };
 	if (strcmp(sep, "\\t") == 0)
 		sep = "\t";
 	else if (strcmp(sep, "\\s") == 0)
@@ -88,7 +94,8 @@ void row_text_init(struct row_text *t, const struct plugin_settings *p, const st
 
 static bool is_interface(const struct row_column *c)
 {
-	return c->primitive == &primitives[PRIM_ID_in_iface] || c->primitive == &primitives[PRIM_ID_out_iface];
+	return c->primitive == &primitives[PRIM_ID_in_iface] ||
+		c->primitive == &primitives[PRIM_ID_out_iface];
 }
 
 void row_text_for_client(struct row_text *t)
@@ -100,7 +107,9 @@ void row_text_for_client(struct row_text *t)
 	for (int turn = 0; turn < 3; turn++)	/* tag to class, interfaces, the rest */
 		for (size_t i = 0; i < t->ncolumns; i++) {
 			const struct row_column *c = &t->column[i];
-			int at = is_interface(c) ? 1 : c->primitive > &primitives[PRIM_ID_class] ? 2 : 0;
+			int at = is_interface(c)                            ? 1
+				: c->primitive > &primitives[PRIM_ID_class] ? 2
+									    : 0;
 
 			if (at == turn)
 				sorted[n++] = *c;
@@ -138,7 +147,8 @@ void row_text_head(struct strbuf *b, const struct row_text *t)
 }
 
 /* The reference prints a BGP next hop that nobody named as nothing, but in its table for people. */
-static bool is_unnamed_hop(const struct row_text *t, const struct row_column *c, const struct sum_row *r)
+static bool is_unnamed_hop(
+	const struct row_text *t, const struct row_column *c, const struct sum_row *r)
 {
 	struct addr a;
 

@@ -34,12 +34,14 @@ static int open_at(struct salvage_file *s, const char *base, const char *plugin,
 int salvage_open(struct salvage_file *s, const struct plugin_settings *p, uint64_t run_id,
 		 uint64_t purge, const char *suffix)
 {
-	const char *bases[] = { p->sql_recovery_logfile, "/var/lib/nfacctd/unwritten", "./unwritten" };
+	const char *bases[] = { p->sql_recovery_logfile, "/var/lib/nfacctd/unwritten",
+		"./unwritten" };
 
 	memset(s, 0, sizeof(*s));
 	s->sum = salvage_sum_start();
 	for (size_t i = 0; i < sizeof(bases) / sizeof(bases[0]); i++)
-		if (bases[i] && *bases[i] && open_at(s, bases[i], p->name, run_id, purge, suffix) == 0)
+		if (bases[i] && *bases[i] &&
+			open_at(s, bases[i], p->name, run_id, purge, suffix) == 0)
 			return 0;
 	return -1;
 }

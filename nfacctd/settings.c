@@ -77,7 +77,8 @@ WORDS(parse_ext_mode, enum ext_rate_mode, "override or default",
 WORDS(parse_direction, enum direction_policy, "both, ingress or egress",
       { "both", DIRECTION_BOTH }, { "ingress", DIRECTION_INGRESS }, { "egress", DIRECTION_EGRESS })
 
-WORDS(parse_sflow_octets, enum sflow_octets, "frame or ip", { "frame", SFLOW_FRAME }, { "ip", SFLOW_IP })
+WORDS(parse_sflow_octets, enum sflow_octets, "frame or ip", { "frame", SFLOW_FRAME },
+	{ "ip", SFLOW_IP })
 
 static bool parse_octal(void *field, const char *value, const char **expected)
 {
@@ -133,150 +134,204 @@ static bool parse_proxies(void *field, const char *value, const char **expected)
 const struct conf_key settings_keys[] = {
 	/* the process */
 	BOOL("daemonize", NULL, GF(daemonize, bool), "false",
-	     "Detach from the terminal, after everything that can fail at start was tried"),
-	STR("pidfile", NULL, GF(pidfile, char *), NULL, "File that holds the process number, locked while it runs"),
+		"Detach from the terminal, after everything that can fail at start was tried"),
+	STR("pidfile", NULL, GF(pidfile, char *), NULL,
+		"File that holds the process number, locked while it runs"),
 	STR("logfile", NULL, GF(logfile, char *), NULL,
-	    "Append the log here, with time stamps; SIGHUP reopens it; goes before syslog"),
+		"Append the log here, with time stamps; SIGHUP reopens it; goes before syslog"),
 	STR("syslog", NULL, GF(syslog, char *), NULL,
-	    "Log to this syslog facility: auth, mail, daemon, kern, user, local0 to local7"),
-	STR("core_proc_name", NULL, GF(core_proc_name, char *), "default", "Name of this process in log lines"),
+		"Log to this syslog facility: auth, mail, daemon, kern, user, local0 to local7"),
+	STR("core_proc_name", NULL, GF(core_proc_name, char *), "default",
+		"Name of this process in log lines"),
 	BOOL("debug", NULL, GF(debug, bool), "false", "Log debugging lines too"),
-	OWN("files_umask", NULL, GF(files_umask, uint32_t), "077", parse_octal, "umask of the files written, octal"),
+	OWN("files_umask", NULL, GF(files_umask, uint32_t), "077", parse_octal,
+		"umask of the files written, octal"),
 	STR("plugins", NULL, GF(plugins, char *), NULL,
-	    "What to do with the sums: a list of type[name]; types mysql, sqlite3, print, memory"),
+		"What to do with the sums: a list of type[name]; types mysql, sqlite3, print, "
+		"memory"),
 	/* listening */
-	STR("nfacctd_ip", "sfacctd_ip", GF(ip, char *), NULL, "Address to listen on; absent: all, IPv4 and IPv6"),
-	U32("nfacctd_port", "sfacctd_port", GF(port, uint32_t), 1, 65535, "2100", "UDP port to listen on"),
-	U64("nfacctd_pipe_size", "sfacctd_pipe_size", GF(pipe_size, uint64_t), 0, UINT64_C(1) << 31, "8388608",
-	    "Receive buffer asked of the kernel, bytes; 0 leaves the kernel's"),
-	STR("nfacctd_interface", "sfacctd_interface", GF(interface, char *), NULL, "Listen on this interface only"),
+	STR("nfacctd_ip", "sfacctd_ip", GF(ip, char *), NULL,
+		"Address to listen on; absent: all, IPv4 and IPv6"),
+	U32("nfacctd_port", "sfacctd_port", GF(port, uint32_t), 1, 65535, "2100",
+		"UDP port to listen on"),
+	U64("nfacctd_pipe_size", "sfacctd_pipe_size", GF(pipe_size, uint64_t), 0, UINT64_C(1) << 31,
+		"8388608", "Receive buffer asked of the kernel, bytes; 0 leaves the kernel's"),
+	STR("nfacctd_interface", "sfacctd_interface", GF(interface, char *), NULL,
+		"Listen on this interface only"),
 	STR("nfacctd_mcast_groups", "sfacctd_mcast_groups", GF(mcast_groups, char *), NULL,
-	    "Multicast groups to join, up to 20, comma-separated"),
+		"Multicast groups to join, up to 20, comma-separated"),
 	STR("nfacctd_allow_file", "sfacctd_allow_file", GF(allow_file, char *), NULL,
-	    "File of senders that are listened to, an address or prefix a line; an empty file refuses all"),
-	BOOL("nfacctd_ipv6_only", "sfacctd_ipv6_only", GF(ipv6_only, bool), "false", "Do not accept IPv4 on the IPv6 socket"),
+		"File of senders that are listened to, an address or prefix a line; an empty file "
+		"refuses all"),
+	BOOL("nfacctd_ipv6_only", "sfacctd_ipv6_only", GF(ipv6_only, bool), "false",
+		"Do not accept IPv4 on the IPv6 socket"),
 	/* decoding */
-	BOOL("nfacctd_disable_checks", "nfacctd_disable_sanity_checks sfacctd_disable_checks sfacctd_disable_sanity_checks",
-	     GF(disable_checks, bool), "true",
-	     "Do not log sequence gaps and unknown versions; they are counted in any case"),
+	BOOL("nfacctd_disable_checks",
+		"nfacctd_disable_sanity_checks sfacctd_disable_checks "
+		"sfacctd_disable_sanity_checks",
+		GF(disable_checks, bool), "true",
+		"Do not log sequence gaps and unknown versions; they are counted in any case"),
 	BOOL("nfacctd_time_new", "sfacctd_time_new", GF(time_new, bool), "false",
-	     "The time of arrival picks the bin, not the flow's start"),
+		"The time of arrival picks the bin, not the flow's start"),
 	BOOL("nfacctd_time_secs", NULL, GF(time_secs, bool), "false",
-	     "Uptimes in NetFlow headers and records are seconds, not milliseconds"),
+		"Uptimes in NetFlow headers and records are seconds, not milliseconds"),
 	BOOL("nfacctd_renormalize", "sfacctd_renormalize", GF(renormalize, bool), "false",
-	     "Multiply bytes and packets by the sampling interval"),
-	U32("nfacctd_ext_sampling_rate", "sfacctd_ext_sampling_rate", GF(ext_sampling_rate, uint32_t), 1, UINT32_MAX,
-	    NULL, "With renormalize: multiply by this, whatever exporters announce"),
+		"Multiply bytes and packets by the sampling interval"),
+	U32("nfacctd_ext_sampling_rate", "sfacctd_ext_sampling_rate",
+		GF(ext_sampling_rate, uint32_t), 1, UINT32_MAX, NULL,
+		"With renormalize: multiply by this, whatever exporters announce"),
 	BOOL("use_ip_next_hop", NULL, GF(use_ip_next_hop, bool), "false",
-	     "peer_dst_ip is the IP next hop where the exporter tells no BGP next hop"),
+		"peer_dst_ip is the IP next hop where the exporter tells no BGP next hop"),
 	STR("sampling_map", NULL, GF(sampling_map, char *), NULL,
-	    "File of sampling intervals by exporter and interface, before what exporters announce: see MAPS"),
+		"File of sampling intervals by exporter and interface, before what exporters "
+		"announce: see MAPS"),
 	BOOL("nfacctd_pro_rating", NULL, GF(pro_rating, bool), "false",
-	     "Spread a flow over the bins it lasted through, by time; sums stay exact; needs nfacctd_time_new false"),
+		"Spread a flow over the bins it lasted through, by time; sums stay exact; needs "
+		"nfacctd_time_new false"),
 	BOOL("nfacctd_disable_opt_scope_check", NULL, GF(disable_opt_scope_check, bool), "false",
-	     "Every sampler that an exporter announces is good for all of its domains"),
-	BOOL("nfacctd_ignore_exporter_address", "sfacctd_ignore_exporter_address", GF(ignore_exporter_address, bool), "false",
-	     "The sender of the datagram is the exporter, whatever its options or its agent address say"),
+		"Every sampler that an exporter announces is good for all of its domains"),
+	BOOL("nfacctd_ignore_exporter_address", "sfacctd_ignore_exporter_address",
+		GF(ignore_exporter_address, bool), "false",
+		"The sender of the datagram is the exporter, whatever its options or its agent "
+		"address say"),
 	STR("nfacctd_templates_file", NULL, GF(templates_file, char *), NULL,
-	    "Where templates, samplers and clocks that exporters told are kept over a restart; written after each purge "
-	    "and at the end; not pmacct's format"),
-	OWN("nfacctd_as", "sfacctd_as nfacctd_as_new sfacctd_as_new", GF(as_source, enum net_source), "netflow", parse_as_source,
-	    "Where AS numbers come from: the exporter, networks_file, or the longer prefix of both"),
-	OWN("nfacctd_net", "sfacctd_net", GF(net_source, enum net_source), "netflow", parse_net_source,
-	    "Where prefixes and masks come from: the exporter, networks_file, the longer of both, or networks_mask"),
-	STR("pcap_savefile", NULL, GF(pcap_savefile, char *), NULL, "Read exports from this capture, then stop"),
-	BOOL("pcap_sf_wait", NULL, GF(pcap_wait, bool), "false", "When the capture has ended, wait for a signal"),
-	U32("pcap_sf_delay", NULL, GF(pcap_delay, uint32_t), 0, 86400, "0", "Seconds to wait before the capture is read"),
+		"Where templates, samplers and clocks that exporters told are kept over a restart; "
+		"written after each purge and at the end; not pmacct's format"),
+	OWN("nfacctd_as", "sfacctd_as nfacctd_as_new sfacctd_as_new",
+		GF(as_source, enum net_source), "netflow", parse_as_source,
+		"Where AS numbers come from: the exporter, networks_file, or the longer prefix of "
+		"both"),
+	OWN("nfacctd_net", "sfacctd_net", GF(net_source, enum net_source), "netflow",
+		parse_net_source,
+		"Where prefixes and masks come from: the exporter, networks_file, the longer of "
+		"both, or networks_mask"),
+	STR("pcap_savefile", NULL, GF(pcap_savefile, char *), NULL,
+		"Read exports from this capture, then stop"),
+	BOOL("pcap_sf_wait", NULL, GF(pcap_wait, bool), "false",
+		"When the capture has ended, wait for a signal"),
+	U32("pcap_sf_delay", NULL, GF(pcap_delay, uint32_t), 0, 86400, "0",
+		"Seconds to wait before the capture is read"),
 	U32("pcap_sf_replays", NULL, GF(pcap_replays, uint32_t), 0, UINT32_MAX, "1",
-	    "How often the capture is read; 0: for ever"),
+		"How often the capture is read; 0: for ever"),
 	/* aggregation, a plugin each */
 	OWN("aggregate", NULL, PF(aggregate, struct aggregate_spec), "src_host", parse_aggregate,
-	    "The primitives that make a row, comma-separated"),
-	STR("networks_file", NULL, PF(networks_file, char *), NULL, "File of our prefixes, with AS numbers if wanted"),
-	OWN("networks_file_filter", NULL, PF(networks_file_filter, enum filter_mode), "auto", parse_filter,
-	    "An address outside networks_file becomes 0.0.0.0; absent: true when the file would else be without use"),
+		"The primitives that make a row, comma-separated"),
+	STR("networks_file", NULL, PF(networks_file, char *), NULL,
+		"File of our prefixes, with AS numbers if wanted"),
+	OWN("networks_file_filter", NULL, PF(networks_file_filter, enum filter_mode), "auto",
+		parse_filter,
+		"An address outside networks_file becomes 0.0.0.0; absent: true when the file "
+		"would else be without use"),
 	BOOL("networks_file_no_lpm", NULL, PF(networks_file_no_lpm, bool), "false",
-	     "With nfacctd_net or nfacctd_as longest: a match in the file always wins"),
+		"With nfacctd_net or nfacctd_as longest: a match in the file always wins"),
 	BOOL("networks_no_mask_if_zero", NULL, PF(networks_no_mask_if_zero, bool), "false",
-	     "A mask of 0 leaves the whole address"),
-	U32("networks_mask", NULL, PF(networks_mask, uint32_t), 0, 128, "0", "Prefix length for nfacctd_net mask"),
-	STR("ports_file", NULL, PF(ports_file, char *), NULL, "Ports that are told apart, one a line; others become 0"),
+		"A mask of 0 leaves the whole address"),
+	U32("networks_mask", NULL, PF(networks_mask, uint32_t), 0, 128, "0",
+		"Prefix length for nfacctd_net mask"),
+	STR("ports_file", NULL, PF(ports_file, char *), NULL,
+		"Ports that are told apart, one a line; others become 0"),
 	STR("protos_file", NULL, PF(protos_file, char *), NULL,
-	    "Protocols that are told apart, names or numbers; others become 255"),
-	STR("tos_file", NULL, PF(tos_file, char *), NULL, "ToS values that are told apart; others become 255"),
-	BOOL("tos_encode_as_dscp", NULL, PF(tos_encode_as_dscp, bool), "false", "tos holds the six bits of the DSCP"),
+		"Protocols that are told apart, names or numbers; others become 255"),
+	STR("tos_file", NULL, PF(tos_file, char *), NULL,
+		"ToS values that are told apart; others become 255"),
+	BOOL("tos_encode_as_dscp", NULL, PF(tos_encode_as_dscp, bool), "false",
+		"tos holds the six bits of the DSCP"),
 	STR("aggregate_filter", NULL, PF(aggregate_filter, char *), NULL,
-	    "Only records that this libpcap expression matches; needs a [name]"),
+		"Only records that this libpcap expression matches; needs a [name]"),
 	STR("pre_tag_map", NULL, PF(pre_tag_map, char *), NULL,
-	    "File of rules that give records tags, labels and ToS values: see MAPS"),
+		"File of rules that give records tags, labels and ToS values: see MAPS"),
 	STR("pre_tag_filter", NULL, PF(pre_tag_filter, char *), NULL,
-	    "Only records with these tags: numbers, ranges, negations, 0 for none; needs a [name]"),
+		"Only records with these tags: numbers, ranges, negations, 0 for none; needs a "
+		"[name]"),
 	STR("pre_tag2_filter", NULL, PF(pre_tag2_filter, char *), NULL,
-	    "The same for the second tag; needs a [name]"),
+		"The same for the second tag; needs a [name]"),
 	STR("pre_tag_label_filter", NULL, PF(pre_tag_label_filter, char *), NULL,
-	    "Only records with these labels; null for none, -name for all others; needs a [name]"),
+		"Only records with these labels; null for none, -name for all others; needs a "
+		"[name]"),
 	U64("post_tag", NULL, PF(post_tag, uint64_t), 1, UINT64_MAX, NULL,
-	    "The tag of all records of the plugin, whatever pre_tag_map says"),
+		"The tag of all records of the plugin, whatever pre_tag_map says"),
 	U64("post_tag2", NULL, PF(post_tag2, uint64_t), 1, UINT64_MAX, NULL,
-	    "The second tag of all records of the plugin"),
-	U64("plugin_pipe_size", NULL, PF(pipe_size, uint64_t), 0, UINT64_MAX, "4096000", "Accepted: nothing queues here"),
+		"The second tag of all records of the plugin"),
+	U64("plugin_pipe_size", NULL, PF(pipe_size, uint64_t), 0, UINT64_MAX, "4096000",
+		"Accepted: nothing queues here"),
 	U64("plugin_buffer_size", NULL, PF(buffer_size, uint64_t), 0, UINT64_MAX, "0",
-	    "Accepted: nothing waits for a fill level"),
-	U64("sql_cache_entries", "print_cache_entries", PF(cache_entries, uint64_t), 0, UINT64_MAX, "32771",
-	    "Accepted as a hint: the table starts small and grows as needed"),
+		"Accepted: nothing waits for a fill level"),
+	U64("sql_cache_entries", "print_cache_entries", PF(cache_entries, uint64_t), 0, UINT64_MAX,
+		"32771", "Accepted as a hint: the table starts small and grows as needed"),
 	/* SQL */
-	STR("sql_db", NULL, PF(sql_db, char *), NULL, "Database; sqlite3: its file; default pmacct"),
+	STR("sql_db", NULL, PF(sql_db, char *), NULL,
+		"Database; sqlite3: its file; default pmacct"),
 	STR("sql_user", NULL, PF(sql_user, char *), "pmacct", "Database user"),
-	STR("sql_passwd", NULL, PF(sql_passwd, char *), "arealsmartpwd", "Password; with nothing behind the colon: none"),
-	STR("sql_host", NULL, PF(sql_host, char *), "localhost", "Server, or unix:/path of its socket"),
+	STR("sql_passwd", NULL, PF(sql_passwd, char *), "arealsmartpwd",
+		"Password; with nothing behind the colon: none"),
+	STR("sql_host", NULL, PF(sql_host, char *), "localhost",
+		"Server, or unix:/path of its socket"),
 	U32("sql_port", NULL, PF(sql_port, uint32_t), 1, 65535, "3306", "Port of the server"),
-	STR("sql_conn_ca_file", NULL, PF(sql_ca_file, char *), NULL, "Use TLS, with this certificate authority"),
-	STR("sql_table", NULL, PF(sql_table, char *), NULL, "Table; default acct, acct_v2 ... by version; may hold % and $ variables"),
-	U32("sql_table_version", NULL, PF(sql_table_version, uint32_t), 1, 9, "1", "Layout of the default tables"),
-	STR("sql_table_schema", NULL, PF(sql_table_schema, char *), NULL, "File with a CREATE TABLE to run before each purge"),
+	STR("sql_conn_ca_file", NULL, PF(sql_ca_file, char *), NULL,
+		"Use TLS, with this certificate authority"),
+	STR("sql_table", NULL, PF(sql_table, char *), NULL,
+		"Table; default acct, acct_v2 ... by version; may hold % and $ variables"),
+	U32("sql_table_version", NULL, PF(sql_table_version, uint32_t), 1, 9, "1",
+		"Layout of the default tables"),
+	STR("sql_table_schema", NULL, PF(sql_table_schema, char *), NULL,
+		"File with a CREATE TABLE to run before each purge"),
 	STR("sql_recovery_logfile", NULL, PF(sql_recovery_logfile, char *), NULL,
-	    "mysql: files of this name hold purges that could not be written, from the first failure until they are; "
-	    "what is left is written at the next start.  Other plugins: the same, at exit only"),
-	U32("sql_refresh_time", "print_refresh_time", PF(refresh_time, uint32_t), 1, 86400 * 366, "60",
-	    "Seconds between purges"),
-	U32("sql_startup_delay", "print_startup_delay", PF(startup_delay, uint32_t), 0, 86400 * 366, "0",
-	    "Seconds by which all purges are put off; whole bins also hold back bins"),
+		"mysql: files of this name hold purges that could not be written, from the first "
+		"failure until they are; "
+		"what is left is written at the next start.  Other plugins: the same, at exit "
+		"only"),
+	U32("sql_refresh_time", "print_refresh_time", PF(refresh_time, uint32_t), 1, 86400 * 366,
+		"60", "Seconds between purges"),
+	U32("sql_startup_delay", "print_startup_delay", PF(startup_delay, uint32_t), 0, 86400 * 366,
+		"0", "Seconds by which all purges are put off; whole bins also hold back bins"),
 	OWN("sql_history", "print_history", PF(history, struct conf_span), NULL, conf_span_parse,
-	    "Length of a time bin: a number and s, m, h, d, w or M"),
+		"Length of a time bin: a number and s, m, h, d, w or M"),
 	STR("sql_history_roundoff", "print_history_roundoff", PF(history_roundoff, char *), NULL,
-	    "Letters m h d w M: align bins, purges and triggers"),
-	U32("sql_history_offset", "print_history_offset", PF(history_offset, uint32_t), 0, 86400 * 366, "0",
-	    "Seconds by which bins start late; shorter than the bin"),
-	BOOL("sql_optimize_clauses", NULL, PF(sql_optimize_clauses, bool), "false", "Write the aggregated columns only"),
+		"Letters m h d w M: align bins, purges and triggers"),
+	U32("sql_history_offset", "print_history_offset", PF(history_offset, uint32_t), 0,
+		86400 * 366, "0", "Seconds by which bins start late; shorter than the bin"),
+	BOOL("sql_optimize_clauses", NULL, PF(sql_optimize_clauses, bool), "false",
+		"Write the aggregated columns only"),
 	BOOL("sql_dont_try_update", NULL, PF(sql_dont_try_update, bool), "false",
-	     "Insert only; a row that is there already is added to, never dropped"),
+		"Insert only; a row that is there already is added to, never dropped"),
 	U64("sql_multi_values", NULL, PF(sql_multi_values, uint64_t), 0, UINT64_C(1) << 30, "0",
-	    "Upper bound of a statement, bytes; 0: as the server allows"),
-	BOOL("sql_num_protos", "print_num_protos", PF(num_protos, bool), "false", "ip_proto as a number"),
-	BOOL("sql_num_hosts", NULL, PF(sql_num_hosts, bool), "false", "Addresses as INET6_ATON gives them"),
-	STR("sql_locking_style", NULL, PF(sql_locking_style, char *), NULL, "Accepted: a transaction takes its place"),
+		"Upper bound of a statement, bytes; 0: as the server allows"),
+	BOOL("sql_num_protos", "print_num_protos", PF(num_protos, bool), "false",
+		"ip_proto as a number"),
+	BOOL("sql_num_hosts", NULL, PF(sql_num_hosts, bool), "false",
+		"Addresses as INET6_ATON gives them"),
+	STR("sql_locking_style", NULL, PF(sql_locking_style, char *), NULL,
+		"Accepted: a transaction takes its place"),
 	/* print */
-	OWN("print_output", NULL, PF(print_output, enum print_format), "formatted", parse_print_output,
-	    "formatted, csv, json, event_formatted or event_csv"),
+	OWN("print_output", NULL, PF(print_output, enum print_format), "formatted",
+		parse_print_output, "formatted, csv, json, event_formatted or event_csv"),
 	STR("print_output_file", NULL, PF(print_output_file, char *), NULL,
-	    "File, with strftime and $ variables; absent: standard output"),
-	BOOL("print_output_file_append", NULL, PF(print_append, bool), "false", "Append to a file that is there"),
-	STR("print_output_separator", NULL, PF(print_separator, char *), ",", "One character between CSV values; \\t and \\s too"),
-	STR("print_latest_file", NULL, PF(print_latest_file, char *), NULL, "Symbolic link to the newest file"),
-	BOOL("print_markers", NULL, PF(print_markers, bool), "false", "Lines that mark start and end of a purge"),
-	BOOL("print_write_empty_file", NULL, PF(print_write_empty_file, bool), "false", "Write a file when there are no rows, too"),
+		"File, with strftime and $ variables; absent: standard output"),
+	BOOL("print_output_file_append", NULL, PF(print_append, bool), "false",
+		"Append to a file that is there"),
+	STR("print_output_separator", NULL, PF(print_separator, char *), ",",
+		"One character between CSV values; \\t and \\s too"),
+	STR("print_latest_file", NULL, PF(print_latest_file, char *), NULL,
+		"Symbolic link to the newest file"),
+	BOOL("print_markers", NULL, PF(print_markers, bool), "false",
+		"Lines that mark start and end of a purge"),
+	BOOL("print_write_empty_file", NULL, PF(print_write_empty_file, bool), "false",
+		"Write a file when there are no rows, too"),
 	/* memory */
 	STR("imt_path", NULL, PF(imt_path, char *), "/tmp/collect.pipe",
-	    "Plugin memory: the socket where pmacct(1) asks; one a plugin"),
+		"Plugin memory: the socket where pmacct(1) asks; one a plugin"),
 	/* both */
 	BOOL("timestamps_utc", NULL, PF(timestamps_utc, bool), "false", "Times in UTC"),
-	BOOL("timestamps_since_epoch", "sql_history_since_epoch print_history_since_epoch", PF(timestamps_since_epoch, bool), "false",
-	     "Times as seconds since 1970"),
-	BOOL("timestamps_secs", NULL, PF(timestamps_secs, bool), "false", "Times without microseconds"),
+	BOOL("timestamps_since_epoch", "sql_history_since_epoch print_history_since_epoch",
+		PF(timestamps_since_epoch, bool), "false", "Times as seconds since 1970"),
+	BOOL("timestamps_secs", NULL, PF(timestamps_secs, bool), "false",
+		"Times without microseconds"),
 	STR("sql_trigger_exec", "print_trigger_exec", PF(trigger_exec, char *), NULL,
-	    "Program to run after each purge that was written, beside the daemon; see TRIGGER"),
-	OWN("sql_trigger_time", "print_trigger_time", PF(trigger_time, struct conf_span), NULL, conf_span_parse,
-	    "Run it at the first purge of each such span, aligned by the round-off; absent: after each purge"),
+		"Program to run after each purge that was written, beside the daemon; see TRIGGER"),
+	OWN("sql_trigger_time", "print_trigger_time", PF(trigger_time, struct conf_span), NULL,
+		conf_span_parse,
+		"Run it at the first purge of each such span, aligned by the round-off; absent: "
+		"after each purge"),
 	/* known, without effect */
 	NOOPP("sql_data", NULL, "PostgreSQL only: no effect"),
 	NOOPP("sql_use_copy", NULL, "PostgreSQL only: no effect"),
@@ -285,7 +340,8 @@ const struct conf_key settings_keys[] = {
 	NOOPP("sql_preprocess", "print_preprocess", LATER),
 	NOOPP("sql_preprocess_type", "print_preprocess_type", LATER),
 	NOOPP("sql_trigger_exec_async", NULL, "the trigger never holds up a purge: no effect"),
-	NOOPP("sql_max_writers", "print_max_writers", "one writer a plugin, and nothing is thrown away: no effect"),
+	NOOPP("sql_max_writers", "print_max_writers",
+		"one writer a plugin, and nothing is thrown away: no effect"),
 	NOOPP("sql_recovery_backup_host", "sql_backup_host", LATER),
 	NOOPP("sql_startup_delay_type", NULL, LATER),
 	NOOPP("plugin_pipe_zmq", NULL, "plugins share the process: no effect"),
@@ -321,7 +377,8 @@ const struct conf_key settings_keys[] = {
 	NOOP("flow_to_rd_map", NULL, LATER),
 	NOOP("classifiers", NULL, LATER),
 	NOOP("nfacctd_zmq_address", "sfacctd_zmq_address", "no ZeroMQ input: no effect"),
-	NOOP("nfacctd_peer_as", "sfacctd_peer_as", "peer AS numbers come with nfacctd_as: no effect"),
+	NOOP("nfacctd_peer_as", "sfacctd_peer_as",
+		"peer AS numbers come with nfacctd_as: no effect"),
 	NOOP("sfacctd_counter_output", NULL, LATER),
 	NOOP("print_output_lock_file", NULL, "a file appears whole: no effect"),
 	NOOP("debug_internal_msg", NULL, "plugins share the process: no effect"),
@@ -331,82 +388,103 @@ const struct conf_key settings_keys[] = {
 	NOOP("promisc", NULL, "another daemon's key: no effect"),
 	NOOP("tmp_asa_bi_flow", NULL, "biflows are always split in two: no effect"),
 #define FAMILY(prefix, text) NOOP(prefix "*", NULL, text),
-	FAMILY("kafka_", "no Kafka plugin: no effect")
-	FAMILY("amqp_", "no AMQP plugin: no effect")
-	FAMILY("avro_", "no Avro output: no effect")
-	FAMILY("tee_", "replicator(8) is the tee: no effect here")
-	FAMILY("geoip", "no GeoIP: no effect")
-	FAMILY("bgp_", "no BGP thread: no effect")
-	FAMILY("bmp_", "no BMP thread: no effect")
-	FAMILY("isis_", "no IS-IS thread: no effect")
-	FAMILY("rpki_", "no RPKI: no effect")
-	FAMILY("telemetry_", "no telemetry thread: no effect")
-	FAMILY("redis_", "no cluster mode: no effect")
-	FAMILY("cluster_", "no cluster mode: no effect")
-	FAMILY("nfacctd_kafka_", "no Kafka input: no effect")
-	FAMILY("sfacctd_kafka_", "no Kafka input: no effect")
-	FAMILY("tmp_bgp_", "no BGP thread: no effect")
-	FAMILY("print_output_custom_", "no custom output: no effect")
-	FAMILY("classifier_", "no classifiers: no effect")
-	FAMILY("tunnel_", "no tunnels are looked into: no effect")
-	FAMILY("pmacctd_", "another daemon's key: no effect")
-	FAMILY("uacctd_", "another daemon's key: no effect")
-	FAMILY("nfprobe_", "another daemon's key: no effect")
-	FAMILY("sfprobe_", "another daemon's key: no effect")
-	FAMILY("pcap_", "another daemon's key: no effect")
+	FAMILY("kafka_", "no Kafka plugin: no effect") FAMILY(
+		"amqp_", "no AMQP plugin: no effect") FAMILY("avro_",
+		"no Avro output: no effect") FAMILY("tee_",
+		"replicator(8) is the tee: no effect here") FAMILY("geoip",
+		"no GeoIP: no effect") FAMILY("bgp_", "no BGP thread: no effect") FAMILY("bmp_",
+		"no BMP thread: no effect") FAMILY("isis_", "no IS-IS thread: no effect")
+		FAMILY("rpki_", "no RPKI: no effect") FAMILY(
+			"telemetry_", "no telemetry thread: no effect") FAMILY("redis_",
+			"no cluster mode: no effect") FAMILY("cluster_",
+			"no cluster mode: no effect") FAMILY("nfacctd_kafka_",
+			"no Kafka input: no effect") FAMILY("sfacctd_kafka_",
+			"no Kafka input: no effect") FAMILY("tmp_bgp_", "no BGP thread: no effect")
+			FAMILY("print_output_custom_", "no custom output: no effect") FAMILY(
+				"classifier_", "no classifiers: no effect") FAMILY("tunnel_",
+				"no tunnels are looked into: no effect") FAMILY("pmacctd_",
+				"another daemon's key: no effect")
+				FAMILY("uacctd_", "another daemon's key: no effect") FAMILY(
+					"nfprobe_", "another daemon's key: no effect")
+					FAMILY("sfprobe_", "another daemon's key: no effect")
+						FAMILY("pcap_", "another daemon's key: no effect")
 	/* ours */
 	U32("nfacctd_time_limit", NULL, GF(time_limit, uint32_t), 0, UINT32_MAX, "2592000",
-	    "A flow whose start is more seconds than this off its arrival is booked at its arrival and counted as "
-	    "clamped; 0: no limit"),
-	OWN("nfacctd_v8_dialect", NULL, GF(v8_dialect, enum v8_dialect), "flow-tools", parse_v8_dialect,
-	    "NetFlow v8, where the world reads two ways: flow-tools (and pmacct up to 1.7.1): the destination's mask first, "
-	    "ToS behind the interfaces; tshark: the source's mask first, ToS before them"),
+		"A flow whose start is more seconds than this off its arrival is booked at its "
+		"arrival and counted as clamped; 0: no limit"),
+	OWN("nfacctd_v8_dialect", NULL, GF(v8_dialect, enum v8_dialect), "flow-tools",
+		parse_v8_dialect,
+		"NetFlow v8, where the world reads two ways: flow-tools (and pmacct up to 1.7.1): "
+		"the destination's mask first, "
+		"ToS behind the interfaces; tshark: the source's mask first, ToS before them"),
 	U32("nfacctd_tunnels", "sfacctd_tunnels", GF(tunnels, uint32_t), 0, 8, "0",
-	    "sFlow: addresses and ports are those of the packet inside so many tunnels (GRE, IP in IP, VXLAN, Geneve, "
-	    "GTP-U), as far as its headers were sampled; bytes stay those of the frame"),
+		"sFlow: addresses and ports are those of the packet inside so many tunnels (GRE, "
+		"IP in IP, VXLAN, Geneve, "
+		"GTP-U), as far as its headers were sampled; bytes stay those of the frame"),
 	U32("nfacctd_holdback", NULL, GF(holdback, uint32_t), 0, 86400, "0",
-	    "Seconds that NetFlow v9 and IPFIX data is kept when it comes before its template or, with renormalize, "
-	    "before the sampling interval that its exporter has announced; 0: data without a template is lost at "
-	    "once, and counted"),
-	U64("nfacctd_holdback_size", NULL, GF(holdback_size, uint64_t), 1 << 20, UINT64_C(1) << 32, "16777216",
-	    "Bytes of such data that a worker keeps; an exporter has an eighth of it at most"),
-	OWN("nfacctd_proxy_protocol_from", NULL, GF(proxy_from, struct proxy_senders), NULL, parse_proxies,
-	    "Senders, addresses or networks with commas between, whose PROXY protocol version 2 header names the exporter. "
-	    "Off by default: whoever may write such a header may write any bill. A datagram of such a sender without a lawful "
-	    "header is taken as it is; nfacctd_allow_file is then about the exporter. Counter datagrams_proxied"),
-	OWN("nfacctd_ext_sampling_rate_mode", NULL, GF(ext_sampling_rate_mode, enum ext_rate_mode), "override",
-	    parse_ext_mode, "override: nfacctd_ext_sampling_rate always counts; default: only where the exporter says nothing"),
-	OWN("nfacctd_direction", NULL, GF(direction, enum direction_policy), "both", parse_direction,
-	    "Of flows metered where they come in and where they go out: both records count, ingress ones, egress ones; a "
-	    "record without a direction always counts"),
+		"Seconds that NetFlow v9 and IPFIX data is kept when it comes before its template "
+		"or, with renormalize, "
+		"before the sampling interval that its exporter has announced; 0: data without a "
+		"template is lost at once, and counted"),
+	U64("nfacctd_holdback_size", NULL, GF(holdback_size, uint64_t), 1 << 20, UINT64_C(1) << 32,
+		"16777216",
+		"Bytes of such data that a worker keeps; an exporter has an eighth of it at most"),
+	OWN("nfacctd_proxy_protocol_from", NULL, GF(proxy_from, struct proxy_senders), NULL,
+		parse_proxies,
+		"Senders, addresses or networks with commas between, whose PROXY protocol version "
+		"2 header names the exporter. "
+		"Off by default: whoever may write such a header may write any bill. A datagram of "
+		"such a sender without a lawful "
+		"header is taken as it is; nfacctd_allow_file is then about the exporter. Counter "
+		"datagrams_proxied"),
+	OWN("nfacctd_ext_sampling_rate_mode", NULL, GF(ext_sampling_rate_mode, enum ext_rate_mode),
+		"override", parse_ext_mode,
+		"override: nfacctd_ext_sampling_rate always counts; default: only where the "
+		"exporter says nothing"),
+	OWN("nfacctd_direction", NULL, GF(direction, enum direction_policy), "both",
+		parse_direction,
+		"Of flows metered where they come in and where they go out: both records count, "
+		"ingress ones, egress ones; a record without a direction always counts"),
 	STR("nfacctd_direction_map", NULL, GF(direction_map, char *), NULL,
-	    "The same for exporters or interfaces: lines of exporter[/length], ifIndex or *, policy; the first that fits"),
-	OWN("nfacctd_sflow_octets", "sfacctd_octets", GF(sflow_octets, enum sflow_octets), "frame", parse_sflow_octets,
-	    "Octets of a sampled frame: frame, with Ethernet header and checksum, as sfacctd; ip, the length that its IP "
-	    "header states, which bills sFlow and NetFlow alike"),
+		"The same for exporters or interfaces: lines of exporter[/length], ifIndex or *, "
+		"policy; the first that fits"),
+	OWN("nfacctd_sflow_octets", "sfacctd_octets", GF(sflow_octets, enum sflow_octets), "frame",
+		parse_sflow_octets,
+		"Octets of a sampled frame: frame, with Ethernet header and checksum, as sfacctd; "
+		"ip, the length that its IP header states, which bills sFlow and NetFlow alike"),
 	BOOL("nfacctd_share_port", NULL, GF(share_port, bool), "false",
-	     "Let other processes listen on the port, too; the kernel then splits the traffic"),
+		"Let other processes listen on the port, too; the kernel then splits the traffic"),
 	U32("nfacctd_workers", NULL, GF(workers, uint32_t), 1, 64, "1",
-	    "Threads that receive; an exporter's datagrams stay with one of them"),
-	U64("nfacctd_memory_budget", NULL, GF(memory_budget, uint64_t), 1 << 20, UINT64_MAX, "2147483648",
-	    "Bytes that the sums of all plugins may take; beyond it new rows are shed and counted, known rows go on"),
+		"Threads that receive; an exporter's datagrams stay with one of them"),
+	U64("nfacctd_memory_budget", NULL, GF(memory_budget, uint64_t), 1 << 20, UINT64_MAX,
+		"2147483648",
+		"Bytes that the sums of all plugins may take; beyond it new rows are shed and "
+		"counted, known rows go on"),
 	U32("nfacctd_silence", NULL, GF(silence, uint32_t), 0, UINT32_MAX, "0",
-	    "One line in the log when an exporter was not heard of for so many seconds, one when it is back; 0: none"),
+		"One line in the log when an exporter was not heard of for so many seconds, one "
+		"when it is back; 0: none"),
 	STR("nfacctd_metrics", NULL, GF(metrics, char *), NULL,
-	    "Address and port, 127.0.0.1:9100, where Prometheus finds all counters under /metrics, those of each exporter too"),
+		"Address and port, 127.0.0.1:9100, where Prometheus finds all counters under "
+		"/metrics, those of each exporter too"),
 	STR("nfacctd_stats_file", "stats_file", GF(stats_file, char *), NULL,
-	    "All counters, name and value a line, rewritten at each purge and at the end"),
+		"All counters, name and value a line, rewritten at each purge and at the end"),
 	BOOL("networks_drop_others", NULL, PF(networks_drop_others, bool), "false",
-	     "Do not write the row of addresses outside networks_file; what it held is counted"),
-	U64("imt_memory_budget", NULL, PF(imt_memory_budget, uint64_t), 1 << 16, UINT64_MAX, "268435456",
-	    "Plugin memory: bytes that its table may take; beyond it new rows are refused and counted"),
+		"Do not write the row of addresses outside networks_file; what it held is counted"),
+	U64("imt_memory_budget", NULL, PF(imt_memory_budget, uint64_t), 1 << 16, UINT64_MAX,
+		"268435456",
+		"Plugin memory: bytes that its table may take; beyond it new rows are refused and "
+		"counted"),
 	U32("sql_tables_max", NULL, PF(sql_tables_max, uint32_t), 0, UINT32_MAX, "1024",
-	    "mysql: tables that sql_table_schema makes in one run for a sql_table with $ variables of rows, which "
-	    "strangers can vary; rows for more are refused and counted"),
-	STR("sql_passwd_file", NULL, PF(sql_passwd_file, char *), NULL, "File whose first line is the password"),
+		"mysql: tables that sql_table_schema makes in one run for a sql_table with $ "
+		"variables of rows, which "
+		"strangers can vary; rows for more are refused and counted"),
+	STR("sql_passwd_file", NULL, PF(sql_passwd_file, char *), NULL,
+		"File whose first line is the password"),
 	STR("sql_exporters_table", NULL, PF(sql_exporters_table, char *), NULL,
-	    "Table, sql/flow_exporters, that says beside the sums how complete each exporter's data are"),
-	BOOL("sql_check", NULL, PF(sql_check, bool), "true", "Compare the table's columns with what will be written, at start"),
+		"Table, sql/flow_exporters, that says beside the sums how complete each exporter's "
+		"data are"),
+	BOOL("sql_check", NULL, PF(sql_check, bool), "true",
+		"Compare the table's columns with what will be written, at start"),
 };
 
 const size_t settings_nkeys = sizeof(settings_keys) / sizeof(settings_keys[0]);
@@ -454,12 +532,14 @@ static void plugin_add(struct settings *s, const struct conf_line *l, char *type
 	struct plugin_settings *p;
 
 	if (!type_known(type)) {
-		conf_error(&s->conf, l, "plugin type \"%s\" is not known and left out; expected one of %s", type,
-			   sink_types());
+		conf_error(&s->conf, l,
+			"plugin type \"%s\" is not known and left out; expected one of %s", type,
+			sink_types());
 	} else if (plugin_find(s, name)) {
 		conf_warn(&s->conf, l, "a second plugin \"%s\" is left out", name);
 	} else if (s->nplugins == PLUGINS_MAX) {
-		conf_error(&s->conf, l, "plugin \"%s\" is left out: more than %d", name, PLUGINS_MAX);
+		conf_error(
+			&s->conf, l, "plugin \"%s\" is left out: more than %d", name, PLUGINS_MAX);
 	} else {
 		s->plugin = xrealloc(s->plugin, (s->nplugins + 1) * sizeof(*s->plugin));
 		p = &s->plugin[s->nplugins++];
@@ -478,8 +558,9 @@ static int plugins_parse(struct settings *s)
 	const char *p;
 
 	if (!l) {
-		log_error("no plugins: line, so nothing would be done with the sums; expected plugins: with one of %s",
-			  sink_types());
+		log_error("no plugins: line, so nothing would be done with the sums; expected "
+			  "plugins: with one of %s",
+			sink_types());
 		s->conf.errors++;
 		return -1;
 	}
@@ -522,7 +603,8 @@ static int plugins_parse(struct settings *s)
 /* ---- what must be true together --------------------------------------------------- */
 
 /* The last line with this key, by any of its names. */
-static const struct conf_line *last_line(const struct settings *s, const char *key, const char *plugin)
+static const struct conf_line *last_line(
+	const struct settings *s, const char *key, const char *plugin)
 {
 	const struct conf_line *last = conf_last(&s->conf, key, plugin);
 	const char *word = "";
@@ -544,14 +626,16 @@ static const struct conf_line *last_line(const struct settings *s, const char *k
 }
 
 /* The line a plugin's value came from, or a made-up one that names the plugin. */
-static const struct conf_line *origin(const struct settings *s, const char *key, const struct plugin_settings *p)
+static const struct conf_line *origin(
+	const struct settings *s, const char *key, const struct plugin_settings *p)
 {
 	const struct conf_line *l = last_line(s, key, p->name);
 
 	return l ? l : last_line(s, key, NULL);
 }
 
-static void complain(struct settings *s, const char *key, const struct plugin_settings *p, const char *text)
+static void complain(
+	struct settings *s, const char *key, const struct plugin_settings *p, const char *text)
 {
 	const struct conf_line *l = origin(s, key, p);
 
@@ -604,13 +688,17 @@ static int check_table_version(struct settings *s, const struct plugin_settings 
 
 		if (!wanted || prim->since <= (int)p->sql_table_version)
 			continue;
-		snprintf(text, sizeof(text), "primitive \"%s\" needs sql_table_version %d or later (or "
-			 "sql_optimize_clauses: true), here it is %u", prim->name, prim->since, p->sql_table_version);
+		snprintf(text, sizeof(text),
+			"primitive \"%s\" needs sql_table_version %d or later (or "
+			"sql_optimize_clauses: true), here it is %u",
+			prim->name, prim->since, p->sql_table_version);
 		complain(s, "aggregate", p, text);
 		return -1;
 	}
 	if (p->aggregate.flows && p->sql_table_version < 4) {
-		complain(s, "aggregate", p, "\"flows\" needs sql_table_version 4 or later (or sql_optimize_clauses: true)");
+		complain(s, "aggregate", p,
+			"\"flows\" needs sql_table_version 4 or later (or sql_optimize_clauses: "
+			"true)");
 		return -1;
 	}
 	return 0;
@@ -640,7 +728,8 @@ static void check_roundoff(struct settings *s, struct plugin_settings *p)
 }
 
 /* Some keys select what one plugin gets; for all at once they would be a mistake. */
-static void check_named(struct settings *s, const char *key, const struct plugin_settings *p, char **value)
+static void check_named(
+	struct settings *s, const char *key, const struct plugin_settings *p, char **value)
 {
 	if (!*value || conf_last(&s->conf, key, p->name))
 		return;
@@ -663,22 +752,27 @@ static int check_plugin(struct settings *s, struct plugin_settings *p)
 	}
 	check_roundoff(s, p);
 	if (is_sql(p) && !history && !p->sql_table) {
-		complain(s, "sql_table_version", p, "the default tables need stamp_inserted, which is written with sql_history "
-			 "only; add for example sql_history: 1h and sql_history_roundoff: h");
+		complain(s, "sql_table_version", p,
+			"the default tables need stamp_inserted, which is written with sql_history "
+			"only; add for example sql_history: 1h and sql_history_roundoff: h");
 		bad = -1;
 	}
-	if (history && p->history.months == 0 && p->history_offset >= p->history.seconds && p->history_offset) {
-		complain(s, "sql_history_offset", p, "must be shorter than sql_history; 0 is taken");
+	if (history && p->history.months == 0 && p->history_offset >= p->history.seconds &&
+		p->history_offset) {
+		complain(
+			s, "sql_history_offset", p, "must be shorter than sql_history; 0 is taken");
 		p->history_offset = 0;
 	}
 	if (p->pipe_size && p->buffer_size > p->pipe_size)
-		complain(s, "plugin_buffer_size", p, "is larger than plugin_pipe_size; both are without effect here");
+		complain(s, "plugin_buffer_size", p,
+			"is larger than plugin_pipe_size; both are without effect here");
 	check_named(s, "aggregate_filter", p, &p->aggregate_filter);
 	check_named(s, "pre_tag_filter", p, &p->pre_tag_filter);
 	check_named(s, "pre_tag2_filter", p, &p->pre_tag2_filter);
 	check_named(s, "pre_tag_label_filter", p, &p->pre_tag_label_filter);
 	if (s->net_source == NET_FILE && !p->networks_file &&
-	    (p->aggregate.set & (UINT64_C(1) << PRIM_ID_src_net | UINT64_C(1) << PRIM_ID_dst_net))) {
+		(p->aggregate.set &
+			(UINT64_C(1) << PRIM_ID_src_net | UINT64_C(1) << PRIM_ID_dst_net))) {
 		complain(s, "networks_file", p, "nfacctd_net: file needs a networks_file");
 		bad = -1;
 	}
@@ -687,8 +781,10 @@ static int check_plugin(struct settings *s, struct plugin_settings *p)
 		complain(s, "networks_file", p, "nfacctd_as: file needs a networks_file");
 		bad = -1;
 	}
-	if (p->sql_exporters_table && (!*p->sql_exporters_table || strpbrk(p->sql_exporters_table, "`\"'"))) {
-		complain(s, "sql_exporters_table", p, "expected the name of a table, without quotes");
+	if (p->sql_exporters_table &&
+		(!*p->sql_exporters_table || strpbrk(p->sql_exporters_table, "`\"'"))) {
+		complain(s, "sql_exporters_table", p,
+			"expected the name of a table, without quotes");
 		bad = -1;
 	}
 	if (!p->sql_db && is_sql(p))
@@ -701,8 +797,11 @@ static int check_core(struct settings *s)
 	struct addr a;
 
 	if (s->ip && !addr_parse(&a, s->ip)) {
-		conf_error(&s->conf, conf_last(&s->conf, "nfacctd_ip", NULL) ? conf_last(&s->conf, "nfacctd_ip", NULL)
-			   : conf_last(&s->conf, "sfacctd_ip", NULL), "expected an IPv4 or IPv6 address");
+		conf_error(&s->conf,
+			conf_last(&s->conf, "nfacctd_ip", NULL)
+				? conf_last(&s->conf, "nfacctd_ip", NULL)
+				: conf_last(&s->conf, "sfacctd_ip", NULL),
+			"expected an IPv4 or IPv6 address");
 		return -1;
 	}
 	if (s->pro_rating && s->time_new) {
@@ -711,7 +810,8 @@ static int check_core(struct settings *s)
 		s->pro_rating = false;
 	}
 	if (s->ext_sampling_rate && !s->renormalize) {
-		log_warn("nfacctd_ext_sampling_rate: has no effect without nfacctd_renormalize: true");
+		log_warn("nfacctd_ext_sampling_rate: has no effect without nfacctd_renormalize: "
+			 "true");
 		s->conf.warnings++;
 	}
 	return 0;
@@ -724,7 +824,8 @@ static int read_lines(struct settings *s, const char *path, const struct conf *s
 	if (path && conf_read(&s->conf, path) < 0)
 		return -1;
 	for (size_t i = 0; switches && i < switches->n; i++)
-		if (conf_add(&s->conf, switches->lines[i].key, switches->lines[i].name, switches->lines[i].value) < 0)
+		if (conf_add(&s->conf, switches->lines[i].key, switches->lines[i].name,
+			    switches->lines[i].value) < 0)
 			return -1;
 	return 0;
 }
@@ -751,7 +852,8 @@ static int apply(struct settings *s)
 	return bad;
 }
 
-int settings_load(struct settings *s, const char *path, const struct conf *switches, unsigned *problems)
+int settings_load(
+	struct settings *s, const char *path, const struct conf *switches, unsigned *problems)
 {
 	int err;
 
@@ -787,7 +889,8 @@ void settings_clear(struct settings *s)
 	memset(s, 0, sizeof(*s));
 }
 
-const char *settings_where(const struct settings *s, const char *key, const char *plugin, char buf[static SETTINGS_WHERE])
+const char *settings_where(const struct settings *s, const char *key, const char *plugin,
+	char buf[static SETTINGS_WHERE])
 {
 	const struct conf_line *named = plugin ? last_line(s, key, plugin) : NULL;
 	const struct conf_line *l = last_line(s, key, NULL);
@@ -798,8 +901,8 @@ const char *settings_where(const struct settings *s, const char *key, const char
 	if (!l)
 		snprintf(buf, SETTINGS_WHERE, "%s", key);
 	else if (l->line)
-		snprintf(buf, SETTINGS_WHERE, "%.200s:%u: %s%s%.60s%s", l->file, l->line, l->key, l->name ? "[" : "",
-			 l->name ? l->name : "", l->name ? "]" : "");
+		snprintf(buf, SETTINGS_WHERE, "%.200s:%u: %s%s%.60s%s", l->file, l->line, l->key,
+			l->name ? "[" : "", l->name ? l->name : "", l->name ? "]" : "");
 	else
 		snprintf(buf, SETTINGS_WHERE, "%.200s: %s", l->file, l->key);
 	return buf;
@@ -811,12 +914,14 @@ void settings_print_lines(const struct settings *s, FILE *to)
 		const struct conf_line *l = &s->conf.lines[i];
 		bool secret = strcmp(l->key, "sql_passwd") == 0;
 
-		fprintf(to, "%s%s%s%s: %s\t! %s", l->key, l->name ? "[" : "", l->name ? l->name : "", l->name ? "]" : "",
+		fprintf(to, "%s%s%s%s: %s\t! %s", l->key, l->name ? "[" : "",
+			l->name ? l->name : "", l->name ? "]" : "",
 			secret ? "(not shown)" : l->value, l->file);
 		if (l->line)
 			fprintf(to, ":%u", l->line);
 		if (l->beaten_by)
-			fprintf(to, ", overridden by %s:%u", l->beaten_by->file, l->beaten_by->line);
+			fprintf(to, ", overridden by %s:%u", l->beaten_by->file,
+				l->beaten_by->line);
 		fputc('\n', to);
 	}
 }

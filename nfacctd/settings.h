@@ -11,7 +11,13 @@
 #include "nfacctd/direction.h"
 #include "nfacctd/primitive.h"
 
-enum print_format { PRINT_FORMATTED, PRINT_CSV, PRINT_JSON, PRINT_EVENT_FORMATTED, PRINT_EVENT_CSV };
+enum print_format {
+	PRINT_FORMATTED,
+	PRINT_CSV,
+	PRINT_JSON,
+	PRINT_EVENT_FORMATTED,
+	PRINT_EVENT_CSV
+};
 enum net_source { NET_NETFLOW, NET_FILE, NET_LONGEST, NET_MASK };
 enum filter_mode { FILTER_AUTO, FILTER_TRUE, FILTER_FALSE };
 enum sflow_octets { SFLOW_FRAME, SFLOW_IP };
@@ -50,7 +56,7 @@ struct plugin_settings {
 	uint64_t sql_multi_values;
 	char *sql_locking_style;
 	char *sql_exporters_table;	/* ours: counters of exporters, beside the sums */
-	bool sql_check;			/* ours: compare the table's columns at start (default true) */
+	bool sql_check; /* ours: compare the table's columns at start (default true) */
 	/* print_* */
 	enum print_format print_output;
 	char *print_output_file, *print_separator, *print_latest_file;
@@ -89,25 +95,26 @@ struct settings {
 	uint32_t ext_sampling_rate;
 	enum v8_dialect v8_dialect;	/* ours */
 	uint32_t tunnels;		/* ours: sFlow, how many are looked into */
-	uint32_t holdback;		/* ours: seconds a Set waits for its template; 0: not at all */
+	uint32_t holdback; /* ours: seconds a Set waits for its template; 0: not at all */
 	uint64_t holdback_size;		/* ours: bytes of them, a worker */
 	char *sampling_map;
 	bool use_ip_next_hop;
 	enum ext_rate_mode ext_sampling_rate_mode;
 	enum sflow_octets sflow_octets;	/* ours: what a sampled frame counts */
-	uint32_t time_limit;		/* ours: seconds a flow may lie off its receive time; 0: no limit */
+	uint32_t time_limit; /* ours: seconds a flow may lie off its receive time; 0: no limit */
 	char *templates_file;
 	enum net_source as_source, net_source;
 	/* input from a capture */
 	char *pcap_savefile;
 	bool pcap_wait;			/* stay alive when it has ended */
-	uint32_t pcap_delay, pcap_replays;	/* seconds before the first datagram; readings, 0: for ever */
+	uint32_t pcap_delay,
+		pcap_replays; /* seconds before the first datagram; readings, 0: for ever */
 	/* engine, ours */
 	uint32_t workers;
 	uint64_t memory_budget;		/* bytes of aggregation tables over all plugins */
 	enum direction_policy direction;	/* which of two records of one flow counts */
 	char *direction_map;
-	uint32_t silence;		/* seconds after which an exporter counts as silent; 0: never */
+	uint32_t silence; /* seconds after which an exporter counts as silent; 0: never */
 	char *metrics;			/* ADDRESS:PORT for Prometheus */
 	char *stats_file;		/* TSV of all counters, at each purge and at the end */
 	/* the plugins */
@@ -124,11 +131,13 @@ extern const size_t settings_nkeys;
  * Read `path` (NULL: none), then `switches` as last lines, into `s`.
  * 0; -1 after logging why not.  *problems counts warnings, for --check.
  */
-int settings_load(struct settings *s, const char *path, const struct conf *switches, unsigned *problems);
+int settings_load(
+	struct settings *s, const char *path, const struct conf *switches, unsigned *problems);
 void settings_clear(struct settings *s);
 /* "nfacctd.conf:4: networks_file[in]": where the value of a key comes from; returns buf. */
 enum { SETTINGS_WHERE = 320 };
-const char *settings_where(const struct settings *s, const char *key, const char *plugin, char buf[static SETTINGS_WHERE]);
+const char *settings_where(const struct settings *s, const char *key, const char *plugin,
+	char buf[static SETTINGS_WHERE]);
 /* The key list of nfacctd.conf(5), from the table. */
 void settings_print_roff(FILE *to);
 /* nfacctd-compat(7), from the table. */

@@ -25,7 +25,7 @@ struct sums {
 
 /* One row; `key` is packed by the plugin's layout and lives as long as the purge. */
 struct sum_row {
-	int64_t bin;		/* start of the time bin, seconds since 1970 UTC; 0 without history */
+	int64_t bin; /* start of the time bin, seconds since 1970 UTC; 0 without history */
 	struct sums sums;
 	const uint8_t *key;
 };
@@ -39,7 +39,7 @@ struct purge_mark {
 struct purge {
 	uint64_t id;		/* 1, 2, ... of this plugin in this run */
 	int64_t now;		/* seconds since 1970 UTC: stamp_updated */
-	int64_t deadline;	/* the refresh deadline that this purge belongs to, for file names */
+	int64_t deadline; /* the refresh deadline that this purge belongs to, for file names */
 	int64_t slot;		/* current bin start, for file names; 0 without history */
 	const struct sum_row *rows;
 	size_t nrows;
@@ -52,7 +52,7 @@ struct purge {
 struct sink_counts {
 	uint64_t purges, rows;
 	uint64_t inserted, updated;	/* as far as the sink can tell */
-	uint64_t rejected;		/* rows the database refuses for good: logged each, never silent */
+	uint64_t rejected; /* rows the database refuses for good: logged each, never silent */
 	uint64_t rejected_octets, rejected_packets;
 	uint64_t statements, retries, reconnects, ambiguous;
 	uint64_t write_ns;

@@ -70,9 +70,12 @@ static void count_shed(struct sink_memory *s)
 	s->counts.rejected_packets += c->shed_packets - s->before.shed_packets +
 				      (c->saturated_packets - s->before.saturated_packets);
 	s->before = *c;
-	if (shed && log_allow(&s->told_us, clock_mono_ns() / 1000, SAY_AGAIN_SECONDS * UINT64_C(1000000)))
-		log_error("%s: imt_memory_budget of %" PRIu64 " bytes is spent: %" PRIu64 " new rows refused; "
-			  "pmacct -e empties the table", s->who, s->budget.limit, shed);
+	if (shed &&
+		log_allow(
+			&s->told_us, clock_mono_ns() / 1000, SAY_AGAIN_SECONDS * UINT64_C(1000000)))
+		log_error("%s: imt_memory_budget of %" PRIu64 " bytes is spent: %" PRIu64
+			  " new rows refused; pmacct -e empties the table",
+			s->who, s->budget.limit, shed);
 }
 
 static enum sink_result memory_write(void *sink, const struct purge *p)
@@ -104,7 +107,8 @@ static enum sink_result memory_write(void *sink, const struct purge *p)
 /* ---- questions ---- */
 
 /* Without the chosen rows; when there is no memory for that, all stay. */
-static bool drop_rows(struct sink_memory *s, const struct sum_row *rows, size_t n, const bool *chosen)
+static bool drop_rows(
+	struct sink_memory *s, const struct sum_row *rows, size_t n, const bool *chosen)
 {
 	struct aggregate *a = new_table(s);
 
@@ -135,8 +139,8 @@ static struct sum_row *list_rows(const struct sink_memory *s, size_t *n)
 	return rows;
 }
 
-static void answer_table(struct sink_memory *s, const struct imt_request *r, struct strbuf *out, char *why,
-			 size_t size)
+static void answer_table(struct sink_memory *s, const struct imt_request *r, struct strbuf *out,
+	char *why, size_t size)
 {
 	size_t n;
 	struct sum_row *rows = list_rows(s, &n);
@@ -149,7 +153,8 @@ static void answer_table(struct sink_memory *s, const struct imt_request *r, str
 	free(rows);
 }
 
-static void answer(struct sink_memory *s, const struct imt_request *r, struct strbuf *out, char *why, size_t size)
+static void answer(struct sink_memory *s, const struct imt_request *r, struct strbuf *out,
+	char *why, size_t size)
 {
 	switch (r->ask) {
 	case IMT_STATS:
@@ -276,7 +281,8 @@ static bool is_stale(const struct sockaddr_un *at)
 	/* A file that is no socket refuses a connection, too. */
 	bool one = lstat(at->sun_path, &st) == 0 && S_ISSOCK(st.st_mode);
 	int fd = one ? socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0) : -1;
-	bool stale = fd >= 0 && connect(fd, (const struct sockaddr *)at, sizeof(*at)) != 0 && errno == ECONNREFUSED;
+	bool stale = fd >= 0 && connect(fd, (const struct sockaddr *)at, sizeof(*at)) != 0 &&
+		errno == ECONNREFUSED;
 
 	if (fd >= 0)
 		close(fd);
@@ -299,8 +305,9 @@ static int bind_socket(struct sink_memory *s)
 		goto fail;
 	if (bind(s->fd, (struct sockaddr *)&s->at, sizeof(s->at)) != 0) {
 		if (errno != EADDRINUSE || !is_stale(&s->at)) {
-			log_error("%s: imt_path: \"%s\": is there already, and somebody answers or it is no socket; "
-				  "each memory plugin needs its own imt_path", s->who, path);
+			log_error("%s: imt_path: \"%s\": is there already, and somebody answers or "
+				  "it is no socket; each memory plugin needs its own imt_path",
+				s->who, path);
 			close(s->fd);
 			s->fd = -1;
 			return -1;
@@ -345,7 +352,8 @@ static void memory_close(void *sink)
 	free(s);
 }
 
-static void *memory_open(const struct plugin_settings *p, const struct key_layout *l, uint64_t run_id)
+static void *memory_open(
+	const struct plugin_settings *p, const struct key_layout *l, uint64_t run_id)
 {
 	struct sink_memory *s = xcalloc(1, sizeof(*s));
 	int err;
@@ -354,7 +362,8 @@ static void *memory_open(const struct plugin_settings *p, const struct key_layou
 	s->l = l;
 	s->fd = s->wake = s->client = -1;
 	snprintf(s->who, sizeof(s->who), "%s/memory", p->name);
-	s->shape = (struct agg_shape){ .key_size = (uint16_t)(l->size ? l->size : 8), .flows = l->spec.flows,
+	s->shape = (struct agg_shape) { .key_size = (uint16_t)(l->size ? l->size : 8),
+		.flows = l->spec.flows,
 		.tcp_flags = l->spec.tcpflags };
 	s->budget.limit = p->imt_memory_budget;
 	if (getrandom(&s->seed, sizeof(s->seed), 0) != (ssize_t)sizeof(s->seed))

@@ -71,8 +71,8 @@ static void say(struct sink_mysql *s, const struct purge *p, const char *doing)
 }
 
 /* The CREATE TABLE of sql_table_schema for one table name. */
-static unsigned create_table(struct sink_mysql *s, const char *path, const char *table, int64_t when,
-			     const uint8_t *key)
+static unsigned create_table(
+	struct sink_mysql *s, const char *path, const char *table, int64_t when, const uint8_t *key)
 {
 	char text[65536], made[65536];
 	FILE *f = fopen(path, "re");
@@ -94,8 +94,8 @@ static unsigned create_table(struct sink_mysql *s, const char *path, const char 
 		char why[sizeof(s->link.why)];
 
 		snprintf(why, sizeof(why), "%s", s->link.why);
-		snprintf(s->link.why, sizeof(s->link.why), "sql_table_schema: \"%.100s\" for table %s: %.300s",
-			 path, table, why);
+		snprintf(s->link.why, sizeof(s->link.why),
+			"sql_table_schema: \"%.100s\" for table %s: %.300s", path, table, why);
 	}
 	return s->link.err;
 }
@@ -124,7 +124,8 @@ static struct mysql_table **room_for_table(struct sink_mysql *s)
 }
 
 /* A table as it is on the server; NULL with link.err when rows cannot get in. */
-static struct mysql_table *table_get(struct sink_mysql *s, const char *name, struct mysql_report *rep)
+static struct mysql_table *table_get(
+	struct sink_mysql *s, const char *name, struct mysql_report *rep)
 {
 	struct mysql_table *t = mysql_table_known(s, name);
 
@@ -132,10 +133,12 @@ static struct mysql_table *table_get(struct sink_mysql *s, const char *name, str
 		return t;
 	t = xcalloc(1, sizeof(*t));
 	if (s->p->sql_check) {
-		if (mysql_table_look(t, &s->link, &s->columns, name, s->p, rep) != 0 || rep->problems) {
+		if (mysql_table_look(t, &s->link, &s->columns, name, s->p, rep) != 0 ||
+			rep->problems) {
 			if (!s->link.err) {
 				s->link.err = 1;
-				snprintf(s->link.why, sizeof(s->link.why), "table %s cannot be written", name);
+				snprintf(s->link.why, sizeof(s->link.why),
+					"table %s cannot be written", name);
 			}
 			free(t);
 			return NULL;
@@ -170,8 +173,10 @@ static unsigned table_exists(struct sink_mysql *s, const char *name, bool *exist
 	*exists = false;
 	if (!name_is_safe(name))	/* mysql_table_look() says so */
 		return 0;
-	res = link_select(&s->link, "SELECT 1 FROM INFORMATION_SCHEMA.TABLES WHERE TABLE_SCHEMA=DATABASE()"
-			  " AND TABLE_NAME='%s'", name);
+	res = link_select(&s->link,
+		"SELECT 1 FROM INFORMATION_SCHEMA.TABLES WHERE TABLE_SCHEMA=DATABASE()"
+		" AND TABLE_NAME='%s'",
+		name);
 	if (!res)
 		return s->link.err;
 	*exists = mysql_num_rows(res) > 0;
@@ -195,7 +200,10 @@ static unsigned make_table(struct sink_mysql *s, struct name_group *g, const str
 		return 0;
 	}
 	if (create_table(s, s->p->sql_table_schema, g->name,
-			 first->bin ? first->bin : p->slot ? p->slot : p->deadline, first->key) != 0)
+		    first->bin        ? first->bin
+			    : p->slot ? p->slot
+				      : p->deadline,
+		    first->key) != 0)
 		return s->link.err;
 	s->tables_made += of_rows && !exists;
 	return 0;
@@ -240,8 +248,10 @@ static unsigned connect_now(struct sink_mysql *s)
 	else if (link_meaning(s->link.err) == LINK_LOST)
 		return s->link.err;
 	if (!s->ledger && !s->was_connected)
-		log_info("%s: no table flow_ledger here (%s): a purge whose COMMIT has no answer is then looked "
-			 "for by one of its rows; sql/flow_ledger.mysql makes the table", s->who, s->link.why);
+		log_info("%s: no table flow_ledger here (%s): a purge whose COMMIT has no answer "
+			 "is then looked "
+			 "for by one of its rows; sql/flow_ledger.mysql makes the table",
+			s->who, s->link.why);
 	s->was_connected = true;
 	s->link.err = 0;
 	return 0;
@@ -249,7 +259,8 @@ static unsigned connect_now(struct sink_mysql *s)
 
 static int by_key(const void *a, const void *b, void *layout)
 {
-	const struct sum_row *x = *(const struct sum_row *const *)a, *y = *(const struct sum_row *const *)b;
+	const struct sum_row *x = *(const struct sum_row *const *)a,
+			     *y = *(const struct sum_row *const *)b;
 	int order = memcmp(x->key, y->key, ((const struct key_layout *)layout)->size);
 
 	return order ? order : (x->bin > y->bin) - (x->bin < y->bin);
@@ -269,7 +280,8 @@ static void sort_rows(const struct sink_mysql *s, struct name_groups *g)
 }
 
 /* The rows, inside the transaction that is open. */
-static unsigned write_groups(struct sink_mysql *s, const struct name_groups *g, const struct purge *p)
+static unsigned write_groups(
+	struct sink_mysql *s, const struct name_groups *g, const struct purge *p)
 {
 	struct mysql_report rep = { s->who, 0, true, told_lately(s) };
 
@@ -279,8 +291,10 @@ static unsigned write_groups(struct sink_mysql *s, const struct name_groups *g, 
 
 		if (g->group[i].refused) {
 			for (size_t k = 0; k < g->group[i].n; k++)
-				mysql_refuse(s, &s->columns, g->group[i].name, p, g->group[i].rows[k], 0,
-					     "sql_tables_max is reached: no more tables are made in this run");
+				mysql_refuse(s, &s->columns, g->group[i].name, p,
+					g->group[i].rows[k], 0,
+					"sql_tables_max is reached: no more tables are made in "
+					"this run");
 			continue;
 		}
 		t = table_get(s, g->group[i].name, &rep);
@@ -306,7 +320,8 @@ static void refuse_unnamed(struct sink_mysql *s, const struct purge *p)
 enum step { AT_START, AT_ROWS, AT_COMMIT, ALREADY_THERE };
 
 /* The first row that can be a witness, looked at before COMMIT. */
-static unsigned take_evidence(struct sink_mysql *s, const struct name_groups *g, const struct purge *p)
+static unsigned take_evidence(
+	struct sink_mysql *s, const struct name_groups *g, const struct purge *p)
 {
 	struct mysql_report rep = { s->who, 0, true, true };
 	const struct name_group *group = g->group, *end = g->group + g->n;
@@ -344,9 +359,12 @@ static unsigned settle_doubt(struct sink_mysql *s, const struct purge *p, enum s
 	if (verdict == EVIDENCE_NOT_ARRIVED)
 		return 0;
 	s->counts.ambiguous++;
-	log_error("%s: the connection broke while purge %" PRIu64 " (%zu rows) was committed, and without a "
-		  "table flow_ledger nobody can tell whether it arrived: it is written again and may count "
-		  "twice; its stamp_updated is %" PRId64, s->who, p->id, p->nrows, p->now);
+	log_error("%s: the connection broke while purge %" PRIu64
+		  " (%zu rows) was committed, and without a "
+		  "table flow_ledger nobody can tell whether it arrived: it is written again and "
+		  "may count "
+		  "twice; its stamp_updated is %" PRId64,
+		s->who, p->id, p->nrows, p->now);
 	return 0;
 }
 
@@ -396,9 +414,10 @@ static void add_counts(struct sink_mysql *s, const struct purge *p, const struct
 	c->rejected_packets += t->rejected_packets;
 	c->statements += t->statements;
 	if (t->rejected)
-		log_error("%s: purge %" PRIu64 ": %" PRIu64 " of %zu rows refused: %" PRIu64 " octets, %" PRIu64
-			  " packets are not in the database", s->who, p->id, t->rejected, p->nrows,
-			  t->rejected_octets, t->rejected_packets);
+		log_error("%s: purge %" PRIu64 ": %" PRIu64 " of %zu rows refused: %" PRIu64
+			  " octets, %" PRIu64 " packets are not in the database",
+			s->who, p->id, t->rejected, p->nrows, t->rejected_octets,
+			t->rejected_packets);
 	if (s->trouble)
 		log_info("%s: writing again", s->who);
 	s->trouble = 0;
@@ -423,8 +442,9 @@ static bool try_again(struct sink_mysql *s, const struct purge *p, unsigned err,
 			s->in_doubt = p->id;
 			s->doubt_tally = s->tally;
 		}
-		if (!idle)	/* else the server ended an idle session, which is nothing to tell */
-			say(s, p, step == AT_COMMIT ? "connection lost at COMMIT" : "no connection");
+		if (!idle) /* else the server ended an idle session, which is nothing to tell */
+			say(s, p,
+				step == AT_COMMIT ? "connection lost at COMMIT" : "no connection");
 		disconnect(s);
 		return idle;
 	}
@@ -448,8 +468,9 @@ static void new_run_id(struct sink_mysql *s, const struct purge *p)
 
 	if (getrandom(&s->run_id, sizeof(s->run_id), 0) != (ssize_t)sizeof(s->run_id))
 		s->run_id = old + clock_mono_ns();
-	log_warn("%s: flow_ledger has purge %" PRIu64 " of run %" PRIu64 " already; this run is %" PRIu64
-		 " from now on", s->who, p->id, old, s->run_id);
+	log_warn("%s: flow_ledger has purge %" PRIu64 " of run %" PRIu64
+		 " already; this run is %" PRIu64 " from now on",
+		s->who, p->id, old, s->run_id);
 }
 
 static enum sink_result mysql_write(void *sink, const struct purge *p)
@@ -474,7 +495,8 @@ static enum sink_result mysql_write(void *sink, const struct purge *p)
 		if (s->tally.rejected)
 			s->told = p->id;
 		if (step == ALREADY_THERE && s->in_doubt == p->id) {
-			log_info("%s: purge %" PRIu64 " had arrived before the connection broke", s->who, p->id);
+			log_info("%s: purge %" PRIu64 " had arrived before the connection broke",
+				s->who, p->id);
 			add_counts(s, p, &s->doubt_tally);
 			result = SINK_OK;
 			break;
@@ -533,7 +555,8 @@ static struct sink_mysql *prepare(const struct plugin_settings *p, const struct 
 	link_init(&s->link);
 	s->tables = xcalloc(TABLES_MAX, sizeof(*s->tables));
 	if (p->sql_table && strlen(p->sql_table) > SQL_TABLE_NAME_MAX) {
-		log_error("%s: sql_table: \"%s\": at most 64 characters expected", s->who, p->sql_table);
+		log_error("%s: sql_table: \"%s\": at most 64 characters expected", s->who,
+			p->sql_table);
 	} else if (!sql_columns_make(&s->columns, p, l, why, sizeof(why))) {
 		log_error("%s: %s", s->who, why);
 	} else {
@@ -573,7 +596,8 @@ static void inspect(struct sink_mysql *s, struct mysql_report *rep, bool check_o
 	const char *name = s->table;
 
 	if (connect_now(s) != 0) {
-		log_error("%s: cannot connect as %s: %s (%u)", s->who, s->link.where, s->link.why, s->link.err);
+		log_error("%s: cannot connect as %s: %s (%u)", s->who, s->link.where, s->link.why,
+			s->link.err);
 		rep->problems++;
 		return;
 	}
@@ -586,7 +610,8 @@ static void inspect(struct sink_mysql *s, struct mysql_report *rep, bool check_o
 	}
 	if (check_only && would_be_made(s, name))
 		return;
-	if (!check_only && s->p->sql_table_schema && create_table(s, s->p->sql_table_schema, s->table, 0, NULL) != 0) {
+	if (!check_only && s->p->sql_table_schema &&
+		create_table(s, s->p->sql_table_schema, s->table, 0, NULL) != 0) {
 		log_error("%s: %s", s->who, s->link.why);
 		rep->problems++;
 		return;
@@ -597,7 +622,8 @@ static void inspect(struct sink_mysql *s, struct mysql_report *rep, bool check_o
 	}
 }
 
-static void *mysql_open(const struct plugin_settings *p, const struct key_layout *l, uint64_t run_id)
+static void *mysql_open(
+	const struct plugin_settings *p, const struct key_layout *l, uint64_t run_id)
 {
 	struct sink_mysql *s = prepare(p, l, run_id);
 	struct mysql_report rep = { s ? s->who : "", 0, false, false };

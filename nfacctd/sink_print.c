@@ -127,8 +127,9 @@ static int out_open(struct out *o, const struct sink_print *s, const char *path)
 		o->fd = open(path, O_WRONLY | O_NONBLOCK | O_CLOEXEC);
 		if (o->fd >= 0)
 			fcntl(o->fd, F_SETFL, 0);
-	} else if (s->p->print_append || (name_is_dynamic(s->p->print_output_file) && wrote_before(s, path)) ||
-		   (exists && !S_ISREG(st.st_mode))) {
+	} else if (s->p->print_append ||
+		(name_is_dynamic(s->p->print_output_file) && wrote_before(s, path)) ||
+		(exists && !S_ISREG(st.st_mode))) {
 		o->fd = open_making(path, O_WRONLY | O_CREAT | O_APPEND);
 		if (o->fd >= 0 && fstat(o->fd, &st) == 0 && S_ISREG(st.st_mode))
 			o->start = st.st_size;
@@ -225,10 +226,11 @@ static void say(struct sink_print *s, const char *path, const struct purge *p)
 	if (err != s->trouble)
 		s->trouble_us = 0;
 	s->trouble = err;
-	if (log_allow(&s->trouble_us, clock_mono_ns() / 1000, SAY_AGAIN_SECONDS * UINT64_C(1000000))) {
+	if (log_allow(&s->trouble_us, clock_mono_ns() / 1000,
+		    SAY_AGAIN_SECONDS * UINT64_C(1000000))) {
 		errno = err;
-		log_warn_errno("%s: \"%s\" cannot be written; %zu rows are kept and tried again", s->who, path,
-			       p->nrows);
+		log_warn_errno("%s: \"%s\" cannot be written; %zu rows are kept and tried again",
+			s->who, path, p->nrows);
 	}
 }
 
@@ -246,7 +248,8 @@ static void move_latest(struct sink_print *s, const char *path, int64_t when, co
 		return;
 	unlink(temporary);
 	if (symlink(path, temporary) != 0 || rename(temporary, link) != 0)
-		log_warn_errno("%s: print_latest_file: \"%s\" cannot point to %s", s->who, link, path);
+		log_warn_errno(
+			"%s: print_latest_file: \"%s\" cannot point to %s", s->who, link, path);
 }
 
 static enum sink_result put_stdout(struct sink_print *s, const struct purge *p,
@@ -311,9 +314,9 @@ static void count_unnamed(struct sink_print *s, const struct purge *p, int64_t w
 		s->counts.rejected_octets += r->sums.octets;
 		s->counts.rejected_packets += r->sums.packets;
 	}
-	log_error("%s: print_output_file: \"%s\": the name of %" PRIu64 " rows is empty or above %d bytes; "
-		  "they are not written", s->who, s->p->print_output_file, s->counts.rejected - before,
-		  PATH_MAX - 1);
+	log_error("%s: print_output_file: \"%s\": the name of %" PRIu64
+		  " rows is empty or above %d bytes; they are not written",
+		s->who, s->p->print_output_file, s->counts.rejected - before, PATH_MAX - 1);
 }
 
 static enum sink_result print_write(void *sink, const struct purge *p)
@@ -362,7 +365,8 @@ static void print_close(void *sink)
 	free(s);
 }
 
-static void *print_open(const struct plugin_settings *p, const struct key_layout *l, uint64_t run_id)
+static void *print_open(
+	const struct plugin_settings *p, const struct key_layout *l, uint64_t run_id)
 {
 	struct sink_print *s = xcalloc(1, sizeof(*s));
 	const char *sep = p->print_separator;
@@ -373,8 +377,9 @@ static void *print_open(const struct plugin_settings *p, const struct key_layout
 	snprintf(s->who, sizeof(s->who), "%s/print", p->name);
 	row_text_init(&s->text, p, l);
 	if (sep && strlen(sep) > 1 && strcmp(sep, "\\t") != 0 && strcmp(sep, "\\s") != 0)
-		log_warn("%s: print_output_separator: \"%s\": one character, \\t or \\s expected; \"%c\" is taken",
-			 s->who, sep, s->text.separator[0]);
+		log_warn("%s: print_output_separator: \"%s\": one character, \\t or \\s expected; "
+			 "\"%c\" is taken",
+			s->who, sep, s->text.separator[0]);
 	if (p->print_output_file && !*p->print_output_file) {
 		log_error("%s: print_output_file: \"\": a path expected", s->who);
 		print_close(s);
@@ -404,7 +409,8 @@ static unsigned print_check(const struct plugin_settings *p, const struct key_la
 		else if (slash)
 			*slash = '\0';
 		if (access(slash ? dir : ".", W_OK) != 0 && errno != ENOENT) {
-			log_error_errno("%s: print_output_file: \"%s\"", s->who, p->print_output_file);
+			log_error_errno(
+				"%s: print_output_file: \"%s\"", s->who, p->print_output_file);
 			problems++;
 		}
 	}
@@ -421,16 +427,18 @@ static int print_salvage(void *sink, const struct purge *p)
 
 	if (!name_groups_make(&g, "-", PATH_MAX, false, s->p, s->l, p->deadline, p->rows, p->nrows))
 		return -1;
-	err = salvage_open(&file, s->p, s->run_id, p->id, s->p->print_output == PRINT_JSON ? "json" : "txt");
+	err = salvage_open(
+		&file, s->p, s->run_id, p->id, s->p->print_output == PRINT_JSON ? "json" : "txt");
 	if (err == 0) {
 		err = put_rows(s, fileno(file.f), true, p, g.rows, p->nrows);
 		err = salvage_close(&file, err);
 	}
 	if (err == 0)
-		log_warn("%s: purge %" PRIu64 " (%zu rows) is saved in %s", s->who, p->id, p->nrows, file.path);
+		log_warn("%s: purge %" PRIu64 " (%zu rows) is saved in %s", s->who, p->id, p->nrows,
+			file.path);
 	else
-		log_error_errno("%s: purge %" PRIu64 " (%zu rows) cannot be saved in %s", s->who, p->id,
-				p->nrows, file.path);
+		log_error_errno("%s: purge %" PRIu64 " (%zu rows) cannot be saved in %s", s->who,
+			p->id, p->nrows, file.path);
 	name_groups_clear(&g);
 	return err;
 }

@@ -23,7 +23,13 @@
 #include "nfacctd/salvage.h"
 #include "nfacctd/sql_columns.h"
 
-enum { TABLES_MAX = 64, BUSY_MS = 10000, REFUSALS_LOGGED = 200, SAY_AGAIN_SECONDS = 60, WHY_BYTES = 512 };
+enum {
+	TABLES_MAX = 64,
+	BUSY_MS = 10000,
+	REFUSALS_LOGGED = 200,
+	SAY_AGAIN_SECONDS = 60,
+	WHY_BYTES = 512
+};
 
 struct table {
 	char name[SQL_TABLE_NAME_MAX + 1];
@@ -61,8 +67,9 @@ static bool is_key(const struct sql_column *c)
 
 static bool is_counter(const struct sql_column *c)
 {
-	return !c->constant && (c->role == SQL_PACKETS || c->role == SQL_BYTES || c->role == SQL_FLOWS ||
-				c->role == SQL_TCP_FLAGS);
+	return !c->constant &&
+		(c->role == SQL_PACKETS || c->role == SQL_BYTES || c->role == SQL_FLOWS ||
+			c->role == SQL_TCP_FLAGS);
 }
 
 static bool is_updated(const struct sql_column *c)
@@ -92,8 +99,8 @@ static void quote_name(struct strbuf *b, const char *name)
 	strbuf_add(b, "\"");
 }
 
-static void list(struct strbuf *b, const struct sql_columns *s, bool (*which)(const struct sql_column *),
-		 const char *gap, const char *form)
+static void list(struct strbuf *b, const struct sql_columns *s,
+	bool (*which)(const struct sql_column *), const char *gap, const char *form)
 {
 	bool any = false;
 
@@ -202,8 +209,8 @@ static void time_text(char *buf, size_t size, const struct sink_sqlite *s, uint6
 		strftime(buf, size, "%Y-%m-%d %H:%M:%S", &tm);
 }
 
-static void bind(const struct sink_sqlite *s, sqlite3_stmt *stmt, int at, const struct sql_column *c,
-		 const struct purge *p, const struct sum_row *r)
+static void bind(const struct sink_sqlite *s, sqlite3_stmt *stmt, int at,
+	const struct sql_column *c, const struct purge *p, const struct sum_row *r)
 {
 	struct sql_cell cell;
 	char text[32];
@@ -238,8 +245,10 @@ static enum row_result step(struct sink_sqlite *s, sqlite3_stmt *stmt)
 	sqlite3_reset(stmt);
 	if (rc == SQLITE_DONE)
 		return ROW_DONE;
-	return primary == SQLITE_CONSTRAINT || primary == SQLITE_TOOBIG || primary == SQLITE_MISMATCH ?
-		       ROW_REFUSED : ROW_FAILED;
+	return primary == SQLITE_CONSTRAINT || primary == SQLITE_TOOBIG ||
+			primary == SQLITE_MISMATCH
+		? ROW_REFUSED
+		: ROW_FAILED;
 }
 
 static uint64_t counter_of(const struct sql_column *c, const struct sum_row *r)
@@ -287,7 +296,8 @@ static enum row_result update_row(struct sink_sqlite *s, struct table *t, const 
 static enum row_result insert_row(struct sink_sqlite *s, struct table *t, const struct purge *p,
 				  const struct sum_row *r)
 {
-	if (r->sums.packets > INT64_MAX || r->sums.octets > INT64_MAX || r->sums.flows > INT64_MAX) {
+	if (r->sums.packets > INT64_MAX || r->sums.octets > INT64_MAX ||
+		r->sums.flows > INT64_MAX) {
 		snprintf(s->why, sizeof(s->why), "a counter passes 2^63");
 		return ROW_REFUSED;
 	}
@@ -346,13 +356,14 @@ static int create_table(struct sink_sqlite *s, int64_t when, const uint8_t *key)
 		fclose(f);
 	text[n] = '\0';
 	if (n == 0 || !name_expand(made, sizeof(made), text, s->p, s->l, when, key)) {
-		snprintf(s->why, sizeof(s->why), "sql_table_schema: \"%s\" cannot be read, is empty or above "
-			 "64 kB", s->p->sql_table_schema);
+		snprintf(s->why, sizeof(s->why),
+			"sql_table_schema: \"%s\" cannot be read, is empty or above 64 kB",
+			s->p->sql_table_schema);
 		return -1;
 	}
 	if (run(s, made) != 0 && !strstr(sqlite3_errmsg(s->db), "already exists")) {
-		snprintf(s->why, sizeof(s->why), "sql_table_schema: \"%s\": %s", s->p->sql_table_schema,
-			 sqlite3_errmsg(s->db));
+		snprintf(s->why, sizeof(s->why), "sql_table_schema: \"%s\": %s",
+			s->p->sql_table_schema, sqlite3_errmsg(s->db));
 		return -1;
 	}
 	return 0;
@@ -378,7 +389,8 @@ static int write_group(struct sink_sqlite *s, const struct purge *p, const struc
 /* The ledger's lines; 1 when this purge is there already. */
 static int write_ledger(struct sink_sqlite *s, const struct purge *p)
 {
-	static const char sql[] = "INSERT INTO flow_ledger (run_id,plugin,purge_id,worker,batch,purge_rows,"
+	static const char sql[] =
+		"INSERT INTO flow_ledger (run_id,plugin,purge_id,worker,batch,purge_rows,"
 		"purge_packets,purge_octets,stamp) VALUES (?,?,?,?,?,?,?,?,?)";
 	const struct purge_mark none = { 0, 0 }, *marks = p->nmarks ? p->marks : &none;
 	struct sums all = { 0, 0, 0, 0 };
@@ -438,9 +450,13 @@ static int play(struct sink_sqlite *s, const struct purge *p, const struct name_
 	for (size_t i = 0; g->unnamed && i < p->nrows; i++) {
 		char name[SQL_TABLE_NAME_MAX + 1];
 
-		if (!name_expand(name, sizeof(name), s->table, s->p, s->l, p->rows[i].bin ?
-				 p->rows[i].bin : p->slot ? p->slot : p->deadline, p->rows[i].key)) {
-			snprintf(s->why, sizeof(s->why), "the name of its table is empty or too long");
+		if (!name_expand(name, sizeof(name), s->table, s->p, s->l,
+			    p->rows[i].bin    ? p->rows[i].bin
+				    : p->slot ? p->slot
+					      : p->deadline,
+			    p->rows[i].key)) {
+			snprintf(s->why, sizeof(s->why),
+				"the name of its table is empty or too long");
 			refuse(s, s->table, p, &p->rows[i]);
 		}
 	}
@@ -458,8 +474,9 @@ static void new_run_id(struct sink_sqlite *s, const struct purge *p)
 
 	if (getrandom(&s->run_id, sizeof(s->run_id), 0) != (ssize_t)sizeof(s->run_id))
 		s->run_id = old + clock_mono_ns();
-	log_warn("%s: flow_ledger has purge %" PRIu64 " of run %" PRIu64 " already; this run is %" PRIu64
-		 " from now on", s->who, p->id, old, s->run_id);
+	log_warn("%s: flow_ledger has purge %" PRIu64 " of run %" PRIu64
+		 " already; this run is %" PRIu64 " from now on",
+		s->who, p->id, old, s->run_id);
 }
 
 static void say(struct sink_sqlite *s, const struct purge *p)
@@ -467,8 +484,10 @@ static void say(struct sink_sqlite *s, const struct purge *p)
 	if (strcmp(s->trouble, s->why) != 0)
 		s->trouble_us = 0;
 	memcpy(s->trouble, s->why, sizeof(s->trouble));
-	if (log_allow(&s->trouble_us, clock_mono_ns() / 1000, SAY_AGAIN_SECONDS * UINT64_C(1000000)))
-		log_warn("%s: \"%s\": %s; %zu rows are kept and tried again", s->who, s->path, s->why, p->nrows);
+	if (log_allow(
+		    &s->trouble_us, clock_mono_ns() / 1000, SAY_AGAIN_SECONDS * UINT64_C(1000000)))
+		log_warn("%s: \"%s\": %s; %zu rows are kept and tried again", s->who, s->path,
+			s->why, p->nrows);
 }
 
 static void count(struct sink_sqlite *s, const struct purge *p)
@@ -484,9 +503,10 @@ static void count(struct sink_sqlite *s, const struct purge *p)
 	c->rejected_packets += t->rejected_packets;
 	c->statements += t->statements;
 	if (t->rejected)
-		log_error("%s: purge %" PRIu64 ": %" PRIu64 " of %zu rows refused: %" PRIu64 " octets, %" PRIu64
-			  " packets are not in the database", s->who, p->id, t->rejected, p->nrows,
-			  t->rejected_octets, t->rejected_packets);
+		log_error("%s: purge %" PRIu64 ": %" PRIu64 " of %zu rows refused: %" PRIu64
+			  " octets, %" PRIu64 " packets are not in the database",
+			s->who, p->id, t->rejected, p->nrows, t->rejected_octets,
+			t->rejected_packets);
 	if (s->trouble[0])
 		log_info("%s: writing again", s->who);
 	s->trouble[0] = '\0';
@@ -532,8 +552,9 @@ static unsigned check_columns(struct sink_sqlite *s, const char *table)
 	unsigned problems = 0, n = 0;
 	sqlite3_stmt *stmt;
 
-	if (sqlite3_prepare_v2(s->db, "SELECT name,\"notnull\",dflt_value IS NULL,pk FROM pragma_table_info(?)",
-			       -1, &stmt, NULL) != SQLITE_OK)
+	if (sqlite3_prepare_v2(s->db,
+		    "SELECT name,\"notnull\",dflt_value IS NULL,pk FROM pragma_table_info(?)", -1,
+		    &stmt, NULL) != SQLITE_OK)
 		return failed(s, "table_info"), log_error("%s: %s", s->who, s->why), 1;
 	sqlite3_bind_text(stmt, 1, table, -1, SQLITE_STATIC);
 	for (; sqlite3_step(stmt) == SQLITE_ROW; n++) {
@@ -547,16 +568,19 @@ static unsigned check_columns(struct sink_sqlite *s, const char *table)
 			continue;
 		problems++;
 		if (strcasecmp(name, "stamp_inserted") == 0)
-			log_error("%s: table %s needs stamp_inserted, which is written with sql_history only; set "
-				  "sql_history (10m, for example)", s->who, table);
+			log_error("%s: table %s needs stamp_inserted, which is written with "
+				  "sql_history only; set sql_history (10m, for example)",
+				s->who, table);
 		else
-			log_error("%s: column %s of table %s has no default and nothing here writes it",
-				  s->who, name, table);
+			log_error("%s: column %s of table %s has no default and nothing here "
+				  "writes it",
+				s->who, name, table);
 	}
 	sqlite3_finalize(stmt);
 	if (n == 0) {
-		log_error("%s: no table %s in \"%s\"; sql/pmacct-create-table_v%" PRIu32 ".sqlite3 makes it",
-			  s->who, table, s->path, s->p->sql_table_version);
+		log_error("%s: no table %s in \"%s\"; sql/pmacct-create-table_v%" PRIu32
+			  ".sqlite3 makes it",
+			s->who, table, s->path, s->p->sql_table_version);
 		return 1;
 	}
 	for (size_t i = 0; i < s->columns.n; i++)
@@ -566,8 +590,9 @@ static unsigned check_columns(struct sink_sqlite *s, const char *table)
 				    strstr(s->columns.c[i].type, "NOT NULL") &&
 				    !strstr(s->columns.c[i].type, "DEFAULT") ? " DEFAULT ''" : "");
 	if (missing.n) {
-		log_error("%s: table %s lacks columns; run:%s (SQLite cannot add them to a primary key: make the "
-			  "table anew when rows may differ only there)", s->who, table, missing.s);
+		log_error("%s: table %s lacks columns; run:%s (SQLite cannot add them to a primary "
+			  "key: make the table anew when rows may differ only there)",
+			s->who, table, missing.s);
 		problems++;
 	}
 	strbuf_clear(&missing);
@@ -583,8 +608,10 @@ static void check_indexes(struct sink_sqlite *s, const char *table)
 	sqlite3_stmt *stmt;
 	int more;
 
-	if (sqlite3_prepare_v2(s->db, "SELECT l.name, i.name FROM pragma_index_list(?) l, pragma_index_info(l.name) i"
-			       " WHERE l.\"unique\" ORDER BY l.seq, i.seqno", -1, &stmt, NULL) != SQLITE_OK)
+	if (sqlite3_prepare_v2(s->db,
+		    "SELECT l.name, i.name FROM pragma_index_list(?) l, pragma_index_info(l.name) i"
+		    " WHERE l.\"unique\" ORDER BY l.seq, i.seqno",
+		    -1, &stmt, NULL) != SQLITE_OK)
 		return;
 	sqlite3_bind_text(stmt, 1, table, -1, SQLITE_STATIC);
 	do {
@@ -598,21 +625,24 @@ static void check_indexes(struct sink_sqlite *s, const char *table)
 
 			covered |= kind == SQL_UNIQUE_COVERS;
 			if (kind == SQL_UNIQUE_COLLIDES && missing)
-				log_warn("%s: unique key %s of table %s has no %s: rows that differ only there "
-					 "will be refused", s->who, x.name, table, missing->name);
+				log_warn("%s: unique key %s of table %s has no %s: rows that "
+					 "differ only there will be refused",
+					s->who, x.name, table, missing->name);
 			x.n = 0;
 		}
 		snprintf(x.name, sizeof(x.name), "%s", index);
 		if (more && x.n < SQL_INDEX_COLUMNS) {
 			memset(&x.column[x.n], 0, sizeof(x.column[x.n]));
 			x.column[x.n].constant_default = true;
-			snprintf(x.column[x.n++].name, sizeof(x.column[0].name), "%s", column ? column : "");
+			snprintf(x.column[x.n++].name, sizeof(x.column[0].name), "%s",
+				column ? column : "");
 		}
 	} while (more);
 	sqlite3_finalize(stmt);
 	if (!covered)
-		log_info("%s: table %s has no unique key over the written key columns: each row costs a search "
-			 "through the whole table", s->who, table);
+		log_info("%s: table %s has no unique key over the written key columns: each row "
+			 "costs a search through the whole table",
+			s->who, table);
 }
 
 static void sqlite_close(void *sink)
@@ -632,16 +662,19 @@ static bool open_file(struct sink_sqlite *s)
 {
 	sqlite3_stmt *stmt;
 
-	if (sqlite3_open_v2(s->path, &s->db, SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX, NULL) != SQLITE_OK) {
-		log_error("%s: sql_db: \"%s\": %s; sqlite3 %s < sql/pmacct-create-table_v%" PRIu32 ".sqlite3 makes it",
-			  s->who, s->path, s->db ? sqlite3_errmsg(s->db) : "out of memory", s->path,
-			  s->p->sql_table_version);
+	if (sqlite3_open_v2(s->path, &s->db, SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX, NULL) !=
+		SQLITE_OK) {
+		log_error("%s: sql_db: \"%s\": %s; sqlite3 %s < sql/pmacct-create-table_v%" PRIu32
+			  ".sqlite3 makes it",
+			s->who, s->path, s->db ? sqlite3_errmsg(s->db) : "out of memory", s->path,
+			s->p->sql_table_version);
 		return false;
 	}
 	sqlite3_busy_timeout(s->db, BUSY_MS);
 	if (run(s, "PRAGMA synchronous=FULL") != 0 ||
-	    sqlite3_prepare_v2(s->db, "SELECT COUNT(*) FROM sqlite_master WHERE name='flow_ledger'", -1, &stmt,
-			       NULL) != SQLITE_OK) {
+		sqlite3_prepare_v2(s->db,
+			"SELECT COUNT(*) FROM sqlite_master WHERE name='flow_ledger'", -1, &stmt,
+			NULL) != SQLITE_OK) {
 		log_error("%s: sql_db: \"%s\": %s", s->who, s->path, sqlite3_errmsg(s->db));
 		return false;
 	}
@@ -650,8 +683,8 @@ static bool open_file(struct sink_sqlite *s)
 	return true;
 }
 
-static struct sink_sqlite *open_counting(const struct plugin_settings *p, const struct key_layout *l,
-					 uint64_t run_id, unsigned *problems)
+static struct sink_sqlite *open_counting(const struct plugin_settings *p,
+	const struct key_layout *l, uint64_t run_id, unsigned *problems)
 {
 	struct sink_sqlite *s = xcalloc(1, sizeof(*s));
 	char why[256];
@@ -662,7 +695,8 @@ static struct sink_sqlite *open_counting(const struct plugin_settings *p, const 
 	s->path = p->sql_db && *p->sql_db ? p->sql_db : "/tmp/pmacct.db";
 	snprintf(s->who, sizeof(s->who), "%s/sqlite3", p->name);
 	if (p->sql_table && strlen(p->sql_table) > SQL_TABLE_NAME_MAX) {
-		log_error("%s: sql_table: \"%s\": at most 64 characters expected", s->who, p->sql_table);
+		log_error("%s: sql_table: \"%s\": at most 64 characters expected", s->who,
+			p->sql_table);
 		++*problems;
 	} else if (!sql_columns_make(&s->columns, p, l, why, sizeof(why))) {
 		log_error("%s: %s", s->who, why);
@@ -689,7 +723,8 @@ static struct sink_sqlite *open_counting(const struct plugin_settings *p, const 
 	return s;
 }
 
-static void *sqlite_open(const struct plugin_settings *p, const struct key_layout *l, uint64_t run_id)
+static void *sqlite_open(
+	const struct plugin_settings *p, const struct key_layout *l, uint64_t run_id)
 {
 	unsigned problems = 0;
 	struct sink_sqlite *s = open_counting(p, l, run_id, &problems);
@@ -775,20 +810,26 @@ static void salvage_row(struct strbuf *b, const struct sink_sqlite *s, const str
 
 /* As sql/flow_ledger.sqlite3: a file that is replayed twice would be billed twice. */
 static const char make_ledger[] =
-	"CREATE TABLE IF NOT EXISTS flow_ledger (run_id INTEGER NOT NULL,plugin TEXT NOT NULL,purge_id INTEGER NOT NULL,"
+	"CREATE TABLE IF NOT EXISTS flow_ledger (run_id INTEGER NOT NULL,plugin TEXT NOT "
+	"NULL,purge_id INTEGER NOT NULL,"
 	"worker INTEGER NOT NULL,batch INTEGER NOT NULL,purge_rows INTEGER NOT NULL DEFAULT 0,"
-	"purge_packets INTEGER NOT NULL DEFAULT 0,purge_octets INTEGER NOT NULL DEFAULT 0,stamp DATETIME,"
+	"purge_packets INTEGER NOT NULL DEFAULT 0,purge_octets INTEGER NOT NULL DEFAULT 0,stamp "
+	"DATETIME,"
 	"PRIMARY KEY (run_id,plugin,purge_id,worker));\n";
 
 static int salvage_rows(FILE *f, struct sink_sqlite *s, const struct name_groups *g,
 			const struct purge *p)
 {
 	strbuf_reset(&s->text);
-	strbuf_addf(&s->text, "-- flowledger: purge %" PRIu64 " of plugin %s, run %" PRIu64 ", %zu rows; replay "
-		    "with: sqlite3 -bail %s < this file; a second time it does nothing\n%sBEGIN IMMEDIATE;\n", p->id, s->p->name, s->run_id,
-		    p->nrows, s->path, s->ledger ? "" : make_ledger);
-	strbuf_addf(&s->text, "INSERT INTO flow_ledger (run_id,plugin,purge_id,worker,batch,purge_rows) VALUES "
-		    "(%" PRId64 ",'%s',%" PRIu64 ",0,0,%zu);\n", (int64_t)s->run_id, s->p->name, p->id, p->nrows);
+	strbuf_addf(&s->text,
+		"-- flowledger: purge %" PRIu64 " of plugin %s, run %" PRIu64 ", %zu rows; replay "
+		"with: sqlite3 -bail %s < this file; a second time it does nothing\n%sBEGIN "
+		"IMMEDIATE;\n",
+		p->id, s->p->name, s->run_id, p->nrows, s->path, s->ledger ? "" : make_ledger);
+	strbuf_addf(&s->text,
+		"INSERT INTO flow_ledger (run_id,plugin,purge_id,worker,batch,purge_rows) VALUES "
+		"(%" PRId64 ",'%s',%" PRIu64 ",0,0,%zu);\n",
+		(int64_t)s->run_id, s->p->name, p->id, p->nrows);
 	for (size_t i = 0; i < g->n; i++)
 		for (size_t j = 0; j < g->group[i].n; j++) {
 			salvage_row(&s->text, s, p, g->group[i].name, g->group[i].rows[j]);
@@ -816,11 +857,12 @@ static int sqlite_salvage(void *sink, const struct purge *p)
 		err = salvage_close(&file, err);
 	}
 	if (err == 0)
-		log_warn("%s: purge %" PRIu64 " (%zu rows) is saved in %s; replay it with: sqlite3 -bail %s < %s",
-			 s->who, p->id, p->nrows, file.path, s->path, file.path);
+		log_warn("%s: purge %" PRIu64
+			 " (%zu rows) is saved in %s; replay it with: sqlite3 -bail %s < %s",
+			s->who, p->id, p->nrows, file.path, s->path, file.path);
 	else
-		log_error_errno("%s: purge %" PRIu64 " (%zu rows) cannot be saved in %s", s->who, p->id,
-				p->nrows, file.path);
+		log_error_errno("%s: purge %" PRIu64 " (%zu rows) cannot be saved in %s", s->who,
+			p->id, p->nrows, file.path);
 	name_groups_clear(&g);
 	return err;
 }

@@ -89,7 +89,8 @@ static void add_primitive(struct sql_columns *s, const struct primitive *p,
 	}
 }
 
-/* Before version 6 the tables have no AS columns: the number goes into the host's (collector.md 9.3). */
+/* Before version 6 the tables have no AS columns: the number goes into the host's
+ * (collector.md 9.3). */
 static bool as_in_host_column(const struct plugin_settings *p, int id)
 {
 	return !p->sql_optimize_clauses && p->sql_table_version < 6 &&
@@ -152,7 +153,8 @@ bool sql_columns_make(struct sql_columns *s, const struct plugin_settings *p,
 	bool all = !p->sql_optimize_clauses;
 	bool history = p->history.seconds || p->history.months;
 	enum sql_kind time = p->timestamps_since_epoch ? SQL_NUMBER : SQL_TIME;
-	const char *stamp = p->timestamps_since_epoch ? "INT UNSIGNED NOT NULL" : "DATETIME NOT NULL";
+	const char *stamp =
+		p->timestamps_since_epoch ? "INT UNSIGNED NOT NULL" : "DATETIME NOT NULL";
 
 	memset(s, 0, sizeof(*s));
 	s->style = (struct print_style){ .num_protos = p->num_protos, .secs = p->timestamps_secs,
@@ -163,9 +165,10 @@ bool sql_columns_make(struct sql_columns *s, const struct plugin_settings *p,
 	if (l->spec.tcpflags && !version_allows(p, l, PRIM_ID_tcpflags, why, why_size))
 		return false;
 	if (l->spec.flows && all && p->sql_table_version < 4) {
-		snprintf(why, why_size, "aggregate: \"flows\" needs sql_table_version 4 or higher (it is %"
-			 PRIu32 "), or sql_optimize_clauses: true and a column flows in your table",
-			 p->sql_table_version);
+		snprintf(why, why_size,
+			"aggregate: \"flows\" needs sql_table_version 4 or higher (it is %" PRIu32
+			"), or sql_optimize_clauses: true and a column flows in your table",
+			p->sql_table_version);
 		return false;
 	}
 	if (history) {
@@ -179,8 +182,8 @@ bool sql_columns_make(struct sql_columns *s, const struct plugin_settings *p,
 	add(s, "packets", SQL_PACKETS, SQL_NUMBER, "BIGINT UNSIGNED NOT NULL");
 	add(s, "bytes", SQL_BYTES, SQL_NUMBER, "BIGINT UNSIGNED NOT NULL");
 	if (l->spec.flows || (all && p->sql_table_version >= 4))
-		add(s, "flows", SQL_FLOWS, SQL_NUMBER, "BIGINT UNSIGNED NOT NULL DEFAULT 0")->constant =
-			l->spec.flows ? NULL : "0";
+		add(s, "flows", SQL_FLOWS, SQL_NUMBER, "BIGINT UNSIGNED NOT NULL DEFAULT 0")
+			->constant = l->spec.flows ? NULL : "0";
 	return true;
 }
 
@@ -278,7 +281,8 @@ void sql_row_describe(char *buf, size_t size, const struct sql_columns *s, const
 			n += (size_t)snprintf(buf + n, size - n, "%s%s=%s", gap, c->name,
 					      addr_print(&a, address));
 		} else if (c->kind == SQL_TEXT) {
-			n += (size_t)snprintf(buf + n, size - n, "%s%s=%s", gap, c->name, cell.text);
+			n += (size_t)snprintf(
+				buf + n, size - n, "%s%s=%s", gap, c->name, cell.text);
 		} else {
 			n += (size_t)snprintf(buf + n, size - n, "%s%s=%" PRIu64, gap, c->name,
 					      cell.number);
@@ -325,8 +329,8 @@ enum sql_unique sql_unique_judge(const struct sql_columns *s, const struct sql_i
 			odd = true;
 	}
 	for (size_t i = 0; i < s->n; i++)
-		if ((s->c[i].role == SQL_KEY || s->c[i].role == SQL_INSERTED) && !s->c[i].constant &&
-		    !has[i]) {
+		if ((s->c[i].role == SQL_KEY || s->c[i].role == SQL_INSERTED) &&
+			!s->c[i].constant && !has[i]) {
 			*missing = &s->c[i];
 			return SQL_UNIQUE_COLLIDES;
 		}

@@ -87,9 +87,10 @@ struct sql_index {
 };
 
 enum sql_unique {
-	SQL_UNIQUE_COVERS,	/* equal rows meet on this index, and no others: upsert is right */
-	SQL_UNIQUE_HARMLESS,	/* no two of our rows meet on it */
-	SQL_UNIQUE_COLLIDES	/* rows with different keys meet on it; *missing names a column it lacks */
+	SQL_UNIQUE_COVERS, /* equal rows meet on this index, and no others: upsert is right */
+	SQL_UNIQUE_HARMLESS, /* no two of our rows meet on it */
+	SQL_UNIQUE_COLLIDES /* rows with different keys meet on it; *missing names a column it lacks
+			     */
 };
 enum sql_unique sql_unique_judge(const struct sql_columns *s, const struct sql_index *index,
 				 const struct sql_column **missing);

@@ -11,7 +11,8 @@
 #include "base/strbuf.h"
 #include "wire/persist.h"
 
-/* Exporters repeat their templates within the hour; what is older than this describes another past. */
+/* Exporters repeat their templates within the hour; what is older than this describes another past.
+ */
 #define MAX_AGE_US (UINT64_C(7) * 86400 * 1000000)
 #define COMPLAINT_INTERVAL_US UINT64_C(60000000)
 
@@ -79,8 +80,9 @@ void templates_file_read(struct templates_file *f, struct worker *w, size_t n, u
 			 f->foreign ? "it is left alone, templates are not saved" :
 			 "what it held will be learnt anew");
 	if (all.templates || all.samplers || all.old || all.refused)
-		log_info("nfacctd_templates_file: \"%s\": %u templates, %u samplers; %u entries too old, %u refused",
-			 f->path, all.templates, all.samplers, all.old, all.refused);
+		log_info("nfacctd_templates_file: \"%s\": %u templates, %u samplers; %u entries "
+			 "too old, %u refused",
+			f->path, all.templates, all.samplers, all.old, all.refused);
 }
 
 /* ---- writing ---- */

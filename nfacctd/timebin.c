@@ -44,7 +44,8 @@ int64_t timebin_round(int64_t t, const char *letters)
 		return t - tm.tm_sec - tm.tm_min * 60;
 	tm.tm_sec = tm.tm_min = tm.tm_hour = 0;
 	if (strchr(letters, 'w'))
-		tm.tm_mday -= (tm.tm_wday + 6) % 7;	/* Monday; pmacct only when it starts on no Sunday */
+		tm.tm_mday -=
+			(tm.tm_wday + 6) % 7; /* Monday; pmacct only when it starts on no Sunday */
 	if (strchr(letters, 'd') || strchr(letters, 'M'))
 		tm.tm_mday = 1;
 	if (strchr(letters, 'M'))

@@ -32,8 +32,8 @@ struct bin_span {
 /* `t` rounded down by the letters of sql_history_roundoff (NULL: to the minute's start). */
 int64_t timebin_round(int64_t t, const char *letters);
 /* `now` is when the daemon started. A span of zero makes BIN_NONE: one bin, 0. */
-void timebin_init(struct timebin *b, const struct conf_span *span, const char *letters, uint32_t offset,
-		  int64_t now);
+void timebin_init(struct timebin *b, const struct conf_span *span, const char *letters,
+	uint32_t offset, int64_t now);
 /* The bin of second `t`; with BIN_NONE {0, INT64_MAX} from the first second on. */
 struct bin_span timebin_find(const struct timebin *b, int64_t t);
 

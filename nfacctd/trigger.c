@@ -57,7 +57,9 @@ static void set_number(struct variables *v, const char *name, uint64_t value)
 static void set_tables(struct variables *v, const struct trigger *t, const struct purge *p)
 {
 	char name[SQL_TABLE_NAME_MAX + 1], made[SQL_TABLE_NAME_MAX + 1];
-	int64_t when = p->nrows && p->rows[0].bin ? p->rows[0].bin : p->slot ? p->slot : p->deadline;
+	int64_t when = p->nrows && p->rows[0].bin ? p->rows[0].bin
+		: p->slot                         ? p->slot
+						  : p->deadline;
 
 	if (t->p->sql_table)
 		snprintf(name, sizeof(name), "%s", t->p->sql_table);
@@ -152,7 +154,8 @@ static bool is_over(struct trigger *t)
 	t->child = 0;
 	if (!WIFEXITED(status) || WEXITSTATUS(status) != 0) {
 		t->failed++;
-		if (log_allow(&t->told_us, clock_mono_ns() / 1000, SAY_AGAIN_SECONDS * UINT64_C(1000000)))
+		if (log_allow(&t->told_us, clock_mono_ns() / 1000,
+			    SAY_AGAIN_SECONDS * UINT64_C(1000000)))
 			log_warn("plugin %s: sql_trigger_exec: \"%s\" ended with %s %d", t->p->name,
 				 t->p->trigger_exec, WIFEXITED(status) ? "status" : "signal",
 				 WIFEXITED(status) ? WEXITSTATUS(status) : WTERMSIG(status));
@@ -178,9 +181,11 @@ void trigger_purged(struct trigger *t, const struct purge *p, const struct sink_
 	}
 	if (!is_over(t)) {
 		t->skipped++;
-		if (log_allow(&t->told_us, clock_mono_ns() / 1000, SAY_AGAIN_SECONDS * UINT64_C(1000000)))
-			log_warn("plugin %s: sql_trigger_exec: \"%s\" still runs since the purge before; it is not "
-				 "started again", t->p->name, t->p->trigger_exec);
+		if (log_allow(&t->told_us, clock_mono_ns() / 1000,
+			    SAY_AGAIN_SECONDS * UINT64_C(1000000)))
+			log_warn("plugin %s: sql_trigger_exec: \"%s\" still runs since the purge "
+				 "before; it is not started again",
+				t->p->name, t->p->trigger_exec);
 		return;
 	}
 	fill(&v, t, p, before, after);
@@ -188,8 +193,11 @@ void trigger_purged(struct trigger *t, const struct purge *p, const struct sink_
 	err = run(t, env);
 	t->runs += !err;
 	t->failed += err != 0;
-	if (err && log_allow(&t->told_us, clock_mono_ns() / 1000, SAY_AGAIN_SECONDS * UINT64_C(1000000)))
-		log_warn("plugin %s: sql_trigger_exec: \"%s\": %s", t->p->name, t->p->trigger_exec, strerror(err));
+	if (err &&
+		log_allow(
+			&t->told_us, clock_mono_ns() / 1000, SAY_AGAIN_SECONDS * UINT64_C(1000000)))
+		log_warn("plugin %s: sql_trigger_exec: \"%s\": %s", t->p->name, t->p->trigger_exec,
+			strerror(err));
 	for (size_t i = 0; i < v.n; i++)
 		free(v.text[i]);
 	free(env);

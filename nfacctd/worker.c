@@ -158,7 +158,8 @@ static void complain(struct worker *w, const struct datagram *d, enum wire_err e
 		log_info("exporter %s: %s", from, wire_err_text(err));
 }
 
-/* What has waited for its template since before nfacctd_holdback, or `now_us` UINT64_MAX, does not any more. */
+/* What has waited for its template since before nfacctd_holdback, or `now_us` UINT64_MAX, does not
+ * any more. */
 static void give_up(struct worker *w, uint64_t now_us)
 {
 	struct decoder_loss *l = decoder_expire(w->decoder, now_us, on_records, w);
@@ -166,9 +167,11 @@ static void give_up(struct worker *w, uint64_t now_us)
 
 	w->damaged = damaged_total(decoder_counts(w->decoder));
 	if (l && log_allow(&l->log_us, l->last_us, COMPLAINT_INTERVAL_US))
-		log_info("exporter %s domain %u: %s: template %u has not come within %u s: %llu data Sets lost",
-			 addr_print(&l->exporter, exporter), l->domain, flow_protocol_name(l->protocol),
-			 l->id, w->settings->holdback, (unsigned long long)l->sets);
+		log_info("exporter %s domain %u: %s: template %u has not come within %u s: %llu "
+			 "data Sets lost",
+			addr_print(&l->exporter, exporter), l->domain,
+			flow_protocol_name(l->protocol), l->id, w->settings->holdback,
+			(unsigned long long)l->sets);
 }
 
 void worker_give_up(struct worker *w)
@@ -181,7 +184,8 @@ void worker_give_up(struct worker *w)
  * A sender that may speak for others does: the datagram without the header, as
  * its exporter sent it.
  */
-static const struct datagram *unwrap(struct worker *w, const struct datagram *d, struct datagram *inner)
+static const struct datagram *unwrap(
+	struct worker *w, const struct datagram *d, struct datagram *inner)
 {
 	const struct proxy_senders *from = &w->settings->proxy_from;
 	struct proxy p;
@@ -209,7 +213,8 @@ static const struct datagram *unwrap(struct worker *w, const struct datagram *d,
 void worker_datagram(struct worker *w, const struct datagram *datagram)
 {
 	struct datagram inner;
-	const struct datagram *d = w->settings->proxy_from.n ? unwrap(w, datagram, &inner) : datagram;
+	const struct datagram *d =
+		w->settings->proxy_from.n ? unwrap(w, datagram, &inner) : datagram;
 	struct decoder_input in = { d->data, d->from.addr, d->from.port, d->recv_us };
 	enum wire_err err;
 	uint64_t damaged;

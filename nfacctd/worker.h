@@ -31,7 +31,7 @@ struct worker {
 	size_t nlanes;
 	uint64_t batches;		/* number of the last batch that is in the sums */
 	uint64_t datagrams, denied, damaged;
-	uint64_t proxied;		/* of the datagrams: with a PROXY header that was believed */
+	uint64_t proxied; /* of the datagrams: with a PROXY header that was believed */
 	struct batch_counts received;
 	struct chunk chunk;
 	struct chunk_state state;
@@ -52,7 +52,8 @@ struct worker {
 };
 
 /* Lanes are the caller's to fill in, one for each of `nlanes`.  -1 with errno. */
-int worker_init(struct worker *w, unsigned id, const struct settings *s, size_t nlanes, uint64_t seed);
+int worker_init(
+	struct worker *w, unsigned id, const struct settings *s, size_t nlanes, uint64_t seed);
 void worker_clear(struct worker *w);
 
 /* Decode one datagram into the lanes. */

@@ -14,7 +14,7 @@ int usage_error(const char *command, const char *fmt, ...) __attribute__((format
 int read_endpoint(const char *command, const char *option, const char *text, struct endpoint *e);
 /* A bare address for `e`, port 0. */
 int read_source(const char *command, const char *text, struct endpoint *e);
-int read_number(const char *command, const char *option, const char *text, uint64_t min, uint64_t max,
-		uint64_t *v);
+int read_number(const char *command, const char *option, const char *text, uint64_t min,
+	uint64_t max, uint64_t *v);
 
 #endif /* ARGUMENTS_H */

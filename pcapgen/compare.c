@@ -45,7 +45,8 @@ void compare_key_text(struct strbuf *to, const struct rules_shape *shape, const 
 		size_t n = strcspn(key, "\t");
 
 		if (!shape->column[i].filler)
-			strbuf_addf(to, "%s%s=%.*s", to->n > before ? " " : "", shape->column[i].name, (int)n, key);
+			strbuf_addf(to, "%s%s=%.*s", to->n > before ? " " : "",
+				shape->column[i].name, (int)n, key);
 		key += n + (key[n] == '\t');
 	}
 }
@@ -57,14 +58,18 @@ static const char wrong_sql[] =
 	"DROP TABLE IF EXISTS wrong; CREATE TABLE wrong AS"
 	" SELECT e.key AS key, e.stamp AS stamp, 1 AS wanted, a.key IS NOT NULL AS found,"
 	"  e.packets AS wp, e.flows AS wf, e.octets AS wo, e.flags AS wg,"
-	"  coalesce(a.packets, '0') AS gp, coalesce(a.flows, '0') AS gf, coalesce(a.octets, '0') AS go,"
+	"  coalesce(a.packets, '0') AS gp, coalesce(a.flows, '0') AS gf, coalesce(a.octets, '0') "
+	"AS go,"
 	"  coalesce(a.flags, 0) AS gg"
 	" FROM expected AS e LEFT JOIN actual AS a ON a.key = e.key AND a.stamp = e.stamp"
-	" WHERE e.packets <> gp OR e.octets <> go OR (?1 AND e.flows <> gf) OR (?2 AND e.flags <> gg)"
+	" WHERE e.packets <> gp OR e.octets <> go OR (?1 AND e.flows <> gf) OR (?2 AND e.flags <> "
+	"gg)"
 	" UNION ALL"
-	" SELECT a.key, a.stamp, 0, 1, '0', '0', '0', 0, a.packets, a.flows, a.octets, a.flags FROM actual AS a"
+	" SELECT a.key, a.stamp, 0, 1, '0', '0', '0', 0, a.packets, a.flows, a.octets, a.flags "
+	"FROM actual AS a"
 	" WHERE NOT EXISTS (SELECT 1 FROM expected AS e WHERE e.key = a.key AND e.stamp = a.stamp)"
-	"  AND (a.packets <> '0' OR a.octets <> '0' OR (?1 AND a.flows <> '0') OR (?2 AND a.flags <> 0))";
+	"  AND (a.packets <> '0' OR a.octets <> '0' OR (?1 AND a.flows <> '0') OR (?2 AND a.flags "
+	"<> 0))";
 
 struct search {
 	struct rules *r;
@@ -143,7 +148,8 @@ static bool is_moved(struct search *s, struct wrong_row *row)
 		read_sums(s->by_key, 1, &want, &got);
 		found = opposite(row, &want, &got);
 		to = row->got.octets < row->want.octets ||
-			(row->got.octets == row->want.octets && row->got.packets < row->want.packets);
+			(row->got.octets == row->want.octets &&
+				row->got.packets < row->want.packets);
 		if (found)
 			snprintf(row->why, sizeof(row->why), "moved %s bin %s", to ? "to" : "from",
 				 (const char *)sqlite3_column_text(s->by_key, 0));
@@ -190,24 +196,30 @@ static enum verdict judge_sums(struct wrong_row *w)
 		return VERDICT_DOUBLED;
 	}
 	if (k) {
-		snprintf(w->why, sizeof(w->why), "%s times what was sent: sampling multiplied in?", counter_text(n, k));
+		snprintf(w->why, sizeof(w->why), "%s times what was sent: sampling multiplied in?",
+			counter_text(n, k));
 		return VERDICT_FACTOR;
 	}
 	if ((k = multiple(want, got))) {
-		snprintf(w->why, sizeof(w->why), "one in %s: sampling not multiplied in?", counter_text(n, k));
+		snprintf(w->why, sizeof(w->why), "one in %s: sampling not multiplied in?",
+			counter_text(n, k));
 		return VERDICT_DIVIDED;
 	}
-	if ((got->octets < want->octets && (want->octets - got->octets) % turn == 0 && got->packets == want->packets) ||
-	    (got->packets < want->packets && (want->packets - got->packets) % turn == 0 && got->octets == want->octets)) {
+	if ((got->octets < want->octets && (want->octets - got->octets) % turn == 0 &&
+		    got->packets == want->packets) ||
+		(got->packets < want->packets && (want->packets - got->packets) % turn == 0 &&
+			got->octets == want->octets)) {
 		snprintf(w->why, sizeof(w->why), "wrapped at 2^32");
 		return VERDICT_WRAPPED;
 	}
 	if ((k = octets_a_packet(got, want)) || (k = octets_a_packet(want, got))) {
-		snprintf(w->why, sizeof(w->why), "%s octets %s for each packet: frames instead of IP, or back?",
-			 counter_text(n, k), got->octets > want->octets ? "more" : "less");
+		snprintf(w->why, sizeof(w->why),
+			"%s octets %s for each packet: frames instead of IP, or back?",
+			counter_text(n, k), got->octets > want->octets ? "more" : "less");
 		return VERDICT_FRAMES;
 	}
-	less = got->octets < want->octets || (got->octets == want->octets && got->packets < want->packets);
+	less = got->octets < want->octets ||
+		(got->octets == want->octets && got->packets < want->packets);
 	snprintf(w->why, sizeof(w->why), "%s, unexplained", less ? "less" : "more");
 	return less ? VERDICT_LESS : VERDICT_MORE;
 }
@@ -218,7 +230,8 @@ static enum verdict judge(struct search *s, struct wrong_row *w)
 		snprintf(w->why, sizeof(w->why), "source and destination swapped");
 		return VERDICT_SWAPPED;
 	}
-	if ((w->want.octets != w->got.octets || w->want.packets != w->got.packets) && is_moved(s, w))
+	if ((w->want.octets != w->got.octets || w->want.packets != w->got.packets) &&
+		is_moved(s, w))
 		return VERDICT_MOVED;
 	if (!w->found) {
 		snprintf(w->why, sizeof(w->why), "missing");
@@ -257,7 +270,9 @@ static int totals(struct comparison *c, struct rules *r, const char *table, stru
 	sqlite3_stmt *st;
 	int err = -1;
 
-	strbuf_addf(&sql, "SELECT total(packets, 1), total(flows, 1), total(octets, 1), count(*) FROM %s", table);
+	strbuf_addf(&sql,
+		"SELECT total(packets, 1), total(flows, 1), total(octets, 1), count(*) FROM %s",
+		table);
 	st = rules_prepare(r, sql.s);
 	strbuf_clear(&sql);
 	if (st && sqlite3_step(st) == SQLITE_ROW) {
@@ -284,7 +299,8 @@ static void take(struct comparison *c, struct search *s, sqlite3_stmt *st)
 	w.verdict = judge(s, &w);
 	c->wrong++;
 	c->unexplained += w.verdict >= VERDICT_UNEXPLAINED;
-	if (w.got.octets > w.want.octets || w.got.packets > w.want.packets || w.got.flows > w.want.flows)
+	if (w.got.octets > w.want.octets || w.got.packets > w.want.packets ||
+		w.got.flows > w.want.flows)
 		c->lossy = false;
 	if (c->n == COMPARE_KEPT) {
 		free(w.key);
@@ -302,13 +318,18 @@ int compare(struct comparison *c, struct rules *r, const struct rules_shape *sha
 
 	memset(c, 0, sizeof(*c));
 	c->lossy = true;
-	if (find_wrong(r, shape) || totals(c, r, "expected", &c->want) || totals(c, r, "actual", &c->got))
+	if (find_wrong(r, shape) || totals(c, r, "expected", &c->want) ||
+		totals(c, r, "actual", &c->got))
 		return -1;
 	c->row = xcalloc(COMPARE_KEPT, sizeof(*c->row));
-	s.by_key = rules_prepare(r, "SELECT stamp, wp, wf, wo, wg, gp, gf, go, gg FROM wrong WHERE key = ? AND stamp <> ?");
-	s.by_bin = rules_prepare(r, "SELECT wp, wf, wo, wg, gp, gf, go, gg FROM wrong WHERE key = ? AND stamp = ?");
-	st = rules_prepare(r, "SELECT key, stamp, wanted, found, wp, wf, wo, wg, gp, gf, go, gg FROM wrong"
-			   " ORDER BY key, stamp");
+	s.by_key = rules_prepare(r,
+		"SELECT stamp, wp, wf, wo, wg, gp, gf, go, gg FROM wrong WHERE key = ? AND stamp "
+		"<> ?");
+	s.by_bin = rules_prepare(
+		r, "SELECT wp, wf, wo, wg, gp, gf, go, gg FROM wrong WHERE key = ? AND stamp = ?");
+	st = rules_prepare(r,
+		"SELECT key, stamp, wanted, found, wp, wf, wo, wg, gp, gf, go, gg FROM wrong"
+		" ORDER BY key, stamp");
 	if (s.by_key && s.by_bin && st) {
 		while ((err = sqlite3_step(st)) == SQLITE_ROW)
 			take(c, &s, st);

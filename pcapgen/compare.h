@@ -19,15 +19,16 @@ struct sums3 {
 
 /* What a wrong row looks like, the first that fits. */
 enum verdict {
-	VERDICT_SWAPPED,	/* stands there with source and destination exchanged */
-	VERDICT_MOVED,		/* all of it, or all that lacks, stands in another bin */
-	VERDICT_DOUBLED,	/* exactly twice */
-	VERDICT_FACTOR,		/* exactly N times */
-	VERDICT_DIVIDED,	/* exactly the Nth part: sampling was not multiplied in */
-	VERDICT_WRAPPED,	/* lacks a multiple of 2^32: a 32-bit counter */
-	VERDICT_FRAMES,		/* octets differ by the same whole number of octets a packet: frames, not IP */
-	VERDICT_FLOWS,		/* octets and packets are right, flows or flags are not */
-	VERDICT_UNEXPLAINED,	/* from here on that it is wrong is all that is known */
+	VERDICT_SWAPPED, /* stands there with source and destination exchanged */
+	VERDICT_MOVED, /* all of it, or all that lacks, stands in another bin */
+	VERDICT_DOUBLED, /* exactly twice */
+	VERDICT_FACTOR, /* exactly N times */
+	VERDICT_DIVIDED, /* exactly the Nth part: sampling was not multiplied in */
+	VERDICT_WRAPPED, /* lacks a multiple of 2^32: a 32-bit counter */
+	VERDICT_FRAMES, /* octets differ by the same whole number of octets a packet: frames, not IP
+			 */
+	VERDICT_FLOWS, /* octets and packets are right, flows or flags are not */
+	VERDICT_UNEXPLAINED, /* from here on that it is wrong is all that is known */
 	VERDICT_MISSING = VERDICT_UNEXPLAINED,
 	VERDICT_UNEXPECTED,
 	VERDICT_LESS,
@@ -47,7 +48,7 @@ struct comparison {
 	uint64_t wrong, unexplained;
 	bool lossy;			/* every wrong row has less than it should */
 	struct sums3 want, got;		/* of all rows; flags unused */
-	struct wrong_row *row;		/* the wrong ones, sorted by key and bin; at most COMPARE_KEPT */
+	struct wrong_row *row; /* the wrong ones, sorted by key and bin; at most COMPARE_KEPT */
 	size_t n;
 };
 

@@ -29,9 +29,9 @@ static bool parse_word(int *to, const char *value, const struct word *words, siz
 
 static bool parse_source(void *field, const char *value, const char **expected)
 {
-	static const struct word words[] = { { "netflow", SOURCE_NETFLOW }, { "sflow", SOURCE_NETFLOW },
-		{ "false", SOURCE_NETFLOW }, { "file", SOURCE_FILE }, { "true", SOURCE_FILE },
-		{ "longest", SOURCE_LONGEST }, { "mask", SOURCE_MASK } };
+	static const struct word words[] = { { "netflow", SOURCE_NETFLOW },
+		{ "sflow", SOURCE_NETFLOW }, { "false", SOURCE_NETFLOW }, { "file", SOURCE_FILE },
+		{ "true", SOURCE_FILE }, { "longest", SOURCE_LONGEST }, { "mask", SOURCE_MASK } };
 	int v;
 
 	*expected = "netflow, file, longest or mask";
@@ -56,7 +56,8 @@ static bool parse_filter(void *field, const char *value, const char **expected)
 
 static bool parse_ext(void *field, const char *value, const char **expected)
 {
-	static const struct word words[] = { { "override", EXT_OVERRIDE }, { "default", EXT_DEFAULT } };
+	static const struct word words[] = { { "override", EXT_OVERRIDE },
+		{ "default", EXT_DEFAULT } };
 	int v;
 
 	*expected = "override or default";
@@ -80,16 +81,19 @@ static const struct conf_key modelled[] = {
 	BOOL("nfacctd_time_new", "sfacctd_time_new", G(time_new, bool)),
 	BOOL("nfacctd_renormalize", "sfacctd_renormalize", G(renormalize, bool)),
 	BOOL("nfacctd_pro_rating", NULL, G(pro_rating, bool)),
-	U32("nfacctd_ext_sampling_rate", "sfacctd_ext_sampling_rate", G(ext_sampling_rate, uint32_t), 1, UINT32_MAX,
-	    NULL),
-	OWN("nfacctd_ext_sampling_rate_mode", NULL, G(ext_mode, enum rules_ext), "override", parse_ext),
+	U32("nfacctd_ext_sampling_rate", "sfacctd_ext_sampling_rate",
+		G(ext_sampling_rate, uint32_t), 1, UINT32_MAX, NULL),
+	OWN("nfacctd_ext_sampling_rate_mode", NULL, G(ext_mode, enum rules_ext), "override",
+		parse_ext),
 	U32("nfacctd_time_limit", NULL, G(time_limit, uint32_t), 0, UINT32_MAX, "2592000"),
-	OWN("nfacctd_as", "sfacctd_as nfacctd_as_new sfacctd_as_new", G(as_source, enum rules_source), "netflow",
-	    parse_source),
-	OWN("nfacctd_net", "sfacctd_net", G(net_source, enum rules_source), "netflow", parse_source),
+	OWN("nfacctd_as", "sfacctd_as nfacctd_as_new sfacctd_as_new",
+		G(as_source, enum rules_source), "netflow", parse_source),
+	OWN("nfacctd_net", "sfacctd_net", G(net_source, enum rules_source), "netflow",
+		parse_source),
 	STR("aggregate", NULL, P(aggregate, char *), "src_host"),
 	STR("networks_file", NULL, P(networks_file, char *), NULL),
-	OWN("networks_file_filter", NULL, P(networks_file_filter, enum rules_filter), "auto", parse_filter),
+	OWN("networks_file_filter", NULL, P(networks_file_filter, enum rules_filter), "auto",
+		parse_filter),
 	BOOL("networks_drop_others", NULL, P(networks_drop_others, bool)),
 	BOOL("networks_file_no_lpm", NULL, P(networks_file_no_lpm, bool)),
 	BOOL("networks_no_mask_if_zero", NULL, P(networks_no_mask_if_zero, bool)),
@@ -100,10 +104,13 @@ static const struct conf_key modelled[] = {
 	BOOL("tos_encode_as_dscp", NULL, P(tos_encode_as_dscp, bool)),
 	OWN("sql_history", "print_history", P(history, struct conf_span), NULL, conf_span_parse),
 	STR("sql_history_roundoff", "print_history_roundoff", P(roundoff, char *), NULL),
-	U32("sql_history_offset", "print_history_offset", P(history_offset, uint32_t), 0, 86400 * 366, "0"),
-	U32("sql_refresh_time", "print_refresh_time", P(refresh_time, uint32_t), 1, 86400 * 366, "60"),
+	U32("sql_history_offset", "print_history_offset", P(history_offset, uint32_t), 0,
+		86400 * 366, "0"),
+	U32("sql_refresh_time", "print_refresh_time", P(refresh_time, uint32_t), 1, 86400 * 366,
+		"60"),
 	BOOL("timestamps_utc", NULL, P(utc, bool)),
-	BOOL("timestamps_since_epoch", "sql_history_since_epoch print_history_since_epoch", P(since_epoch, bool)),
+	BOOL("timestamps_since_epoch", "sql_history_since_epoch print_history_since_epoch",
+		P(since_epoch, bool)),
 	BOOL("timestamps_secs", NULL, P(secs, bool)),
 	STR("sql_db", NULL, P(db, char *), NULL),
 	STR("sql_user", NULL, P(user, char *), "pmacct"),
@@ -125,16 +132,32 @@ enum { MODELLED = sizeof(modelled) / sizeof(modelled[0]) };
 static const struct refused {
 	const char *key, *when;
 } refused[] = {
-	{ "aggregate_filter", NULL }, { "pre_tag_map", NULL }, { "pre_tag_filter", NULL },
-	{ "pre_tag2_filter", NULL }, { "pre_tag_label_filter", NULL }, { "post_tag", NULL },
-	{ "post_tag2", NULL }, { "sampling_map", NULL }, { "sql_preprocess", NULL },
-	{ "print_preprocess", NULL }, { "nfacctd_allow_file", NULL }, { "sfacctd_allow_file", NULL },
-	{ "aggregate_primitives", NULL }, { "sql_table_type", NULL }, { "flow_to_rd_map", NULL },
-	{ "classifiers", NULL }, { "nfacctd_account_options", "true" }, { "nfacctd_stitching", "true" },
-	{ "nfacctd_time_secs", "true" }, { "nfacctd_disable_opt_scope_check", "true" },
-	{ "nfacctd_ignore_exporter_address", "true" }, { "sfacctd_ignore_exporter_address", "true" },
-	{ "nfacctd_pre_processing_checks", "true" }, { "use_ip_next_hop", "true" },
-	{ "nfacctd_sflow_octets", "ip" }, { "sfacctd_octets", "ip" },
+	{ "aggregate_filter", NULL },
+	{ "pre_tag_map", NULL },
+	{ "pre_tag_filter", NULL },
+	{ "pre_tag2_filter", NULL },
+	{ "pre_tag_label_filter", NULL },
+	{ "post_tag", NULL },
+	{ "post_tag2", NULL },
+	{ "sampling_map", NULL },
+	{ "sql_preprocess", NULL },
+	{ "print_preprocess", NULL },
+	{ "nfacctd_allow_file", NULL },
+	{ "sfacctd_allow_file", NULL },
+	{ "aggregate_primitives", NULL },
+	{ "sql_table_type", NULL },
+	{ "flow_to_rd_map", NULL },
+	{ "classifiers", NULL },
+	{ "nfacctd_account_options", "true" },
+	{ "nfacctd_stitching", "true" },
+	{ "nfacctd_time_secs", "true" },
+	{ "nfacctd_disable_opt_scope_check", "true" },
+	{ "nfacctd_ignore_exporter_address", "true" },
+	{ "sfacctd_ignore_exporter_address", "true" },
+	{ "nfacctd_pre_processing_checks", "true" },
+	{ "use_ip_next_hop", "true" },
+	{ "nfacctd_sflow_octets", "ip" },
+	{ "sfacctd_octets", "ip" },
 };
 
 /* `key` stands in the blank-separated list. */
@@ -247,7 +270,8 @@ static int read_plugins(struct rules_conf *c, struct conf *from, const char *pat
 	const char *p, *end;
 
 	if (!l) {
-		log_error("%s: no plugins: line; expected one with a mysql or sqlite3 plugin", path);
+		log_error(
+			"%s: no plugins: line; expected one with a mysql or sqlite3 plugin", path);
 		return -1;
 	}
 	for (p = l->value; *p; p = *end ? end + 1 : end) {

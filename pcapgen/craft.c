@@ -24,7 +24,8 @@
 enum { BATCH = 1024, MAX_RUN = 64, ARENA_BYTES = 4 << 20, SEND_BUFFER = 4 << 20 };
 
 struct item {
-	uint32_t exporter, next;	/* next: item of the same exporter in this batch; 0: none, they count from 1 */
+	uint32_t exporter, next; /* next: item of the same exporter in this batch; 0: none, they
+				    count from 1 */
 	uint64_t number, due_ns;
 	struct crafted crafted;
 	size_t first_record;		/* in batch.records; only with a truth */
@@ -113,7 +114,8 @@ static void make(struct crafter *c, uint32_t index, uint64_t due_ns)
 	struct item *it = &c->items[number];
 
 	*it = (struct item){ .exporter = index, .number = ++c->number, .due_ns = due_ns };
-	exporter_craft(lane->exporter, c->start_ms + due_ns / 1000000, c->arena + c->used, &it->crafted);
+	exporter_craft(
+		lane->exporter, c->start_ms + due_ns / 1000000, c->arena + c->used, &it->crafted);
 	if (!it->crafted.from_cycle)
 		c->used += it->crafted.data.n;
 	if (c->job->truth)
@@ -186,9 +188,14 @@ static void put_truth(struct crafter *c, const struct item *it)
 {
 	const struct exporter_spec *spec = &c->sc->exporters[it->exporter];
 	const struct lane *lane = &c->lanes[it->exporter];
-	struct truth_row row = { .datagram = it->number, .exporter = lane->from.addr, .port = lane->from.port,
-		.protocol = spec->protocol, .version = it->crafted.version, .domain = spec->domain,
-		.sequence = it->crafted.sequence, .sent_us = c->sent_us };
+	struct truth_row row = { .datagram = it->number,
+		.exporter = lane->from.addr,
+		.port = lane->from.port,
+		.protocol = spec->protocol,
+		.version = it->crafted.version,
+		.domain = spec->domain,
+		.sequence = it->crafted.sequence,
+		.sent_us = c->sent_us };
 
 	if (!c->job->paced)
 		row.sent_us = c->start_ms * 1000 + it->due_ns / 1000;
@@ -212,7 +219,8 @@ static void settle(struct crafter *c)
 		struct tally t = { .send_errors = 1 };
 
 		if (!it->outcome) {
-			t = (struct tally){ 1, it->crafted.nrecords, it->crafted.octets, it->crafted.data.n, 0 };
+			t = (struct tally) { 1, it->crafted.nrecords, it->crafted.octets,
+				it->crafted.data.n, 0 };
 			if (c->job->truth)
 				put_truth(c, it);
 		}
@@ -227,7 +235,8 @@ static void wait_until(uint64_t deadline_ns)
 {
 	const uint64_t slice_ns = 100000000;
 
-	for (uint64_t now = clock_mono_ns(); now < deadline_ns && !stop_asked(); now = clock_mono_ns())
+	for (uint64_t now = clock_mono_ns(); now < deadline_ns && !stop_asked();
+		now = clock_mono_ns())
 		clock_sleep_until(deadline_ns - now > slice_ns ? now + slice_ns : deadline_ns);
 }
 
@@ -278,7 +287,8 @@ static int open_lanes(struct crafter *c, char *why)
 		const struct exporter_spec *spec = &c->sc->exporters[i];
 		struct lane *lane = &c->lanes[i];
 
-		lane->from = (struct endpoint){ .addr = c->job->has_source ? c->job->source.addr : spec->address,
+		lane->from = (struct endpoint) { .addr = c->job->has_source ? c->job->source.addr
+									    : spec->address,
 			.port = spec->port };
 		lane->source = c->job->class->source(c->job->output, &lane->from, why);
 		if (lane->source < 0) {
@@ -296,8 +306,8 @@ static void start_clock(struct crafter *c)
 {
 	c->start_ms = c->sc->start_ms ? c->sc->start_ms : clock_wall_us() / 1000;
 	for (size_t i = 0; i < c->nlanes; i++)
-		c->lanes[i].exporter = exporter_new(&c->sc->exporters[i], c->population, c->sc->seed, i, c->start_ms,
-						    c->sc->cycle);
+		c->lanes[i].exporter = exporter_new(&c->sc->exporters[i], c->population,
+			c->sc->seed, i, c->start_ms, c->sc->cycle);
 	c->t0_ns = clock_mono_ns();
 	/* Making the exporters took a while: headers and clock start together. */
 	if (!c->sc->start_ms)
@@ -313,7 +323,7 @@ static void run(struct crafter *c)
 
 		flush(c);
 		progress_show(job->progress, clock_mono_ns(), &job->total,
-			      (int)(due_ns / 10000 / (c->sc->duration_ms ? c->sc->duration_ms : 1)));
+			(int)(due_ns / 10000 / (c->sc->duration_ms ? c->sc->duration_ms : 1)));
 		job->stopped = stop_asked();
 	}
 	/* The last unit has its share of time, too: without it the rate would read too high. */

@@ -23,7 +23,7 @@ struct craft_job {
 	/* Results */
 	struct tally total, *each;	/* `each`: one an exporter, the caller's */
 	struct pace pace;
-	uint64_t elapsed_ns;		/* from the start to the end of the last unit's share of time */
+	uint64_t elapsed_ns; /* from the start to the end of the last unit's share of time */
 	bool stopped;			/* by a signal, before its end */
 };
 

@@ -22,17 +22,23 @@ struct craft_options {
 
 static void craft_usage(FILE *to)
 {
-	fputs("usage: pcapgen craft --scenario FILE (--to HOST:PORT | --write OUT.pcap) [OPTION]...\n\n"
+	fputs("usage: pcapgen craft --scenario FILE (--to HOST:PORT | --write OUT.pcap) "
+	      "[OPTION]...\n\n"
 	      "  --scenario FILE       what to make: pcapgen-scenario(5); - is stdin\n"
-	      "  --to HOST:PORT        send by UDP, a socket per exporter, on the scenario's schedule\n"
+	      "  --to HOST:PORT        send by UDP, a socket per exporter, on the scenario's "
+	      "schedule\n"
 	      "  --write FILE          write a capture instead, at once\n"
-	      "  --destination H:P     destination in the capture's frames (default 192.0.2.1 or 2001:db8::1, port 2055)\n"
+	      "  --destination H:P     destination in the capture's frames (default 192.0.2.1 or "
+	      "2001:db8::1, port 2055)\n"
 	      "  --seed N              instead of the scenario's\n"
-	      "  --rate R              instead of the scenario's: \"N\", \"N records/s\", \"N datagrams/s\", \"max\"\n"
-	      "  --source ADDRESS      send all from this address of ours instead of the exporters'\n"
+	      "  --rate R              instead of the scenario's: \"N\", \"N records/s\", \"N "
+	      "datagrams/s\", \"max\"\n"
+	      "  --source ADDRESS      send all from this address of ours instead of the "
+	      "exporters'\n"
 	      "  --truth FILE          what was handed over, one line a flow record; - is stdout\n"
 	      "  --late MS             exit 4 when the schedule was missed by more (default 1000)\n"
-	      "  --help\n", to);
+	      "  --help\n",
+		to);
 }
 
 static bool is_stdout(const char *path)
@@ -45,10 +51,13 @@ static int read_craft_options(int argc, char **argv, struct craft_options *o)
 	enum { SCENARIO = 1000, TO, WRITE, DESTINATION, SEED, RATE, SOURCE, TRUTH, LATE, HELP };
 	static const struct option longs[] = { { "scenario", required_argument, NULL, SCENARIO },
 		{ "to", required_argument, NULL, TO }, { "write", required_argument, NULL, WRITE },
-		{ "destination", required_argument, NULL, DESTINATION }, { "seed", required_argument, NULL, SEED },
-		{ "rate", required_argument, NULL, RATE }, { "source", required_argument, NULL, SOURCE },
-		{ "truth", required_argument, NULL, TRUTH }, { "late", required_argument, NULL, LATE },
-		{ "help", no_argument, NULL, HELP }, { NULL, 0, NULL, 0 } };
+		{ "destination", required_argument, NULL, DESTINATION },
+		{ "seed", required_argument, NULL, SEED },
+		{ "rate", required_argument, NULL, RATE },
+		{ "source", required_argument, NULL, SOURCE },
+		{ "truth", required_argument, NULL, TRUTH },
+		{ "late", required_argument, NULL, LATE }, { "help", no_argument, NULL, HELP },
+		{ NULL, 0, NULL, 0 } };
 	const char *const name = "craft";
 	int option, err = 0;
 
@@ -85,7 +94,8 @@ static int read_craft_options(int argc, char **argv, struct craft_options *o)
 	if (!o->to == !o->write)
 		return usage_error(name, "either --to HOST:PORT or --write FILE is expected");
 	if (is_stdout(o->write) && is_stdout(o->truth))
-		return usage_error(name, "--write - and --truth -: one of them can have standard output");
+		return usage_error(
+			name, "--write - and --truth -: one of them can have standard output");
 	if (o->destination && !o->write)
 		return usage_error(name, "--destination goes with --write");
 	return 0;
@@ -98,7 +108,8 @@ static bool sources_collide(const struct scenario *sc, const char **a, const cha
 		for (size_t k = 0; k < i; k++) {
 			const struct exporter_spec *x = &sc->exporters[i], *y = &sc->exporters[k];
 
-			if (x->protocol == y->protocol && x->domain == y->domain && x->protocol != PROTO_SFLOW) {
+			if (x->protocol == y->protocol && x->domain == y->domain &&
+				x->protocol != PROTO_SFLOW) {
 				*a = y->name;
 				*b = x->name;
 				return true;
@@ -121,18 +132,23 @@ static int prepare(const struct craft_options *o, struct scenario *sc, struct cr
 	if (o->has_seed)
 		sc->seed = o->seed;
 	if (o->rate && !rate_parse(o->rate, &sc->rate, &sc->rate_unit))
-		return usage_error("craft", "--rate \"%s\": \"N\", \"N records/s\", \"N datagrams/s\" or \"max\" is expected",
-				   o->rate);
+		return usage_error("craft",
+			"--rate \"%s\": \"N\", \"N records/s\", \"N datagrams/s\" or \"max\" is "
+			"expected",
+			o->rate);
 	if (o->write && !sc->rate)
-		return usage_error("craft", "rate max: a capture needs a rate, its times come from it");
+		return usage_error(
+			"craft", "rate max: a capture needs a rate, its times come from it");
 	if (o->source) {
 		err = read_source("craft", o->source, &job->source);
 		if (err)
 			return err;
 		job->has_source = true;
 		if (sources_collide(sc, &a, &b))
-			return usage_error("craft", "--source %s: exporters \"%s\" and \"%s\" would be one to a collector: "
-					   "give them domains and ports of their own", o->source, a, b);
+			return usage_error("craft",
+				"--source %s: exporters \"%s\" and \"%s\" would be one to a "
+				"collector: give them domains and ports of their own",
+				o->source, a, b);
 	}
 	out->to = (struct endpoint){ .any = true, .port = 2055 };
 	out->path = o->write;
@@ -144,7 +160,8 @@ static int prepare(const struct craft_options *o, struct scenario *sc, struct cr
 	return 0;
 }
 
-static void summarize(const struct craft_options *o, const struct craft_job *job, const struct sender_counts *counts)
+static void summarize(const struct craft_options *o, const struct craft_job *job,
+	const struct sender_counts *counts)
 {
 	const struct scenario *sc = job->scenario;
 	bool by_records = sc->rate_unit == RATE_RECORDS;
@@ -192,19 +209,24 @@ static int conclude(const struct craft_options *o, struct craft_job *job)
 		status = EXIT_ENVIRONMENT;
 	}
 	if (job->total.send_errors)
-		fprintf(stderr, "pcapgen craft: %llu datagrams were not taken; the truth is without them\n",
+		fprintf(stderr,
+			"pcapgen craft: %llu datagrams were not taken; the truth is without them\n",
 			(unsigned long long)job->total.send_errors);
 	if (status)
 		return status;
 	if (job->total.send_errors && !job->total.datagrams)
 		return EXIT_ENVIRONMENT;
 	if (job->stopped) {
-		fprintf(stderr, "pcapgen craft: stopped by a signal; what was sent is in the truth\n");
+		fprintf(stderr,
+			"pcapgen craft: stopped by a signal; what was sent is in the truth\n");
 		return EXIT_RUNTIME;
 	}
 	if (job->paced && job->pace.late_max_ns > o->late_ms * 1000000) {
-		fprintf(stderr, "pcapgen craft: missed the schedule by %llu ms; %llu ms were allowed (--late)\n",
-			(unsigned long long)(job->pace.late_max_ns / 1000000), (unsigned long long)o->late_ms);
+		fprintf(stderr,
+			"pcapgen craft: missed the schedule by %llu ms; %llu ms were allowed "
+			"(--late)\n",
+			(unsigned long long)(job->pace.late_max_ns / 1000000),
+			(unsigned long long)o->late_ms);
 		return EXIT_LATE;
 	}
 	return 0;

@@ -61,9 +61,10 @@ static int connect_mysql(struct dbread *d, const struct rules_plugin *p)
 	mysql_options(d->mysql, MYSQL_OPT_CONNECT_TIMEOUT, &seconds);
 	if (p->ca_file)
 		mysql_ssl_set(d->mysql, NULL, NULL, p->ca_file, NULL, NULL);
-	if (!mysql_real_connect(d->mysql, path ? NULL : p->host, p->user, pass, p->db, p->port, path, 0)) {
-		log_error("plugin %s: sql_host: \"%s\", sql_db: \"%s\": %s", p->name, p->host, p->db,
-			  mysql_error(d->mysql));
+	if (!mysql_real_connect(
+		    d->mysql, path ? NULL : p->host, p->user, pass, p->db, p->port, path, 0)) {
+		log_error("plugin %s: sql_host: \"%s\", sql_db: \"%s\": %s", p->name, p->host,
+			p->db, mysql_error(d->mysql));
 		err = -1;
 	} else if (p->utc && mysql_query(d->mysql, "SET SESSION time_zone='+00:00'")) {
 		log_error("plugin %s: %s", p->name, mysql_error(d->mysql));
@@ -76,7 +77,8 @@ static int connect_mysql(struct dbread *d, const struct rules_plugin *p)
 static int connect_sqlite(struct dbread *d, const struct rules_plugin *p)
 {
 	if (sqlite3_open_v2(p->db, &d->sqlite, SQLITE_OPEN_READONLY, NULL) != SQLITE_OK) {
-		log_error("plugin %s: sql_db: \"%s\": %s", p->name, p->db, sqlite3_errmsg(d->sqlite));
+		log_error(
+			"plugin %s: sql_db: \"%s\": %s", p->name, p->db, sqlite3_errmsg(d->sqlite));
 		return -1;
 	}
 	sqlite3_busy_timeout(d->sqlite, 10000);
@@ -106,8 +108,8 @@ void dbread_close(struct dbread *d)
 
 /* ---- bins as this session shows them ------------------------------------------------ */
 
-static int ask_stamps(struct dbread *d, struct rules *r, const struct rules_plugin *p, struct strbuf *ask,
-		      const int64_t *bins, unsigned n)
+static int ask_stamps(struct dbread *d, struct rules *r, const struct rules_plugin *p,
+	struct strbuf *ask, const int64_t *bins, unsigned n)
 {
 	sqlite3_stmt *st;
 	MYSQL_RES *res;
@@ -154,7 +156,8 @@ int dbread_stamps(struct rules *r, const struct rules_plugin *p, void *ctx)
 		got = sqlite3_step(st);
 		if (got == SQLITE_ROW) {
 			bins[n] = sqlite3_column_int64(st, 0);
-			strbuf_addf(&ask, "%sFROM_UNIXTIME(%lld)", n ? ", " : "SELECT ", (long long)bins[n]);
+			strbuf_addf(&ask, "%sFROM_UNIXTIME(%lld)", n ? ", " : "SELECT ",
+				(long long)bins[n]);
 			n++;
 		}
 		if (n == STAMPS_AT_ONCE || (got != SQLITE_ROW && n)) {
@@ -180,8 +183,8 @@ static void quoted(struct strbuf *b, const char *name)
 }
 
 /* SELECT key columns, stamp, sums FROM table GROUP BY key columns, stamp. */
-static void select_sql(struct strbuf *b, bool mysql, const struct rules_plugin *p, const struct rules_shape *shape,
-		       const char *table)
+static void select_sql(struct strbuf *b, bool mysql, const struct rules_plugin *p,
+	const struct rules_shape *shape, const char *table)
 {
 	struct strbuf by = { 0 };
 
@@ -198,27 +201,33 @@ static void select_sql(struct strbuf *b, bool mysql, const struct rules_plugin *
 	}
 	if (shape->history)
 		strbuf_addf(&by, "%sstamp_inserted", by.n ? ", " : " GROUP BY ");
-	strbuf_addf(b, "%s, SUM(packets), %s, SUM(bytes), %s FROM ", shape->history ? "stamp_inserted" : "''",
-		    shape->flows ? "SUM(flows)" : "0", !shape->flags ? "0" : mysql ? "BIT_OR(tcp_flags)" : "bits(tcp_flags)");
+	strbuf_addf(b, "%s, SUM(packets), %s, SUM(bytes), %s FROM ",
+		shape->history ? "stamp_inserted" : "''", shape->flows ? "SUM(flows)" : "0",
+		!shape->flags   ? "0"
+			: mysql ? "BIT_OR(tcp_flags)"
+				: "bits(tcp_flags)");
 	quoted(b, table);
 	if (by.n)
 		strbuf_add(b, by.s);
 	strbuf_clear(&by);
 }
 
-/* One cell of the key: digits of a protocol that has a name stand for the name (a column too short for it). */
-static void add_cell(struct strbuf *key, const struct rules_plugin *p, const struct rules_column *c, const char *text)
+/* One cell of the key: digits of a protocol that has a name stand for the name (a column too short
+ * for it). */
+static void add_cell(struct strbuf *key, const struct rules_plugin *p, const struct rules_column *c,
+	const char *text)
 {
 	const char *name = NULL;
 
-	if (c->proto && !p->num_protos && text && *text >= '0' && *text <= '9' && proto_number(text) > 0)
+	if (c->proto && !p->num_protos && text && *text >= '0' && *text <= '9' &&
+		proto_number(text) > 0)
 		name = proto_name((uint8_t)proto_number(text));
 	strbuf_add(key, name ? name : text ? text : "NULL");
 }
 
 /* Cells in the order of select_sql. */
-static int store(sqlite3_stmt *st, struct strbuf *key, const struct rules_plugin *p, const struct rules_shape *shape,
-		 const char *const *cell)
+static int store(sqlite3_stmt *st, struct strbuf *key, const struct rules_plugin *p,
+	const struct rules_shape *shape, const char *const *cell)
 {
 	size_t n = shape->n;
 	int err;
@@ -231,7 +240,8 @@ static int store(sqlite3_stmt *st, struct strbuf *key, const struct rules_plugin
 	}
 	sqlite3_bind_text(st, 1, key->s, -1, SQLITE_STATIC);
 	for (int i = 0; i < 5; i++)
-		sqlite3_bind_text(st, 2 + i, cell[n + (size_t)i] ? cell[n + (size_t)i] : "0", -1, SQLITE_STATIC);
+		sqlite3_bind_text(st, 2 + i, cell[n + (size_t)i] ? cell[n + (size_t)i] : "0", -1,
+			SQLITE_STATIC);
 	err = sqlite3_step(st) == SQLITE_DONE ? 0 : -1;
 	sqlite3_reset(st);
 	return err;
@@ -293,7 +303,8 @@ static int sqlite_rows(struct dbread *d, sqlite3_stmt *st, const struct rules_pl
 	if (sqlite3_prepare_v2(d->sqlite, sql, -1, &from, NULL) != SQLITE_OK) {
 		if (strstr(sqlite3_errmsg(d->sqlite), "no such table"))
 			return 1;
-		log_error("plugin %s: table \"%s\": %s", p->name, p->table, sqlite3_errmsg(d->sqlite));
+		log_error("plugin %s: table \"%s\": %s", p->name, p->table,
+			sqlite3_errmsg(d->sqlite));
 		return -1;
 	}
 	while ((got = sqlite3_step(from)) == SQLITE_ROW && !err) {
@@ -303,7 +314,8 @@ static int sqlite_rows(struct dbread *d, sqlite3_stmt *st, const struct rules_pl
 			err = store(st, &key, p, shape, cell);
 	}
 	if (!err && got != SQLITE_DONE) {
-		log_error("plugin %s: table \"%s\": %s", p->name, p->table, sqlite3_errmsg(d->sqlite));
+		log_error("plugin %s: table \"%s\": %s", p->name, p->table,
+			sqlite3_errmsg(d->sqlite));
 		err = -1;
 	}
 	sqlite3_finalize(from);
@@ -341,7 +353,8 @@ static int table_name(char *to, size_t n, const struct rules_plugin *p, int64_t 
 			used += (size_t)snprintf(plain + used, 24, "%u", p->history.seconds);
 			c += 4;
 		} else if (*c == '$') {
-			log_error("plugin %s: sql_table: \"%s\": verify does not model %s", p->name, p->table, c);
+			log_error("plugin %s: sql_table: \"%s\": verify does not model %s", p->name,
+				p->table, c);
 			return -1;
 		} else {
 			plain[used++] = *c++;
@@ -355,8 +368,8 @@ static int table_name(char *to, size_t n, const struct rules_plugin *p, int64_t 
 	return strftime(to, n, plain, &tm) ? 0 : -1;
 }
 
-static int dynamic_tables(struct dbread *d, struct rules *r, sqlite3_stmt *st, const struct rules_plugin *p,
-			  const struct rules_shape *shape)
+static int dynamic_tables(struct dbread *d, struct rules *r, sqlite3_stmt *st,
+	const struct rules_plugin *p, const struct rules_shape *shape)
 {
 	sqlite3_stmt *bins = rules_prepare(r, "SELECT DISTINCT bin FROM expected ORDER BY bin");
 	char table[256], last[256] = "";
@@ -378,18 +391,22 @@ static int dynamic_tables(struct dbread *d, struct rules *r, sqlite3_stmt *st, c
 	return err;
 }
 
-int dbread_rows(struct dbread *d, struct rules *r, const struct rules_plugin *p, const struct rules_shape *shape)
+int dbread_rows(struct dbread *d, struct rules *r, const struct rules_plugin *p,
+	const struct rules_shape *shape)
 {
 	sqlite3_stmt *st;
 	int err;
 
-	if (rules_exec(r, "DROP TABLE IF EXISTS actual; CREATE TABLE actual(key TEXT, stamp TEXT, packets TEXT, flows TEXT,"
-		       " octets TEXT, flags INTEGER, PRIMARY KEY(key, stamp)) WITHOUT ROWID"))
+	if (rules_exec(r,
+		    "DROP TABLE IF EXISTS actual; CREATE TABLE actual(key TEXT, stamp TEXT, "
+		    "packets TEXT, flows TEXT,"
+		    " octets TEXT, flags INTEGER, PRIMARY KEY(key, stamp)) WITHOUT ROWID"))
 		return -1;
 	/* Two spellings of a protocol can make one key of two rows. */
-	st = rules_prepare(r, "INSERT INTO actual VALUES (?1, ?2, ?3, ?4, ?5, ?6) ON CONFLICT DO UPDATE SET"
-			   " packets = added(packets, excluded.packets), flows = added(flows, excluded.flows),"
-			   " octets = added(octets, excluded.octets), flags = flags | excluded.flags");
+	st = rules_prepare(r,
+		"INSERT INTO actual VALUES (?1, ?2, ?3, ?4, ?5, ?6) ON CONFLICT DO UPDATE SET"
+		" packets = added(packets, excluded.packets), flows = added(flows, excluded.flows),"
+		" octets = added(octets, excluded.octets), flags = flags | excluded.flags");
 	if (!st)
 		return -1;
 	if (strpbrk(p->table, "%$"))
@@ -398,6 +415,7 @@ int dbread_rows(struct dbread *d, struct rules *r, const struct rules_plugin *p,
 		err = one_table(d, st, p, shape, p->table);
 	sqlite3_finalize(st);
 	if (err == 1)
-		log_error("plugin %s: sql_table: \"%s\": there is no such table", p->name, p->table);
+		log_error(
+			"plugin %s: sql_table: \"%s\": there is no such table", p->name, p->table);
 	return err ? -1 : 0;
 }

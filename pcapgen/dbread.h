@@ -20,6 +20,7 @@ int dbread_stamps(struct rules *r, const struct rules_plugin *p, void *ctx);
  * `expected`; sums are by SUM() and BIT_OR() over GROUP BY, so that how many
  * rows the collector took for a sum does not matter.  0, or -1 after logging.
  */
-int dbread_rows(struct dbread *d, struct rules *r, const struct rules_plugin *p, const struct rules_shape *shape);
+int dbread_rows(struct dbread *d, struct rules *r, const struct rules_plugin *p,
+	const struct rules_shape *shape);
 
 #endif /* DBREAD_H */

@@ -21,8 +21,9 @@ void expect_header(FILE *to, const struct rules_shape *shape)
 
 long expect_rows(FILE *to, struct rules *r, const struct rules_shape *shape)
 {
-	sqlite3_stmt *st = rules_prepare(r, "SELECT key, stamp, flags, packets, flows, octets FROM expected"
-					 " ORDER BY key, stamp");
+	sqlite3_stmt *st = rules_prepare(r,
+		"SELECT key, stamp, flags, packets, flows, octets FROM expected"
+		" ORDER BY key, stamp");
 	long n = 0;
 	int got = SQLITE_DONE;
 
@@ -50,9 +51,12 @@ long expect_rows(FILE *to, struct rules *r, const struct rules_shape *shape)
 
 static void usage(FILE *to)
 {
-	fprintf(to, "usage: pcapgen expect --truth FILE --conf nfacctd.conf [--plugin NAME] [--sql]\n\n"
-		"Prints the rows that a collector with this configuration has to write, as tab-separated\n"
-		"values, sorted. With several plugins a line \"# plugin NAME table TABLE\" stands before each.\n\n"
+	fprintf(to,
+		"usage: pcapgen expect --truth FILE --conf nfacctd.conf [--plugin NAME] [--sql]\n\n"
+		"Prints the rows that a collector with this configuration has to write, as "
+		"tab-separated\n"
+		"values, sorted. With several plugins a line \"# plugin NAME table TABLE\" stands "
+		"before each.\n\n"
 		"  --truth FILE    what was sent, from craft or replay; - is standard input\n"
 		"  --conf FILE     the collector's own configuration\n"
 		"  --plugin NAME   this plugin only\n"
@@ -60,7 +64,8 @@ static void usage(FILE *to)
 		"  --help          this text\n");
 }
 
-static int print_plugin(struct rules *r, const struct rules_conf *c, const struct rules_plugin *p, bool sql)
+static int print_plugin(
+	struct rules *r, const struct rules_conf *c, const struct rules_plugin *p, bool sql)
 {
 	struct rules_shape shape;
 
@@ -124,7 +129,8 @@ int command_expect(int argc, char **argv)
 		}
 	if (!truth || !conf || optind < argc) {
 		fprintf(stderr, "pcapgen expect: %s; see pcapgen expect --help\n",
-			optind < argc ? "takes no arguments, only options" : "needs --truth FILE and --conf FILE");
+			optind < argc ? "takes no arguments, only options"
+				      : "needs --truth FILE and --conf FILE");
 		return EXIT_USAGE;
 	}
 	return run(truth, conf, plugin, sql);

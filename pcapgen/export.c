@@ -122,7 +122,8 @@ static void draw(struct exporter *e, uint64_t header_ms)
 {
 	const struct exporter_spec *s = e->spec;
 	struct flow_record *r = &e->held;
-	uint64_t most = s->protocol == PROTO_NETFLOW5 || s->counter_octets == 4 ? UINT32_MAX : UINT64_MAX;
+	uint64_t most =
+		s->protocol == PROTO_NETFLOW5 || s->counter_octets == 4 ? UINT32_MAX : UINT64_MAX;
 	uint64_t larger;
 
 	if (s->protocol == PROTO_SFLOW)
@@ -178,9 +179,13 @@ static void build_netflow5(struct exporter *e, uint64_t at_ms, uint64_t header_m
 {
 	const struct exporter_spec *s = e->spec;
 	size_t room = (s->datagram_octets - NETFLOW5_HEADER) / NETFLOW5_RECORD;
-	struct netflow5_msg m = { .version = 5, .uptime_ms = uptime(e, at_ms),
-		.export_s = (uint32_t)(at_ms / 1000), .export_ns = (uint32_t)(at_ms % 1000) * 1000000,
-		.sequence = e->sequence, .engine_type = (uint8_t)(s->domain >> 8), .engine_id = (uint8_t)s->domain,
+	struct netflow5_msg m = { .version = 5,
+		.uptime_ms = uptime(e, at_ms),
+		.export_s = (uint32_t)(at_ms / 1000),
+		.export_ns = (uint32_t)(at_ms % 1000) * 1000000,
+		.sequence = e->sequence,
+		.engine_type = (uint8_t)(s->domain >> 8),
+		.engine_id = (uint8_t)s->domain,
 		/* Mode 1: one in every N packets, deterministic. */
 		.sampling = (uint16_t)(s->sampling > 1 ? 1u << 14 | s->sampling : 0) };
 
@@ -212,24 +217,24 @@ static const struct field_row {
 	uint16_t v9_v4, v9_v6, ipfix_v4, ipfix_v6;
 	uint8_t len_v4, len_v6;
 } field_rows[] = {
-	{ 8, 27, 8, 27, 4, 16 },		/* source address */
-	{ 12, 28, 12, 28, 4, 16 },		/* destination address */
-	{ 15, 62, 15, 62, 4, 16 },		/* next hop */
-	{ 10, 10, 10, 10, 4, 4 },		/* ingress interface */
-	{ 14, 14, 14, 14, 4, 4 },		/* egress interface */
-	{ 2, 2, 2, 2, LENGTH_COUNTER, LENGTH_COUNTER },	/* packets */
-	{ 1, 1, 1, 1, LENGTH_COUNTER, LENGTH_COUNTER },	/* octets */
-	{ 22, 22, 152, 152, 0, 0 },		/* first: uptime, or milliseconds since 1970 */
-	{ 21, 21, 153, 153, 0, 0 },		/* last: right behind it, see enum patch_kind */
-	{ 7, 7, 7, 7, 2, 2 },			/* source port */
-	{ 11, 11, 11, 11, 2, 2 },		/* destination port */
-	{ 6, 6, 6, 6, 1, 1 },			/* TCP flags; one octet: some collectors read no two */
-	{ 4, 4, 4, 4, 1, 1 },			/* protocol */
-	{ 5, 5, 5, 5, 1, 1 },			/* tos */
-	{ 16, 16, 16, 16, 4, 4 },		/* source AS */
-	{ 17, 17, 17, 17, 4, 4 },		/* destination AS */
-	{ 9, 29, 9, 29, 1, 1 },			/* source prefix length */
-	{ 13, 30, 13, 30, 1, 1 },		/* destination prefix length */
+	{ 8, 27, 8, 27, 4, 16 }, /* source address */
+	{ 12, 28, 12, 28, 4, 16 }, /* destination address */
+	{ 15, 62, 15, 62, 4, 16 }, /* next hop */
+	{ 10, 10, 10, 10, 4, 4 }, /* ingress interface */
+	{ 14, 14, 14, 14, 4, 4 }, /* egress interface */
+	{ 2, 2, 2, 2, LENGTH_COUNTER, LENGTH_COUNTER }, /* packets */
+	{ 1, 1, 1, 1, LENGTH_COUNTER, LENGTH_COUNTER }, /* octets */
+	{ 22, 22, 152, 152, 0, 0 }, /* first: uptime, or milliseconds since 1970 */
+	{ 21, 21, 153, 153, 0, 0 }, /* last: right behind it, see enum patch_kind */
+	{ 7, 7, 7, 7, 2, 2 }, /* source port */
+	{ 11, 11, 11, 11, 2, 2 }, /* destination port */
+	{ 6, 6, 6, 6, 1, 1 }, /* TCP flags; one octet: some collectors read no two */
+	{ 4, 4, 4, 4, 1, 1 }, /* protocol */
+	{ 5, 5, 5, 5, 1, 1 }, /* tos */
+	{ 16, 16, 16, 16, 4, 4 }, /* source AS */
+	{ 17, 17, 17, 17, 4, 4 }, /* destination AS */
+	{ 9, 29, 9, 29, 1, 1 }, /* source prefix length */
+	{ 13, 30, 13, 30, 1, 1 }, /* destination prefix length */
 };
 
 static void add_field(struct template_spec *t, struct field_spec *fields, uint16_t id, uint16_t len)
@@ -238,7 +243,8 @@ static void add_field(struct template_spec *t, struct field_spec *fields, uint16
 	t->fields = fields;
 }
 
-static void make_template(struct exporter *e, struct template_spec *t, struct field_spec *fields, uint16_t id)
+static void make_template(
+	struct exporter *e, struct template_spec *t, struct field_spec *fields, uint16_t id)
 {
 	const struct exporter_spec *s = e->spec;
 	bool v9 = s->protocol == PROTO_NETFLOW9, v4 = id == TEMPLATE_V4;
@@ -263,7 +269,8 @@ static void make_template(struct exporter *e, struct template_spec *t, struct fi
 		add_field(t, fields, 302, 8);		/* selectorId */
 }
 
-/* v9: scope System; 48 samplerId, 49 mode, 50 interval.  IPFIX: scope 302; 304 algorithm, 305, 306. */
+/* v9: scope System; 48 samplerId, 49 mode, 50 interval.  IPFIX: scope 302; 304 algorithm, 305, 306.
+ */
 static void make_options(struct exporter *e)
 {
 	struct template_spec *t = &e->options;
@@ -301,13 +308,15 @@ static size_t set_octets(const struct template_spec *t, size_t n)
 	return n ? (4 + n * template_record_size(t) + 3) & ~(size_t)3 : 0;
 }
 
-/* Templates, options template and options data; returns how many records the v9 header counts for them. */
+/* Templates, options template and options data; returns how many records the v9 header counts for
+ * them. */
 static unsigned put_announcements(struct exporter *e, struct cursor *c, unsigned *options_data)
 {
 	const struct exporter_spec *s = e->spec;
 	const struct template_spec *all[] = { &e->v4, &e->v6, &e->options };
-	const uint64_t v9[] = { 0, SAMPLER_ID, 1, s->sampling };		/* mode 1: deterministic */
-	const uint64_t ipfix[] = { SAMPLER_ID, 1, 1, s->sampling - 1 };	/* 1: systematic count-based */
+	const uint64_t v9[] = { 0, SAMPLER_ID, 1, s->sampling }; /* mode 1: deterministic */
+	const uint64_t ipfix[] = { SAMPLER_ID, 1, 1,
+		s->sampling - 1 }; /* 1: systematic count-based */
 	unsigned records = 0;
 
 	for (size_t i = 0; i < sizeof(all) / sizeof(all[0]); i++)
@@ -326,7 +335,8 @@ static unsigned put_announcements(struct exporter *e, struct cursor *c, unsigned
 	return records;
 }
 
-/* Draws what fits into `room` octets: IPv4 records to the front, IPv6 ones behind; returns how many are IPv4. */
+/* Draws what fits into `room` octets: IPv4 records to the front, IPv6 ones behind; returns how many
+ * are IPv4. */
 static size_t fill(struct exporter *e, uint64_t header_ms, size_t room)
 {
 	size_t n[2] = { 0, 0 };
@@ -337,7 +347,8 @@ static size_t fill(struct exporter *e, uint64_t header_ms, size_t room)
 		if (set_octets(&e->v4, n[0] + v4) + set_octets(&e->v6, n[1] + !v4) > room)
 			break;
 		take_record(e);
-		if (v4 && n[1]) {	/* keep the Sets together: an IPv4 record moves before the IPv6 ones */
+		if (v4 && n[1]) { /* keep the Sets together: an IPv4 record moves before the IPv6
+				     ones */
 			struct flow_record r = e->records[e->nrecords - 1];
 
 			memmove(&e->records[n[0] + 1], &e->records[n[0]], n[1] * sizeof(r));
@@ -374,15 +385,19 @@ static bool announcement_due(const struct exporter *e, uint64_t at_ms)
 
 	if (!e->format->templates)
 		return false;
-	return !e->announced || (s->refresh_datagrams && e->since_announced >= s->refresh_datagrams) ||
+	return !e->announced ||
+		(s->refresh_datagrams && e->since_announced >= s->refresh_datagrams) ||
 		(s->refresh_s && at_ms - e->announced_ms >= s->refresh_s * UINT64_C(1000));
 }
 
 static void build_flowset(struct exporter *e, uint64_t at_ms, uint64_t header_ms, struct cursor *c)
 {
 	bool v9 = e->spec->protocol == PROTO_NETFLOW9;
-	struct flow_msg m = { .version = e->format->version, .uptime_ms = v9 ? uptime(e, header_ms) : 0,
-		.export_s = (uint32_t)(header_ms / 1000), .sequence = e->sequence, .domain = e->spec->domain };
+	struct flow_msg m = { .version = e->format->version,
+		.uptime_ms = v9 ? uptime(e, header_ms) : 0,
+		.export_s = (uint32_t)(header_ms / 1000),
+		.sequence = e->sequence,
+		.domain = e->spec->domain };
 	unsigned announced = 0, options_data = 0;
 	size_t n4;
 
@@ -428,7 +443,9 @@ static size_t sflow_sequence_at(const struct exporter *e)
 
 static bool put_counters(struct exporter *e, struct cursor *c)
 {
-	struct sflow_sample s = { .counters = true, .sequence = e->counter_sequence, .source_index = SFLOW_SOURCE };
+	struct sflow_sample s = {
+		.counters = true, .sequence = e->counter_sequence, .source_index = SFLOW_SOURCE
+	};
 
 	if (!e->spec->counters_every || e->until_counters)
 		return false;
@@ -443,7 +460,10 @@ static bool put_counters(struct exporter *e, struct cursor *c)
 static void build_sflow(struct exporter *e, uint64_t at_ms, uint64_t header_ms, struct cursor *c)
 {
 	const struct exporter_spec *s = e->spec;
-	struct sflow_msg m = { .version = 5, .agent = s->agent, .sub_agent = s->domain, .sequence = e->sequence++,
+	struct sflow_msg m = { .version = 5,
+		.agent = s->agent,
+		.sub_agent = s->domain,
+		.sequence = e->sequence++,
 		.uptime_ms = uptime(e, at_ms) };
 	struct cursor header = *c;
 	bool counters;
@@ -456,8 +476,10 @@ static void build_sflow(struct exporter *e, uint64_t at_ms, uint64_t header_ms, 
 	while (wants_more(e)) {
 		const struct flow_record *r = peek_record(e, at_ms);
 		/* pool += rate: collectors that divide pool by sequence get the announced rate. */
-		struct sflow_sample sample = { .sequence = e->sample_sequence, .source_index = SFLOW_SOURCE,
-			.rate = s->sampling, .pool = e->pool + s->sampling };
+		struct sflow_sample sample = { .sequence = e->sample_sequence,
+			.source_index = SFLOW_SOURCE,
+			.rate = s->sampling,
+			.pool = e->pool + s->sampling };
 		struct cursor before = *c;
 		size_t at = cursor_used(c);
 
@@ -495,16 +517,19 @@ static const struct format formats[] = {
 /* ---- the cycle ------------------------------------------------------------------------- */
 
 /* Keep a copy of a datagram without templates. */
-static void keep(struct exporter *e, const uint8_t *data, size_t n, uint64_t header_ms, uint64_t octets)
+static void keep(
+	struct exporter *e, const uint8_t *data, size_t n, uint64_t header_ms, uint64_t octets)
 {
 	struct cycle *cy = &e->cycle;
 	struct kept *k = &cy->kept[cy->made++];
 
-	*k = (struct kept){ cy->noctets, n, cy->nrecords, e->nrecords, cy->npatches, e->npatches, header_ms, 0,
-		octets };
+	*k = (struct kept) { cy->noctets, n, cy->nrecords, e->nrecords, cy->npatches, e->npatches,
+		header_ms, 0, octets };
 	cy->octets = grow(cy->octets, &cy->cap_octets, cy->noctets + n, 1);
-	cy->records = grow(cy->records, &cy->cap_records, cy->nrecords + e->nrecords, sizeof(*cy->records));
-	cy->patches = grow(cy->patches, &cy->cap_patches, cy->npatches + e->npatches, sizeof(*cy->patches));
+	cy->records = grow(
+		cy->records, &cy->cap_records, cy->nrecords + e->nrecords, sizeof(*cy->records));
+	cy->patches = grow(
+		cy->patches, &cy->cap_patches, cy->npatches + e->npatches, sizeof(*cy->patches));
 	memcpy(cy->octets + cy->noctets, data, n);
 	if (e->nrecords)
 		memcpy(cy->records + cy->nrecords, e->records, e->nrecords * sizeof(*cy->records));
@@ -568,15 +593,16 @@ static void reuse(struct exporter *e, uint64_t header_ms, struct crafted *out)
 
 /* ---- the whole --------------------------------------------------------------------------- */
 
-struct exporter *exporter_new(const struct exporter_spec *spec, const struct population *p, uint64_t seed,
-			      uint64_t number, uint64_t start_ms, uint32_t cycle)
+struct exporter *exporter_new(const struct exporter_spec *spec, const struct population *p,
+	uint64_t seed, uint64_t number, uint64_t start_ms, uint32_t cycle)
 {
 	struct exporter *e = xcalloc(1, sizeof(*e));
 
 	e->spec = spec;
 	e->format = &formats[spec->protocol];
 	e->sequence = spec->sequence;
-	e->sample_sequence = e->counter_sequence = 1;	/* collectors take a stored 0 for "none yet" */
+	e->sample_sequence = e->counter_sequence =
+		1; /* collectors take a stored 0 for "none yet" */
 	e->boot_ms = start_ms - spec->uptime_s * UINT64_C(1000);
 	flow_stream_init(&e->flows, p, seed, number, spec->families);
 	if (e->format->templates)

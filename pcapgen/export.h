@@ -31,16 +31,16 @@ struct crafted {
 	uint32_t sequence;		/* of the header */
 	const struct flow_record *records;	/* until the next call */
 	size_t nrecords;
-	uint64_t later_us;		/* to be added to the times of `records`: a cycle does not touch them */
+	uint64_t later_us; /* to be added to the times of `records`: a cycle does not touch them */
 	uint64_t octets;		/* of all records */
-	bool from_cycle;		/* data changes when this exporter has sent its cycle once more */
+	bool from_cycle; /* data changes when this exporter has sent its cycle once more */
 };
 
 struct exporter;
 
 /* `number` picks its stream of the seed; `cycle` as in the scenario. */
-struct exporter *exporter_new(const struct exporter_spec *spec, const struct population *p, uint64_t seed,
-			      uint64_t number, uint64_t start_ms, uint32_t cycle);
+struct exporter *exporter_new(const struct exporter_spec *spec, const struct population *p,
+	uint64_t seed, uint64_t number, uint64_t start_ms, uint32_t cycle);
 void exporter_free(struct exporter *e);
 /*
  * The next datagram, exported at `at_ms` since 1970, never before the last

@@ -61,7 +61,8 @@ static void split_families(struct weighted out[2], const struct network *nets, s
 	weighted_new(&out[V4], n);
 	weighted_new(&out[V6], n);
 	for (size_t i = 0; i < n; i++)
-		weighted_add(&out[addr_is4(&nets[i].prefix.addr) ? V4 : V6], &nets[i], nets[i].weight);
+		weighted_add(
+			&out[addr_is4(&nets[i].prefix.addr) ? V4 : V6], &nets[i], nets[i].weight);
 }
 
 struct population *population_new(const struct scenario *sc)
@@ -127,8 +128,8 @@ uint64_t distribution_draw(const struct distribution *d, struct rng *rng)
 		v = fixed_scale_exp2(d->min, (int64_t)(x * 1000 / d->shape_milli), d->max);
 		break;
 	case DIST_LOGNORMAL:	/* median * e^(sigma * z) */
-		v = fixed_scale_exp2(d->median, draw_normal_q16(rng) * (int64_t)d->shape_milli * log2_e_q16 / 1000,
-				     d->max);
+		v = fixed_scale_exp2(d->median,
+			draw_normal_q16(rng) * (int64_t)d->shape_milli * log2_e_q16 / 1000, d->max);
 		break;
 	}
 	return v < d->min ? d->min : v > d->max ? d->max : v;
@@ -136,8 +137,8 @@ uint64_t distribution_draw(const struct distribution *d, struct rng *rng)
 
 /* ---- flows --------------------------------------------------------------------- */
 
-void flow_stream_init(struct flow_stream *s, const struct population *p, uint64_t seed, uint64_t number,
-		      uint8_t families)
+void flow_stream_init(struct flow_stream *s, const struct population *p, uint64_t seed,
+	uint64_t number, uint8_t families)
 {
 	s->population = p;
 	s->families = families;
@@ -173,7 +174,8 @@ static int draw_family(struct flow_stream *s)
 static void draw_transport(struct flow_stream *s, struct flow_record *r, int family, bool upload)
 {
 	/* SYN; SYN ACK; whole connections that ended, or go on, or broke. */
-	static const uint8_t flags[] = { 0x02, 0x12, 0x1b, 0x1b, 0x1b, 0x1a, 0x18, 0x10, 0x16, 0x14 };
+	static const uint8_t flags[] = { 0x02, 0x12, 0x1b, 0x1b, 0x1b, 0x1a, 0x18, 0x10, 0x16,
+		0x14 };
 	const struct application *app = weighted_draw(&s->population->applications, &s->rng);
 	uint16_t client;
 
@@ -187,9 +189,11 @@ static void draw_transport(struct flow_stream *s, struct flow_record *r, int fam
 	case 132:
 		break;
 	case 1:
-	case 58:	/* each family has its own; an echo request when the scenario says no type */
+	case 58: /* each family has its own; an echo request when the scenario says no type */
 		r->proto = family == V4 ? 1 : 58;
-		r->dst_port = app->port && app->proto == r->proto ? app->port : family == V4 ? 8 << 8 : 128 << 8;
+		r->dst_port = app->port && app->proto == r->proto ? app->port
+			: family == V4                            ? 8 << 8
+								  : 128 << 8;
 		return;
 	default:
 		return;
@@ -219,10 +223,10 @@ static void draw_ends(struct flow_stream *s, struct flow_record *r)
 	r->dst_mask = (uint8_t)prefix_bits(&to->prefix);
 	r->next_hop = to->next_hop;
 	draw_transport(s, r, family, upload);
-	r->present = FLOW_BIT(src) | FLOW_BIT(dst) | FLOW_BIT(in_if) | FLOW_BIT(out_if) | FLOW_BIT(src_as) |
-		FLOW_BIT(dst_as) | FLOW_BIT(src_mask) | FLOW_BIT(dst_mask) | FLOW_BIT(next_hop) | FLOW_BIT(proto) |
-		FLOW_BIT(tos) | FLOW_BIT(tcp_flags) | FLOW_BIT(src_port) | FLOW_BIT(dst_port) | FLOW_BIT(packets) |
-		FLOW_BIT(octets);
+	r->present = FLOW_BIT(src) | FLOW_BIT(dst) | FLOW_BIT(in_if) | FLOW_BIT(out_if) |
+		FLOW_BIT(src_as) | FLOW_BIT(dst_as) | FLOW_BIT(src_mask) | FLOW_BIT(dst_mask) |
+		FLOW_BIT(next_hop) | FLOW_BIT(proto) | FLOW_BIT(tos) | FLOW_BIT(tcp_flags) |
+		FLOW_BIT(src_port) | FLOW_BIT(dst_port) | FLOW_BIT(packets) | FLOW_BIT(octets);
 }
 
 void flow_stream_next(struct flow_stream *s, uint64_t now_ms, struct flow_record *r)

@@ -26,8 +26,8 @@ struct flow_stream {
 };
 
 /* Stream `number` of the scenario's seed. */
-void flow_stream_init(struct flow_stream *s, const struct population *p, uint64_t seed, uint64_t number,
-		      uint8_t families);
+void flow_stream_init(struct flow_stream *s, const struct population *p, uint64_t seed,
+	uint64_t number, uint8_t families);
 /*
  * The next flow; its last packet lies delay_ms (drawn) before `now_ms`, never
  * behind it, at whole milliseconds.

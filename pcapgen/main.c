@@ -22,11 +22,15 @@ enum { NCOMMANDS = sizeof(commands) / sizeof(commands[0]) };
 
 static void usage(FILE *to)
 {
-	fprintf(to, "usage: pcapgen COMMAND [OPTION]...\n\n"
-		"Crafts and replays flow exports, knows what it sent, and proves the collector's rows.\n\n");
+	fprintf(to,
+		"usage: pcapgen COMMAND [OPTION]...\n\n"
+		"Crafts and replays flow exports, knows what it sent, and proves the collector's "
+		"rows.\n\n");
 	for (size_t i = 0; i < NCOMMANDS; i++)
 		fprintf(to, "  %-8s %s\n", commands[i].name, commands[i].help);
-	fprintf(to, "\n`pcapgen COMMAND --help` lists the options of a command; pcapgen(1) says it all.\n");
+	fprintf(to,
+		"\n`pcapgen COMMAND --help` lists the options of a command; pcapgen(1) says it "
+		"all.\n");
 }
 
 int main(int argc, char **argv)

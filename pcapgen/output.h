@@ -13,7 +13,8 @@
 enum { OUTPUT_WHY = 320 };
 
 struct output_options {
-	struct endpoint to;	/* capture: the destination in the frames; `any`: one fit for the source */
+	struct endpoint
+		to; /* capture: the destination in the frames; `any`: one fit for the source */
 	const char *path;	/* capture */
 	int send_buffer;	/* UDP, octets; 0: leave */
 };
@@ -33,8 +34,8 @@ struct output_class {
 	 * Hand over `n` datagrams of one source; outcome[i] is 0 or the errno of
 	 * datagram i, when_ns[i] the time since 1970 that a capture shows.
 	 */
-	void (*send)(struct output *out, int source, const struct bytes *d, const uint64_t *when_ns, size_t n,
-		     int *outcome);
+	void (*send)(struct output *out, int source, const struct bytes *d, const uint64_t *when_ns,
+		size_t n, int *outcome);
 	/* What the kernel said, over all sources. */
 	struct sender_counts (*counts)(const struct output *out);
 	/* -1 with a line in `why` when something did not get to where it should. */

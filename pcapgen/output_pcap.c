@@ -38,8 +38,10 @@ static int pcap_source(struct output *out, struct endpoint *from, char *why)
 	if (from->any || (!out->to.any && addr_is4(&from->addr) != addr_is4(&out->to.addr))) {
 		char f[ENDPOINT_TEXT];
 
-		snprintf(why, OUTPUT_WHY, "source %s and the destination in the capture are of different address families",
-			 endpoint_print(from, f));
+		snprintf(why, OUTPUT_WHY,
+			"source %s and the destination in the capture are of different address "
+			"families",
+			endpoint_print(from, f));
 		return -1;
 	}
 	if (out->n == out->cap) {
@@ -52,8 +54,8 @@ static int pcap_source(struct output *out, struct endpoint *from, char *why)
 	return (int)out->n++;
 }
 
-static void pcap_send(struct output *out, int source, const struct bytes *d, const uint64_t *when_ns, size_t n,
-		      int *outcome)
+static void pcap_send(struct output *out, int source, const struct bytes *d,
+	const uint64_t *when_ns, size_t n, int *outcome)
 {
 	const struct endpoint *from = &out->sources[source];
 	struct endpoint to = out->to;
@@ -92,5 +94,5 @@ static int pcap_close_file(struct output *out, char *why)
 	return err;
 }
 
-const struct output_class output_pcap = { "pcap", pcap_open_file, pcap_source, pcap_send, pcap_counts,
-	pcap_close_file };
+const struct output_class output_pcap = { "pcap", pcap_open_file, pcap_source, pcap_send,
+	pcap_counts, pcap_close_file };

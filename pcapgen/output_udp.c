@@ -49,18 +49,21 @@ static struct output *udp_open(const struct output_options *o, char *why)
 static int connect_transparent(const struct output *out, const struct endpoint *from)
 {
 	struct sockaddr_storage local, remote;
-	socklen_t nlocal = endpoint_to_sockaddr(from, &local), nremote = endpoint_to_sockaddr(&out->to, &remote);
+	socklen_t nlocal = endpoint_to_sockaddr(from, &local),
+		  nremote = endpoint_to_sockaddr(&out->to, &remote);
 	bool v6 = local.ss_family == AF_INET6;
-	int one = 1, err, fd = socket(local.ss_family, SOCK_DGRAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+	int one = 1, err,
+	    fd = socket(local.ss_family, SOCK_DGRAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
 
 	if (fd < 0)
 		return -1;
 	if (out->send_buffer > 0)
 		setsockopt(fd, SOL_SOCKET, SO_SNDBUF, &out->send_buffer, sizeof(out->send_buffer));
-	if ((v6 ? setsockopt(fd, IPPROTO_IPV6, IPV6_TRANSPARENT, &one, sizeof(one)) :
-	     setsockopt(fd, IPPROTO_IP, IP_TRANSPARENT, &one, sizeof(one))) ||
-	    setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &one, sizeof(one)) ||
-	    bind(fd, (struct sockaddr *)&local, nlocal) || connect(fd, (struct sockaddr *)&remote, nremote)) {
+	if ((v6 ? setsockopt(fd, IPPROTO_IPV6, IPV6_TRANSPARENT, &one, sizeof(one))
+		: setsockopt(fd, IPPROTO_IP, IP_TRANSPARENT, &one, sizeof(one))) ||
+		setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &one, sizeof(one)) ||
+		bind(fd, (struct sockaddr *)&local, nlocal) ||
+		connect(fd, (struct sockaddr *)&remote, nremote)) {
 		err = errno;
 		close(fd);
 		errno = err;
@@ -76,8 +79,12 @@ static int explain(const struct output *out, const struct endpoint *from, int er
 	endpoint_print(from, f);
 	endpoint_print(&out->to, t);
 	if (err == EPERM || err == EADDRNOTAVAIL)
-		snprintf(why, OUTPUT_WHY, "source %s is no address of this machine: sending from it needs CAP_NET_ADMIN "
-			 "or CAP_NET_RAW; addresses of 127.0.0.0/8 need none, --source sends from one of ours", f);
+		snprintf(why, OUTPUT_WHY,
+			"source %s is no address of this machine: sending from it needs "
+			"CAP_NET_ADMIN "
+			"or CAP_NET_RAW; addresses of 127.0.0.0/8 need none, --source sends from "
+			"one of ours",
+			f);
 	else if (err == EADDRINUSE)
 		snprintf(why, OUTPUT_WHY, "source %s: another socket has this port", f);
 	else if (err == EINVAL || err == ENETUNREACH || err == EHOSTUNREACH)
@@ -96,8 +103,9 @@ static int udp_source(struct output *out, struct endpoint *from, char *why)
 	if (!from->any && addr_is4(&from->addr) != addr_is4(&out->to.addr)) {
 		char f[ENDPOINT_TEXT], t[ENDPOINT_TEXT];
 
-		snprintf(why, OUTPUT_WHY, "source %s and receiver %s are of different address families",
-			 endpoint_print(from, f), endpoint_print(&out->to, t));
+		snprintf(why, OUTPUT_WHY,
+			"source %s and receiver %s are of different address families",
+			endpoint_print(from, f), endpoint_print(&out->to, t));
 		return -1;
 	}
 	fd = socket_connect(&out->to, from, out->send_buffer);
@@ -115,8 +123,8 @@ static int udp_source(struct output *out, struct endpoint *from, char *why)
 	return (int)out->n++;
 }
 
-static void udp_send(struct output *out, int source, const struct bytes *d, const uint64_t *when_ns, size_t n,
-		     int *outcome)
+static void udp_send(struct output *out, int source, const struct bytes *d, const uint64_t *when_ns,
+	size_t n, int *outcome)
 {
 	(void)when_ns;
 	sender_send_wait(&out->senders[source], d, n, outcome);
@@ -151,4 +159,5 @@ static int udp_close(struct output *out, char *why)
 	return 0;
 }
 
-const struct output_class output_udp = { "udp", udp_open, udp_source, udp_send, udp_counts, udp_close };
+const struct output_class output_udp = { "udp", udp_open, udp_source, udp_send, udp_counts,
+	udp_close };

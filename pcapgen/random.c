@@ -67,7 +67,8 @@ uint64_t fixed_neg_log2(uint64_t u)
 	int zeros = __builtin_clzll(u);
 	uint64_t m = u << zeros, fraction = 0;	/* m / 2^63 is in [1, 2) */
 
-	/* Squaring doubles the logarithm; its whole bit comes out.  No branch: the bits are random. */
+	/* Squaring doubles the logarithm; its whole bit comes out.  No branch: the bits are random.
+	 */
 	for (int i = 0; i < 32; i++) {
 		u128 square = (u128)m * m;	/* in units of 2^-126: [1, 4) */
 		unsigned bit = (unsigned)(square >> 127);

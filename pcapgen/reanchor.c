@@ -12,7 +12,13 @@
 #include "wire/decoder.h"
 #include "wire/ie.h"
 
-enum { TEMPLATES_MAX = 4096, FIELDS_MAX = 256, HEADER_V9 = 20, HEADER_IPFIX = 16, ENTERPRISE = 0x8000 };
+enum {
+	TEMPLATES_MAX = 4096,
+	FIELDS_MAX = 256,
+	HEADER_V9 = 20,
+	HEADER_IPFIX = 16,
+	ENTERPRISE = 0x8000
+};
 
 struct field {
 	uint16_t len;
@@ -84,10 +90,11 @@ bool reanchor_header_time(const uint8_t *data, size_t n, uint32_t *seconds)
 
 static enum unit unit_of(uint16_t id, uint16_t len)
 {
-	static const struct { uint16_t id; uint8_t len, unit; } rows[] = {
-		{ 150, 4, UNIT_SECONDS }, { 151, 4, UNIT_SECONDS }, { 152, 8, UNIT_MILLIS }, { 153, 8, UNIT_MILLIS },
-		{ 154, 8, UNIT_NTP }, { 155, 8, UNIT_NTP }, { 156, 8, UNIT_NTP }, { 157, 8, UNIT_NTP },
-		{ 160, 8, UNIT_MILLIS }, { 258, 8, UNIT_MILLIS }, { 322, 4, UNIT_SECONDS }, { 323, 8, UNIT_MILLIS },
+	static const struct { uint16_t id; uint8_t len, unit;
+	} rows[] = { { 150, 4, UNIT_SECONDS }, { 151, 4, UNIT_SECONDS }, { 152, 8, UNIT_MILLIS },
+		{ 153, 8, UNIT_MILLIS }, { 154, 8, UNIT_NTP }, { 155, 8, UNIT_NTP },
+		{ 156, 8, UNIT_NTP }, { 157, 8, UNIT_NTP }, { 160, 8, UNIT_MILLIS },
+		{ 258, 8, UNIT_MILLIS }, { 322, 4, UNIT_SECONDS }, { 323, 8, UNIT_MILLIS },
 		{ 324, 8, UNIT_NTP }, { 325, 8, UNIT_NTP } };
 
 	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++)
@@ -114,14 +121,16 @@ static void learn(struct reanchor *r, const struct layout *layout)
 
 	if (!l) {
 		if (r->n == TEMPLATES_MAX)	/* the oldest makes room */
-			free(r->layouts[0]), memmove(r->layouts, r->layouts + 1, --r->n * sizeof(*r->layouts));
+			free(r->layouts[0]),
+				memmove(r->layouts, r->layouts + 1, --r->n * sizeof(*r->layouts));
 		l = r->layouts[r->n++] = xmalloc(sizeof(*l));
 	}
 	*l = *layout;
 }
 
 /* Templates of one Set; `options` says which header its records have. */
-static void read_templates(struct reanchor *r, struct layout *l, const uint8_t *p, const uint8_t *end, bool options)
+static void read_templates(
+	struct reanchor *r, struct layout *l, const uint8_t *p, const uint8_t *end, bool options)
 {
 	while (end - p >= (options ? 6 : 4)) {
 		size_t fields = be16(p + 2);
@@ -149,7 +158,8 @@ static void read_templates(struct reanchor *r, struct layout *l, const uint8_t *
 			if (i >= FIELDS_MAX)
 				return;
 			l->fields[l->nfields].len = len;
-			l->fields[l->nfields++].unit = (uint8_t)(enterprise ? UNIT_NONE : unit_of(id, len));
+			l->fields[l->nfields++].unit =
+				(uint8_t)(enterprise ? UNIT_NONE : unit_of(id, len));
 			l->min = (uint16_t)(l->min + (len == IE_VARLEN ? 1 : len));
 		}
 		if (l->nfields && l->min)
@@ -159,7 +169,7 @@ static void read_templates(struct reanchor *r, struct layout *l, const uint8_t *
 
 static void move_field(uint8_t *p, enum unit unit, int64_t shift_s)
 {
-	if (unit == UNIT_SECONDS || unit == UNIT_NTP) {		/* NTP: seconds first, the fraction stays */
+	if (unit == UNIT_SECONDS || unit == UNIT_NTP) { /* NTP: seconds first, the fraction stays */
 		patch32(p, be32(p) + (uint32_t)shift_s);
 	} else if (unit == UNIT_MILLIS) {
 		uint64_t ms = be64(p) + (uint64_t)(shift_s * 1000);
@@ -194,7 +204,8 @@ static void move_records(const struct layout *l, uint8_t *p, const uint8_t *end,
 	}
 }
 
-static void move_sets(struct reanchor *r, struct layout *key, uint8_t *p, const uint8_t *end, int64_t shift_s)
+static void move_sets(
+	struct reanchor *r, struct layout *key, uint8_t *p, const uint8_t *end, int64_t shift_s)
 {
 	while (end - p >= 4) {
 		uint16_t id = be16(p), len = be16(p + 2), base = key->version == 9 ? 0 : 2;
@@ -214,7 +225,8 @@ static void move_sets(struct reanchor *r, struct layout *key, uint8_t *p, const 
 	}
 }
 
-void reanchor_move(struct reanchor *r, const struct endpoint *from, uint8_t *data, size_t n, int64_t shift_s)
+void reanchor_move(
+	struct reanchor *r, const struct endpoint *from, uint8_t *data, size_t n, int64_t shift_s)
 {
 	size_t at = header_time_at(data, n);
 	struct layout key;

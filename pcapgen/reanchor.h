@@ -23,6 +23,7 @@ void reanchor_free(struct reanchor *r);
 /* The time in the header, seconds since 1970; false when the format has none. */
 bool reanchor_header_time(const uint8_t *data, size_t n, uint32_t *seconds);
 /* Add `shift_s` to every absolute time in the datagram. */
-void reanchor_move(struct reanchor *r, const struct endpoint *from, uint8_t *data, size_t n, int64_t shift_s);
+void reanchor_move(
+	struct reanchor *r, const struct endpoint *from, uint8_t *data, size_t n, int64_t shift_s);
 
 #endif /* REANCHOR_H */

@@ -22,7 +22,7 @@ enum { BATCH = 512, ARENA_BYTES = 4 << 20, DATAGRAM_MAX = 65536, LANES_MAX = 600
 struct lane {
 	struct endpoint captured, actual;
 	int source;
-	size_t exporter;	/* of the capture, counted from 1: senders with one address are one */
+	size_t exporter; /* of the capture, counted from 1: senders with one address are one */
 	bool anchored;		/* in this loop */
 	int64_t shift_s;
 };
@@ -91,8 +91,8 @@ static size_t exporter_number(const struct replayer *r, const struct addr *a)
 	return r->job->exporters + 1;
 }
 
-static int choose_source(struct replayer *r, const struct endpoint *from, size_t exporter, struct endpoint *e,
-			 char *why)
+static int choose_source(struct replayer *r, const struct endpoint *from, size_t exporter,
+	struct endpoint *e, char *why)
 {
 	const struct replay_job *job = r->job;
 	char text[PREFIX_TEXT];
@@ -111,8 +111,9 @@ static int choose_source(struct replayer *r, const struct endpoint *from, size_t
 		if (nth_address(&job->sources, exporter, &e->addr))
 			return 0;
 	}
-	snprintf(why, OUTPUT_WHY, "--sources %s has no address left for exporter %zu of the capture",
-		 prefix_print(&job->sources, text), exporter);
+	snprintf(why, OUTPUT_WHY,
+		"--sources %s has no address left for exporter %zu of the capture",
+		prefix_print(&job->sources, text), exporter);
 	return -1;
 }
 
@@ -159,7 +160,9 @@ static void on_row(void *ctx, const struct truth_row *row)
 static void settle(struct replayer *r, size_t i, int outcome, uint64_t sent_us)
 {
 	struct replay_job *job = r->job;
-	struct datagram d = { .data = r->data[i], .from = r->lanes[r->items[i].lane].actual, .recv_us = sent_us };
+	struct datagram d = {
+		.data = r->data[i], .from = r->lanes[r->items[i].lane].actual, .recv_us = sent_us
+	};
 
 	if (outcome) {
 		job->total.send_errors++;
@@ -176,7 +179,8 @@ static void wait_until(uint64_t deadline_ns)
 {
 	const uint64_t slice_ns = 100000000;
 
-	for (uint64_t now = clock_mono_ns(); now < deadline_ns && !stop_asked(); now = clock_mono_ns())
+	for (uint64_t now = clock_mono_ns(); now < deadline_ns && !stop_asked();
+		now = clock_mono_ns())
 		clock_sleep_until(deadline_ns - now > slice_ns ? now + slice_ns : deadline_ns);
 }
 
@@ -201,8 +205,8 @@ static void flush(struct replayer *r)
 	for (size_t i = 0, end; i < r->n; i = end) {
 		for (end = i + 1; end < r->n && r->items[end].lane == r->items[i].lane; end++)
 			;
-		r->job->class->send(r->job->output, r->lanes[r->items[i].lane].source, r->data + i, when_ns + i,
-				    end - i, outcome + i);
+		r->job->class->send(r->job->output, r->lanes[r->items[i].lane].source, r->data + i,
+			when_ns + i, end - i, outcome + i);
 	}
 	for (size_t i = 0; i < r->n; i++)
 		settle(r, i, outcome[i], sent_us);
@@ -220,7 +224,8 @@ static void anchor(struct replayer *r, struct lane *l, uint8_t *data, size_t n, 
 		uint64_t ahead_ns = r->t0_ns + due_ns - clock_mono_ns();
 		int64_t ahead_us = r->job->speed_milli ? (int64_t)ahead_ns / 1000 : 0;
 
-		l->shift_s = (int64_t)((clock_wall_us() + (uint64_t)ahead_us) / 1000000) - (int64_t)header_s;
+		l->shift_s = (int64_t)((clock_wall_us() + (uint64_t)ahead_us) / 1000000) -
+			(int64_t)header_s;
 		l->anchored = true;
 	}
 	if (l->anchored)

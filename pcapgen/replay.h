@@ -38,7 +38,8 @@ struct replay_job {
 	bool stopped;
 };
 
-/* 0; -1 with a line in `why`: a source that does not open, a capture that does not read to its end. */
+/* 0; -1 with a line in `why`: a source that does not open, a capture that does not read to its end.
+ */
 int replay_run(struct replay_job *job, char why[static OUTPUT_WHY]);
 
 #endif /* REPLAY_H */

@@ -10,7 +10,8 @@
 
 int report_bins(struct report_plugin *p, struct rules *r)
 {
-	sqlite3_stmt *st = rules_prepare(r, "SELECT stamp FROM expected UNION SELECT stamp FROM actual ORDER BY 1");
+	sqlite3_stmt *st = rules_prepare(
+		r, "SELECT stamp FROM expected UNION SELECT stamp FROM actual ORDER BY 1");
 
 	if (!st)
 		return -1;
@@ -51,8 +52,9 @@ static void sums_text(struct strbuf *b, const struct report_plugin *p, const str
 	for (size_t i = 0; i < sizeof(sums) / sizeof(sums[0]); i++) {
 		if (!sums[i].written || (sums[i].want == sums[i].got && i > 1))
 			continue;
-		strbuf_addf(b, "%s%s %s expected, %s found (%s)", gap, sums[i].name, counter_text(want, sums[i].want),
-			    counter_text(got, sums[i].got), delta_text(delta, sums[i].want, sums[i].got));
+		strbuf_addf(b, "%s%s %s expected, %s found (%s)", gap, sums[i].name,
+			counter_text(want, sums[i].want), counter_text(got, sums[i].got),
+			delta_text(delta, sums[i].want, sums[i].got));
 		gap = ", ";
 	}
 }
@@ -150,12 +152,16 @@ void report_junit(FILE *to, const struct report_plugin *p, size_t n)
 		tests += p[i].nbins;
 		failures += failing_bins(&p[i]);
 	}
-	fprintf(to, "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<testsuites name=\"pcapgen verify\" tests=\"%zu\""
-		" failures=\"%zu\">\n", tests, failures);
+	fprintf(to,
+		"<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<testsuites name=\"pcapgen verify\" "
+		"tests=\"%zu\""
+		" failures=\"%zu\">\n",
+		tests, failures);
 	for (size_t i = 0; i < n; i++) {
 		fprintf(to, "  <testsuite name=\"");
 		xml(to, p[i].plugin->name);
-		fprintf(to, "\" tests=\"%zu\" failures=\"%zu\">\n", p[i].nbins, failing_bins(&p[i]));
+		fprintf(to, "\" tests=\"%zu\" failures=\"%zu\">\n", p[i].nbins,
+			failing_bins(&p[i]));
 		for (size_t b = 0; b < p[i].nbins; b++)
 			junit_case(to, &p[i], p[i].bin[b]);
 		fprintf(to, "  </testsuite>\n");
@@ -187,12 +193,13 @@ static void json_string(FILE *to, const char *name, const char *text)
 	json_text(to, text, strlen(text));
 }
 
-static void json_sums(FILE *to, const char *name, const struct report_plugin *p, const struct sums3 *s, bool flags)
+static void json_sums(FILE *to, const char *name, const struct report_plugin *p,
+	const struct sums3 *s, bool flags)
 {
 	char octets[44], packets[44], flows[44];
 
-	fprintf(to, "\"%s\": {\"bytes\": %s, \"packets\": %s", name, counter_text(octets, s->octets),
-		counter_text(packets, s->packets));
+	fprintf(to, "\"%s\": {\"bytes\": %s, \"packets\": %s", name,
+		counter_text(octets, s->octets), counter_text(packets, s->packets));
 	if (p->shape.flows)
 		fprintf(to, ", \"flows\": %s", counter_text(flows, s->flows));
 	if (p->shape.flags && flags)
@@ -229,7 +236,9 @@ static void json_plugin(FILE *to, const struct report_plugin *p)
 	json_string(to, "name", p->plugin->name);
 	fprintf(to, ", ");
 	json_string(to, "table", p->plugin->table);
-	fprintf(to, ", \"rows\": %" PRIu64 ", \"wrong\": %" PRIu64 ", \"unexplained\": %" PRIu64 ",\n     ",
+	fprintf(to,
+		", \"rows\": %" PRIu64 ", \"wrong\": %" PRIu64 ", \"unexplained\": %" PRIu64
+		",\n     ",
 		p->result.rows, p->result.wrong, p->result.unexplained);
 	json_sums(to, "expected", p, &p->result.want, false);
 	fprintf(to, ", ");
@@ -242,7 +251,8 @@ static void json_plugin(FILE *to, const struct report_plugin *p)
 	fprintf(to, "%s]}", p->result.n ? "\n     " : "");
 }
 
-void report_json(FILE *to, const struct report_plugin *p, size_t n, uint64_t flows, const char *verdict)
+void report_json(
+	FILE *to, const struct report_plugin *p, size_t n, uint64_t flows, const char *verdict)
 {
 	fprintf(to, "{\n  ");
 	json_string(to, "verdict", verdict);

@@ -23,7 +23,8 @@ enum { REPORT_ROWS = 50 };	/* wrong rows that a person is shown, over all plugin
 void report_text(FILE *to, const struct report_plugin *p, size_t n);
 /* A test suite a plugin, a test case a bin. */
 void report_junit(FILE *to, const struct report_plugin *p, size_t n);
-void report_json(FILE *to, const struct report_plugin *p, size_t n, uint64_t flows, const char *verdict);
+void report_json(
+	FILE *to, const struct report_plugin *p, size_t n, uint64_t flows, const char *verdict);
 /* Collect the bins of tables expected and actual; 0, or -1 after logging. */
 int report_bins(struct report_plugin *p, struct rules *r);
 void report_plugin_clear(struct report_plugin *p);

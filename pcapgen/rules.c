@@ -15,16 +15,29 @@
 /* ---- the truth ------------------------------------------------------------------ */
 
 /* Addresses are 16 bytes; numbers that the exporter did not say are NULL. */
-static const char schema[] =
-	"CREATE TABLE flow(id INTEGER PRIMARY KEY, exporter BLOB, protocol INTEGER, version INTEGER, domain INTEGER,"
-	" sequence INTEGER, src BLOB, dst BLOB, sport INTEGER, dport INTEGER, proto INTEGER, tos INTEGER, flags INTEGER,"
-	" in_if INTEGER, out_if INTEGER, src_as INTEGER, dst_as INTEGER, src_mask INTEGER, dst_mask INTEGER,"
-	" packets INTEGER, octets INTEGER, num INTEGER, first_ms INTEGER, last_ms INTEGER, sent_ms INTEGER)";
+static const char schema[] = "CREATE TABLE flow(id INTEGER PRIMARY KEY, exporter BLOB, protocol "
+			     "INTEGER, version INTEGER, domain INTEGER,"
+			     " sequence INTEGER, src BLOB, dst BLOB, sport INTEGER, dport INTEGER, "
+			     "proto INTEGER, tos INTEGER, flags INTEGER,"
+			     " in_if INTEGER, out_if INTEGER, src_as INTEGER, dst_as INTEGER, "
+			     "src_mask INTEGER, dst_mask INTEGER,"
+			     " packets INTEGER, octets INTEGER, num INTEGER, first_ms INTEGER, "
+			     "last_ms INTEGER, sent_ms INTEGER)";
 
-enum column { COL_EXPORTER = 2, COL_PROTOCOL, COL_VERSION, COL_DOMAIN, COL_SEQUENCE, COL_SRC, COL_DST, COL_NUMBERS };
+enum column {
+	COL_EXPORTER = 2,
+	COL_PROTOCOL,
+	COL_VERSION,
+	COL_DOMAIN,
+	COL_SEQUENCE,
+	COL_SRC,
+	COL_DST,
+	COL_NUMBERS
+};
 
-static const uint8_t numbers[] = { FLOW_src_port, FLOW_dst_port, FLOW_proto, FLOW_tos, FLOW_tcp_flags, FLOW_in_if,
-	FLOW_out_if, FLOW_src_as, FLOW_dst_as, FLOW_src_mask, FLOW_dst_mask, FLOW_packets, FLOW_octets };
+static const uint8_t numbers[] = { FLOW_src_port, FLOW_dst_port, FLOW_proto, FLOW_tos,
+	FLOW_tcp_flags, FLOW_in_if, FLOW_out_if, FLOW_src_as, FLOW_dst_as, FLOW_src_mask,
+	FLOW_dst_mask, FLOW_packets, FLOW_octets };
 
 struct rules *rules_open(void)
 {
@@ -35,13 +48,16 @@ struct rules *rules_open(void)
 		rules_close(r);
 		return NULL;
 	}
-	if (rules_exec(r, "PRAGMA journal_mode = OFF; PRAGMA synchronous = OFF; PRAGMA temp_store = MEMORY") ||
-	    rules_exec(r, schema)) {
+	if (rules_exec(r,
+		    "PRAGMA journal_mode = OFF; PRAGMA synchronous = OFF; PRAGMA temp_store = "
+		    "MEMORY") ||
+		rules_exec(r, schema)) {
 		rules_close(r);
 		return NULL;
 	}
-	r->insert = rules_prepare(r, "INSERT INTO flow VALUES (NULL,?2,?3,?4,?5,?6,?7,?8,?9,?10,?11,?12,?13,?14,?15,?16,"
-				  "?17,?18,?19,?20,?21,?22,?23,?24,?25)");
+	r->insert = rules_prepare(r,
+		"INSERT INTO flow VALUES (NULL,?2,?3,?4,?5,?6,?7,?8,?9,?10,?11,?12,?13,?14,?15,?16,"
+		"?17,?18,?19,?20,?21,?22,?23,?24,?25)");
 	if (!r->insert) {
 		rules_close(r);
 		return NULL;
@@ -88,7 +104,8 @@ static void bind_ms(sqlite3_stmt *st, int column, bool has, uint64_t us)
 		sqlite3_bind_null(st, column);
 }
 
-/* The interval as a whole number; one that is none is counted and refused where it would be used. */
+/* The interval as a whole number; one that is none is counted and refused where it would be used.
+ */
 static int64_t interval(struct rules *r, const struct flow_record *f)
 {
 	uint32_t den = flow_has(f, FLOW_sampling_den) && f->sampling_den ? f->sampling_den : 1;
@@ -120,7 +137,8 @@ int rules_load_row(struct rules *r, const struct truth_row *row)
 			sqlite3_bind_null(st, at);
 	}
 	sqlite3_bind_int64(st, at++, interval(r, f));
-	/* sFlow says no times of a packet: whatever the truth knows, a collector can only book its arrival. */
+	/* sFlow says no times of a packet: whatever the truth knows, a collector can only book its
+	 * arrival. */
 	bind_ms(st, at++, flow_has(f, FLOW_first_us) && row->protocol != PROTO_SFLOW, f->first_us);
 	bind_ms(st, at++, flow_has(f, FLOW_last_us) && row->protocol != PROTO_SFLOW, f->last_us);
 	bind_ms(st, at, true, row->sent_us);
@@ -170,8 +188,9 @@ static void moment_sql(struct strbuf *b, const struct rules_conf *c)
 	}
 	/* A start too far from the arrival is a clock that is wrong: the arrival counts. */
 	if (c->time_limit)
-		strbuf_addf(b, "CASE WHEN abs(first_ms - sent_ms) <= %llu THEN first_ms ELSE sent_ms END",
-			    (unsigned long long)c->time_limit * 1000);
+		strbuf_addf(b,
+			"CASE WHEN abs(first_ms - sent_ms) <= %llu THEN first_ms ELSE sent_ms END",
+			(unsigned long long)c->time_limit * 1000);
 	else
 		strbuf_add(b, "coalesce(first_ms, sent_ms)");
 }
@@ -183,7 +202,8 @@ static void factor_sql(struct strbuf *b, const struct rules_conf *c)
 	else if (c->ext_sampling_rate && c->ext_mode == EXT_OVERRIDE)
 		strbuf_addf(b, "%u", c->ext_sampling_rate);
 	else if (c->ext_sampling_rate)
-		strbuf_addf(b, "CASE WHEN num > 1 OR protocol = 6 THEN num ELSE %u END", c->ext_sampling_rate);
+		strbuf_addf(b, "CASE WHEN num > 1 OR protocol = 6 THEN num ELSE %u END",
+			c->ext_sampling_rate);
 	else
 		strbuf_add(b, "num");
 }
@@ -193,7 +213,9 @@ static void place_whole(struct strbuf *b, const struct rules_conf *c)
 {
 	strbuf_add(b, "CREATE TEMP TABLE placed AS SELECT id, bin_start((");
 	moment_sql(b, c);
-	strbuf_add(b, ") / 1000) AS bin, coalesce(packets, 0) AS packets, coalesce(octets, 0) AS octets, 1 AS flows, ");
+	strbuf_add(b,
+		") / 1000) AS bin, coalesce(packets, 0) AS packets, coalesce(octets, 0) AS octets, "
+		"1 AS flows, ");
 	factor_sql(b, c);
 	strbuf_add(b, " AS factor FROM flow");
 }
@@ -212,23 +234,30 @@ static void place_pieces(struct strbuf *b, const struct rules_conf *c)
 	factor_sql(b, c);
 	strbuf_add(b, ", 1) AS packets, muldiv(coalesce(octets, 0), ");
 	factor_sql(b, c);
-	strbuf_add(b, ", 1) AS octets, first_ms FROM flow),\n"
-		" whole AS (SELECT id, start, CASE WHEN start = first_ms AND last_ms > start THEN last_ms ELSE start + 1 END"
+	strbuf_add(b,
+		", 1) AS octets, first_ms FROM flow),\n"
+		" whole AS (SELECT id, start, CASE WHEN start = first_ms AND last_ms > start THEN "
+		"last_ms ELSE start + 1 END"
 		" AS stop, packets, octets FROM timed),\n"
 		" cut AS (SELECT * FROM whole WHERE stop > bin_end(start / 1000) * 1000),\n"
 		" piece(id, lo, hi) AS (SELECT id, start, bin_end(start / 1000) * 1000 FROM cut"
-		" UNION ALL SELECT piece.id, hi, min(stop, bin_end(hi / 1000) * 1000) FROM piece JOIN cut USING (id)"
+		" UNION ALL SELECT piece.id, hi, min(stop, bin_end(hi / 1000) * 1000) FROM piece "
+		"JOIN cut USING (id)"
 		" WHERE hi < stop),\n"
 		" share AS (SELECT id, lo, stop - start AS span, hi - lo AS part, packets, octets,"
-		" muldiv(packets, hi - lo, stop - start) AS p, mulmod(packets, hi - lo, stop - start) AS pr,"
-		" muldiv(octets, hi - lo, stop - start) AS o, mulmod(octets, hi - lo, stop - start) AS r"
+		" muldiv(packets, hi - lo, stop - start) AS p, mulmod(packets, hi - lo, stop - "
+		"start) AS pr,"
+		" muldiv(octets, hi - lo, stop - start) AS o, mulmod(octets, hi - lo, stop - "
+		"start) AS r"
 		" FROM piece JOIN cut USING (id)),\n"
-		" ranked AS (SELECT *, row_number() OVER (PARTITION BY id ORDER BY pr DESC, lo) AS pn,"
+		" ranked AS (SELECT *, row_number() OVER (PARTITION BY id ORDER BY pr DESC, lo) AS "
+		"pn,"
 		" packets - sum(p) OVER (PARTITION BY id) AS pleft,"
 		" row_number() OVER (PARTITION BY id ORDER BY r DESC, lo) AS n,"
 		" octets - sum(o) OVER (PARTITION BY id) AS left,"
 		" row_number() OVER (PARTITION BY id ORDER BY lo) AS first FROM share)\n"
-		"SELECT id, bin_start(lo / 1000) AS bin, p + (pn <= pleft) AS packets, o + (n <= left) AS octets,"
+		"SELECT id, bin_start(lo / 1000) AS bin, p + (pn <= pleft) AS packets, o + (n <= "
+		"left) AS octets,"
 		" first = 1 AS flows, 1 AS factor FROM ranked"
 		" WHERE first = 1 OR p + (pn <= pleft) > 0 OR o + (n <= left) > 0\n"
 		"UNION ALL SELECT id, bin_start(start / 1000), packets, octets, 1, 1 FROM whole"
@@ -238,17 +267,24 @@ static void place_pieces(struct strbuf *b, const struct rules_conf *c)
 /* ---- the rows ------------------------------------------------------------------------ */
 
 /* SELECT of the raw values, in one of the two turns of a sum. */
-static void leg_sql(struct strbuf *b, const struct select_plan *s, const struct rules_shape *shape, bool dst)
+static void leg_sql(
+	struct strbuf *b, const struct select_plan *s, const struct rules_shape *shape, bool dst)
 {
 	strbuf_add(b, "SELECT ");
 	for (size_t i = 0; i < shape->n; i++)
 		if (!shape->column[i].filler)
-			strbuf_addf(b, "%s AS k%zu, ", dst && s->column[i].raw_dst[0] ? s->column[i].raw_dst :
-				    s->column[i].raw, i);
-	strbuf_add(b, "p.bin AS bin, p.packets AS packets, p.octets AS octets, p.flows AS flows, p.factor AS factor,"
-		   " coalesce(f.flags, 0) AS flags FROM placed AS p JOIN flow AS f ON f.id = p.id");
+			strbuf_addf(b, "%s AS k%zu, ",
+				dst && s->column[i].raw_dst[0] ? s->column[i].raw_dst
+							       : s->column[i].raw,
+				i);
+	strbuf_add(b,
+		"p.bin AS bin, p.packets AS packets, p.octets AS octets, p.flows AS flows, "
+		"p.factor AS factor,"
+		" coalesce(f.flags, 0) AS flags FROM placed AS p JOIN flow AS f ON f.id = p.id");
 	if (s->hosts)
-		strbuf_add(b, " LEFT JOIN host AS s ON s.addr = f.src LEFT JOIN host AS d ON d.addr = f.dst");
+		strbuf_add(b,
+			" LEFT JOIN host AS s ON s.addr = f.src LEFT JOIN host AS d ON d.addr = "
+			"f.dst");
 }
 
 /* `text` is ours, with one %s for the name of the value. */
@@ -270,7 +306,8 @@ static void text_sql(struct strbuf *b, const struct select_column *c, size_t i, 
 }
 
 /* A row that no address of ours has a part in: every host of its key was put to zero. */
-static void drop_others(struct strbuf *b, const struct rules_shape *shape, const struct rules_plugin *p)
+static void drop_others(
+	struct strbuf *b, const struct rules_shape *shape, const struct rules_plugin *p)
 {
 	struct strbuf key = { 0 };
 
@@ -279,8 +316,9 @@ static void drop_others(struct strbuf *b, const struct rules_shape *shape, const
 	for (size_t i = 0; i < shape->n; i++)
 		if (!shape->column[i].filler && (!strcmp(shape->column[i].name, "ip_src") ||
 						 !strcmp(shape->column[i].name, "ip_dst")))
-			strbuf_addf(&key, "%sk%zu IN (x'00000000000000000000ffff00000000', zeroblob(16))",
-				    key.n ? " AND " : "", i);
+			strbuf_addf(&key,
+				"%sk%zu IN (x'00000000000000000000ffff00000000', zeroblob(16))",
+				key.n ? " AND " : "", i);
 	if (key.n)
 		strbuf_addf(b, " WHERE NOT (%s)", key.s);
 	strbuf_clear(&key);
@@ -304,12 +342,19 @@ static void rows_sql(struct strbuf *b, const struct select_plan *s, const struct
 		text_sql(b, &s->column[i], i, shape->column[i].filler);
 	}
 	/* stamp(bin, text) is empty unless a database said how it shows its bins. */
-	strbuf_addf(b, "%s AS key, %s AS stamp, min(bin), total(packets, 1), total(flows, 1), total(octets, 1), bits(flags)"
-		    "\n FROM (SELECT ", shape->n ? "" : "''", shape->history ? "coalesce((SELECT text FROM stamp WHERE stamp.bin = sums.bin), bin_text(bin))"
-				   : "''");
+	strbuf_addf(b,
+		"%s AS key, %s AS stamp, min(bin), total(packets, 1), total(flows, 1), "
+		"total(octets, 1), bits(flags)"
+		"\n FROM (SELECT ",
+		shape->n ? "" : "''",
+		shape->history ? "coalesce((SELECT text FROM stamp WHERE stamp.bin = sums.bin), "
+				 "bin_text(bin))"
+			       : "''");
 	key_names(b, shape);
-	strbuf_add(b, "bin, total(packets, factor) AS packets, total(octets, factor) AS octets, sum(flows) AS flows,"
-		   " bits(flags) AS flags\n  FROM (");
+	strbuf_add(b,
+		"bin, total(packets, factor) AS packets, total(octets, factor) AS octets, "
+		"sum(flows) AS flows,"
+		" bits(flags) AS flags\n  FROM (");
 	leg_sql(b, s, shape, false);
 	if (s->sum) {
 		strbuf_add(b, "\n   UNION ALL ");
@@ -334,29 +379,35 @@ static int load_maps(struct rules *r, const struct rules_plugin *p)
 }
 
 /* What the truth cannot answer for this configuration. */
-static int answerable(const struct rules *r, const struct rules_conf *c, const struct rules_plugin *p,
-		      const struct rules_shape *shape)
+static int answerable(const struct rules *r, const struct rules_conf *c,
+	const struct rules_plugin *p, const struct rules_shape *shape)
 {
 	const char *why;
 
 	if (!bins_known(p, &why)) {
-		log_error("plugin %s: sql_history_roundoff: \"%s\": %s", p->name, p->roundoff ? p->roundoff : "", why);
+		log_error("plugin %s: sql_history_roundoff: \"%s\": %s", p->name,
+			p->roundoff ? p->roundoff : "", why);
 		return -1;
 	}
-	if (c->renormalize && r->bad_sampling && !(c->ext_sampling_rate && c->ext_mode == EXT_OVERRIDE)) {
-		log_error("plugin %s: expect does not model nfacctd_renormalize with intervals that are no whole numbers"
-			  " (%llu flows have one)", p->name, (unsigned long long)r->bad_sampling);
+	if (c->renormalize && r->bad_sampling &&
+		!(c->ext_sampling_rate && c->ext_mode == EXT_OVERRIDE)) {
+		log_error("plugin %s: expect does not model nfacctd_renormalize with intervals "
+			  "that are no whole numbers"
+			  " (%llu flows have one)",
+			p->name, (unsigned long long)r->bad_sampling);
 		return -1;
 	}
 	if (shape->flows && r->no_flow_count) {
-		log_error("plugin %s: expect does not model \"flows\" of NetFlow v8: the truth has no column for them",
-			  p->name);
+		log_error("plugin %s: expect does not model \"flows\" of NetFlow v8: the truth has "
+			  "no column for them",
+			p->name);
 		return -1;
 	}
 	return 0;
 }
 
-static int place(struct rules *r, const struct rules_conf *c, const struct rules_shape *shape, struct strbuf *b)
+static int place(struct rules *r, const struct rules_conf *c, const struct rules_shape *shape,
+	struct strbuf *b)
 {
 	if (c->pro_rating && shape->history)
 		place_pieces(b, c);
@@ -377,10 +428,13 @@ int rules_expect(struct rules *r, const struct rules_conf *c, const struct rules
 	r->bin_start = r->bin_end = 0;
 	err = select_plan(s, shape, c, p) || answerable(r, c, p, shape) || load_maps(r, p) ? -1 : 0;
 	if (!err)
-		err = rules_exec(r, "DROP TABLE IF EXISTS placed; DROP TABLE IF EXISTS expected; DROP TABLE IF EXISTS stamp;"
-				 "CREATE TABLE stamp(bin INTEGER PRIMARY KEY, text TEXT);"
-				 "CREATE TABLE expected(key TEXT, stamp TEXT, bin INTEGER, packets TEXT, flows TEXT,"
-				 " octets TEXT, flags INTEGER, PRIMARY KEY(key, stamp)) WITHOUT ROWID");
+		err = rules_exec(r,
+			"DROP TABLE IF EXISTS placed; DROP TABLE IF EXISTS expected; DROP TABLE IF "
+			"EXISTS stamp;"
+			"CREATE TABLE stamp(bin INTEGER PRIMARY KEY, text TEXT);"
+			"CREATE TABLE expected(key TEXT, stamp TEXT, bin INTEGER, packets TEXT, "
+			"flows TEXT,"
+			" octets TEXT, flags INTEGER, PRIMARY KEY(key, stamp)) WITHOUT ROWID");
 	if (!err)
 		err = place(r, c, shape, &b);
 	if (!err && stamps && shape->history)

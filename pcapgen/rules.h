@@ -39,7 +39,8 @@ struct rules {
 	sqlite3 *db;
 	uint64_t flows;			/* lines of the truth */
 	uint64_t bad_sampling;		/* of them: with an interval that is no whole number */
-	uint64_t no_flow_count;		/* of them: of NetFlow v8, whose flow counts the truth does not hold */
+	uint64_t no_flow_count; /* of them: of NetFlow v8, whose flow counts the truth does not hold
+				 */
 	sqlite3_stmt *insert;
 	/* of the plugin at hand, for the SQL functions */
 	const struct rules_plugin *plugin;

@@ -109,7 +109,8 @@ int64_t bins_end(const struct rules_plugin *p, int64_t t)
 	if (!from_midnight(p))
 		return start;
 	/* The last bin of the day that summer time ends or begins may be cut. */
-	next_day = calendar(&(struct rules_plugin){ .history = { DAY, 0 } }, local(t - p->history_offset), 1) +
+	next_day = calendar(&(struct rules_plugin) { .history = { DAY, 0 } },
+			   local(t - p->history_offset), 1) +
 		p->history_offset;
 	return start < next_day ? start : next_day;
 }

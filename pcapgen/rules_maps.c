@@ -79,7 +79,8 @@ static int load_networks(struct rules *r, FILE *f, const char *path)
 		if (!text)
 			continue;
 		if (!parse_network(text, &n)) {
-			log_warn("%s:%u: not a network, passed over as the collector does", path, number);
+			log_warn("%s:%u: not a network, passed over as the collector does", path,
+				number);
 			continue;
 		}
 		sqlite3_bind_int(st, 1, n.prefix.len);
@@ -108,9 +109,12 @@ int rules_networks(struct rules *r, const char *path)
 	FILE *f;
 	int err;
 
-	if (rules_exec(r, "DROP TABLE IF EXISTS net; DROP TABLE IF EXISTS host;"
-		       "CREATE TABLE net(len INTEGER, lo BLOB, asn INTEGER, peer INTEGER, PRIMARY KEY(len, lo));"
-		       "CREATE TABLE host(addr BLOB PRIMARY KEY, len INTEGER, asn INTEGER, peer INTEGER)"))
+	if (rules_exec(r,
+		    "DROP TABLE IF EXISTS net; DROP TABLE IF EXISTS host;"
+		    "CREATE TABLE net(len INTEGER, lo BLOB, asn INTEGER, peer INTEGER, PRIMARY "
+		    "KEY(len, lo));"
+		    "CREATE TABLE host(addr BLOB PRIMARY KEY, len INTEGER, asn INTEGER, peer "
+		    "INTEGER)"))
 		return -1;
 	if (!path)
 		return 0;
@@ -120,11 +124,13 @@ int rules_networks(struct rules *r, const char *path)
 	err = load_networks(r, f, path);
 	fclose(f);
 	/* One probe a prefix length that the file has; the bare columns are those of max(len). */
-	return err ? err : rules_exec(r,
-		"INSERT INTO host SELECT addr, max(net.len), asn, peer FROM"
-		" (SELECT src AS addr FROM flow UNION SELECT dst FROM flow)"
-		" JOIN (SELECT DISTINCT len FROM net) AS lens"
-		" JOIN net ON net.len = lens.len AND net.lo = addr_cut(addr, lens.len) GROUP BY addr");
+	return err ? err
+		   : rules_exec(r,
+			     "INSERT INTO host SELECT addr, max(net.len), asn, peer FROM"
+			     " (SELECT src AS addr FROM flow UNION SELECT dst FROM flow)"
+			     " JOIN (SELECT DISTINCT len FROM net) AS lens"
+			     " JOIN net ON net.len = lens.len AND net.lo = addr_cut(addr, "
+			     "lens.len) GROUP BY addr");
 }
 
 int rules_numbers(struct rules *r, const char *name, const char *path, bool protos)
@@ -139,7 +145,8 @@ int rules_numbers(struct rules *r, const char *name, const char *path, bool prot
 
 	if (!f)
 		return -1;
-	strbuf_addf(&sql, "DROP TABLE IF EXISTS %s; CREATE TABLE %s(n INTEGER PRIMARY KEY);", name, name);
+	strbuf_addf(&sql, "DROP TABLE IF EXISTS %s; CREATE TABLE %s(n INTEGER PRIMARY KEY);", name,
+		name);
 	while (getline(&line, &cap, f) >= 0) {
 		row++;
 		text = content(line);

@@ -78,8 +78,8 @@ static bool wants(const struct wanted *w, const char *name)
 
 static bool sum_word(struct wanted *w, const char *word)
 {
-	static const char *const sums[][2] = { { "sum_host", "host" }, { "sum", "host" }, { "sum_net", "net" },
-		{ "sum_as", "as" }, { "sum_port", "port" } };
+	static const char *const sums[][2] = { { "sum_host", "host" }, { "sum", "host" },
+		{ "sum_net", "net" }, { "sum_as", "as" }, { "sum_port", "port" } };
 
 	for (size_t i = 0; i < sizeof(sums) / sizeof(sums[0]); i++)
 		if (!strcmp(word, sums[i][0])) {
@@ -138,7 +138,8 @@ static int read_aggregate(struct wanted *w, const struct rules_plugin *p)
 		if (*from != ' ' && *from != '\t')
 			*to++ = *from;
 	*to = '\0';
-	for (char *word = strtok_r(list, ",", &save); word && !err; word = strtok_r(NULL, ",", &save))
+	for (char *word = strtok_r(list, ",", &save); word && !err;
+		word = strtok_r(NULL, ",", &save))
 		err = add_word(w, p, word);
 	free(list);
 	if (w->sum)
@@ -154,15 +155,17 @@ struct end {
 };
 
 static const struct end ends[2] = {
-	{ "s", "f.src", "coalesce(f.src_mask, 0)", "coalesce(f.src_as, 0)", "coalesce(f.sport, 0)" },
-	{ "d", "f.dst", "coalesce(f.dst_mask, 0)", "coalesce(f.dst_as, 0)", "coalesce(f.dport, 0)" },
+	{ "s", "f.src", "coalesce(f.src_mask, 0)", "coalesce(f.src_as, 0)",
+		"coalesce(f.sport, 0)" },
+	{ "d", "f.dst", "coalesce(f.dst_mask, 0)", "coalesce(f.dst_as, 0)",
+		"coalesce(f.dport, 0)" },
 };
 
 static void host_sql(char *to, const struct select_plan *s, const struct end *e)
 {
 	if (s->filter)
-		snprintf(to, SELECT_RAW, "CASE WHEN %s.len IS NULL THEN addr_zero(%s) ELSE %s END", e->host, e->addr,
-			 e->addr);
+		snprintf(to, SELECT_RAW, "CASE WHEN %s.len IS NULL THEN addr_zero(%s) ELSE %s END",
+			e->host, e->addr, e->addr);
 	else
 		snprintf(to, SELECT_RAW, "%s", e->addr);
 }
@@ -170,12 +173,16 @@ static void host_sql(char *to, const struct select_plan *s, const struct end *e)
 /* Bits of the file's entry as people count them: 24 of an IPv4 prefix. */
 static void file_bits(char *to, size_t n, const struct end *e)
 {
-	snprintf(to, n, "(%s.len - CASE WHEN addr_zero(%s) = x'00000000000000000000ffff00000000' THEN 96 ELSE 0 END)",
-		 e->host, e->addr);
+	snprintf(to, n,
+		"(%s.len - CASE WHEN addr_zero(%s) = x'00000000000000000000ffff00000000' THEN 96 "
+		"ELSE 0 END)",
+		e->host, e->addr);
 }
 
-/* `longest`: the file's entry counts when it is longer than the exporter's mask; for AS numbers also when equal. */
-static void file_wins(char *to, size_t n, const struct rules_plugin *p, const struct end *e, const char *than)
+/* `longest`: the file's entry counts when it is longer than the exporter's mask; for AS numbers
+ * also when equal. */
+static void file_wins(
+	char *to, size_t n, const struct rules_plugin *p, const struct end *e, const char *than)
 {
 	char bits[160];
 
@@ -202,8 +209,9 @@ static void mask_sql(char *to, const struct select_plan *s, const struct rules_c
 		break;
 	case SOURCE_LONGEST:
 		/* A filter leaves no mask to an end outside the file. */
-		snprintf(to, SELECT_RAW, "CASE WHEN %s THEN %s WHEN %d AND %s.len IS NULL THEN 0 ELSE %s END", wins,
-			 bits, s->filter, e->host, e->mask);
+		snprintf(to, SELECT_RAW,
+			"CASE WHEN %s THEN %s WHEN %d AND %s.len IS NULL THEN 0 ELSE %s END", wins,
+			bits, s->filter, e->host, e->mask);
 		break;
 	case SOURCE_MASK:
 		snprintf(to, SELECT_RAW, "%u", p->networks_mask);
@@ -211,19 +219,22 @@ static void mask_sql(char *to, const struct select_plan *s, const struct rules_c
 	}
 }
 
-static void net_sql(char *to, const struct select_plan *s, const struct rules_conf *c, const struct rules_plugin *p,
-		    const struct end *e)
+static void net_sql(char *to, const struct select_plan *s, const struct rules_conf *c,
+	const struct rules_plugin *p, const struct end *e)
 {
 	char mask[SELECT_RAW];
 	struct strbuf b = { 0 };
 	/* Prefixes are filtered by who is asked for them. */
-	bool filtered = s->filter && (c->net_source == SOURCE_FILE || c->net_source == SOURCE_LONGEST);
+	bool filtered =
+		s->filter && (c->net_source == SOURCE_FILE || c->net_source == SOURCE_LONGEST);
 
 	mask_sql(mask, s, c, p, e);
 	if (filtered)
-		strbuf_addf(&b, "CASE WHEN %s.len IS NULL THEN addr_zero(%s) ELSE ", e->host, e->addr);
+		strbuf_addf(
+			&b, "CASE WHEN %s.len IS NULL THEN addr_zero(%s) ELSE ", e->host, e->addr);
 	if (p->networks_no_mask_if_zero)
-		strbuf_addf(&b, "CASE WHEN (%s) = 0 THEN %s ELSE addr_bits(%s, %s) END", mask, e->addr, e->addr, mask);
+		strbuf_addf(&b, "CASE WHEN (%s) = 0 THEN %s ELSE addr_bits(%s, %s) END", mask,
+			e->addr, e->addr, mask);
 	else
 		strbuf_addf(&b, "addr_bits(%s, %s)", e->addr, mask);
 	strbuf_add(&b, filtered ? " END" : "");
@@ -231,7 +242,8 @@ static void net_sql(char *to, const struct select_plan *s, const struct rules_co
 	strbuf_clear(&b);
 }
 
-static void as_sql(char *to, const struct rules_conf *c, const struct rules_plugin *p, const struct end *e)
+static void as_sql(
+	char *to, const struct rules_conf *c, const struct rules_plugin *p, const struct end *e)
 {
 	char wins[256];
 
@@ -239,7 +251,8 @@ static void as_sql(char *to, const struct rules_conf *c, const struct rules_plug
 	if (c->as_source == SOURCE_FILE)
 		snprintf(to, SELECT_RAW, "coalesce(%s.asn, 0)", e->host);
 	else if (c->as_source == SOURCE_LONGEST)
-		snprintf(to, SELECT_RAW, "CASE WHEN %s THEN %s.asn ELSE %s END", wins, e->host, e->as);
+		snprintf(to, SELECT_RAW, "CASE WHEN %s THEN %s.asn ELSE %s END", wins, e->host,
+			e->as);
 	else
 		snprintf(to, SELECT_RAW, "%s", e->as);
 }
@@ -247,29 +260,34 @@ static void as_sql(char *to, const struct rules_conf *c, const struct rules_plug
 static void port_sql(char *to, const struct select_plan *s, const struct end *e)
 {
 	if (s->ports)
-		snprintf(to, SELECT_RAW, "CASE WHEN %s IN (SELECT n FROM ports) THEN %s ELSE 0 END", e->port, e->port);
+		snprintf(to, SELECT_RAW, "CASE WHEN %s IN (SELECT n FROM ports) THEN %s ELSE 0 END",
+			e->port, e->port);
 	else
 		snprintf(to, SELECT_RAW, "%s", e->port);
 }
 
 static void proto_sql(char *to, const struct select_plan *s)
 {
-	snprintf(to, SELECT_RAW, s->protos ?
-		 "CASE WHEN coalesce(f.proto, 0) IN (SELECT n FROM protos) THEN f.proto ELSE 255 END" :
-		 "coalesce(f.proto, 0)");
+	snprintf(to, SELECT_RAW,
+		s->protos ? "CASE WHEN coalesce(f.proto, 0) IN (SELECT n FROM protos) THEN f.proto "
+			    "ELSE 255 END"
+			  : "coalesce(f.proto, 0)");
 }
 
 static void tos_sql(char *to, const struct select_plan *s, const struct rules_plugin *p)
 {
 	if (s->tos)
-		snprintf(to, SELECT_RAW, "CASE WHEN coalesce(f.tos, 0) IN (SELECT n FROM toses) THEN f.tos ELSE 255 END");
+		snprintf(to, SELECT_RAW,
+			"CASE WHEN coalesce(f.tos, 0) IN (SELECT n FROM toses) THEN f.tos ELSE 255 "
+			"END");
 	else
-		snprintf(to, SELECT_RAW, p->tos_encode_as_dscp ? "coalesce(f.tos, 0) >> 2" : "coalesce(f.tos, 0)");
+		snprintf(to, SELECT_RAW,
+			p->tos_encode_as_dscp ? "coalesce(f.tos, 0) >> 2" : "coalesce(f.tos, 0)");
 }
 
 /* `kind` of an end: "host", "net", "mask", "as", "port". */
-static void end_sql(char *to, const char *kind, const struct select_plan *s, const struct rules_conf *c,
-		    const struct rules_plugin *p, const struct end *e)
+static void end_sql(char *to, const char *kind, const struct select_plan *s,
+	const struct rules_conf *c, const struct rules_plugin *p, const struct end *e)
 {
 	if (!strcmp(kind, "host"))
 		host_sql(to, s, e);
@@ -330,12 +348,15 @@ static bool value_sql(struct select_column *to, const char *name, const struct s
 		else if (c->renormalize)
 			strcpy(to->raw, "CASE WHEN f.num > 1 OR f.protocol = 6 THEN 1 ELSE 0 END");
 		else
-			strcpy(to->raw, "CASE WHEN f.num > 1 OR f.protocol = 6 THEN f.num ELSE 0 END");
+			strcpy(to->raw,
+				"CASE WHEN f.num > 1 OR f.protocol = 6 THEN f.num ELSE 0 END");
 		return true;
 	}
 	if (!strcmp(name, "export_proto_sysid")) {
 		/* v5's domain is engine type * 256 + engine id: the id alone is its system. */
-		strcpy(to->raw, "CASE WHEN f.version IN (5, 8) AND f.protocol <> 6 THEN f.domain & 255 ELSE f.domain END");
+		strcpy(to->raw,
+			"CASE WHEN f.version IN (5, 8) AND f.protocol <> 6 THEN f.domain & 255 "
+			"ELSE f.domain END");
 		return true;
 	}
 	for (size_t i = 0; i < sizeof(plain) / sizeof(plain[0]); i++)
@@ -354,10 +375,12 @@ static const char *column_name(const struct primitive *prim, const struct rules_
 {
 	if (!strcmp(prim->format, "CLASS"))
 		return rules_plugin_is_sql(p) ? prim->sql7 : prim->sql8;
-	return p->table_version >= (strcmp(prim->format, "TAG") ? 8u : 9u) ? prim->sql8 : prim->sql7;
+	return p->table_version >= (strcmp(prim->format, "TAG") ? 8u : 9u) ? prim->sql8
+									   : prim->sql7;
 }
 
-static struct select_column *add_column(struct select_plan *s, struct rules_shape *shape, const char *name)
+static struct select_column *add_column(
+	struct select_plan *s, struct rules_shape *shape, const char *name)
 {
 	struct rules_column *c = &shape->column[shape->n];
 	struct select_column *to = &s->column[shape->n++];
@@ -380,15 +403,17 @@ static bool is_format(const struct primitive *prim, const char *format)
 	return !strcmp(prim->format, format);
 }
 
-static int add_primitive(struct select_plan *s, struct rules_shape *shape, const struct rules_conf *c,
-			 const struct rules_plugin *p, const struct primitive *prim, bool wanted)
+static int add_primitive(struct select_plan *s, struct rules_shape *shape,
+	const struct rules_conf *c, const struct rules_plugin *p, const struct primitive *prim,
+	bool wanted)
 {
 	struct select_column *to = add_column(s, shape, column_name(prim, p));
 	struct rules_column *col = &shape->column[shape->n - 1];
 	struct select_column *residue;
 	char residual[40];
 
-	col->address = is_format(prim, "HOST") || is_format(prim, "NET") || is_format(prim, "EXPORTER");
+	col->address =
+		is_format(prim, "HOST") || is_format(prim, "NET") || is_format(prim, "EXPORTER");
 	col->proto = is_format(prim, "PROTO");
 	col->time = is_format(prim, "TIME");
 	if (!wanted) {
@@ -397,7 +422,8 @@ static int add_primitive(struct select_plan *s, struct rules_shape *shape, const
 		return 0;
 	}
 	if (!value_sql(to, prim->name, s, c, p)) {
-		log_error("plugin %s: aggregate: the truth has no column for %s", p->name, prim->name);
+		log_error("plugin %s: aggregate: the truth has no column for %s", p->name,
+			prim->name);
 		return -1;
 	}
 	if (!col->time || p->secs)
@@ -409,8 +435,10 @@ static int add_primitive(struct select_plan *s, struct rules_shape *shape, const
 	return 0;
 }
 
-/* Before version 6 no table has AS columns: the number goes where the host's address would stand. */
-static bool as_for_host(const struct rules_plugin *p, const struct wanted *w, const char *host, const char *as)
+/* Before version 6 no table has AS columns: the number goes where the host's address would stand.
+ */
+static bool as_for_host(
+	const struct rules_plugin *p, const struct wanted *w, const char *host, const char *as)
 {
 	return !p->optimize_clauses && p->table_version < 6 && wants(w, as) && !wants(w, host);
 }
@@ -425,7 +453,8 @@ static int add_keys(struct select_plan *s, struct rules_shape *shape, const stru
 {
 	for (size_t i = 0; i < PRIMITIVES; i++) {
 		const struct primitive *prim = &primitives[i];
-		bool in_table = !p->optimize_clauses && prim->since && prim->since <= p->table_version;
+		bool in_table =
+			!p->optimize_clauses && prim->since && prim->since <= p->table_version;
 		bool dst = !strncmp(prim->name, "dst_", 4);
 
 		if (is_format(prim, "FLAGS") || (!w->has[i] && !in_table))
@@ -433,8 +462,8 @@ static int add_keys(struct select_plan *s, struct rules_shape *shape, const stru
 		if (is_as(prim->name) && !p->optimize_clauses && p->table_version < 6)
 			continue;
 		if (!p->optimize_clauses && prim->since > p->table_version && w->has[i]) {
-			log_error("plugin %s: aggregate: %s needs sql_table_version %u or higher", p->name, prim->name,
-				  prim->since);
+			log_error("plugin %s: aggregate: %s needs sql_table_version %u or higher",
+				p->name, prim->name, prim->since);
 			return -1;
 		}
 		if (add_primitive(s, shape, c, p, prim, w->has[i]))
@@ -477,8 +506,10 @@ static int add_sum(struct select_plan *s, struct rules_shape *shape, const struc
 static void set_mirrors(struct rules_shape *shape, const struct rules_plugin *p)
 {
 	for (size_t m = 0; m < sizeof(mirrors) / sizeof(mirrors[0]); m++) {
-		const char *a = column_name(&primitives[find_primitive(mirrors[m].a, strlen(mirrors[m].a))], p);
-		const char *b = column_name(&primitives[find_primitive(mirrors[m].b, strlen(mirrors[m].b))], p);
+		const char *a = column_name(
+			&primitives[find_primitive(mirrors[m].a, strlen(mirrors[m].a))], p);
+		const char *b = column_name(
+			&primitives[find_primitive(mirrors[m].b, strlen(mirrors[m].b))], p);
 		int at = -1, bt = -1;
 
 		for (size_t i = 0; i < shape->n; i++) {
@@ -500,9 +531,10 @@ static void set_mirrors(struct rules_shape *shape, const struct rules_plugin *p)
  */
 static bool filters(const struct rules_plugin *p, const struct wanted *w)
 {
-	static const char *const resolved[] = { "src_net", "dst_net", "src_mask", "dst_mask", "src_as", "dst_as",
-		"peer_src_as", "peer_dst_as", "peer_src_ip", "peer_dst_ip" };
-	bool hosts = wants(w, "src_host") || wants(w, "dst_host") || (w->sum && !strcmp(w->sum, "host"));
+	static const char *const resolved[] = { "src_net", "dst_net", "src_mask", "dst_mask",
+		"src_as", "dst_as", "peer_src_as", "peer_dst_as", "peer_src_ip", "peer_dst_ip" };
+	bool hosts =
+		wants(w, "src_host") || wants(w, "dst_host") || (w->sum && !strcmp(w->sum, "host"));
 
 	if (!p->networks_file || p->networks_file_filter != FILTER_ABSENT)
 		return p->networks_file && p->networks_file_filter == FILTER_ON;
@@ -527,7 +559,9 @@ int select_plan(struct select_plan *s, struct rules_shape *shape, const struct r
 	s->protos = p->protos_file != NULL;
 	s->tos = p->tos_file != NULL;
 	if (s->tos && p->tos_encode_as_dscp) {
-		log_error("plugin %s: expect does not model tos_file together with tos_encode_as_dscp", p->name);
+		log_error("plugin %s: expect does not model tos_file together with "
+			  "tos_encode_as_dscp",
+			p->name);
 		return -1;
 	}
 	shape->history = p->history.seconds || p->history.months;

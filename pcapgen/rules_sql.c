@@ -230,8 +230,8 @@ int rules_sql_register(struct rules *r)
 	int err = 0;
 
 	for (size_t i = 0; i < sizeof(functions) / sizeof(functions[0]); i++)
-		err |= sqlite3_create_function(r->db, functions[i].name, functions[i].args, flags, r,
-					       functions[i].call, NULL, NULL);
+		err |= sqlite3_create_function(r->db, functions[i].name, functions[i].args, flags,
+			r, functions[i].call, NULL, NULL);
 	err |= sqlite3_create_function(r->db, "total", 2, flags, r, NULL, step_total, final_total);
 	err |= sqlite3_create_function(r->db, "bits", 1, flags, r, NULL, step_bits, final_bits);
 	return err ? -1 : 0;

@@ -18,8 +18,9 @@ enum { RATE_MAX = 1000000000, FLOW_MS_MAX = 24 * 3600 * 1000 };
 
 /* ---- words ----------------------------------------------------------------- */
 
-static const struct yaml_name protocols[] = { { "netflow5", PROTO_NETFLOW5 }, { "netflow9", PROTO_NETFLOW9 },
-	{ "ipfix", PROTO_IPFIX }, { "sflow5", PROTO_SFLOW }, { NULL, 0 } };
+static const struct yaml_name protocols[] = { { "netflow5", PROTO_NETFLOW5 },
+	{ "netflow9", PROTO_NETFLOW9 }, { "ipfix", PROTO_IPFIX }, { "sflow5", PROTO_SFLOW },
+	{ NULL, 0 } };
 
 enum flow_protocol craft_protocol(const char *name)
 {
@@ -39,8 +40,9 @@ const char *craft_protocol_name(enum flow_protocol protocol)
 
 bool rate_parse(const char *text, uint64_t *rate, uint8_t *unit)
 {
-	static const struct yaml_name units[] = { { " records/s", RATE_RECORDS }, { "records/s", RATE_RECORDS },
-		{ " datagrams/s", RATE_DATAGRAMS }, { "datagrams/s", RATE_DATAGRAMS }, { NULL, 0 } };
+	static const struct yaml_name units[] = { { " records/s", RATE_RECORDS },
+		{ "records/s", RATE_RECORDS }, { " datagrams/s", RATE_DATAGRAMS },
+		{ "datagrams/s", RATE_DATAGRAMS }, { NULL, 0 } };
 	size_t n = strlen(text);
 	char number[32];
 
@@ -66,7 +68,8 @@ bool rate_parse(const char *text, uint64_t *rate, uint8_t *unit)
 
 /* ---- readers of our own ------------------------------------------------------ */
 
-static int read_rate(struct yaml_reader *r, const yaml_node_t *node, const struct yaml_key *key, void *field)
+static int read_rate(
+	struct yaml_reader *r, const yaml_node_t *node, const struct yaml_key *key, void *field)
 {
 	struct scenario *sc = field;
 	const char *text = yaml_text(r, node, "a rate");
@@ -74,23 +77,27 @@ static int read_rate(struct yaml_reader *r, const yaml_node_t *node, const struc
 	if (!text)
 		return -1;
 	if (!rate_parse(text, &sc->rate, &sc->rate_unit))
-		return yaml_fail(r, node, "%s: \"%.40s\" is not \"N records/s\", \"N datagrams/s\" or \"max\"", key->name,
-				 text);
+		return yaml_fail(r, node,
+			"%s: \"%.40s\" is not \"N records/s\", \"N datagrams/s\" or \"max\"",
+			key->name, text);
 	return 0;
 }
 
-static int read_address(struct yaml_reader *r, const yaml_node_t *node, const struct yaml_key *key, void *field)
+static int read_address(
+	struct yaml_reader *r, const yaml_node_t *node, const struct yaml_key *key, void *field)
 {
 	const char *text = yaml_text(r, node, "an address");
 
 	if (!text)
 		return -1;
 	if (!addr_parse(field, text))
-		return yaml_fail(r, node, "%s: \"%.50s\" is not an IPv4 or IPv6 address", key->name, text);
+		return yaml_fail(
+			r, node, "%s: \"%.50s\" is not an IPv4 or IPv6 address", key->name, text);
 	return 0;
 }
 
-static int read_prefix(struct yaml_reader *r, const yaml_node_t *node, const struct yaml_key *key, void *field)
+static int read_prefix(
+	struct yaml_reader *r, const yaml_node_t *node, const struct yaml_key *key, void *field)
 {
 	const char *text = yaml_text(r, node, "a prefix");
 	bool host_bits;
@@ -98,18 +105,23 @@ static int read_prefix(struct yaml_reader *r, const yaml_node_t *node, const str
 	if (!text)
 		return -1;
 	if (!prefix_parse(field, text, &host_bits))
-		return yaml_fail(r, node, "%s: \"%.60s\" is not a prefix like 192.0.2.0/24 or 2001:db8::/32", key->name,
-				 text);
+		return yaml_fail(r, node,
+			"%s: \"%.60s\" is not a prefix like 192.0.2.0/24 or 2001:db8::/32",
+			key->name, text);
 	if (host_bits)
-		return yaml_fail(r, node, "%s: \"%.60s\" has bits set behind its length", key->name, text);
+		return yaml_fail(
+			r, node, "%s: \"%.60s\" has bits set behind its length", key->name, text);
 	return 0;
 }
 
 /* "500ms", "90s", "5m", "2h", bare seconds -> milliseconds. */
 static bool span_parse(const char *text, uint64_t *ms)
 {
-	static const struct { const char *suffix; uint64_t ms; } units[] = { { "ms", 1 }, { "s", 1000 },
-		{ "m", 60000 }, { "h", 3600000 }, { "d", 86400000 }, { "", 1000 } };
+	static const struct {
+		const char *suffix;
+		uint64_t ms;
+	} units[] = { { "ms", 1 }, { "s", 1000 }, { "m", 60000 }, { "h", 3600000 },
+		{ "d", 86400000 }, { "", 1000 } };
 	size_t n = strspn(text, "0123456789");
 	uint64_t v = 0;
 
@@ -125,19 +137,25 @@ static bool span_parse(const char *text, uint64_t *ms)
 	return false;
 }
 
-static int read_span_ms(struct yaml_reader *r, const yaml_node_t *node, const struct yaml_key *key, void *field)
+static int read_span_ms(
+	struct yaml_reader *r, const yaml_node_t *node, const struct yaml_key *key, void *field)
 {
 	const char *text = yaml_text(r, node, "a span of time");
 
 	if (!text)
 		return -1;
-	if (!span_parse(text, field) || *(uint64_t *)field < key->min || *(uint64_t *)field > key->max)
-		return yaml_fail(r, node, "%s: \"%.40s\" is not a span like 500ms, 90s, 5m, 2h from %llu ms to %llu ms",
-				 key->name, text, (unsigned long long)key->min, (unsigned long long)key->max);
+	if (!span_parse(text, field) || *(uint64_t *)field < key->min ||
+		*(uint64_t *)field > key->max)
+		return yaml_fail(r, node,
+			"%s: \"%.40s\" is not a span like 500ms, 90s, 5m, 2h from %llu ms to %llu "
+			"ms",
+			key->name, text, (unsigned long long)key->min,
+			(unsigned long long)key->max);
 	return 0;
 }
 
-static int read_span_s(struct yaml_reader *r, const yaml_node_t *node, const struct yaml_key *key, void *field)
+static int read_span_s(
+	struct yaml_reader *r, const yaml_node_t *node, const struct yaml_key *key, void *field)
 {
 	const char *text = yaml_text(r, node, "a span of time");
 	uint64_t ms;
@@ -145,8 +163,10 @@ static int read_span_s(struct yaml_reader *r, const yaml_node_t *node, const str
 	if (!text)
 		return -1;
 	if (!span_parse(text, &ms) || ms % 1000 || ms / 1000 < key->min || ms / 1000 > key->max)
-		return yaml_fail(r, node, "%s: \"%.40s\" is not a span in whole seconds from %llu s to %llu s",
-				 key->name, text, (unsigned long long)key->min, (unsigned long long)key->max);
+		return yaml_fail(r, node,
+			"%s: \"%.40s\" is not a span in whole seconds from %llu s to %llu s",
+			key->name, text, (unsigned long long)key->min,
+			(unsigned long long)key->max);
 	*(uint32_t *)field = (uint32_t)(ms / 1000);
 	return 0;
 }
@@ -187,14 +207,15 @@ static bool time_parse(const char *text, uint64_t *ms)
 			part++;
 		}
 	}
-	if (n[0] < 1971 || n[1] < 1 || n[1] > 12 || n[2] < 1 || n[2] > days_in(n[0], n[1]) || n[3] > 23 ||
-	    n[4] > 59 || n[5] > 59)
+	if (n[0] < 1971 || n[1] < 1 || n[1] > 12 || n[2] < 1 || n[2] > days_in(n[0], n[1]) ||
+		n[3] > 23 || n[4] > 59 || n[5] > 59)
 		return false;
 	*ms = (days_of(n[0], n[1], n[2]) * 86400 + n[3] * 3600 + n[4] * 60 + n[5]) * 1000;
 	return *ms <= TIME_MAX_MS;
 }
 
-static int read_start(struct yaml_reader *r, const yaml_node_t *node, const struct yaml_key *key, void *field)
+static int read_start(
+	struct yaml_reader *r, const yaml_node_t *node, const struct yaml_key *key, void *field)
 {
 	const char *text = yaml_text(r, node, "a time");
 
@@ -203,8 +224,10 @@ static int read_start(struct yaml_reader *r, const yaml_node_t *node, const stru
 	if (!strcmp(text, "now"))
 		*(uint64_t *)field = 0;
 	else if (!time_parse(text, field))
-		return yaml_fail(r, node, "%s: \"%.40s\" is not \"now\" or a UTC time like 2026-01-05T12:00:00Z, "
-				 "1971 to 2106", key->name, text);
+		return yaml_fail(r, node,
+			"%s: \"%.40s\" is not \"now\" or a UTC time like 2026-01-05T12:00:00Z, "
+			"1971 to 2106",
+			key->name, text);
 	return 0;
 }
 
@@ -218,22 +241,26 @@ struct distribution_text {
 enum { UNSET = 0xff };
 
 /* "1.25" in thousandths. */
-static int read_milli(struct yaml_reader *r, const yaml_node_t *node, const struct yaml_key *key, void *field)
+static int read_milli(
+	struct yaml_reader *r, const yaml_node_t *node, const struct yaml_key *key, void *field)
 {
 	const char *text = yaml_text(r, node, "a number");
 	char scaled[40];
 
 	if (!text)
 		return -1;
-	if (strlen(text) > 30 || snprintf(scaled, sizeof(scaled), "%sk", text) < 0 || !number_parse(scaled, field) ||
-	    *(uint64_t *)field < key->min || *(uint64_t *)field > key->max)
-		return yaml_fail(r, node, "%s: \"%.40s\" is not a number from %.3f to %.3f, three decimals", key->name,
-				 text, (double)key->min / 1000, (double)key->max / 1000);
+	if (strlen(text) > 30 || snprintf(scaled, sizeof(scaled), "%sk", text) < 0 ||
+		!number_parse(scaled, field) || *(uint64_t *)field < key->min ||
+		*(uint64_t *)field > key->max)
+		return yaml_fail(r, node,
+			"%s: \"%.40s\" is not a number from %.3f to %.3f, three decimals",
+			key->name, text, (double)key->min / 1000, (double)key->max / 1000);
 	return 0;
 }
 
-static const struct yaml_name distribution_names[] = { { "constant", DIST_CONSTANT }, { "uniform", DIST_UNIFORM },
-	{ "pareto", DIST_PARETO }, { "lognormal", DIST_LOGNORMAL }, { NULL, 0 } };
+static const struct yaml_name distribution_names[] = { { "constant", DIST_CONSTANT },
+	{ "uniform", DIST_UNIFORM }, { "pareto", DIST_PARETO }, { "lognormal", DIST_LOGNORMAL },
+	{ NULL, 0 } };
 
 #define DIST_AT(m) offsetof(struct distribution_text, m)
 static const struct yaml_key distribution_keys[] = {
@@ -247,9 +274,10 @@ static const struct yaml_key distribution_keys[] = {
 	{ NULL, NULL, 0, 0, 0, false, NULL }
 };
 
-/* A bare number is constant; else a mapping with the keys that its kind has, all of them and no other. */
-static int read_distribution(struct yaml_reader *r, const yaml_node_t *node, const struct yaml_key *key,
-			     void *field)
+/* A bare number is constant; else a mapping with the keys that its kind has, all of them and no
+ * other. */
+static int read_distribution(
+	struct yaml_reader *r, const yaml_node_t *node, const struct yaml_key *key, void *field)
 {
 	static const struct { bool value, bounds, median, shape; const char *needs; } wants[] = {
 		[DIST_CONSTANT] = { true, false, false, false, "value" },
@@ -269,19 +297,23 @@ static int read_distribution(struct yaml_reader *r, const yaml_node_t *node, con
 	}
 	if (yaml_read_mapping(r, node, key->name, distribution_keys, &t))
 		return -1;
-	if (wants[t.kind].value != (t.value != UINT64_MAX) || wants[t.kind].bounds != (t.min != UINT64_MAX) ||
-	    wants[t.kind].bounds != (t.max != UINT64_MAX) || wants[t.kind].median != (t.median != 0) ||
-	    wants[t.kind].shape != (t.shape_milli != 0))
-		return yaml_fail(r, node, "%s: kind %s takes exactly: %s", key->name, distribution_names[t.kind].name,
-				 wants[t.kind].needs);
+	if (wants[t.kind].value != (t.value != UINT64_MAX) ||
+		wants[t.kind].bounds != (t.min != UINT64_MAX) ||
+		wants[t.kind].bounds != (t.max != UINT64_MAX) ||
+		wants[t.kind].median != (t.median != 0) ||
+		wants[t.kind].shape != (t.shape_milli != 0))
+		return yaml_fail(r, node, "%s: kind %s takes exactly: %s", key->name,
+			distribution_names[t.kind].name, wants[t.kind].needs);
 	if (t.kind == DIST_CONSTANT)
 		t.min = t.max = t.value;
 	if (t.min > t.max || t.min < key->min || t.max > key->max)
-		return yaml_fail(r, node, "%s: min %llu, max %llu: %llu <= min <= max <= %llu is expected", key->name,
-				 (unsigned long long)t.min, (unsigned long long)t.max, (unsigned long long)key->min,
-				 (unsigned long long)key->max);
+		return yaml_fail(r, node,
+			"%s: min %llu, max %llu: %llu <= min <= max <= %llu is expected", key->name,
+			(unsigned long long)t.min, (unsigned long long)t.max,
+			(unsigned long long)key->min, (unsigned long long)key->max);
 	if (t.kind == DIST_PARETO && t.min == 0)
-		return yaml_fail(r, node, "%s: a pareto distribution starts at 1 or more", key->name);
+		return yaml_fail(
+			r, node, "%s: a pareto distribution starts at 1 or more", key->name);
 	*d = (struct distribution){ t.kind, t.min, t.max, t.median, t.shape_milli };
 	return 0;
 }
@@ -292,8 +324,8 @@ static const struct yaml_name family_names[] = { { "4", FAMILIES_4 }, { "6", FAM
 	{ "both", FAMILIES_BOTH }, { NULL, 0 } };
 static const struct yaml_name says_names[] = { { "options", SAMPLING_SAYS_OPTIONS },
 	{ "record", SAMPLING_SAYS_RECORD }, { NULL, 0 } };
-static const struct yaml_name ip_protocols[] = { { "tcp", 6 }, { "udp", 17 }, { "icmp", 1 }, { "icmp6", 58 },
-	{ "gre", 47 }, { "esp", 50 }, { "sctp", 132 }, { NULL, 0 } };
+static const struct yaml_name ip_protocols[] = { { "tcp", 6 }, { "udp", 17 }, { "icmp", 1 },
+	{ "icmp6", 58 }, { "gre", 47 }, { "esp", 50 }, { "sctp", 132 }, { NULL, 0 } };
 
 #define END { NULL, NULL, 0, 0, 0, false, NULL }
 #define EX(m) offsetof(struct exporter_spec, m)
@@ -319,8 +351,14 @@ static const struct yaml_key exporter_keys[] = {
 	{ "count", yaml_u32, EX(count), 1, SCENARIO_EXPORTERS_MAX, false, NULL },
 	END
 };
-static const struct exporter_spec exporter_defaults = { .port = 0, .families = 0, .sampling = 1,
-	.refresh_s = 60, .refresh_datagrams = 1000, .uptime_s = 864000, .weight = 1, .counter_octets = 8,
+static const struct exporter_spec exporter_defaults = { .port = 0,
+	.families = 0,
+	.sampling = 1,
+	.refresh_s = 60,
+	.refresh_datagrams = 1000,
+	.uptime_s = 864000,
+	.weight = 1,
+	.counter_octets = 8,
 	.count = 1 };
 
 #define NET(m) offsetof(struct network, m)
@@ -355,19 +393,22 @@ static const struct yaml_key flow_keys[] = {
 	END
 };
 
-static int read_flows(struct yaml_reader *r, const yaml_node_t *node, const struct yaml_key *key, void *field)
+static int read_flows(
+	struct yaml_reader *r, const yaml_node_t *node, const struct yaml_key *key, void *field)
 {
 	return yaml_read_mapping(r, node, key->name, flow_keys, field);
 }
 
-static const struct yaml_list exporter_list = { "an exporter", exporter_keys, sizeof(struct exporter_spec),
-	SC(nexporters) - SC(exporters), &exporter_defaults, EX(line) };
+static const struct yaml_list exporter_list = { "an exporter", exporter_keys,
+	sizeof(struct exporter_spec), SC(nexporters) - SC(exporters), &exporter_defaults,
+	EX(line) };
 static const struct yaml_list customer_list = { "a customer", network_keys, sizeof(struct network),
 	SC(ncustomers) - SC(customers), &network_defaults, NET(line) };
 static const struct yaml_list remote_list = { "a remote", network_keys, sizeof(struct network),
 	SC(nremotes) - SC(remotes), &network_defaults, NET(line) };
 static const struct yaml_list application_list = { "an application", application_keys,
-	sizeof(struct application), SC(napplications) - SC(applications), &application_defaults, 0 };
+	sizeof(struct application), SC(napplications) - SC(applications), &application_defaults,
+	0 };
 
 static const struct yaml_key scenario_keys[] = {
 	{ "seed", yaml_u64, SC(seed), 0, UINT64_MAX, false, NULL },
@@ -418,16 +459,19 @@ static int finish_networks(struct yaml_reader *r, const char *what, struct netwo
 			(UINT64_C(1) << free_bits) - (free_bits > 1 && v4 ? 2 : 1);
 
 		if (v4 && prefix_bits(&w->prefix) == 0)
-			return refuse(r, w->line, w->column, "%s: prefix /0 is no network of hosts", what);
+			return refuse(r, w->line, w->column, "%s: prefix /0 is no network of hosts",
+				what);
 		if (!w->hosts)
 			w->hosts = room > 65536 ? 65536 : room;
 		if (w->hosts > room)
-			return refuse(r, w->line, w->column, "%s: %llu hosts where the prefix has room for %llu", what,
-				      (unsigned long long)w->hosts, (unsigned long long)room);
+			return refuse(r, w->line, w->column,
+				"%s: %llu hosts where the prefix has room for %llu", what,
+				(unsigned long long)w->hosts, (unsigned long long)room);
 		if (addr_is_zero(&w->next_hop))
 			w->next_hop = *addr_zero_like(&w->prefix.addr);
 		else if (addr_is4(&w->next_hop) != v4)
-			return refuse(r, w->line, w->column, "%s: next_hop is of the other address family", what);
+			return refuse(r, w->line, w->column,
+				"%s: next_hop is of the other address family", what);
 		*families |= family_of(&w->prefix.addr);
 	}
 	return 0;
@@ -435,8 +479,10 @@ static int finish_networks(struct yaml_reader *r, const char *what, struct netwo
 
 static bool interfaces_fit(const struct scenario *sc, uint32_t max, const struct network **bad)
 {
-	const struct { const struct network *w; size_t n; } sides[] = { { sc->customers, sc->ncustomers },
-		{ sc->remotes, sc->nremotes } };
+	const struct {
+		const struct network *w;
+		size_t n;
+	} sides[] = { { sc->customers, sc->ncustomers }, { sc->remotes, sc->nremotes } };
 
 	for (size_t s = 0; s < 2; s++)
 		for (size_t i = 0; i < sides[s].n; i++)
@@ -447,7 +493,8 @@ static bool interfaces_fit(const struct scenario *sc, uint32_t max, const struct
 	return true;
 }
 
-static int finish_exporter(struct yaml_reader *r, struct scenario *sc, struct exporter_spec *e, uint8_t families)
+static int finish_exporter(
+	struct yaml_reader *r, struct scenario *sc, struct exporter_spec *e, uint8_t families)
 {
 	bool v5 = e->protocol == PROTO_NETFLOW5, sflow = e->protocol == PROTO_SFLOW;
 	const struct network *bad;
@@ -456,23 +503,28 @@ static int finish_exporter(struct yaml_reader *r, struct scenario *sc, struct ex
 	if (!e->families)
 		e->families = v5 ? FAMILIES_4 : families;
 	if (v5 && e->families != FAMILIES_4)
-		return refuse(r, e->line, e->column, "netflow5 carries IPv4 only: families must be 4");
+		return refuse(
+			r, e->line, e->column, "netflow5 carries IPv4 only: families must be 4");
 	if (!(e->families & families))
 		return refuse(r, e->line, e->column,
-			      "no flow for this exporter: customers and remotes have no address family of it in common");
+			"no flow for this exporter: customers and remotes have no address family "
+			"of it in common");
 	e->families &= families;
 	if (v5 && e->domain > 0xffff)
-		return refuse(r, e->line, e->column, "domain %u: a netflow5 domain is engine type * 256 + engine id",
-			      e->domain);
+		return refuse(r, e->line, e->column,
+			"domain %u: a netflow5 domain is engine type * 256 + engine id", e->domain);
 	if (v5 && e->sampling > 0x3fff)
-		return refuse(r, e->line, e->column, "sampling %u: a netflow5 header has room for 16383", e->sampling);
+		return refuse(r, e->line, e->column,
+			"sampling %u: a netflow5 header has room for 16383", e->sampling);
 	if (v5 && !interfaces_fit(sc, 0xffff, &bad))
 		return refuse(r, bad->line, bad->column,
-			      "interface %u: netflow5 exporters have 16 bits for it (exporter at line %u)",
-			      bad->interface, e->line);
+			"interface %u: netflow5 exporters have 16 bits for it (exporter at line "
+			"%u)",
+			bad->interface, e->line);
 	/* A router that was booted after its flows began would be believed by nobody. */
 	if (e->uptime_s * UINT64_C(1000) < sc->lasting_ms.max + sc->delay_ms.max + 1000)
-		return refuse(r, e->line, e->column, "uptime %u s: shorter than the longest flow and its delay", e->uptime_s);
+		return refuse(r, e->line, e->column,
+			"uptime %u s: shorter than the longest flow and its delay", e->uptime_s);
 	if (e->counter_octets != 4 && e->counter_octets != 8)
 		return refuse(r, e->line, e->column, "counter_octets: 4 or 8 is expected");
 	if (!e->datagram_octets)
@@ -505,7 +557,8 @@ static int expand_exporters(struct yaml_reader *r, struct scenario *sc)
 	for (size_t i = 0; i < nold; i++)
 		total += old[i].count;
 	if (total > SCENARIO_EXPORTERS_MAX)
-		return yaml_fail(r, NULL, "%zu exporters with their counts; at most %d", total, SCENARIO_EXPORTERS_MAX);
+		return yaml_fail(r, NULL, "%zu exporters with their counts; at most %d", total,
+			SCENARIO_EXPORTERS_MAX);
 	sc->exporters = xcalloc(total, sizeof(*e));
 	sc->nexporters = 0;
 	for (size_t i = 0; i < nold; i++) {
@@ -519,10 +572,12 @@ static int expand_exporters(struct yaml_reader *r, struct scenario *sc)
 			if (old[i].name && !k)
 				snprintf(name, sizeof(name), "%s", base);
 			else
-				snprintf(name, sizeof(name), "%s-%zu", base, old[i].name ? k : sc->nexporters);
+				snprintf(name, sizeof(name), "%s-%zu", base,
+					old[i].name ? k : sc->nexporters);
 			e->name = xstrdup(name);
 			if (!addr_advance(&e->address, k) || !addr_advance(&e->agent, k))
-				err = refuse(r, e->line, e->column, "count: addresses run out of their last 32 bits");
+				err = refuse(r, e->line, e->column,
+					"count: addresses run out of their last 32 bits");
 		}
 		free(old[i].name);
 	}
@@ -569,13 +624,15 @@ static int check_identities(struct yaml_reader *r, const struct scenario *sc)
 	for (size_t i = 1; i < sc->nexporters && !err; i++)
 		if (!compare_identity(&by[i - 1], &by[i]))
 			err = refuse(r, by[i]->line, by[i]->column,
-				     "exporters \"%s\" and \"%s\" have the same address, protocol and domain: a collector "
-				     "takes them for one", by[i - 1]->name, by[i]->name);
+				"exporters \"%s\" and \"%s\" have the same address, protocol and "
+				"domain: a collector takes them for one",
+				by[i - 1]->name, by[i]->name);
 	qsort(by, sc->nexporters, sizeof(*by), compare_socket);
 	for (size_t i = 1; i < sc->nexporters && !err; i++)
 		if (by[i]->port && !compare_socket(&by[i - 1], &by[i]))
-			err = refuse(r, by[i]->line, by[i]->column, "exporters \"%s\" and \"%s\" have the same address and port",
-				     by[i - 1]->name, by[i]->name);
+			err = refuse(r, by[i]->line, by[i]->column,
+				"exporters \"%s\" and \"%s\" have the same address and port",
+				by[i - 1]->name, by[i]->name);
 	free(by);
 	return err;
 }
@@ -586,7 +643,8 @@ static int finish(struct yaml_reader *r, struct scenario *sc)
 	uint8_t customers = 0, remotes = 0;
 
 	if (sc->start_ms + sc->duration_ms > TIME_MAX_MS)
-		return yaml_fail(r, NULL, "start + duration lies behind the year 2106, where 32 bits of seconds end");
+		return yaml_fail(r, NULL,
+			"start + duration lies behind the year 2106, where 32 bits of seconds end");
 	if (finish_networks(r, "customer", sc->customers, sc->ncustomers, &customers) ||
 	    finish_networks(r, "remote", sc->remotes, sc->nremotes, &remotes))
 		return -1;
@@ -609,7 +667,8 @@ static void one_line(char *why)
 			*why = '?';
 }
 
-struct scenario *scenario_parse(const char *name, const void *text, size_t n, char why[static SCENARIO_WHY])
+struct scenario *scenario_parse(
+	const char *name, const void *text, size_t n, char why[static SCENARIO_WHY])
 {
 	struct yaml_reader r = { .name = name, .why = why, .why_size = SCENARIO_WHY,
 		.nodes_max = SCENARIO_NODES_MAX, .depth_max = SCENARIO_DEPTH_MAX };

@@ -44,17 +44,18 @@ struct exporter_spec {
 	uint16_t port;			/* UDP source; 0: the kernel picks one */
 	uint8_t protocol;		/* enum flow_protocol */
 	uint8_t families;
-	uint32_t domain;		/* v9 source ID, IPFIX domain, sFlow sub-agent, v5 engine type << 8 | id */
+	uint32_t domain; /* v9 source ID, IPFIX domain, sFlow sub-agent, v5 engine type << 8 | id */
 	struct addr agent;		/* sFlow: in the datagram; else as address */
 	uint32_t sampling;		/* 1 in N; 1: nothing is announced (sFlow announces 1) */
 	uint8_t sampling_says;
-	uint32_t refresh_s, refresh_datagrams;	/* templates and options again; 0: never for this reason */
+	uint32_t refresh_s,
+		refresh_datagrams; /* templates and options again; 0: never for this reason */
 	uint32_t uptime_s;		/* at the start */
 	uint32_t sequence;		/* of the first datagram */
 	uint32_t weight;		/* share of the rate */
 	uint32_t records;		/* a datagram, at most; 0: what fits */
 	uint32_t counter_octets;	/* v9, IPFIX: 4 or 8 */
-	uint32_t counters_every;	/* sFlow: a counter sample every so many datagrams; 0: none */
+	uint32_t counters_every; /* sFlow: a counter sample every so many datagrams; 0: none */
 	uint32_t datagram_octets;	/* UDP payload, at most */
 	uint32_t count;			/* this many of them: address, port kept, +1 each */
 	unsigned line, column;
@@ -97,10 +98,12 @@ enum { SCENARIO_WHY = 512 };
 /* NULL with one line in `why`.  "-" is stdin. */
 struct scenario *scenario_load(const char *path, char why[static SCENARIO_WHY]);
 /* The same from memory; `name` stands in messages. */
-struct scenario *scenario_parse(const char *name, const void *text, size_t n, char why[static SCENARIO_WHY]);
+struct scenario *scenario_parse(
+	const char *name, const void *text, size_t n, char why[static SCENARIO_WHY]);
 void scenario_free(struct scenario *sc);
 
-/* "500", "20k", "1.5M", each with " records/s" or " datagrams/s" or bare (then `unit` stays), or "max". */
+/* "500", "20k", "1.5M", each with " records/s" or " datagrams/s" or bare (then `unit` stays), or
+ * "max". */
 bool rate_parse(const char *text, uint64_t *rate, uint8_t *unit);
 /* "netflow5", "netflow9", "ipfix", "sflow5"; PROTO_UNKNOWN for anything else. */
 enum flow_protocol craft_protocol(const char *name);

@@ -28,7 +28,8 @@ void progress_show(struct progress *p, uint64_t now_ns, const struct tally *t, i
 	if (!p->shown || now_ns < p->next_ns)
 		return;
 	p->next_ns = now_ns + PROGRESS_NS;
-	fprintf(stderr, "\r%s: %" PRIu64 " datagrams, %" PRIu64 " records", p->what, t->datagrams, t->records);
+	fprintf(stderr, "\r%s: %" PRIu64 " datagrams, %" PRIu64 " records", p->what, t->datagrams,
+		t->records);
 	if (percent >= 0)
 		fprintf(stderr, ", %d %%", percent);
 	fprintf(stderr, "\x1b[K");
@@ -80,8 +81,10 @@ void summary_tally(const struct summary *r, const struct tally *t)
 void summary_exporter(const struct summary *r, const char *name, const struct tally *t)
 {
 	if (r->terminal) {
-		fprintf(r->to, "  %-24s %12" PRIu64 " datagrams %14" PRIu64 " records %20" PRIu64 " octets", name,
-			t->datagrams, t->records, t->octets);
+		fprintf(r->to,
+			"  %-24s %12" PRIu64 " datagrams %14" PRIu64 " records %20" PRIu64
+			" octets",
+			name, t->datagrams, t->records, t->octets);
 		if (t->send_errors)
 			fprintf(r->to, " %10" PRIu64 " not sent", t->send_errors);
 		fputc('\n', r->to);
@@ -90,14 +93,16 @@ void summary_exporter(const struct summary *r, const char *name, const struct ta
 	fprintf(r->to, "exporter_datagrams{exporter=\"%s\"}\t%" PRIu64 "\n", name, t->datagrams);
 	fprintf(r->to, "exporter_records{exporter=\"%s\"}\t%" PRIu64 "\n", name, t->records);
 	fprintf(r->to, "exporter_octets{exporter=\"%s\"}\t%" PRIu64 "\n", name, t->octets);
-	fprintf(r->to, "exporter_send_errors{exporter=\"%s\"}\t%" PRIu64 "\n", name, t->send_errors);
+	fprintf(r->to, "exporter_send_errors{exporter=\"%s\"}\t%" PRIu64 "\n", name,
+		t->send_errors);
 }
 
 void summary_errors(const struct summary *r, const struct sender_counts *c)
 {
-	const struct { const char *name; uint64_t n; } causes[] = {
-		{ "errors_buffer_full", c->eagain }, { "errors_too_long", c->emsgsize },
-		{ "errors_refused", c->refused }, { "errors_unreachable", c->unreachable }, { "errors_other", c->other } };
+	const struct { const char *name; uint64_t n;
+	} causes[] = { { "errors_buffer_full", c->eagain }, { "errors_too_long", c->emsgsize },
+		{ "errors_refused", c->refused }, { "errors_unreachable", c->unreachable },
+		{ "errors_other", c->other } };
 
 	for (size_t i = 0; i < sizeof(causes) / sizeof(causes[0]); i++)
 		if (causes[i].n)

@@ -13,8 +13,16 @@
 #include <unistd.h>
 #include "pcapgen/truth.h"
 
-enum column_kind { ROW_NUMBER, ROW_ADDR, ROW_PROTOCOL, ROW_TIME_MS, FLOW_NUMBER, FLOW_ADDRESS, FLOW_TIME_MS,
-	FLOW_SAMPLING };
+enum column_kind {
+	ROW_NUMBER,
+	ROW_ADDR,
+	ROW_PROTOCOL,
+	ROW_TIME_MS,
+	FLOW_NUMBER,
+	FLOW_ADDRESS,
+	FLOW_TIME_MS,
+	FLOW_SAMPLING
+};
 
 struct column {
 	const char *name;
@@ -196,7 +204,8 @@ static char *put_sampling(char *p, const struct flow_record *r)
 static char *put_column(char *p, const struct truth_row *row, const struct column *c)
 {
 	/* What the exporter did not say stays empty: 0 would be a claim. */
-	if (c->field >= 0 && c->kind != FLOW_SAMPLING && !flow_has(&row->flow, (enum flow_field)c->field))
+	if (c->field >= 0 && c->kind != FLOW_SAMPLING &&
+		!flow_has(&row->flow, (enum flow_field)c->field))
 		return p;
 	switch ((enum column_kind)c->kind) {
 	case ROW_ADDR:
@@ -234,7 +243,8 @@ struct truth_writer *truth_create(const char *path)
 	if (!w)
 		return NULL;
 	w->regular = strcmp(path, "-") != 0;
-	w->fd = w->regular ? open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666) : STDOUT_FILENO;
+	w->fd = w->regular ? open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666)
+			   : STDOUT_FILENO;
 	if (w->fd < 0) {
 		int err = errno;
 
@@ -299,8 +309,8 @@ enum { WHY = 256 };
 static int complain(const struct truth_reader *r, char *why, const char *column, const char *text,
 		    const char *expected)
 {
-	snprintf(why, WHY, "%.100s:%lu: column \"%s\": \"%.40s\" is not %s", r->path, r->number, column, text,
-		 expected);
+	snprintf(why, WHY, "%.100s:%lu: column \"%s\": \"%.40s\" is not %s", r->path, r->number,
+		column, text, expected);
 	return -1;
 }
 
@@ -353,8 +363,8 @@ static bool read_sampling(char *text, struct truth_row *row)
 	return true;
 }
 
-static int read_column(struct truth_reader *r, struct truth_row *row, const struct column *c, char *text,
-		       char *why)
+static int read_column(struct truth_reader *r, struct truth_row *row, const struct column *c,
+	char *text, char *why)
 {
 	struct addr a;
 	uint64_t v;
@@ -371,9 +381,13 @@ static int read_column(struct truth_reader *r, struct truth_row *row, const stru
 			row->flow.present |= UINT64_C(1) << c->field;
 		return 0;
 	case ROW_PROTOCOL:
-		return read_protocol(text, row) ? 0 : complain(r, why, c->name, text, "an export protocol");
+		return read_protocol(text, row)
+			? 0
+			: complain(r, why, c->name, text, "an export protocol");
 	case FLOW_SAMPLING:
-		return read_sampling(text, row) ? 0 : complain(r, why, c->name, text, "an interval of 1 or more");
+		return read_sampling(text, row)
+			? 0
+			: complain(r, why, c->name, text, "an interval of 1 or more");
 	case ROW_TIME_MS:
 	case FLOW_TIME_MS:
 		if (!read_number(text, UINT64_MAX / 1000, &v))
@@ -390,11 +404,17 @@ static int read_column(struct truth_reader *r, struct truth_row *row, const stru
 	return 0;
 }
 
-/* Without a protocol column (a truth from elsewhere) the version has to do; 5 is taken as NetFlow. */
+/* Without a protocol column (a truth from elsewhere) the version has to do; 5 is taken as NetFlow.
+ */
 static void guess_protocol(struct truth_row *row)
 {
-	static const uint8_t by_version[] = { [1] = PROTO_NETFLOW1, [2] = PROTO_SFLOW, [4] = PROTO_SFLOW,
-		[5] = PROTO_NETFLOW5, [7] = PROTO_NETFLOW7, [8] = PROTO_NETFLOW8, [9] = PROTO_NETFLOW9,
+	static const uint8_t by_version[] = { [1] = PROTO_NETFLOW1,
+		[2] = PROTO_SFLOW,
+		[4] = PROTO_SFLOW,
+		[5] = PROTO_NETFLOW5,
+		[7] = PROTO_NETFLOW7,
+		[8] = PROTO_NETFLOW8,
+		[9] = PROTO_NETFLOW9,
 		[10] = PROTO_IPFIX };
 
 	row->protocol = PROTO_UNKNOWN;
@@ -429,7 +449,8 @@ static int read_line(struct truth_reader *r, char *why)
 		return -1;
 	}
 	if (r->line[n - 1] != '\n') {
-		snprintf(why, WHY, "%.100s:%lu: the last line has no end: the file was cut", r->path, r->number);
+		snprintf(why, WHY, "%.100s:%lu: the last line has no end: the file was cut",
+			r->path, r->number);
 		return -1;
 	}
 	r->line[--n] = '\0';
@@ -456,8 +477,9 @@ static int read_header(struct truth_reader *r, char *why)
 		for (size_t i = 0; i < COLUMNS; i++)
 			if (!strcmp(name, columns[i].name)) {
 				if (seen[i]) {
-					snprintf(why, WHY, "%.100s:1: column \"%s\" stands there twice", r->path,
-						 name);
+					snprintf(why, WHY,
+						"%.100s:1: column \"%s\" stands there twice",
+						r->path, name);
 					return -1;
 				}
 				seen[i] = true;
@@ -467,8 +489,8 @@ static int read_header(struct truth_reader *r, char *why)
 	}
 	for (size_t i = 0; i < COLUMNS; i++) {
 		if (!seen[i] && !columns[i].optional) {
-			snprintf(why, WHY, "%.100s:1: column \"%s\" is missing: not a truth file", r->path,
-				 columns[i].name);
+			snprintf(why, WHY, "%.100s:1: column \"%s\" is missing: not a truth file",
+				r->path, columns[i].name);
 			return -1;
 		}
 		if (columns[i].kind == ROW_PROTOCOL)
@@ -517,10 +539,12 @@ int truth_next(struct truth_reader *r, struct truth_row *row, char *why)
 	row->flow = flow_record_empty;
 	row->exporter = addr_zero4;
 	for (at = r->line; (text = next_field(&at)); i++)
-		if (i < r->fields && r->order[i] >= 0 && read_column(r, row, &columns[r->order[i]], text, why))
+		if (i < r->fields && r->order[i] >= 0 &&
+			read_column(r, row, &columns[r->order[i]], text, why))
 			return -1;
 	if (i != r->fields) {
-		snprintf(why, WHY, "%.100s:%lu: %zu columns where the header has %zu", r->path, r->number, i, r->fields);
+		snprintf(why, WHY, "%.100s:%lu: %zu columns where the header has %zu", r->path,
+			r->number, i, r->fields);
 		return -1;
 	}
 	if (!r->has_protocol)

@@ -3,7 +3,8 @@
  * kernel or written to a capture, TSV with a header line.
  *
  *	datagram exporter port version domain sequence src dst sport dport proto tos tcpflags
- *	in_if out_if src_as dst_as src_mask dst_mask next_hop packets octets sampling first_ms last_ms
+ *	in_if out_if src_as dst_as src_mask dst_mask next_hop packets octets sampling first_ms
+ *last_ms
  *
  * Addresses as text, times in milliseconds since 1970 UTC, `sampling` the
  * interval announced for this record (1: none), counters as they stand on the

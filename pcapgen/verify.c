@@ -43,9 +43,16 @@ static const struct {
 } loss_names[] = {
 	{ "kernel_drops", offsetof(struct ledger, outside) },
 	{ "plugin_octets_pending", offsetof(struct ledger, pending) },
-	{ "datagrams_truncated", -1 }, { "datagrams_denied", -1 }, { "datagrams_refused", -1 }, { "damaged", -1 },
-	{ "no_template_octets", -1 }, { "plugin_octets_rejected", -1 }, { "plugin_octets_salvaged", -1 },
-	{ "plugin_octets_lost", -1 }, { "plugin_octets_shed", -1 }, { "plugin_octets_saturated", -1 },
+	{ "datagrams_truncated", -1 },
+	{ "datagrams_denied", -1 },
+	{ "datagrams_refused", -1 },
+	{ "damaged", -1 },
+	{ "no_template_octets", -1 },
+	{ "plugin_octets_rejected", -1 },
+	{ "plugin_octets_salvaged", -1 },
+	{ "plugin_octets_lost", -1 },
+	{ "plugin_octets_shed", -1 },
+	{ "plugin_octets_saturated", -1 },
 };
 
 /* "name{labels}<TAB>value" */
@@ -57,7 +64,8 @@ static void ledger_line(struct ledger *l, const char *line)
 	for (size_t i = 0; value && i < sizeof(loss_names) / sizeof(loss_names[0]); i++) {
 		if (strlen(loss_names[i].name) != name || strncmp(line, loss_names[i].name, name))
 			continue;
-		strbuf_addf(&l->losses, "%s%.*s=%" PRIu64, l->losses.n ? ", " : "", (int)whole, line, value);
+		strbuf_addf(&l->losses, "%s%.*s=%" PRIu64, l->losses.n ? ", " : "", (int)whole,
+			line, value);
 		if (loss_names[i].member >= 0)
 			*(uint64_t *)(void *)((char *)l + loss_names[i].member) += value;
 	}
@@ -89,13 +97,15 @@ static void read_ledger(struct ledger *l, const char *path)
 static int look(struct dbread *d, struct rules *r, struct report_plugin *p)
 {
 	report_plugin_clear(p);
-	if (dbread_rows(d, r, p->plugin, &p->shape) || compare(&p->result, r, &p->shape) || report_bins(p, r))
+	if (dbread_rows(d, r, p->plugin, &p->shape) || compare(&p->result, r, &p->shape) ||
+		report_bins(p, r))
 		return EXIT_ENVIRONMENT;
 	return 0;
 }
 
 /* Compare, and with --wait again and again until all is right or the time is over. */
-static int verify_plugin(struct rules *r, const struct rules_conf *c, struct report_plugin *p, uint64_t deadline_ns)
+static int verify_plugin(
+	struct rules *r, const struct rules_conf *c, struct report_plugin *p, uint64_t deadline_ns)
 {
 	struct dbread *d = dbread_open(p->plugin);
 	int status;
@@ -115,7 +125,8 @@ static int verify_plugin(struct rules *r, const struct rules_conf *c, struct rep
 
 /* ---- the verdict ----------------------------------------------------------------------- */
 
-static int verdict(const struct report_plugin *p, size_t n, const struct ledger *l, const char **word)
+static int verdict(
+	const struct report_plugin *p, size_t n, const struct ledger *l, const char **word)
 {
 	bool wrong = false, lossy = true;
 
@@ -139,8 +150,8 @@ static int verdict(const struct report_plugin *p, size_t n, const struct ledger 
 	return VERIFY_WRONG;
 }
 
-static void summary(const struct report_plugin *p, size_t n, uint64_t flows, const struct ledger *l, int status,
-		    const char *word)
+static void summary(const struct report_plugin *p, size_t n, uint64_t flows, const struct ledger *l,
+	int status, const char *word)
 {
 	uint64_t rows = 0, wrong = 0, unexplained = 0;
 	char want[44], got[44], delta[48];
@@ -152,19 +163,23 @@ static void summary(const struct report_plugin *p, size_t n, uint64_t flows, con
 		wrong += c->wrong;
 		unexplained += c->unexplained;
 		if (c->wrong)
-			printf("plugin %s table %s: %" PRIu64 " rows, %" PRIu64 " wrong; bytes %s expected, %s found (%s)\n",
-			       p[i].plugin->name, p[i].plugin->table, c->rows, c->wrong,
-			       counter_text(want, c->want.octets), counter_text(got, c->got.octets),
-			       delta_text(delta, c->want.octets, c->got.octets));
+			printf("plugin %s table %s: %" PRIu64 " rows, %" PRIu64
+			       " wrong; bytes %s expected, %s found (%s)\n",
+				p[i].plugin->name, p[i].plugin->table, c->rows, c->wrong,
+				counter_text(want, c->want.octets),
+				counter_text(got, c->got.octets),
+				delta_text(delta, c->want.octets, c->got.octets));
 	}
 	if (status && l->read)
 		printf("the collector's losses: %s\n", l->losses.n ? l->losses.s : "none");
-	/* What the kernel dropped explains what lacks: then it is the setting that is wrong, not the bill. */
+	/* What the kernel dropped explains what lacks: then it is the setting that is wrong, not
+	 * the bill. */
 	if (status == VERIFY_LOST_OUTSIDE || status == VERIFY_NOT_FLUSHED)
 		unexplained = 0;
-	printf("%s %" PRIu64 " flows, %" PRIu64 " rows, %" PRIu64 " wrong, %" PRIu64 " unexplained%s%s\n",
-	       status ? "WRONG" : "OK", flows, rows, wrong, unexplained, status ? ": " : ": verified",
-	       status ? word : "");
+	printf("%s %" PRIu64 " flows, %" PRIu64 " rows, %" PRIu64 " wrong, %" PRIu64
+	       " unexplained%s%s\n",
+		status ? "WRONG" : "OK", flows, rows, wrong, unexplained,
+		status ? ": " : ": verified", status ? word : "");
 }
 
 /* ---- files ----------------------------------------------------------------------------- */
@@ -188,8 +203,8 @@ static int finish(FILE *f, const char *path)
 	return -1;
 }
 
-static int write_files(const struct verify_options *o, const struct report_plugin *p, size_t n, uint64_t flows,
-		       const char *word)
+static int write_files(const struct verify_options *o, const struct report_plugin *p, size_t n,
+	uint64_t flows, const char *word)
 {
 	FILE *f;
 
@@ -241,7 +256,8 @@ static int verify_all(const struct verify_options *o, const struct rules_conf *c
 }
 
 /* The plugins whose rows are in a database; 0 after logging that there is none. */
-static size_t sql_plugins(const struct rules_conf *c, const struct verify_options *o, struct report_plugin *p)
+static size_t sql_plugins(
+	const struct rules_conf *c, const struct verify_options *o, struct report_plugin *p)
 {
 	size_t n = 0;
 
@@ -249,8 +265,9 @@ static size_t sql_plugins(const struct rules_conf *c, const struct verify_option
 		if (rules_plugin_is_sql(&c->plugin[i]))
 			p[n++].plugin = &c->plugin[i];
 	if (!n)
-		log_error("%s: %s%s has no rows in a database; expected a mysql or sqlite3 plugin", o->conf,
-			  o->plugin ? "plugin " : "the configuration", o->plugin ? o->plugin : "");
+		log_error("%s: %s%s has no rows in a database; expected a mysql or sqlite3 plugin",
+			o->conf, o->plugin ? "plugin " : "the configuration",
+			o->plugin ? o->plugin : "");
 	return n;
 }
 
@@ -283,18 +300,24 @@ static int run(const struct verify_options *o)
 
 static void usage(FILE *to)
 {
-	fprintf(to, "usage: pcapgen verify --truth FILE --conf nfacctd.conf [OPTION]...\n\n"
-		"Compares the rows that a collector with this configuration has to write with those in the\n"
+	fprintf(to,
+		"usage: pcapgen verify --truth FILE --conf nfacctd.conf [OPTION]...\n\n"
+		"Compares the rows that a collector with this configuration has to write with "
+		"those in the\n"
 		"database that it names: SUM of each counter by the key columns and the bin.\n\n"
-		"  --truth FILE            what was sent, from craft or replay; - is standard input\n"
+		"  --truth FILE            what was sent, from craft or replay; - is standard "
+		"input\n"
 		"  --conf FILE             the collector's own configuration\n"
-		"  --plugin NAME           this plugin only; otherwise all that write to MySQL or SQLite\n"
+		"  --plugin NAME           this plugin only; otherwise all that write to MySQL or "
+		"SQLite\n"
 		"  --wait SECONDS          look again until all rows are right, at most this long\n"
-		"  --collector-stats FILE  nfacctd_stats_file: tells loss before the collector from loss in it\n"
+		"  --collector-stats FILE  nfacctd_stats_file: tells loss before the collector "
+		"from loss in it\n"
 		"  --junit FILE            a JUnit report, a test case for each plugin and bin\n"
 		"  --json FILE             all wrong rows and totals\n"
 		"  --help                  this text\n\n"
-		"Exit status: 0 equal, 1 rows wrong, 2 usage or configuration, 3 no database or file,\n"
+		"Exit status: 0 equal, 1 rows wrong, 2 usage or configuration, 3 no database or "
+		"file,\n"
 		"5 loss proven outside the collector, 7 the collector died or did not flush.\n");
 }
 
@@ -310,10 +333,14 @@ static bool parse_seconds(const char *text, unsigned *to)
 int command_verify(int argc, char **argv)
 {
 	static const struct option options[] = {
-		{ "truth", required_argument, NULL, 't' }, { "conf", required_argument, NULL, 'c' },
-		{ "plugin", required_argument, NULL, 'p' }, { "junit", required_argument, NULL, 'u' },
-		{ "json", required_argument, NULL, 'j' }, { "wait", required_argument, NULL, 'w' },
-		{ "collector-stats", required_argument, NULL, 's' }, { "help", no_argument, NULL, 'h' },
+		{ "truth", required_argument, NULL, 't' },
+		{ "conf", required_argument, NULL, 'c' },
+		{ "plugin", required_argument, NULL, 'p' },
+		{ "junit", required_argument, NULL, 'u' },
+		{ "json", required_argument, NULL, 'j' },
+		{ "wait", required_argument, NULL, 'w' },
+		{ "collector-stats", required_argument, NULL, 's' },
+		{ "help", no_argument, NULL, 'h' },
 		{ NULL, 0, NULL, 0 },
 	};
 	struct verify_options o = { 0 };
@@ -330,14 +357,17 @@ int command_verify(int argc, char **argv)
 		case 'w':
 			if (parse_seconds(optarg, &o.wait_s))
 				break;
-			fprintf(stderr, "pcapgen verify: --wait \"%s\": expected seconds, 0 to 86400\n", optarg);
+			fprintf(stderr,
+				"pcapgen verify: --wait \"%s\": expected seconds, 0 to 86400\n",
+				optarg);
 			return EXIT_USAGE;
 		case 'h': usage(stdout); return 0;
 		default: return EXIT_USAGE;
 		}
 	if (!o.truth || !o.conf || optind < argc) {
 		fprintf(stderr, "pcapgen verify: %s; see pcapgen verify --help\n",
-			optind < argc ? "takes no arguments, only options" : "needs --truth FILE and --conf FILE");
+			optind < argc ? "takes no arguments, only options"
+				      : "needs --truth FILE and --conf FILE");
 		return EXIT_USAGE;
 	}
 	return run(&o);

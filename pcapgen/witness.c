@@ -41,13 +41,14 @@ void witness_free(struct witness *w)
 	free(w);
 }
 
-struct witness_stream *witness_stream(struct witness *w, const struct addr *sender, uint8_t protocol,
-				      uint32_t domain)
+struct witness_stream *witness_stream(
+	struct witness *w, const struct addr *sender, uint8_t protocol, uint32_t domain)
 {
 	struct witness_stream *s;
 
 	for (s = w->streams; s; s = s->next)
-		if (s->protocol == protocol && s->domain == domain && addr_equal(&s->sender, sender))
+		if (s->protocol == protocol && s->domain == domain &&
+			addr_equal(&s->sender, sender))
 			return s;
 	s = xcalloc(1, sizeof(*s));
 	s->sender = *sender;
@@ -64,7 +65,8 @@ void witness_emit(struct witness_reading *r, const struct flow_record *f)
 	r->emit(r->ctx, &r->row);
 }
 
-/* The first four bytes tell them apart: sFlow's version is a 32-bit number, NetFlow's a 16-bit one. */
+/* The first four bytes tell them apart: sFlow's version is a 32-bit number, NetFlow's a 16-bit one.
+ */
 static const struct {
 	uint16_t version;
 	uint8_t protocol;

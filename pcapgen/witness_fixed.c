@@ -4,7 +4,8 @@
  */
 #include "pcapgen/witness_parts.h"
 
-/* Microseconds since 1970 of a header's seconds and residual nanoseconds, at 8 and 12 in all of them. */
+/* Microseconds since 1970 of a header's seconds and residual nanoseconds, at 8 and 12 in all of
+ * them. */
 static uint64_t header_time(const uint8_t *p)
 {
 	return (uint64_t)be32(p + 8) * 1000000 + be32(p + 12) / 1000;
@@ -77,7 +78,8 @@ static size_t read_pdu(struct witness_reading *r, const uint8_t *p, size_t n)
 /* v5 and v7: behind a PDU may be another that continues its numbers, from the same engine. */
 static bool continues(const uint8_t *p, const uint8_t *q, size_t n)
 {
-	return n >= 24 && be16(q) == be16(p) && be16(q + 2) > 0 && be32(q + 16) == be32(p + 16) + be16(p + 2) &&
+	return n >= 24 && be16(q) == be16(p) && be16(q + 2) > 0 &&
+		be32(q + 16) == be32(p + 16) + be16(p + 2) &&
 		(be16(p) == 7 || be16(q + 20) == be16(p + 20));
 }
 
@@ -101,7 +103,8 @@ void witness_read_fixed(struct witness_reading *r)
 static const struct v8_method {
 	uint8_t size;
 	int8_t flows, packets, octets, first, last;
-	int8_t src, dst, src_mask, dst_mask, src_as, dst_as, in_if, out_if, src_port, dst_port, proto, tos;
+	int8_t src, dst, src_mask, dst_mask, src_as, dst_as, in_if, out_if, src_port, dst_port,
+		proto, tos;
 } methods[15] = {
 	/*        size  fl pk  oc  fi  la  src dst sm  dm  sas das in  out sp  dp  pr  tos */
 	[1]  = {  28,   0, 4,  8, 12, 16, -1, -1, -1, -1, 20, 22, 24, 26, -1, -1, -1, -1 },
@@ -120,13 +123,15 @@ static const struct v8_method {
 	[14] = {  40,   0, 4,  8, 12, 16, 20, 24, 29, 28, -1, -1, 36, 38, 32, 34, 31, 30 },
 };
 
-static void number(struct flow_record *f, enum flow_field field, const uint8_t *p, int offset, size_t n)
+static void number(
+	struct flow_record *f, enum flow_field field, const uint8_t *p, int offset, size_t n)
 {
 	if (offset >= 0)
 		flow_set(f, field, be_any(p + offset, n));
 }
 
-static void v8_record(struct witness_reading *r, const struct v8_method *m, const uint8_t *h, const uint8_t *p)
+static void v8_record(
+	struct witness_reading *r, const struct v8_method *m, const uint8_t *h, const uint8_t *p)
 {
 	struct flow_record f = flow_record_empty;
 	uint64_t now = header_time(h);

@@ -31,7 +31,7 @@ struct message {
 	struct witness_stream *stream;
 	uint64_t export_us;
 	uint32_t uptime_ms;
-	const uint8_t *end;	/* of the message by its own length: no Set's header goes beyond it */
+	const uint8_t *end; /* of the message by its own length: no Set's header goes beyond it */
 };
 
 /* ---- templates ------------------------------------------------------------ */
@@ -102,10 +102,12 @@ static size_t read_template(struct message *m, const uint8_t *p, size_t n, bool 
 			return 0;
 		return 4;
 	}
-	/* An ID below 256 is none (RFC 7011 3.4.1): we have lost our way, and what follows is no template. */
+	/* An ID below 256 is none (RFC 7011 3.4.1): we have lost our way, and what follows is no
+	 * template. */
 	if (n < at || id < 256)
 		return 0;
-	/* Half a specifier is none: such a template is not to be had, what stood under its ID is past. */
+	/* Half a specifier is none: such a template is not to be had, what stood under its ID is
+	 * past. */
 	if (options && v9 && (be16(p + 2) % 4 || be16(p + 4) % 4)) {
 		forget(s, id);
 		return 0;
@@ -241,8 +243,8 @@ static bool use_v6(const struct values *v)
 	return any6 && !any4;
 }
 
-static void set_address(struct flow_record *f, enum flow_field field, const struct values *v, uint16_t id4,
-			uint16_t id6)
+static void set_address(struct flow_record *f, enum flow_field field, const struct values *v,
+	uint16_t id4, uint16_t id6)
 {
 	struct addr a4, a6;
 	bool has4 = address4(v, 0, id4, &a4), has6 = address6(v, 0, id6, &a6);
@@ -252,8 +254,8 @@ static void set_address(struct flow_record *f, enum flow_field field, const stru
 	if (has4 && has6) {
 		has6 = use_v6(v);
 		/* A zero next hop is none: the other family's may be what the router used. */
-		if ((field == FLOW_next_hop || field == FLOW_bgp_next_hop) && addr_is_zero(has6 ? &a6 : &a4) &&
-		    !addr_is_zero(has6 ? &a4 : &a6))
+		if ((field == FLOW_next_hop || field == FLOW_bgp_next_hop) &&
+			addr_is_zero(has6 ? &a6 : &a4) && !addr_is_zero(has6 ? &a4 : &a6))
 			has6 = !has6;
 	}
 	memcpy((uint8_t *)f + flow_fields[field].offset, has6 ? &a6 : &a4, sizeof(a4));
@@ -316,7 +318,8 @@ static struct ratio said_ratio(const struct values *v)
 	/* unsigned32, whatever length a template gives them */
 	if ((number(v, 0, 34, &a) && (uint32_t)a) || (number(v, 0, 50, &a) && (uint32_t)a))
 		return ratio((uint32_t)a, 1);
-	/* 305 packets are taken, then 306 are not; alone, 305 says only how many are taken in a row. */
+	/* 305 packets are taken, then 306 are not; alone, 305 says only how many are taken in a
+	 * row. */
 	if (number(v, 0, 305, &a) && a && number(v, 0, 306, &b))
 		return ratio(a + b, a);
 	if (number(v, 0, 309, &a) && a && number(v, 0, 310, &b))
@@ -336,14 +339,16 @@ static void learn_sampler(struct message *m, const struct values *v)
 	uint64_t id = 0, template_id = 0;
 	bool has_id = sampler_id(v, &id);
 	/* Scope Template of v9 (5) or IE 145: good for the records of that template. */
-	bool of_template = number(v, PEN_V9_SCOPE, 5, &template_id) || number(v, 0, 145, &template_id);
+	bool of_template =
+		number(v, PEN_V9_SCOPE, 5, &template_id) || number(v, 0, 145, &template_id);
 
 	if (!said.num)
 		return;
 	for (at = &m->r->w->samplers; *at; at = &(*at)->next)
-		if ((*at)->domain == m->stream->domain && addr_equal(&(*at)->sender, &m->stream->sender) &&
-		    (*at)->has_id == has_id && (*at)->id == id && (*at)->has_template == of_template &&
-		    (*at)->template_id == template_id)
+		if ((*at)->domain == m->stream->domain &&
+			addr_equal(&(*at)->sender, &m->stream->sender) && (*at)->has_id == has_id &&
+			(*at)->id == id && (*at)->has_template == of_template &&
+			(*at)->template_id == template_id)
 			break;
 	s = *at;
 	if (s)
@@ -362,7 +367,8 @@ static void learn_sampler(struct message *m, const struct values *v)
 	s->anywhere = false;
 	for (size_t i = 0; i < v->nscope && i < v->n; i++)
 		if ((v->v[i].pen == PEN_V9_SCOPE && v->v[i].id == SCOPE_SYSTEM) ||
-		    (v->v[i].pen == 0 && (v->v[i].id == 130 || v->v[i].id == 131 || v->v[i].id == 144)))
+			(v->v[i].pen == 0 &&
+				(v->v[i].id == 130 || v->v[i].id == 131 || v->v[i].id == 144)))
 			s->anywhere = true;
 	s->next = m->r->w->samplers;
 	m->r->w->samplers = s;
@@ -427,7 +433,8 @@ static void set_sampling(const struct message *m, struct flow_record *f, const s
 static uint64_t from_fine(uint64_t v, uint64_t per_us, uint64_t export_us)
 {
 	const uint64_t fraction = (v & 0xffffffff) * 1000000 >> 32, ntp = 2208988800u;
-	uint64_t said[3] = { v / per_us, ((v >> 32) + (UINT64_C(1) << 32) - ntp) * 1000000 + fraction,
+	uint64_t said[3] = { v / per_us,
+		((v >> 32) + (UINT64_C(1) << 32) - ntp) * 1000000 + fraction,
 		v >> 32 >= ntp ? ((v >> 32) - ntp) * 1000000 + fraction : v / per_us };
 	uint64_t best = said[0];
 
@@ -532,7 +539,8 @@ static void set_mac(struct flow_record *f, enum flow_field field, struct bytes b
 
 static void exchange(struct flow_record *f, enum flow_field a, enum flow_field b)
 {
-	uint8_t *pa = (uint8_t *)f + flow_fields[a].offset, *pb = (uint8_t *)f + flow_fields[b].offset, t[16];
+	uint8_t *pa = (uint8_t *)f + flow_fields[a].offset,
+		*pb = (uint8_t *)f + flow_fields[b].offset, t[16];
 	uint64_t ba = f->present >> a & 1, bb = f->present >> b & 1;
 	size_t n = flow_fields[a].width;
 
@@ -547,8 +555,8 @@ static void exchange(struct flow_record *f, enum flow_field a, enum flow_field b
  * The other direction of the same flow: RFC 5103's reverse elements, or what
  * the responder of an NSEL event sent.  Of zero octets and packets it is none.
  */
-static void reverse_record(struct message *m, struct flow_record f, const struct values *v, bool nsel_octets,
-			   bool nsel_packets)
+static void reverse_record(struct message *m, struct flow_record f, const struct values *v,
+	bool nsel_octets, bool nsel_packets)
 {
 	uint64_t octets = 0, packets = 0, x;
 	bool has_octets = first_of(v, PEN_REVERSE, reverse_octet_ids, &octets) ||
@@ -586,7 +594,8 @@ static void data_record(struct message *m, const struct values *v)
 {
 	struct flow_record f = flow_record_empty;
 	uint64_t octets = 0, packets = 0, x = 0;
-	uint16_t octets_id = first_of(v, 0, octet_ids, &octets), packets_id = first_of(v, 0, packet_ids, &packets);
+	uint16_t octets_id = first_of(v, 0, octet_ids, &octets),
+		 packets_id = first_of(v, 0, packet_ids, &packets);
 
 	set_address(&f, FLOW_src, v, 8, 27);
 	set_address(&f, FLOW_dst, v, 12, 28);
@@ -734,7 +743,8 @@ void witness_read_flowset(struct witness_reading *r)
 		r->row.domain = be32(p + 12);
 	}
 	m.end = p + r->data.n;
-	/* NSX counts its message short: a Set that begins inside it is whole in the datagram, and billed. */
+	/* NSX counts its message short: a Set that begins inside it is whole in the datagram, and
+	 * billed. */
 	if (!v9 && be16(p + 2) >= header && be16(p + 2) < r->data.n)
 		m.end = p + be16(p + 2);
 	m.stream = witness_stream(r->w, &r->row.exporter, r->row.protocol, r->row.domain);

@@ -43,7 +43,7 @@ static void transport(struct flow_record *f, struct bytes b)
 static void ipv4(struct flow_record *f, struct bytes b)
 {
 	size_t header = (size_t)(b.p[0] & 15) * 4;
-	bool later = (be16(b.p + 6) & 0x1fff) != 0;	/* a fragment behind the first has no ports */
+	bool later = (be16(b.p + 6) & 0x1fff) != 0; /* a fragment behind the first has no ports */
 
 	flow_set(f, FLOW_tos, b.p[1]);
 	flow_set(f, FLOW_proto, b.p[9]);
@@ -67,7 +67,9 @@ static void ipv6(struct flow_record *f, struct bytes b)
 	f->present |= FLOW_BIT(src) | FLOW_BIT(dst);
 	skip(&b, 40);
 	while ((next == 0 || next == 43 || next == 44 || next == 51 || next == 60) && b.n >= 8) {
-		size_t len = next == 44 ? 8 : next == 51 ? ((size_t)b.p[1] + 2) * 4 : ((size_t)b.p[1] + 1) * 8;
+		size_t len = next == 44 ? 8
+			: next == 51    ? ((size_t)b.p[1] + 2) * 4
+					: ((size_t)b.p[1] + 1) * 8;
 
 		if (next == 44 && (be16(b.p + 2) & 0xfff8))
 			later = true;
@@ -88,7 +90,8 @@ void witness_packet_ip(struct flow_record *f, struct bytes b)
 		ipv6(f, b);
 }
 
-/* Behind the bottom of the label stack the first nibble tells IP; anything else is not looked into. */
+/* Behind the bottom of the label stack the first nibble tells IP; anything else is not looked into.
+ */
 static void mpls(struct flow_record *f, struct bytes b)
 {
 	bool top = true;

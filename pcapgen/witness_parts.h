@@ -62,8 +62,8 @@ struct witness_reading {
 };
 
 void witness_emit(struct witness_reading *r, const struct flow_record *f);
-struct witness_stream *witness_stream(struct witness *w, const struct addr *sender, uint8_t protocol,
-				      uint32_t domain);
+struct witness_stream *witness_stream(
+	struct witness *w, const struct addr *sender, uint8_t protocol, uint32_t domain);
 
 /* Each returns without having read anything when the datagram is not what it says. */
 void witness_read_fixed(struct witness_reading *r);

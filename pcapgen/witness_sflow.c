@@ -136,7 +136,8 @@ static void extended_router(struct sample *s, struct xdr *x)
 	flow_set(&s->f, FLOW_dst_mask, dst);
 }
 
-/* The destination's AS is the last of the path; v5 has the next hop in front, v2 a flat list behind. */
+/* The destination's AS is the last of the path; v5 has the next hop in front, v2 a flat list
+ * behind. */
 static void extended_gateway(struct sample *s, struct xdr *x, uint32_t version)
 {
 	struct addr hop = version == 5 ? address(x) : addr_zero4;
@@ -196,7 +197,8 @@ static void finish(struct witness_reading *r, struct sample *s, uint32_t rate)
 	witness_emit(r, &s->f);
 }
 
-/* Octets of the kinds whose size is fixed: a record that claims less than its kind has lies about its length. */
+/* Octets of the kinds whose size is fixed: a record that claims less than its kind has lies about
+ * its length. */
 static size_t least(uint32_t format)
 {
 	static const struct {
@@ -342,7 +344,8 @@ static bool packet_data(struct sample *s, struct xdr *x, uint32_t tag)
 	return false;
 }
 
-/* One sample; it counts as soon as its fixed part is whole.  False: nothing behind it can be found. */
+/* One sample; it counts as soon as its fixed part is whole.  False: nothing behind it can be found.
+ */
 static bool flow_sample_old(struct witness_reading *r, struct xdr *x, uint32_t version)
 {
 	struct sample s = { .f = flow_record_empty };
@@ -367,7 +370,8 @@ static bool flow_sample_old(struct witness_reading *r, struct xdr *x, uint32_t v
 	return known && !x->cut;
 }
 
-/* Words of the counters by their tag: generic, Ethernet, token ring, FDDI, 100BaseVG, WAN, VLAN (RFC 3176). */
+/* Words of the counters by their tag: generic, Ethernet, token ring, FDDI, 100BaseVG, WAN, VLAN
+ * (RFC 3176). */
 static bool skip_counters(struct xdr *x)
 {
 	static const uint8_t words[] = { 0, 22, 22 + 13, 22 + 18, 22, 22 + 20, 22, 7 };
@@ -383,12 +387,15 @@ static bool skip_counters(struct xdr *x)
 	return true;
 }
 
-static void samples_old(struct witness_reading *r, struct xdr *x, uint32_t version, uint32_t samples)
+static void samples_old(
+	struct witness_reading *r, struct xdr *x, uint32_t version, uint32_t samples)
 {
 	for (uint32_t i = 0; i < samples && !x->cut; i++) {
 		uint32_t type = word(x);
 
-		if (type == 1 ? !flow_sample_old(r, x, version) : type == 2 ? !skip_counters(x) : true)
+		if (type == 1               ? !flow_sample_old(r, x, version)
+				: type == 2 ? !skip_counters(x)
+					    : true)
 			return;
 	}
 }

@@ -64,8 +64,8 @@ static int visit(struct yaml_reader *r, const yaml_node_t *node)
 	return 0;
 }
 
-static const struct yaml_key *find_key(struct yaml_reader *r, const yaml_node_t *node, const char *what,
-				       const struct yaml_key *keys)
+static const struct yaml_key *find_key(struct yaml_reader *r, const yaml_node_t *node,
+	const char *what, const struct yaml_key *keys)
 {
 	const char *names[KEYS_MAX], *near, *name = yaml_text(r, node, "a key");
 	size_t n = 0;
@@ -78,8 +78,8 @@ static const struct yaml_key *find_key(struct yaml_reader *r, const yaml_node_t 
 		names[n] = keys[n].name;
 	}
 	near = conf_nearest(name, names, n);
-	yaml_fail(r, node, "unknown key \"%.*s\" in %s%s%s%s", SHOWN_MAX, name, what, near ? "; did you mean \"" : "",
-		  near ? near : "", near ? "\"?" : "");
+	yaml_fail(r, node, "unknown key \"%.*s\" in %s%s%s%s", SHOWN_MAX, name, what,
+		near ? "; did you mean \"" : "", near ? near : "", near ? "\"?" : "");
 	return NULL;
 }
 
@@ -89,10 +89,12 @@ int yaml_read_mapping(struct yaml_reader *r, const yaml_node_t *node, const char
 	bool seen[KEYS_MAX] = { false };
 
 	if (node->type != YAML_MAPPING_NODE)
-		return yaml_fail(r, node, "%s stands where %s is expected: \"key: value\" lines", kind_of(node), what);
+		return yaml_fail(r, node, "%s stands where %s is expected: \"key: value\" lines",
+			kind_of(node), what);
 	if (++r->depth > r->depth_max)
 		return yaml_fail(r, node, "nested deeper than %u", r->depth_max);
-	for (const yaml_node_pair_t *p = node->data.mapping.pairs.start; p < node->data.mapping.pairs.top; p++) {
+	for (const yaml_node_pair_t *p = node->data.mapping.pairs.start;
+		p < node->data.mapping.pairs.top; p++) {
 		const yaml_node_t *key = yaml_document_get_node(&r->document, p->key);
 		const yaml_node_t *value = yaml_document_get_node(&r->document, p->value);
 		const struct yaml_key *k = find_key(r, key, what, keys);
@@ -112,8 +114,8 @@ int yaml_read_mapping(struct yaml_reader *r, const yaml_node_t *node, const char
 	return 0;
 }
 
-int yaml_read(struct yaml_reader *r, const void *text, size_t n, const char *what, const struct yaml_key *keys,
-	      void *object)
+int yaml_read(struct yaml_reader *r, const void *text, size_t n, const char *what,
+	const struct yaml_key *keys, void *object)
 {
 	yaml_parser_t parser;
 	yaml_document_t second;
@@ -125,9 +127,10 @@ int yaml_read(struct yaml_reader *r, const void *text, size_t n, const char *wha
 		return yaml_fail(r, NULL, "out of memory");
 	yaml_parser_set_input_string(&parser, text, n);
 	if (!yaml_parser_load(&parser, &r->document)) {
-		snprintf(r->why, r->why_size, "%s:%zu:%zu: not YAML: %s%s%s", r->name, parser.problem_mark.line + 1,
-			 parser.problem_mark.column + 1, parser.problem ? parser.problem : "?",
-			 parser.context ? " " : "", parser.context ? parser.context : "");
+		snprintf(r->why, r->why_size, "%s:%zu:%zu: not YAML: %s%s%s", r->name,
+			parser.problem_mark.line + 1, parser.problem_mark.column + 1,
+			parser.problem ? parser.problem : "?", parser.context ? " " : "",
+			parser.context ? parser.context : "");
 		goto delete_parser;
 	}
 	root = yaml_document_get_root_node(&r->document);
@@ -139,8 +142,9 @@ int yaml_read(struct yaml_reader *r, const void *text, size_t n, const char *wha
 		goto delete_document;
 	/* A second document would be ignored in silence; an error in it is one, too. */
 	if (!yaml_parser_load(&parser, &second)) {
-		snprintf(r->why, r->why_size, "%s:%zu:%zu: not YAML: %s", r->name, parser.problem_mark.line + 1,
-			 parser.problem_mark.column + 1, parser.problem ? parser.problem : "?");
+		snprintf(r->why, r->why_size, "%s:%zu:%zu: not YAML: %s", r->name,
+			parser.problem_mark.line + 1, parser.problem_mark.column + 1,
+			parser.problem ? parser.problem : "?");
 		goto delete_document;
 	}
 	root = yaml_document_get_root_node(&second);
@@ -198,15 +202,17 @@ bool number_parse(const char *text, uint64_t *v)
 	return true;
 }
 
-static int read_number(struct yaml_reader *r, const yaml_node_t *node, const struct yaml_key *key, uint64_t *v)
+static int read_number(
+	struct yaml_reader *r, const yaml_node_t *node, const struct yaml_key *key, uint64_t *v)
 {
 	const char *text = yaml_text(r, node, "a number");
 
 	if (!text)
 		return -1;
 	if (!number_parse(text, v) || *v < key->min || *v > key->max)
-		return yaml_fail(r, node, "%s: \"%.*s\" is not a whole number from %llu to %llu", key->name, SHOWN_MAX,
-				 text, (unsigned long long)key->min, (unsigned long long)key->max);
+		return yaml_fail(r, node, "%s: \"%.*s\" is not a whole number from %llu to %llu",
+			key->name, SHOWN_MAX, text, (unsigned long long)key->min,
+			(unsigned long long)key->max);
 	return 0;
 }
 
@@ -226,7 +232,8 @@ NUMBER_READER(yaml_u16, uint16_t)
 NUMBER_READER(yaml_u32, uint32_t)
 NUMBER_READER(yaml_u64, uint64_t)
 
-int yaml_string(struct yaml_reader *r, const yaml_node_t *node, const struct yaml_key *key, void *field)
+int yaml_string(
+	struct yaml_reader *r, const yaml_node_t *node, const struct yaml_key *key, void *field)
 {
 	const char *text = yaml_text(r, node, "a text");
 	char **s = field;
@@ -236,18 +243,20 @@ int yaml_string(struct yaml_reader *r, const yaml_node_t *node, const struct yam
 		return -1;
 	n = strlen(text);
 	if (n < key->min || n > key->max)
-		return yaml_fail(r, node, "%s: a text of %llu to %llu octets is expected", key->name,
-				 (unsigned long long)key->min, (unsigned long long)key->max);
+		return yaml_fail(r, node, "%s: a text of %llu to %llu octets is expected",
+			key->name, (unsigned long long)key->min, (unsigned long long)key->max);
 	/* It goes into reports and labels. */
 	for (size_t i = 0; i < n; i++)
 		if ((unsigned char)text[i] < 0x20 || text[i] == 0x7f || text[i] == '"')
-			return yaml_fail(r, node, "%s: control characters and quotes are not allowed", key->name);
+			return yaml_fail(r, node,
+				"%s: control characters and quotes are not allowed", key->name);
 	free(*s);
 	*s = xstrdup(text);
 	return 0;
 }
 
-int yaml_choice(struct yaml_reader *r, const yaml_node_t *node, const struct yaml_key *key, void *field)
+int yaml_choice(
+	struct yaml_reader *r, const yaml_node_t *node, const struct yaml_key *key, void *field)
 {
 	const struct yaml_name *names = key->more;
 	const char *text = yaml_text(r, node, "a word");
@@ -264,10 +273,12 @@ int yaml_choice(struct yaml_reader *r, const yaml_node_t *node, const struct yam
 		}
 		snprintf(known + n, sizeof(known) - n, "%s%s", n ? ", " : "", names->name);
 	}
-	return yaml_fail(r, node, "%s: \"%.*s\" is not one of %s", key->name, SHOWN_MAX, text, known);
+	return yaml_fail(
+		r, node, "%s: \"%.*s\" is not one of %s", key->name, SHOWN_MAX, text, known);
 }
 
-int yaml_list(struct yaml_reader *r, const yaml_node_t *node, const struct yaml_key *key, void *field)
+int yaml_list(
+	struct yaml_reader *r, const yaml_node_t *node, const struct yaml_key *key, void *field)
 {
 	const struct yaml_list *list = key->more;
 	const yaml_node_item_t *item;
@@ -275,12 +286,13 @@ int yaml_list(struct yaml_reader *r, const yaml_node_t *node, const struct yaml_
 	char *rows;
 
 	if (node->type != YAML_SEQUENCE_NODE)
-		return yaml_fail(r, node, "%s: %s stands where a list is expected: \"- key: value\" lines", key->name,
-				 kind_of(node));
+		return yaml_fail(r, node,
+			"%s: %s stands where a list is expected: \"- key: value\" lines", key->name,
+			kind_of(node));
 	n = (size_t)(node->data.sequence.items.top - node->data.sequence.items.start);
 	if (n < key->min || n > key->max)
-		return yaml_fail(r, node, "%s: %zu entries where %llu to %llu are expected", key->name, n,
-				 (unsigned long long)key->min, (unsigned long long)key->max);
+		return yaml_fail(r, node, "%s: %zu entries where %llu to %llu are expected",
+			key->name, n, (unsigned long long)key->min, (unsigned long long)key->max);
 	if (++r->depth > r->depth_max)
 		return yaml_fail(r, node, "nested deeper than %u", r->depth_max);
 	rows = xcalloc(n ? n : 1, list->row_size);
@@ -298,7 +310,7 @@ int yaml_list(struct yaml_reader *r, const yaml_node_t *node, const struct yaml_
 
 			memcpy(row + list->mark_offset, mark, sizeof(mark));
 		}
-		++*count;	/* before the row is read: what it allocated is freed with the others */
+		++*count; /* before the row is read: what it allocated is freed with the others */
 		if (yaml_read_mapping(r, value, list->what, list->keys, row))
 			return -1;
 	}

@@ -26,22 +26,27 @@ static void usage(FILE *to)
 	fputs("usage: pmacct QUERY [options]\n"
 	      "Ask the memory plugin of nfacctd.\n\n"
 	      "  -s                 all rows\n"
-	      "  -N VALUES[;...]    counters of the rows that match; or file:FILE, a set of values a line\n"
+	      "  -N VALUES[;...]    counters of the rows that match; or file:FILE, a set of values "
+	      "a line\n"
 	      "  -M VALUES[;...]    the rows that match; or file:FILE\n"
 	      "  -e                 erase the table\n"
 	      "  -i                 seconds since it was erased, or never\n"
 	      "  -t                 size of the table\n"
 	      "  -c PRIMITIVES      what the values of -N and -M are of, comma-separated\n"
-	      "  -n COUNTER         of -N: bytes, packets, flows or all (packets bytes flows entries)\n"
+	      "  -n COUNTER         of -N: bytes, packets, flows or all (packets bytes flows "
+	      "entries)\n"
 	      "  -S                 of -N: one sum, not a line a set of values\n"
 	      "  -T COUNTER[,ROWS]  of -s and -M: the highest first\n"
-	      "  -r                 of -N and -M: take the rows out of the table with the same stroke\n"
+	      "  -r                 of -N and -M: take the rows out of the table with the same "
+	      "stroke\n"
 	      "  -l                 accepted: a question always sees the table at one moment\n"
 	      "  -O FORMAT          formatted, csv, json, event_formatted, event_csv\n"
 	      "  -E CHARACTER       between CSV values; \\t and \\s too\n"
 	      "  -p PATH            socket, as imt_path; default " IMT_PATH_DEFAULT "\n"
-	      "  -u                 protocols as numbers    -I  times since 1970    -0  times in UTC\n"
-	      "  -V, --version   -h, --help\n", to);
+	      "  -u                 protocols as numbers    -I  times since 1970    -0  times in "
+	      "UTC\n"
+	      "  -V, --version   -h, --help\n",
+		to);
 }
 
 /* "a,b;c,d" or "file:PATH"; -1 after saying why. */
@@ -90,9 +95,11 @@ static int take_top(struct imt_request *q, const char *value)
 	const char *comma = strchr(value, ',');
 	char word[16], *end;
 
-	snprintf(word, sizeof(word), "%.*s", comma ? (int)(comma - value) : (int)strlen(value), value);
+	snprintf(word, sizeof(word), "%.*s", comma ? (int)(comma - value) : (int)strlen(value),
+		value);
 	if (!imt_counter_parse(&q->top, word) || q->top == IMT_ALL)
-		return bad('T', value, "bytes, packets or flows, and a number of rows behind a comma");
+		return bad(
+			'T', value, "bytes, packets or flows, and a number of rows behind a comma");
 	q->sorted = true;
 	if (!comma)
 		return -1;
@@ -144,7 +151,10 @@ static int take_switch(struct command *c, int letter, const char *value)
 		free(q->columns);
 		q->columns = xstrdup(value);
 		return -1;
-	case 'n': return imt_counter_parse(&q->counter, value) ? -1 : bad('n', value, "bytes, packets, flows or all");
+	case 'n':
+		return imt_counter_parse(&q->counter, value)
+			? -1
+			: bad('n', value, "bytes, packets, flows or all");
 	case 'O':
 		return imt_output_parse(&q->output, value) ? -1 :
 		       bad('O', value, "formatted, csv, json, event_formatted or event_csv");
@@ -164,16 +174,21 @@ static int take_switch(struct command *c, int letter, const char *value)
 static int command_parse(struct command *c, int argc, char **argv)
 {
 	static const struct option longs[] = {
-		{ "help", no_argument, NULL, 'h' }, { "version", no_argument, NULL, 'V' }, { NULL, 0, NULL, 0 },
+		{ "help", no_argument, NULL, 'h' },
+		{ "version", no_argument, NULL, 'V' },
+		{ NULL, 0, NULL, 0 },
 	};
 	int letter, status = -1;
 
-	while (status < 0 && (letter = getopt_long(argc, argv, "sN:M:eitc:n:ST:rlO:E:p:uI0Vh", longs, NULL)) != -1)
+	while (status < 0 &&
+		(letter = getopt_long(argc, argv, "sN:M:eitc:n:ST:rlO:E:p:uI0Vh", longs, NULL)) !=
+			-1)
 		status = take_switch(c, letter, optarg);
 	if (status >= 0)
 		return status;
 	if (optind < argc)
-		fprintf(stderr, "pmacct: \"%s\": expected switches only; try pmacct --help\n", argv[optind]);
+		fprintf(stderr, "pmacct: \"%s\": expected switches only; try pmacct --help\n",
+			argv[optind]);
 	else if (!c->asked)
 		fputs("pmacct: expected one of -s -N -M -e -i -t; try pmacct --help\n", stderr);
 	else if (c->request.ntuples && !c->request.columns)
@@ -246,7 +261,9 @@ static int ask(const struct command *c)
 	FILE *f = fd >= 0 ? fdopen(fd, "r") : NULL;
 
 	if (!f) {
-		fprintf(stderr, "pmacct: \"%s\": %s; is nfacctd running, with plugins: memory and this imt_path?\n",
+		fprintf(stderr,
+			"pmacct: \"%s\": %s; is nfacctd running, with plugins: memory and this "
+			"imt_path?\n",
 			c->path, strerror(errno));
 		return 1;
 	}

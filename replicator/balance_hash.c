@@ -28,8 +28,22 @@ static uint32_t crc32_ieee(const uint8_t *p, size_t n)
 {
 	/* Four bits at a time; the polynomial 0xedb88320. */
 	static const uint32_t nibble[16] = {
-		0x00000000, 0x1db71064, 0x3b6e20c8, 0x26d930ac, 0x76dc4190, 0x6b6b51f4, 0x4db26158, 0x5005713c,
-		0xedb88320, 0xf00f9344, 0xd6d6a3e8, 0xcb61b38c, 0x9b64c2b0, 0x86d3d2d4, 0xa00ae278, 0xbdbdf21c,
+		0x00000000,
+		0x1db71064,
+		0x3b6e20c8,
+		0x26d930ac,
+		0x76dc4190,
+		0x6b6b51f4,
+		0x4db26158,
+		0x5005713c,
+		0xedb88320,
+		0xf00f9344,
+		0xd6d6a3e8,
+		0xcb61b38c,
+		0x9b64c2b0,
+		0x86d3d2d4,
+		0xa00ae278,
+		0xbdbdf21c,
 	};
 	uint32_t crc = UINT32_MAX;
 
@@ -44,7 +58,8 @@ static uint32_t crc32_ieee(const uint8_t *p, size_t n)
 static size_t pick_crc32(const struct addr *exporter, size_t n, uint64_t *turn)
 {
 	(void)turn;
-	return addr_is4(exporter) ? crc32_ieee(exporter->b + 12, 4) % n : crc32_ieee(exporter->b, 16) % n;
+	return addr_is4(exporter) ? crc32_ieee(exporter->b + 12, 4) % n
+				  : crc32_ieee(exporter->b, 16) % n;
 }
 
 const struct balance balance_hash_crc32 = { "hash-crc32", pick_crc32, false, NULL, false };

@@ -72,4 +72,5 @@ static size_t choose_domain(const struct pool *p, const struct subject *s)
 }
 
 const struct balance balance_rendezvous = { "rendezvous", NULL, false, choose_exporter, false };
-const struct balance balance_rendezvous_domain = { "rendezvous-domain", NULL, false, choose_domain, true };
+const struct balance balance_rendezvous_domain = { "rendezvous-domain", NULL, false, choose_domain,
+	true };

@@ -31,7 +31,8 @@ bool classify_rule(const struct pool *p, const struct subject *s)
 	if (p->tag_filter) {
 		bool lawful;
 
-		if (!tag_filter_accepts(p->tag_filter, tags_find(p->tags, &s->from->addr, &s->peek), &lawful))
+		if (!tag_filter_accepts(
+			    p->tag_filter, tags_find(p->tags, &s->from->addr, &s->peek), &lawful))
 			return false;
 	}
 	return !p->rule || rule_wants(p->rule, &subject);

@@ -129,7 +129,8 @@ bool control_tell(struct fanout *f, const char *who, struct control_answer *a)
 	unsigned n = 0;
 
 	if (!f->recall) {
-		snprintf(a->text, CONTROL_TEXT, "error: there is no template memory (template_memory: 0)");
+		snprintf(a->text, CONTROL_TEXT,
+			"error: there is no template memory (template_memory: 0)");
 		return false;
 	}
 	for (size_t i = 0; i < f->receivers->npools; i++) {
@@ -145,8 +146,10 @@ bool control_tell(struct fanout *f, const char *who, struct control_answer *a)
 	if (n)
 		snprintf(a->text, CONTROL_TEXT, "ok: %u receivers", n);
 	else
-		snprintf(a->text, CONTROL_TEXT, "error: tell: \"%.80s\": expected a receiver as the statistics "
-			 "name it, or all", who);
+		snprintf(a->text, CONTROL_TEXT,
+			"error: tell: \"%.80s\": expected a receiver as the statistics "
+			"name it, or all",
+			who);
 	return n > 0;
 }
 
@@ -159,7 +162,8 @@ static bool run_command(const struct control_command *commands, size_t ncommands
 	for (size_t i = 0; i < ncommands; i++)
 		if (strlen(commands[i].name) == n && memcmp(commands[i].name, text, n) == 0)
 			return commands[i].run(ctx, text + n + (text[n] == ' '), a);
-	snprintf(a->text, CONTROL_TEXT, "error: \"%.80s\": expected a command as tell RECEIVER", text);
+	snprintf(a->text, CONTROL_TEXT, "error: \"%.80s\": expected a command as tell RECEIVER",
+		text);
 	return false;
 }
 
@@ -170,7 +174,8 @@ void control_serve(int fd, const struct control_command *commands, size_t n, voi
 		char text[CONTROL_TEXT];
 		struct sockaddr_un from;
 		socklen_t len = sizeof(from);
-		ssize_t got = recvfrom(fd, text, sizeof(text) - 1, 0, (struct sockaddr *)&from, &len);
+		ssize_t got =
+			recvfrom(fd, text, sizeof(text) - 1, 0, (struct sockaddr *)&from, &len);
 		bool sent, done;
 
 		if (got < 0)

@@ -29,7 +29,8 @@ struct control_command {
 	bool (*run)(void *ctx, const char *argument, struct control_answer *a);
 };
 
-/* A socket at `path`, which is replaced when nobody listens there; -1 with errno (EADDRINUSE: somebody does). */
+/* A socket at `path`, which is replaced when nobody listens there; -1 with errno (EADDRINUSE:
+ * somebody does). */
 int control_open(const char *path);
 void control_close(int fd, const char *path);
 /* Answer everything that is there. */

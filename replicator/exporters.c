@@ -26,7 +26,8 @@ struct exporters *exporters_new(uint32_t max, uint64_t seed)
 		errno = ENOMEM;
 		return NULL;
 	}
-	store_init(&x->rows, x->row_memory, max, sizeof(struct exporter), sizeof(struct addr), seed);
+	store_init(
+		&x->rows, x->row_memory, max, sizeof(struct exporter), sizeof(struct addr), seed);
 	store_init(&x->streams, x->stream_memory, max, sizeof(struct exporter_stream),
 		   sizeof(struct stream_key),
 		   seed + 1);
@@ -58,11 +59,13 @@ bool exporter_within(struct exporter *e, uint64_t per_s, uint64_t now_ns)
 {
 	const uint64_t full = per_s * UNIT, passed_us = (now_ns - e->filled_ns) / 1000;
 
-	/* New, or away for a second and more: full.  The clock of a batch stands still within it. */
+	/* New, or away for a second and more: full.  The clock of a batch stands still within it.
+	 */
 	if (!e->filled_ns || passed_us >= UINT64_C(1000000))
 		e->tokens = full;
 	else
-		e->tokens = e->tokens + passed_us * per_s < full ? e->tokens + passed_us * per_s : full;
+		e->tokens =
+			e->tokens + passed_us * per_s < full ? e->tokens + passed_us * per_s : full;
 	e->filled_ns = now_ns;
 	if (e->tokens < UNIT)
 		return false;
@@ -144,7 +147,8 @@ static void ipfix_step(struct exporter_stream *s, struct bytes data, struct sequ
 		if (set.kind != SET_TEMPLATE && set.kind != SET_OPTIONS)
 			continue;
 		while (rest.n && !template_padding(rest))
-			if (template_read(&def, &rest, m.version, set.kind == SET_OPTIONS) == WIRE_OK)
+			if (template_read(&def, &rest, m.version, set.kind == SET_OPTIONS) ==
+				WIRE_OK)
 				learn_shape(s, &def);
 	}
 	if (it.err != WIRE_OK)

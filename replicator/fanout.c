@@ -12,8 +12,8 @@
 #include <time.h>
 
 enum {
-	ROOM = SHARE_MAX,	/* datagrams at a time; a larger batch takes several turns */
-	GROUPS = 256,		/* exporters told apart in one batch; the rest shares a group, in order */
+	ROOM = SHARE_MAX, /* datagrams at a time; a larger batch takes several turns */
+	GROUPS = 256, /* exporters told apart in one batch; the rest shares a group, in order */
 	GROUP_SLOTS = 1024,
 	END = UINT32_MAX,
 };
@@ -59,9 +59,10 @@ static bool private_new(struct fanout_private *p)
 	p->next = calloc(ROOM, sizeof(*p->next));
 	p->pick = calloc(ROOM, sizeof(*p->pick));
 	p->number = calloc(ROOM, sizeof(*p->number));
-	return p->subject && p->mark && p->next && p->pick && p->number && selection_new(&p->all) && selection_new(&p->wanted) &&
-	       selection_new(&p->thin) && selection_new(&p->rebuilt) &&
-	       selection_new(&p->picked) && selection_new(&p->sampled);
+	return p->subject && p->mark && p->next && p->pick && p->number && selection_new(&p->all) &&
+		selection_new(&p->wanted) && selection_new(&p->thin) &&
+		selection_new(&p->rebuilt) && selection_new(&p->picked) &&
+		selection_new(&p->sampled);
 }
 
 struct fanout *fanout_new(struct receivers *rs, struct outlet *o, size_t datagram_max)
@@ -124,7 +125,8 @@ static size_t slot_of(const struct endpoint *e)
 	uint64_t word[2];
 
 	memcpy(word, e->addr.b, sizeof(word));
-	return (size_t)(((word[0] ^ word[1] ^ e->port) * UINT64_C(0x9e3779b97f4a7c15)) >> 54) % GROUP_SLOTS;
+	return (size_t)(((word[0] ^ word[1] ^ e->port) * UINT64_C(0x9e3779b97f4a7c15)) >> 54) %
+		GROUP_SLOTS;
 }
 
 static struct group *group_find(struct fanout_private *p, const struct endpoint *from)
@@ -215,10 +217,12 @@ static struct share wanted_by(struct fanout_private *p, const struct pool *pool,
 static bool same_choice(const struct balance *b, const struct subject *x, const struct subject *y)
 {
 	return addr_equal(&x->from->addr, &y->from->addr) &&
-	       (!b->by_domain || (x->peek.protocol == y->peek.protocol && x->peek.domain == y->peek.domain));
+		(!b->by_domain ||
+			(x->peek.protocol == y->peek.protocol && x->peek.domain == y->peek.domain));
 }
 
-static void choose_receivers(struct fanout_private *p, const struct pool *pool, const struct share *s)
+static void choose_receivers(
+	struct fanout_private *p, const struct pool *pool, const struct share *s)
 {
 	for (size_t i = 0; i < s->n; i++) {
 		const struct subject *this = &p->subject[s->at[i]];
@@ -289,7 +293,8 @@ static void number_share(struct fanout *f, struct receiver *r, const struct shar
 		const size_t at = renumber_offset(&subject->peek, d);
 
 		if (at) {
-			const uint32_t number = renumber_next(r->numbers, subject->from, &subject->peek, sent);
+			const uint32_t number =
+				renumber_next(r->numbers, subject->from, &subject->peek, sent);
 
 			p->number[i] = be32(d.p + at);
 			if (sent)
@@ -335,9 +340,11 @@ static void send_share(struct fanout *f, struct receiver *r, const struct share 
 }
 
 /* -x: sleep after each datagram, also after those that were sampled out. */
-static void send_slowly(struct fanout *f, struct receiver *r, const struct share *s, uint64_t now_ns)
+static void send_slowly(
+	struct fanout *f, struct receiver *r, const struct share *s, uint64_t now_ns)
 {
-	const struct timespec pause = { r->delay_us / 1000000, (long)(r->delay_us % 1000000) * 1000 };
+	const struct timespec pause = { r->delay_us / 1000000,
+		(long)(r->delay_us % 1000000) * 1000 };
 
 	for (size_t i = 0; i < s->n; i++) {
 		struct share one = { s->data + i, s->from + i, s->at + i, 1 };
@@ -384,7 +391,8 @@ static struct share thinned(struct fanout *f, struct pool *pool, const struct sh
 		const bool numbered = renumber_offset(&subject->peek, s->data[i]) != 0;
 
 		if (!(f->recall && p->mark[s->at[i]].carries) &&
-		    !(numbered ? sampled_in(subject, pool->sample) : pool->thin_turn++ % pool->sample == 0))
+			!(numbered ? sampled_in(subject, pool->sample)
+				   : pool->thin_turn++ % pool->sample == 0))
 			continue;
 		p->thin.data[n] = s->data[i];
 		p->thin.at[n] = s->at[i];
@@ -394,7 +402,8 @@ static struct share thinned(struct fanout *f, struct pool *pool, const struct sh
 }
 
 /* Datagrams to the receivers of a pool. */
-static void deliver(struct fanout *f, struct pool *pool, const struct share *chosen, uint64_t now_ns)
+static void deliver(
+	struct fanout *f, struct pool *pool, const struct share *chosen, uint64_t now_ns)
 {
 	if (pool->balance)
 		pick_receivers(f->priv, pool, chosen);
@@ -437,7 +446,8 @@ static void teach(struct fanout *f, struct rebuild *r, const struct share *s)
 }
 
 /* The records that the pool's tenant wants, in datagrams of their own. */
-static void deliver_records(struct fanout *f, struct pool *pool, const struct share *chosen, uint64_t now_ns)
+static void deliver_records(
+	struct fanout *f, struct pool *pool, const struct share *chosen, uint64_t now_ns)
 {
 	struct selection *to = &f->priv->rebuilt;
 	struct rebuild_out out = { to->data, to->from, to->at, 0 };

@@ -107,7 +107,9 @@ static bool passes(struct gate *g, const struct receivers *rs, const struct data
 	if (is_own(g, &d->from)) {
 		e->looped++;
 		g->counts.looped++;
-		say(g, &d->from, "is one of our own sockets: datagrams come back in a circle, and are dropped");
+		say(g, &d->from,
+			"is one of our own sockets: datagrams come back in a circle, and are "
+			"dropped");
 		return false;
 	}
 	wire_peek(&peek, d->data);
@@ -159,8 +161,9 @@ static struct lpm_entry *read_entries(const char *path, FILE *f, size_t *n, unsi
 			(*n)++;
 			continue;
 		}
-		log_error("%s:%u: allow: \"%.100s\": expected an address or a prefix as 192.0.2.0/24", path,
-			  number, p);
+		log_error(
+			"%s:%u: allow: \"%.100s\": expected an address or a prefix as 192.0.2.0/24",
+			path, number, p);
 		(*errors)++;
 	}
 	free(line);

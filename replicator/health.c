@@ -64,7 +64,8 @@ bool health_probe(struct health *h, const struct endpoint *to, uint64_t now_ns)
 	}
 	/* What the last one met; then the next one. */
 	getsockopt(h->probe_fd, SOL_SOCKET, SO_ERROR, &err, &len);
-	if (send(h->probe_fd, "", 0, MSG_DONTWAIT | MSG_NOSIGNAL) < 0 && err == 0 && errno != EAGAIN)
+	if (send(h->probe_fd, "", 0, MSG_DONTWAIT | MSG_NOSIGNAL) < 0 && err == 0 &&
+		errno != EAGAIN)
 		err = errno;
 	if (err)
 		is_down(h, now_ns);

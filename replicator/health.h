@@ -19,8 +19,9 @@
 #include "net/batch.h"
 
 enum {
-	HEALTH_PROBE_MS = 250,	/* between two empty datagrams, and between two looks */
-	HEALTH_QUIET_MS = 4000,	/* without an error: up; that an address is nobody's is said each three seconds */
+	HEALTH_PROBE_MS = 250, /* between two empty datagrams, and between two looks */
+	HEALTH_QUIET_MS = 4000, /* without an error: up; that an address is nobody's is said each
+				   three seconds */
 };
 
 struct health {

@@ -24,8 +24,9 @@ int inherit_from_manager(int *fds, size_t max)
 		fds[i] = SD_LISTEN_FDS_START + i;
 		if (sd_is_socket(fds[i], 0, SOCK_DGRAM, -1) > 0)
 			continue;
-		log_error("the service manager passed descriptor %d, which is no UDP socket; expected ListenDatagram=",
-			  fds[i]);
+		log_error("the service manager passed descriptor %d, which is no UDP socket; "
+			  "expected ListenDatagram=",
+			fds[i]);
 		return -1;
 	}
 	return n;
@@ -39,7 +40,8 @@ void inherit_name(const struct settings *s, char *buf, size_t n)
 
 	for (size_t i = 0; i < s->nalso && at < n; i++)
 		at += (size_t)snprintf(buf + at, n - at, " %s", endpoint_print(&s->also[i], text));
-	/* Of several addresses it must be clear whose a socket is: refused before anybody lets go. */
+	/* Of several addresses it must be clear whose a socket is: refused before anybody lets go.
+	 */
 	if (s->nalso && at < n)
 		snprintf(buf + at, n - at, " workers %u", s->workers);
 }
@@ -54,7 +56,8 @@ int inherit_from_process(const struct settings *s, int *fds, size_t max)
 	if (control_request(s->control, command, &a) < 0)
 		return -1;
 	if (a.nfds == 0 || a.nfds > max) {
-		log_error("%s: handed over %zu sockets; expected 1 to %zu", s->control, a.nfds, max);
+		log_error(
+			"%s: handed over %zu sockets; expected 1 to %zu", s->control, a.nfds, max);
 		return -1;
 	}
 	memcpy(fds, a.fds, a.nfds * sizeof(int));

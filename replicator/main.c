@@ -29,11 +29,13 @@
 enum {
 	TICK_MS = 1000,
 	REFRESH_TICKS = 5,
-	RECEIVE_BUFFER = 8 << 20,	/* when the settings say nothing: as much of it as the kernel gives */
-	SMALL_BUFFER = 1 << 20,		/* less than this is worth a warning, though nobody asked for more */
+	RECEIVE_BUFFER =
+		8 << 20, /* when the settings say nothing: as much of it as the kernel gives */
+	SMALL_BUFFER =
+		1 << 20, /* less than this is worth a warning, though nobody asked for more */
 	SEND_BUFFER = 4 << 20,
 	HANDOVER_MS = 5000,
-	EXIT_IDLE = 5,		/* samplicator's status for -t */
+	EXIT_IDLE = 5, /* samplicator's status for -t */
 	SPARE_FILES = 64,
 	SPOOF_MAX = 16384,
 };
@@ -107,7 +109,8 @@ static int set_workers(struct replicator *p, size_t n)
 	int status;
 
 	if (p->n)
-		log_warn("workers: %zu, for so many sockets there are; %zu were asked for", n, p->n);
+		log_warn(
+			"workers: %zu, for so many sockets there are; %zu were asked for", n, p->n);
 	for (size_t i = 0; i < p->n; i++)
 		receivers_clear(&p->workers[i].receivers, &none);
 	free(p->workers);
@@ -122,7 +125,8 @@ static int set_workers(struct replicator *p, size_t n)
 	return status;
 }
 
-/* Sockets of the service manager or of the process that runs; how many, or -1 after saying what is wrong. */
+/* Sockets of the service manager or of the process that runs; how many, or -1 after saying what is
+ * wrong. */
 static int inherit(struct replicator *p, const struct listen_options *o)
 {
 	int fds[WORKERS_MAX];
@@ -175,14 +179,16 @@ static int listen_all(struct replicator *p, const struct listen_options *o, size
 	char text[ENDPOINT_TEXT];
 
 	if (s->nalso && have && have != p->n) {
-		log_error("%zu sockets were handed over; expected %zu, one for each address and worker", have,
-			  p->n);
+		log_error("%zu sockets were handed over; expected %zu, one for each address and "
+			  "worker",
+			have, p->n);
 		return -1;
 	}
 	for (size_t i = 0; i <= s->nalso; i++) {
 		struct endpoint *at = i ? &s->also[i - 1] : &s->listen;
 
-		if (listen_at(&p->workers[i * each], each, at, o, s->nalso && have ? each : have) < 0) {
+		if (listen_at(&p->workers[i * each], each, at, o, s->nalso && have ? each : have) <
+			0) {
 			log_error_errno("listen on %s", endpoint_print(at, text));
 			return -1;
 		}
@@ -195,7 +201,8 @@ static int listen_all(struct replicator *p, const struct listen_options *o, size
 static int open_listen(struct replicator *p)
 {
 	const struct settings *s = &p->settings;
-	/* No notes with each datagram: nobody needs its time, and report_collect() asks for drops. */
+	/* No notes with each datagram: nobody needs its time, and report_collect() asks for drops.
+	 */
 	const struct listen_options o = {
 		.recv_buffer = s->receive_buffer ? (int)s->receive_buffer : RECEIVE_BUFFER,
 		.gro = true, .no_timestamp = true, .v6_only = s->family == 6 };
@@ -212,11 +219,13 @@ static int open_listen(struct replicator *p)
 	inherit_store(fds, p->n);
 	p->receive_buffer = have = socket_recv_buffer(p->workers[0].in.fd);
 	if (have < o.recv_buffer && (s->receive_buffer || have < SMALL_BUFFER))
-		log_warn("receive buffer: the kernel gave %d of %d bytes; `sysctl -w net.core.rmem_max=%d` "
-			 "allows more", have, o.recv_buffer, o.recv_buffer);
-	log_info("listening on %s, receive buffer %d bytes, %zu receivers in %zu pools, %zu workers",
-		 text, have,
-		 receivers_count(&p->workers[0].receivers), p->workers[0].receivers.npools, p->n);
+		log_warn("receive buffer: the kernel gave %d of %d bytes; `sysctl -w "
+			 "net.core.rmem_max=%d` allows more",
+			have, o.recv_buffer, o.recv_buffer);
+	log_info(
+		"listening on %s, receive buffer %d bytes, %zu receivers in %zu pools, %zu workers",
+		text, have, receivers_count(&p->workers[0].receivers),
+		p->workers[0].receivers.npools, p->n);
 	return 0;
 }
 
@@ -306,8 +315,10 @@ static int start_workers(struct replicator *p)
 {
 	const struct settings *s = &p->settings;
 	/* Of the template memory at least 1 MB each, when there is one at all. */
-	const struct worker_limits limits = { s->datagram_max, (s->template_memory + p->n - 1) / p->n,
-		{ s->rate_limit, s->dedup_ms * UINT64_C(1000000), (uint32_t)(EXPORTERS_MAX / p->n) } };
+	const struct worker_limits limits = {
+		s->datagram_max, (s->template_memory + p->n - 1) / p->n,
+		{ s->rate_limit, s->dedup_ms * UINT64_C(1000000), (uint32_t)(EXPORTERS_MAX / p->n) }
+	};
 
 	for (size_t i = 0; i < p->n; i++) {
 		struct worker *w = &p->workers[i];
@@ -342,7 +353,8 @@ static int open_all(struct replicator *p)
 	if (check_sender(&p->workers[0].receivers) < 0 ||
 	    (!p->settings.take_over && open_pid_file(p) < 0) || open_listen(p) < 0)
 		return -1;
-	p->signal_fd = daemon_signals();	/* before there are threads: they inherit what is blocked */
+	p->signal_fd =
+		daemon_signals(); /* before there are threads: they inherit what is blocked */
 	if (p->signal_fd < 0 || reload_init(&p->reload, &p->settings, p->n) < 0) {
 		log_error_errno("start");
 		return -1;
@@ -350,7 +362,8 @@ static int open_all(struct replicator *p)
 	if (start_workers(p) < 0)
 		return -1;
 	/* The one before has let go of these; the sockets come first, that nothing waits. */
-	if (p->settings.take_over && (open_pid_file(p) < 0 || open_control(p) < 0 || open_metrics(p) < 0))
+	if (p->settings.take_over &&
+		(open_pid_file(p) < 0 || open_control(p) < 0 || open_metrics(p) < 0))
 		log_warn("taken over all the same");
 	p->watchdog_ns = daemon_watchdog_us() * 1000;
 	return 0;
@@ -421,9 +434,11 @@ static void warn_drops(struct replicator *p, const struct report *r, uint64_t no
 	if (r->recv.kernel_drops + cut == p->logged_drops ||
 	    !log_allow(&p->recv_log_us, now_us, UINT64_C(60000000)))
 		return;
-	log_warn("receiving: dropped by the kernel %" PRIu64 ", cut %" PRIu64 " of %" PRIu64 " datagrams%s",
-		 r->recv.kernel_drops, cut, r->recv.datagrams,
-		 r->recv.kernel_drops ? "; a larger receive_buffer (-b) or more workers may help" : "");
+	log_warn("receiving: dropped by the kernel %" PRIu64 ", cut %" PRIu64 " of %" PRIu64
+		 " datagrams%s",
+		r->recv.kernel_drops, cut, r->recv.datagrams,
+		r->recv.kernel_drops ? "; a larger receive_buffer (-b) or more workers may help"
+				     : "");
 	p->logged_drops = r->recv.kernel_drops + cut;
 }
 
@@ -443,8 +458,9 @@ static void tick(struct replicator *p)
 	tell_stats(p, &r);
 	report_losses(&r, now_us);
 	warn_drops(p, &r, now_us);
-	daemon_notify_status("%" PRIu64 " datagrams received, %" PRIu64 " dropped by the kernel, %zu receivers",
-			     r.recv.datagrams, r.recv.kernel_drops, r.n);
+	daemon_notify_status("%" PRIu64 " datagrams received, %" PRIu64
+			     " dropped by the kernel, %zu receivers",
+		r.recv.datagrams, r.recv.kernel_drops, r.n);
 	report_clear(&r);
 	/* Sockets that could not be opened at first may be by now. */
 	if (++p->ticks % REFRESH_TICKS == 0)
@@ -483,8 +499,8 @@ static void finish_reload(struct replicator *p)
 	p->reloads += taken;
 	p->reloads_failed += !taken;
 	if (taken)
-		log_info("reload: %zu receivers in %zu pools", receivers_count(&p->workers[0].receivers),
-			 p->workers[0].receivers.npools);
+		log_info("reload: %zu receivers in %zu pools",
+			receivers_count(&p->workers[0].receivers), p->workers[0].receivers.npools);
 	daemon_notify("READY=1");
 	if (p->reload.again)
 		begin_reload(p);
@@ -586,8 +602,10 @@ static bool command_handover(void *ctx, const char *argument, struct control_ans
 
 	inherit_name(&p->settings, name, sizeof(name));
 	if (strcmp(name, argument) != 0) {
-		snprintf(a->text, CONTROL_TEXT, "error: the process that runs listens on %.70s, not on %.70s: "
-			 "nothing to take over", name, argument);
+		snprintf(a->text, CONTROL_TEXT,
+			"error: the process that runs listens on %.70s, not on %.70s: "
+			"nothing to take over",
+			name, argument);
 		return false;
 	}
 	for (size_t i = 0; i < p->n; i++)
@@ -660,7 +678,8 @@ static uint64_t wake_ns(const struct replicator *p, uint64_t tick_ns)
 static int run(struct replicator *p)
 {
 	struct pollfd fds[] = { { .fd = p->signal_fd, .events = POLLIN },
-		{ .fd = p->reload.done_fd, .events = POLLIN }, { .fd = p->control_fd, .events = POLLIN } };
+		{ .fd = p->reload.done_fd, .events = POLLIN },
+		{ .fd = p->control_fd, .events = POLLIN } };
 	const uint64_t idle_ns = p->settings.idle_ms * UINT64_C(1000000);
 	uint64_t now_ns = clock_mono_ns(), tick_ns = now_ns;
 
@@ -678,7 +697,8 @@ static int run(struct replicator *p)
 		if (fds[1].revents)
 			finish_reload(p);
 		if (fds[2].revents)
-			control_serve(p->control_fd, commands, sizeof(commands) / sizeof(commands[0]), p);
+			control_serve(
+				p->control_fd, commands, sizeof(commands) / sizeof(commands[0]), p);
 		now_ns = clock_mono_ns();
 		feed_watchdog(p, now_ns);
 		if (idle_ns && now_ns >= last_ns(p) + idle_ns) {
@@ -699,7 +719,8 @@ static int check_only(struct replicator *p)
 
 	if (check_sender(rs) < 0)
 		return EXIT_RUNTIME;
-	printf("%zu receivers in %zu pools, %u warnings\n", receivers_count(rs), rs->npools, rs->warnings);
+	printf("%zu receivers in %zu pools, %u warnings\n", receivers_count(rs), rs->npools,
+		rs->warnings);
 	return EXIT_SUCCESS;
 }
 

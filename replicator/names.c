@@ -76,7 +76,8 @@ int names_resolve(struct names *n, struct endpoint *e, const char *host, const c
 	if (!known || known->generation != n->generation) {
 		if (endpoint_resolve(e, host, port, family, why) == 0) {
 			known = known ? known : add(n, host, family);
-			*known = (struct name){ known->host, family, e->addr, n->generation, false };
+			*known = (struct name) { known->host, family, e->addr, n->generation,
+				false };
 			return 0;
 		}
 		if (!known)

@@ -47,11 +47,14 @@ static void open_file(struct receiver *r, const char *pool, unsigned worker, uin
 		if (s->waiting)
 			health_dead(&r->health, now_ns);
 		if (s->waiting)
-			log_info("receiver %s: %zu datagrams wait in %s", r->label, (size_t)s->waiting, path.s);
+			log_info("receiver %s: %zu datagrams wait in %s", r->label,
+				(size_t)s->waiting, path.s);
 	} else {
 		if (log_allow(&r->spool_log_us, clock_wall_us(), LOG_US))
-			log_warn("receiver %s: spool %s: %s", r->label, path.s, errno == EWOULDBLOCK ?
-				 "another process has it" : errno == EINVAL ? "is no spool" : strerror(errno));
+			log_warn("receiver %s: spool %s: %s", r->label, path.s,
+				errno == EWOULDBLOCK      ? "another process has it"
+					: errno == EINVAL ? "is no spool"
+							  : strerror(errno));
 		free(s);
 	}
 	strbuf_clear(&path);
@@ -89,7 +92,8 @@ bool outage_takes(struct receiver *r, const struct share *s)
 	n = spool_put(r->spool, s->data, s->from, s->n);
 	account(r, &before);
 	r->spooled += n;
-	/* What the file did not take is lost, as without it; the rest of the share is there already. */
+	/* What the file did not take is lost, as without it; the rest of the share is there
+	 * already. */
 	if (n < s->n)
 		sender_charge(&r->out, ENOSPC, s->n - n);
 	return true;
@@ -121,9 +125,16 @@ static size_t send_spooled(struct fanout *f, struct receiver *r, const struct by
 	r->replayed += sent;
 	r->replay_lost += n - sent - full;
 	/* They were counted when they came: the sum of the live ones is not to move. */
-	*c = (struct sender_counts){ .sent = before.sent, .sent_octets = before.sent_octets, .eagain = before.eagain,
-		.emsgsize = before.emsgsize, .refused = before.refused, .unreachable = before.unreachable,
-		.other = before.other, .calls = c->calls, .icmp_errors = c->icmp_errors, .runs = c->runs };
+	*c = (struct sender_counts) { .sent = before.sent,
+		.sent_octets = before.sent_octets,
+		.eagain = before.eagain,
+		.emsgsize = before.emsgsize,
+		.refused = before.refused,
+		.unreachable = before.unreachable,
+		.other = before.other,
+		.calls = c->calls,
+		.icmp_errors = c->icmp_errors,
+		.runs = c->runs };
 	r->family = family;
 	health_rebase(&r->health, c);
 	return n - full;
@@ -164,7 +175,8 @@ bool outage_look(struct fanout *f, uint64_t now_ns)
 			struct receiver *r = f->receivers->pools[i].receivers[k];
 
 			if (r->spool_dir && !r->spool) {
-				open_file(r, f->receivers->pools[i].label, f->outlet->worker, now_ns);
+				open_file(
+					r, f->receivers->pools[i].label, f->outlet->worker, now_ns);
 				if (r->spool) {
 					r->spool_taken_over += r->spool->counts.taken_over;
 					r->spool_waiting = r->spool->waiting;

@@ -110,8 +110,9 @@ static bool link_is_dead(struct path *path, int index)
 	q.body.link.ifi_index = index;
 	if (answer(path, &q, RTM_NEWLINK, &a) < 0)
 		return errno == ENODEV;
-	return !(((const struct ifinfomsg *)NLMSG_DATA((const struct nlmsghdr *)(const void *)a.b))->ifi_flags &
-		 IFF_RUNNING);
+	return !(((const struct ifinfomsg *)NLMSG_DATA((const struct nlmsghdr *)(const void *)a.b))
+			 ->ifi_flags &
+		IFF_RUNNING);
 }
 
 static bool neighbour_is_dead(struct path *path, int index, const struct addr *to)
@@ -125,8 +126,9 @@ static bool neighbour_is_dead(struct path *path, int index, const struct addr *t
 	add_addr(&q, NDA_DST, to);
 	if (answer(path, &q, RTM_NEWNEIGH, &a) < 0)
 		return false;
-	return ((const struct ndmsg *)NLMSG_DATA((const struct nlmsghdr *)(const void *)a.b))->ndm_state &
-	       NUD_FAILED;
+	return ((const struct ndmsg *)NLMSG_DATA((const struct nlmsghdr *)(const void *)a.b))
+		       ->ndm_state &
+		NUD_FAILED;
 }
 
 bool path_is_dead(struct path *path, const struct addr *to)

@@ -10,8 +10,17 @@
 #include "wire/cursor.h"
 #include "wire/frame.h"
 
-enum { IPV4_HEADER = 20, IPV6_HEADER = 40, FRAGMENT_HEADER = 8, UDP_HEADER = 8, PROTO_UDP = 17, PROTO_FRAGMENT = 44,
-	IPV4_MORE = 0x2000, ASK_MTU = 1024, IPV6_MIN_MTU = 1280 };
+enum {
+	IPV4_HEADER = 20,
+	IPV6_HEADER = 40,
+	FRAGMENT_HEADER = 8,
+	UDP_HEADER = 8,
+	PROTO_UDP = 17,
+	PROTO_FRAGMENT = 44,
+	IPV4_MORE = 0x2000,
+	ASK_MTU = 1024,
+	IPV6_MIN_MTU = 1280
+};
 
 /* ---- sums (RFC 1071) --------------------------------------------------------- */
 
@@ -44,7 +53,8 @@ static void put_ipv4(struct cursor *c, const struct raw_head *h, size_t at, size
 	put8(c, 0x45);
 	put8(c, h->tos);
 	put16(c, (uint16_t)(IPV4_HEADER + n));
-	/* With 0 the kernel puts one of its own, which the fragments of a datagram would not share. */
+	/* With 0 the kernel puts one of its own, which the fragments of a datagram would not share.
+	 */
 	put16(c, at || n < total ? (uint16_t)(h->id % 65535 + 1) : 0);
 	put16(c, (uint16_t)(at / 8 | (at + n < total ? IPV4_MORE : 0)));
 	put8(c, h->ttl ? h->ttl : 64);
@@ -72,8 +82,8 @@ static void put_ipv6(struct cursor *c, const struct raw_head *h, size_t at, size
 	put32(c, h->id);
 }
 
-size_t raw_headers(uint8_t out[static RAW_FRAGMENT_HEADERS], const struct raw_head *h, uint16_t sum, size_t at,
-		   size_t n, size_t total)
+size_t raw_headers(uint8_t out[static RAW_FRAGMENT_HEADERS], const struct raw_head *h, uint16_t sum,
+	size_t at, size_t n, size_t total)
 {
 	struct cursor c = cursor(out, RAW_FRAGMENT_HEADERS);
 
@@ -113,10 +123,12 @@ int raw_open(struct raw *r, const struct endpoint *to, int send_buffer)
 	socklen_t n;
 	int err;
 
-	/* IPPROTO_RAW: headers are ours, and nothing is received.  A port here would be a protocol. */
+	/* IPPROTO_RAW: headers are ours, and nothing is received.  A port here would be a protocol.
+	 */
 	host.port = 0;
 	n = endpoint_to_sockaddr(&host, &ss);
-	r->fd = socket(v4 ? AF_INET : AF_INET6, SOCK_RAW | SOCK_NONBLOCK | SOCK_CLOEXEC, IPPROTO_RAW);
+	r->fd = socket(
+		v4 ? AF_INET : AF_INET6, SOCK_RAW | SOCK_NONBLOCK | SOCK_CLOEXEC, IPPROTO_RAW);
 	if (r->fd < 0)
 		return -1;
 	if (send_buffer > 0)
@@ -140,7 +152,8 @@ void raw_close(struct raw *r)
 }
 
 /* Octets [at, at + n) of the UDP datagram. */
-static int send_part(struct raw *r, const struct raw_head *h, struct bytes payload, uint16_t sum, size_t at, size_t n)
+static int send_part(struct raw *r, const struct raw_head *h, struct bytes payload, uint16_t sum,
+	size_t at, size_t n)
 {
 	uint8_t headers[RAW_FRAGMENT_HEADERS];
 	const size_t total = UDP_HEADER + payload.n, skip = at ? at - UDP_HEADER : 0;

@@ -34,8 +34,8 @@ uint16_t raw_sum(struct bytes payload);
  * payload.  Returns the length written to `out`: IP header, and the UDP header
  * when `at` is 0.
  */
-size_t raw_headers(uint8_t out[static RAW_FRAGMENT_HEADERS], const struct raw_head *h, uint16_t sum, size_t at,
-		   size_t n, size_t total);
+size_t raw_headers(uint8_t out[static RAW_FRAGMENT_HEADERS], const struct raw_head *h, uint16_t sum,
+	size_t at, size_t n, size_t total);
 
 /* A way out to one receiver. */
 struct raw {

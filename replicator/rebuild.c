@@ -39,7 +39,7 @@ struct out_stream {
 struct draft {
 	bool open;
 	struct cursor c;
-	uint8_t same[HEADER_MAX];	/* the header without count and number: whoever has it may join */
+	uint8_t same[HEADER_MAX]; /* the header without count and number: whoever has it may join */
 	uint8_t header[HEADER_MAX];
 	size_t header_len, count_at, number_at;
 	struct out_stream *stream;
@@ -75,7 +75,8 @@ struct rebuild *rebuild_new(const struct tenant *t, uint64_t seed)
 		return NULL;
 	r->tenant = t;
 	r->streams_mem = aligned_alloc(64, store_size(REBUILD_STREAMS, sizeof(struct out_stream)));
-	r->templates_mem = aligned_alloc(64, (templates_size(REBUILD_TEMPLATES) + 63) & ~(size_t)63);
+	r->templates_mem =
+		aligned_alloc(64, (templates_size(REBUILD_TEMPLATES) + 63) & ~(size_t)63);
 	r->arena = malloc(ARENA);
 	if (!r->streams_mem || !r->templates_mem || !r->arena) {
 		rebuild_free(r);
@@ -84,7 +85,8 @@ struct rebuild *rebuild_new(const struct tenant *t, uint64_t seed)
 	}
 	store_init(&r->streams, r->streams_mem, REBUILD_STREAMS, sizeof(struct out_stream),
 		   sizeof(struct out_key), seed);
-	templates_init(&r->templates, r->templates_mem, REBUILD_TEMPLATES, REBUILD_TEMPLATES / 4, seed + 1);
+	templates_init(&r->templates, r->templates_mem, REBUILD_TEMPLATES, REBUILD_TEMPLATES / 4,
+		seed + 1);
 	return r;
 }
 
@@ -154,10 +156,12 @@ static void draft_close(struct rebuild *r)
 	if (protocol == PROTO_SFLOW)
 		patch32(start + d->count_at, d->records);
 	else
-		patch16(start + d->count_at, protocol == PROTO_IPFIX ? cursor_used(&d->c) : d->records);
+		patch16(start + d->count_at,
+			protocol == PROTO_IPFIX ? cursor_used(&d->c) : d->records);
 	if (d->number_at) {
 		patch32(start + d->number_at, d->stream->next);
-		d->stream->next += protocol == PROTO_NETFLOW9 || protocol == PROTO_SFLOW ? 1 : d->units;
+		d->stream->next +=
+			protocol == PROTO_NETFLOW9 || protocol == PROTO_SFLOW ? 1 : d->units;
 	}
 	r->out->data[r->out->n] = (struct bytes){ start, cursor_used(&d->c) };
 	r->out->from[r->out->n] = d->from;
@@ -165,7 +169,8 @@ static void draft_close(struct rebuild *r)
 	r->used += cursor_used(&d->c);
 }
 
-/* How long the datagram is once `n` octets more are in it, in Set `id` unless that is 0, and closed. */
+/* How long the datagram is once `n` octets more are in it, in Set `id` unless that is 0, and
+ * closed. */
 static size_t draft_length(const struct draft *d, uint16_t id, size_t n)
 {
 	const size_t used = cursor_used(&d->c), set = d->set ? (size_t)(d->c.at - d->set) : 0;
@@ -218,15 +223,19 @@ static void draft_put_record(struct rebuild *r, uint16_t set_id, struct bytes b)
 }
 
 /* A whole Set, header and padding included. */
-static void draft_put_set(struct rebuild *r, const struct flow_set *set, uint32_t records, uint32_t units)
+static void draft_put_set(
+	struct rebuild *r, const struct flow_set *set, uint32_t records, uint32_t units)
 {
 	draft_put(r, (struct bytes){ set->body.p - 4, set->body.n + 4 }, records, units);
 }
 
 static struct out_key stream_of(const struct subject *s)
 {
-	return (struct out_key){ .exporter = s->from->addr, .agent = s->peek.agent, .domain = s->peek.domain,
-		.port = s->from->port, .protocol = (uint8_t)s->peek.protocol };
+	return (struct out_key) { .exporter = s->from->addr,
+		.agent = s->peek.agent,
+		.domain = s->peek.domain,
+		.port = s->from->port,
+		.protocol = (uint8_t)s->peek.protocol };
 }
 
 /* Take the header of the next datagram: what is open goes on when that says the same. */
@@ -245,7 +254,8 @@ static void draft_take(struct rebuild *r, struct bytes data, size_t header_len, 
 	if (number_at)
 		memset(same + number_at, 0, 4);
 	stream = store_put(&r->streams, &key, &fresh);
-	if (alone || stream != d->stream || header_len != d->header_len || memcmp(same, d->same, sizeof(same)) != 0)
+	if (alone || stream != d->stream || header_len != d->header_len ||
+		memcmp(same, d->same, sizeof(same)) != 0)
 		draft_close(r);
 	if (!stream->known) {
 		stream->known = true;
@@ -269,7 +279,8 @@ static void draft_take(struct rebuild *r, struct bytes data, size_t header_len, 
 
 /* ---- v1, v5, v7 --------------------------------------------------------------------- */
 
-static bool rebuild_netflow5(struct rebuild *r, struct bytes data, const struct subject *s, uint32_t at)
+static bool rebuild_netflow5(
+	struct rebuild *r, struct bytes data, const struct subject *s, uint32_t at)
 {
 	struct netflow5_msg m = { 0 };
 	size_t len;
@@ -327,7 +338,8 @@ static uint32_t learn(struct rebuild *r, const struct flow_set *set, const struc
 	uint32_t n = 0;
 
 	for (; rest.n && !template_padding(rest); n++) {
-		const enum wire_err err = template_read(&r->def, &rest, s->peek.version, set->kind == SET_OPTIONS);
+		const enum wire_err err =
+			template_read(&r->def, &rest, s->peek.version, set->kind == SET_OPTIONS);
 		const struct template_key key = template_of(s, r->def.id);
 		bool changed;
 
@@ -347,7 +359,8 @@ static bool wanted(struct rebuild *r, const struct plan *p)
 	struct flow_record reverse;
 
 	return tenant_wants(r->tenant, &r->work.rec) ||
-	       (p->flags & PLAN_BIFLOW && plan_reverse(p, &r->work, &reverse) && tenant_wants(r->tenant, &reverse));
+		(p->flags & PLAN_BIFLOW && plan_reverse(p, &r->work, &reverse) &&
+			tenant_wants(r->tenant, &reverse));
 }
 
 static void rebuild_data(struct rebuild *r, const struct flow_set *set, const struct subject *s)
@@ -392,15 +405,18 @@ static bool defines(struct rebuild *r, const struct flow_msg *m, const struct su
 
 	for (set_first(&it, m); set_next(&it, &set); ) {
 		const struct template_key key = template_of(s, set.id);
-		const struct template *t = set.kind == SET_DATA ? templates_find(&r->templates, &key) : NULL;
+		const struct template *t =
+			set.kind == SET_DATA ? templates_find(&r->templates, &key) : NULL;
 
-		if (set.kind == SET_TEMPLATE || set.kind == SET_OPTIONS || (t && t->plan.flags & PLAN_OPTIONS))
+		if (set.kind == SET_TEMPLATE || set.kind == SET_OPTIONS ||
+			(t && t->plan.flags & PLAN_OPTIONS))
 			return true;
 	}
 	return false;
 }
 
-static bool rebuild_flowset(struct rebuild *r, struct bytes data, const struct subject *s, uint32_t at)
+static bool rebuild_flowset(
+	struct rebuild *r, struct bytes data, const struct subject *s, uint32_t at)
 {
 	struct flow_msg m;
 	struct set_iter it;
@@ -454,7 +470,8 @@ static void rebuild_sample(struct rebuild *r, const struct sflow_msg *m, struct 
 		draft_put(r, sample, 1, 1);
 }
 
-static bool rebuild_sflow(struct rebuild *r, struct bytes data, const struct subject *s, uint32_t at)
+static bool rebuild_sflow(
+	struct rebuild *r, struct bytes data, const struct subject *s, uint32_t at)
 {
 	struct sflow_msg m;
 	struct bytes rest;
@@ -478,29 +495,34 @@ static bool rebuild_sflow(struct rebuild *r, struct bytes data, const struct sub
 	return true;
 }
 
-/* ---- all of them ------------------------------------------------------------------------------ */
+/* ---- all of them ------------------------------------------------------------------------------
+ */
 
 static bool rebuild_one(struct rebuild *r, struct bytes data, const struct subject *s, uint32_t at)
 {
-	static bool (*const kinds[PROTO_UNKNOWN + 1])(struct rebuild *r, struct bytes data, const struct subject *s,
-						      uint32_t at) = {
-		[PROTO_NETFLOW1] = rebuild_netflow5, [PROTO_NETFLOW5] = rebuild_netflow5,
-		[PROTO_NETFLOW7] = rebuild_netflow5, [PROTO_NETFLOW9] = rebuild_flowset,
-		[PROTO_IPFIX] = rebuild_flowset, [PROTO_SFLOW] = rebuild_sflow,
+	static bool (*const kinds[PROTO_UNKNOWN + 1])(
+		struct rebuild * r, struct bytes data, const struct subject *s, uint32_t at) = {
+		[PROTO_NETFLOW1] = rebuild_netflow5,
+		[PROTO_NETFLOW5] = rebuild_netflow5,
+		[PROTO_NETFLOW7] = rebuild_netflow5,
+		[PROTO_NETFLOW9] = rebuild_flowset,
+		[PROTO_IPFIX] = rebuild_flowset,
+		[PROTO_SFLOW] = rebuild_sflow,
 	};
 
 	return kinds[s->peek.protocol] && kinds[s->peek.protocol](r, data, s, at);
 }
 
-size_t rebuild(struct rebuild *r, const struct share *s, const struct subject *subjects, size_t first,
-	       struct rebuild_out *out)
+size_t rebuild(struct rebuild *r, const struct share *s, const struct subject *subjects,
+	size_t first, struct rebuild_out *out)
 {
 	size_t i;
 
 	r->out = out;
 	out->n = r->used = 0;
 	/* One that is open and one more fit for sure. */
-	for (i = first; i < s->n && r->used + 4 * (size_t)MOST < ARENA && out->n + 8 < SHARE_MAX; i++)
+	for (i = first; i < s->n && r->used + 4 * (size_t)MOST < ARENA && out->n + 8 < SHARE_MAX;
+		i++)
 		if (!rebuild_one(r, s->data[i], &subjects[s->at[i]], s->at[i]))
 			r->counts.unread_octets += s->data[i].n;
 	draft_close(r);

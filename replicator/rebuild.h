@@ -18,7 +18,7 @@
 #include "replicator/classify.h"
 #include "replicator/tenant.h"
 
-enum { REBUILD_STREAMS = 4096, REBUILD_TEMPLATES = 4096 };	/* those unused for longest give way */
+enum { REBUILD_STREAMS = 4096, REBUILD_TEMPLATES = 4096 }; /* those unused for longest give way */
 
 struct rebuild_counts {
 	uint64_t records, kept;		/* seen; of them wanted */
@@ -48,8 +48,8 @@ struct rebuild_out {
  * number i.  Returns the first one that did not fit any more: what is in `out`
  * is valid until the next call.
  */
-size_t rebuild(struct rebuild *r, const struct share *s, const struct subject *subjects, size_t first,
-	       struct rebuild_out *out);
+size_t rebuild(struct rebuild *r, const struct share *s, const struct subject *subjects,
+	size_t first, struct rebuild_out *out);
 
 /*
  * A stream that it has not seen: rebuild_teach() reads the templates of a

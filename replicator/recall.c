@@ -31,7 +31,7 @@ struct item_key {
 struct recall_item {
 	struct store_link link;
 	struct item_key key;
-	struct recall_item *prev, *next;	/* of the stream and kind, in the order of learning */
+	struct recall_item *prev, *next; /* of the stream and kind, in the order of learning */
 	uint8_t *raw;
 	uint32_t n;
 };
@@ -93,15 +93,16 @@ struct recall *recall_new(const struct recall_limits *l, uint64_t seed)
 	m->letter.max = RECALL_STREAM_ITEMS;
 	m->letter.messages = calloc(m->letter.max, sizeof(*m->letter.messages));
 	m->letter.units = calloc(m->letter.max, sizeof(*m->letter.units));
-	if (!m->streams_mem || !m->items_mem || !m->letter.arena || !m->letter.messages || !m->letter.units) {
+	if (!m->streams_mem || !m->items_mem || !m->letter.arena || !m->letter.messages ||
+		!m->letter.units) {
 		recall_free(m);
 		errno = ENOMEM;
 		return NULL;
 	}
 	store_init(&m->streams, m->streams_mem, l->streams, sizeof(struct recall_stream),
 		   sizeof(struct stream_key), seed);
-	store_init(&m->items, m->items_mem, l->items, sizeof(struct recall_item), sizeof(struct item_key),
-		   seed + 1);
+	store_init(&m->items, m->items_mem, l->items, sizeof(struct recall_item),
+		sizeof(struct item_key), seed + 1);
 	m->octets_max = l->octets;
 	m->seed = seed;
 	return m;
@@ -134,7 +135,8 @@ static uint32_t row_of(const struct recall *m, const struct recall_stream *s)
 
 static struct recall_stream *stream_at(const struct recall *m, uint32_t row)
 {
-	return (struct recall_stream *)(void *)(m->streams.rows + (size_t)row * sizeof(struct recall_stream));
+	return (struct recall_stream *)(void *)(m->streams.rows +
+		(size_t)row * sizeof(struct recall_stream));
 }
 
 /* ---- items ------------------------------------------------------------------ */
@@ -155,7 +157,8 @@ static void item_remove(struct recall *m, struct recall_item *i)
 }
 
 /* Everything of a kind and template; id 0: of the kind. */
-static size_t items_remove(struct recall *m, struct recall_stream *s, enum item_kind kind, uint16_t id)
+static size_t items_remove(
+	struct recall *m, struct recall_stream *s, enum item_kind kind, uint16_t id)
 {
 	size_t n = 0;
 
@@ -181,10 +184,12 @@ static void evict_items(struct recall *m, size_t n)
 	}
 }
 
-static struct recall_item *item_find(struct recall *m, const struct recall_stream *s, enum item_kind kind,
-				     uint16_t id, uint64_t which)
+static struct recall_item *item_find(struct recall *m, const struct recall_stream *s,
+	enum item_kind kind, uint16_t id, uint64_t which)
 {
-	const struct item_key key = { .which = which, .stream = row_of(m, s), .id = id, .kind = (uint8_t)kind };
+	const struct item_key key = {
+		.which = which, .stream = row_of(m, s), .id = id, .kind = (uint8_t)kind
+	};
 
 	return store_find(&m->items, &key);
 }
@@ -194,7 +199,9 @@ static bool item_keep(struct recall *m, struct recall_stream *s, enum item_kind 
 		      uint64_t which, struct bytes raw)
 {
 	struct recall_item *i = item_find(m, s, kind, id, which);
-	const struct item_key key = { .which = which, .stream = row_of(m, s), .id = id, .kind = (uint8_t)kind };
+	const struct item_key key = {
+		.which = which, .stream = row_of(m, s), .id = id, .kind = (uint8_t)kind
+	};
 	uint8_t *copy;
 	bool fresh;
 
@@ -236,7 +243,9 @@ static bool has_templates(const struct peek *peek)
 
 static struct stream_key key_of(const struct datagram *d, const struct peek *peek)
 {
-	return (struct stream_key){ .exporter = d->from.addr, .domain = peek->domain, .port = d->from.port,
+	return (struct stream_key) { .exporter = d->from.addr,
+		.domain = peek->domain,
+		.port = d->from.port,
 		.protocol = (uint8_t)peek->protocol };
 }
 
@@ -331,8 +340,10 @@ void recall_find(struct recall *m, const struct datagram *d, const struct peek *
 /* Information Elements that say what an option record is about, beside its scopes. */
 static bool is_identifier(const struct field_spec *f)
 {
-	/* Interfaces, sampler, metering and export process, domain, VRFs, application, selectors, PEN. */
-	static const uint16_t ids[] = { 10, 14, 48, 95, 143, 144, 145, 149, 234, 235, 301, 302, 303, 346 };
+	/* Interfaces, sampler, metering and export process, domain, VRFs, application, selectors,
+	 * PEN. */
+	static const uint16_t ids[] = { 10, 14, 48, 95, 143, 144, 145, 149, 234, 235, 301, 302, 303,
+		346 };
 
 	for (size_t i = 0; f->pen == 0 && i < sizeof(ids) / sizeof(ids[0]); i++)
 		if (ids[i] == f->id)
@@ -340,7 +351,8 @@ static bool is_identifier(const struct field_spec *f)
 	return false;
 }
 
-/* Length of the field at `p`, its length octets included (RFC 7011 7); more than `n` when it is cut. */
+/* Length of the field at `p`, its length octets included (RFC 7011 7); more than `n` when it is
+ * cut. */
 static size_t field_length(const struct field_spec *f, const uint8_t *p, size_t n)
 {
 	if (f->len != IE_VARLEN)
@@ -351,8 +363,8 @@ static size_t field_length(const struct field_spec *f, const uint8_t *p, size_t 
 }
 
 /* Length of the record at `p`, 0 when it is cut; *which tells it from others. */
-static size_t record_read(const struct recall *m, const struct template_def *t, const uint8_t *p, size_t n,
-			  uint64_t *which)
+static size_t record_read(const struct recall *m, const struct template_def *t, const uint8_t *p,
+	size_t n, uint64_t *which)
 {
 	size_t at = 0;
 	uint64_t h = m->seed ^ UINT64_C(0xcbf29ce484222325);
@@ -391,7 +403,8 @@ static void learn_records(struct recall *m, struct recall_stream *s, const struc
 		len = record_read(m, &def, rest.p, rest.n, &which);
 		if (len == 0)
 			break;
-		m->counts.refused += !item_keep(m, s, ITEM_RECORD, set->id, which, (struct bytes){ rest.p, len });
+		m->counts.refused += !item_keep(
+			m, s, ITEM_RECORD, set->id, which, (struct bytes) { rest.p, len });
 	}
 }
 
@@ -399,17 +412,21 @@ static void withdraw(struct recall *m, struct recall_stream *s, bool options, ui
 {
 	const bool all = id == WITHDRAW_ALL || id == WITHDRAW_ALL_OPTIONS;
 
-	m->counts.withdrawn += items_remove(m, s, options ? ITEM_OPTIONS : ITEM_TEMPLATE, all ? 0 : id);
+	m->counts.withdrawn +=
+		items_remove(m, s, options ? ITEM_OPTIONS : ITEM_TEMPLATE, all ? 0 : id);
 	if (options)
 		items_remove(m, s, ITEM_RECORD, all ? 0 : id);
 }
 
-/* An ID has one meaning: a definition under it ends another of the other kind, a new one its records. */
+/* An ID has one meaning: a definition under it ends another of the other kind, a new one its
+ * records. */
 static void learn_template(struct recall *m, struct recall_stream *s, bool options, uint16_t id,
 			   struct bytes raw)
 {
-	const struct recall_item *other = item_find(m, s, options ? ITEM_TEMPLATE : ITEM_OPTIONS, id, 0);
-	const struct recall_item *before = item_find(m, s, options ? ITEM_OPTIONS : ITEM_TEMPLATE, id, 0);
+	const struct recall_item *other =
+		item_find(m, s, options ? ITEM_TEMPLATE : ITEM_OPTIONS, id, 0);
+	const struct recall_item *before =
+		item_find(m, s, options ? ITEM_OPTIONS : ITEM_TEMPLATE, id, 0);
 
 	if (other)
 		items_remove(m, s, options ? ITEM_TEMPLATE : ITEM_OPTIONS, id);
@@ -435,7 +452,8 @@ static void learn_templates(struct recall *m, struct recall_stream *s, const str
 		if (err == WIRE_WITHDRAWAL)
 			withdraw(m, s, options, def.id);
 		else if (err == WIRE_OK)
-			learn_template(m, s, options, def.id, (struct bytes){ start, (size_t)(rest.p - start) });
+			learn_template(m, s, options, def.id,
+				(struct bytes) { start, (size_t)(rest.p - start) });
 		else
 			m->counts.refused++;
 	}
@@ -485,7 +503,8 @@ static struct recall_stream *stream_of(const struct recall_mark *mark)
 	return mark->stream && mark->stream->serial == mark->serial ? mark->stream : NULL;
 }
 
-bool recall_needs(const struct recall *m, const struct recall_known *k, const struct recall_mark *mark)
+bool recall_needs(
+	const struct recall *m, const struct recall_known *k, const struct recall_mark *mark)
 {
 	const struct recall_stream *s = stream_of(mark);
 	uint64_t at;
@@ -574,12 +593,13 @@ static const struct recall_item *put_set(struct letter *l, const struct flow_msg
 		shortest = i->n < shortest ? i->n : shortest;
 		i = i->next;
 		/* v9 options templates need not end on 4 octets: one a Set. */
-	} while (i && i->key.kind != ITEM_OPTIONS && (i->key.kind == ITEM_TEMPLATE || i->key.id == id) &&
-		 cursor_used(&l->c) + i->n + 4 <= RECALL_MESSAGE);
+	} while (i && i->key.kind != ITEM_OPTIONS &&
+		(i->key.kind == ITEM_TEMPLATE || i->key.id == id) &&
+		cursor_used(&l->c) + i->n + 4 <= RECALL_MESSAGE);
 	if (shortest > 3) {
 		flow_set_end(&l->c, mark);
 	} else if (!l->c.full) {
-		patch16(mark + 2, (size_t)(l->c.at - mark));	/* padding would be read as a record */
+		patch16(mark + 2, (size_t)(l->c.at - mark)); /* padding would be read as a record */
 	}
 	return i;
 }

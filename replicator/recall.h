@@ -87,7 +87,8 @@ void recall_known_clear(struct recall_known *k);
 /* It is to be told everything. */
 void recall_forget(struct recall_known *k, const struct recall *m);
 /* Whether it lacks something of the stream. */
-bool recall_needs(const struct recall *m, const struct recall_known *k, const struct recall_mark *mark);
+bool recall_needs(
+	const struct recall *m, const struct recall_known *k, const struct recall_mark *mark);
 /*
  * The messages that tell everything about the stream, built for being sent
  * right before `next`, a datagram of it: its version, domain and times.  The

@@ -105,10 +105,12 @@ bool receivers_alike(const struct receivers *a, const struct receivers *b)
 	if (a->npools != b->npools)
 		return false;
 	for (size_t i = 0; i < a->npools; i++) {
-		if (a->pools[i].n != b->pools[i].n || strcmp(a->pools[i].label, b->pools[i].label) != 0)
+		if (a->pools[i].n != b->pools[i].n ||
+			strcmp(a->pools[i].label, b->pools[i].label) != 0)
 			return false;
 		for (size_t k = 0; k < a->pools[i].n; k++)
-			if (strcmp(a->pools[i].receivers[k]->label, b->pools[i].receivers[k]->label) != 0)
+			if (strcmp(a->pools[i].receivers[k]->label,
+				    b->pools[i].receivers[k]->label) != 0)
 				return false;
 	}
 	return true;
@@ -135,11 +137,13 @@ static bool is_local(const struct addr *a)
 		struct sockaddr_storage ss;
 		struct endpoint e;
 
-		if (!i->ifa_addr || (i->ifa_addr->sa_family != AF_INET && i->ifa_addr->sa_family != AF_INET6))
+		if (!i->ifa_addr ||
+			(i->ifa_addr->sa_family != AF_INET && i->ifa_addr->sa_family != AF_INET6))
 			continue;
 		memset(&ss, 0, sizeof(ss));
-		memcpy(&ss, i->ifa_addr, i->ifa_addr->sa_family == AF_INET ? sizeof(struct sockaddr_in)
-									    : sizeof(struct sockaddr_in6));
+		memcpy(&ss, i->ifa_addr,
+			i->ifa_addr->sa_family == AF_INET ? sizeof(struct sockaddr_in)
+							  : sizeof(struct sockaddr_in6));
 		endpoint_from_sockaddr(&e, &ss);
 		found = addr_equal(&e.addr, a);
 	}
@@ -147,7 +151,8 @@ static bool is_local(const struct addr *a)
 	return found;
 }
 
-const struct receiver *receivers_find_loop(const struct receivers *rs, const struct endpoint *listen)
+const struct receiver *receivers_find_loop(
+	const struct receivers *rs, const struct endpoint *listen)
 {
 	for (size_t i = 0; i < rs->npools; i++) {
 		for (size_t k = 0; k < rs->pools[i].n; k++) {
@@ -155,8 +160,9 @@ const struct receiver *receivers_find_loop(const struct receivers *rs, const str
 
 			if (to->port != listen->port)
 				continue;
-			if (listen->any || addr_is_zero(&listen->addr) ? is_local(&to->addr)
-								       : addr_equal(&to->addr, &listen->addr))
+			if (listen->any || addr_is_zero(&listen->addr)
+					? is_local(&to->addr)
+					: addr_equal(&to->addr, &listen->addr))
 				return rs->pools[i].receivers[k];
 		}
 	}
@@ -178,19 +184,22 @@ void receivers_open(struct receivers *rs, struct outlet *o)
 
 static bool is_twin(const struct receiver *a, const struct receiver *b)
 {
-	return strcmp(a->label, b->label) == 0 && a->ttl == b->ttl && a->source_port == b->source_port &&
-	       a->transparent == b->transparent && a->kind == b->kind &&
-	       strcmp(a->spool_dir ? a->spool_dir : "", b->spool_dir ? b->spool_dir : "") == 0;
+	return strcmp(a->label, b->label) == 0 && a->ttl == b->ttl &&
+		a->source_port == b->source_port && a->transparent == b->transparent &&
+		a->kind == b->kind &&
+		strcmp(a->spool_dir ? a->spool_dir : "", b->spool_dir ? b->spool_dir : "") == 0;
 }
 
 /* The place in `rs` of the receiver that `r` of the pool `label` is, or NULL. */
-static struct receiver **twin_find(struct receivers *rs, const char *label, const struct receiver *r)
+static struct receiver **twin_find(
+	struct receivers *rs, const char *label, const struct receiver *r)
 {
 	for (size_t i = 0; i < rs->npools; i++) {
 		if (strcmp(rs->pools[i].label, label) != 0)
 			continue;
 		for (size_t k = 0; k < rs->pools[i].n; k++)
-			if (!rs->pools[i].receivers[k]->keep && is_twin(rs->pools[i].receivers[k], r))
+			if (!rs->pools[i].receivers[k]->keep &&
+				is_twin(rs->pools[i].receivers[k], r))
 				return &rs->pools[i].receivers[k];
 	}
 	return NULL;
@@ -257,7 +266,8 @@ void receivers_adopt(struct receivers *now, struct receivers *fresh, struct outl
 
 			if (!old)
 				continue;
-			/* The old one goes on under what the new one says; the new one is closed in its place. */
+			/* The old one goes on under what the new one says; the new one is closed in
+			 * its place. */
 			kept = *old;
 			*old = r;
 			r->keep = true;		/* nothing to count, nothing to close */

@@ -61,11 +61,13 @@ struct receiver {
 	uint64_t balanced;	/* wanted, and given to another receiver of the pool */
 	uint64_t sampled;	/* left out by frequency */
 	uint64_t merged;	/* no record of them was wanted, or they became one with others */
-	uint64_t family;	/* source kept: an IPv4 source cannot be in an IPv6 packet, nor the reverse */
+	uint64_t family; /* source kept: an IPv4 source cannot be in an IPv6 packet, nor the reverse
+			  */
 	uint64_t log_us, logged_losses;
 	struct health health;
 	struct renumber *numbers;	/* NULL: numbers stay as they are */
-	/* Templates that it is told beside its datagrams, see recall.h; not part of the sum above. */
+	/* Templates that it is told beside its datagrams, see recall.h; not part of the sum above.
+	 */
 	struct recall_known known;
 	/* What its pool's tenant saw: records, those wanted, octets that could not be read. */
 	uint64_t records, records_kept, unread_octets;
@@ -81,7 +83,8 @@ struct receiver {
 	uint64_t spool_retry_ns, spool_log_us;
 	uint64_t spooled;	/* written to the spool instead of being sent */
 	/* Of the spool: spooled + taken_over = replayed + replay_lost + overwritten + waiting. */
-	uint64_t replayed, replay_lost, spool_taken_over, spool_overwritten, spool_waiting, spool_errors;
+	uint64_t replayed, replay_lost, spool_taken_over, spool_overwritten, spool_waiting,
+		spool_errors;
 	bool keep;		/* receivers_adopt */
 };
 
@@ -121,7 +124,7 @@ struct receivers {
 	size_t ntags;
 	bool has_else;
 	struct tags *file_tags;	/* of the file being read */
-	size_t file_pools;		/* where the pools of the file being read begin: ids are unique in it */
+	size_t file_pools; /* where the pools of the file being read begin: ids are unique in it */
 };
 
 /* What holds for every receiver that is read. */
@@ -129,7 +132,8 @@ struct receiver_defaults {
 	int family;		/* 0, 4, 6: of every name that is resolved */
 	bool no_lookup;		/* numbers only: for tests that must not ask a resolver */
 	const char *tag_map;	/* pre_tag_map of the file's pools; NULL: none */
-	struct names *names;	/* who looks names up and remembers them; NULL: the resolver each time */
+	struct names
+		*names; /* who looks names up and remembers them; NULL: the resolver each time */
 	bool transparent;
 	uint32_t delay_us;
 	struct sender_options options;
@@ -165,7 +169,8 @@ bool tag_filter_accepts(const char *list, uint64_t tag, bool *lawful);
 /* Whether any receiver keeps the exporter's source. */
 bool receivers_spoof(const struct receivers *rs);
 /* A receiver that is the socket `listen` itself, or NULL: datagrams would run in a circle. */
-const struct receiver *receivers_find_loop(const struct receivers *rs, const struct endpoint *listen);
+const struct receiver *receivers_find_loop(
+	const struct receivers *rs, const struct endpoint *listen);
 size_t receivers_count(const struct receivers *rs);
 /* Whether both have the same pools with the same receivers in the same order. */
 bool receivers_alike(const struct receivers *a, const struct receivers *b);

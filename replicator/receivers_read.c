@@ -43,7 +43,8 @@ static int complain(struct receivers *rs, struct place at, const char *what, con
 	return -1;
 }
 
-static void warn(struct receivers *rs, struct place at, const char *what, const char *value, const char *text)
+static void warn(struct receivers *rs, struct place at, const char *what, const char *value,
+	const char *text)
 {
 	char where[512];
 
@@ -90,7 +91,8 @@ static int resolve(struct receivers *rs, struct endpoint *e, const char *host, c
 		bare[n - 2] = '\0';
 		host = bare;
 	}
-	if (d->no_lookup && (!addr_parse(&a, host) || (port && !number_all(port, UINT16_MAX, &v)))) {
+	if (d->no_lookup &&
+		(!addr_parse(&a, host) || (port && !number_all(port, UINT16_MAX, &v)))) {
 		*why = "names are not looked up here";
 		return -1;
 	}
@@ -101,7 +103,8 @@ static int resolve(struct receivers *rs, struct endpoint *e, const char *host, c
 	if (kept) {
 		char text[ADDR_TEXT];
 
-		snprintf(kept_text, sizeof(kept_text), "cannot be looked up now, stays %s", addr_print(&e->addr, text));
+		snprintf(kept_text, sizeof(kept_text), "cannot be looked up now, stays %s",
+			addr_print(&e->addr, text));
 		warn(rs, at, "name", host, kept_text);
 	}
 	return 0;
@@ -165,7 +168,8 @@ static const char *cut_word(struct word *w, const char *text)
 	} else {
 		end = p + strcspn(p, "/");
 		/* host:port, as everybody writes it; with two colons it is an IPv6 address. */
-		if (memchr(p, ':', (size_t)(end - p)) == strrchr(p, ':') && strchr(p, ':') && strchr(p, ':') < end)
+		if (memchr(p, ':', (size_t)(end - p)) == strrchr(p, ':') && strchr(p, ':') &&
+			strchr(p, ':') < end)
 			end = strchr(p, ':');
 	}
 	if (end == p || !copy_part(w->host, sizeof(w->host), p, end))
@@ -180,7 +184,9 @@ static const char *cut_word(struct word *w, const char *text)
 	if (!copy_part(w->port, sizeof(w->port), p, slash))
 		return WORD_EXPECTED;
 	if (*slash == '\0')
-		return strchr(w->port, ',') ? "expected a TTL behind the second slash: HOST/PORT/FREQ,TTL" : NULL;
+		return strchr(w->port, ',')
+			? "expected a TTL behind the second slash: HOST/PORT/FREQ,TTL"
+			: NULL;
 	return cut_frequency(w, slash + 1);
 }
 
@@ -270,10 +276,12 @@ int receivers_add_word(struct receivers *rs, struct pool *pool, const char *text
 	if (resolve(rs, &to, w.host, service ? w.port : port, d, at, &why) < 0)
 		return complain(rs, at, "receiver", text, why);
 	if (to.any || addr_is_zero(&to.addr) || to.port == 0)
-		return complain(rs, at, "receiver", text, "expected an address and a port to send to");
+		return complain(
+			rs, at, "receiver", text, "expected an address and a port to send to");
 	_Static_assert(RECEIVERS_MAX == 8192, "the message below says so");
 	if (receivers_count(rs) + count > RECEIVERS_MAX)
-		return complain(rs, at, "receiver", text, "expected no more than 8192 receivers in all");
+		return complain(
+			rs, at, "receiver", text, "expected no more than 8192 receivers in all");
 	for (uint32_t i = 0; i < count; i++) {
 		struct endpoint one = to;
 
@@ -314,7 +322,8 @@ static int entry_source(struct receivers *rs, struct pool *pool, const char *tex
 	struct addr masked;
 
 	if (!copy_part(host, sizeof(host), text, end) || host[0] == '\0' || strcmp(host, "*") == 0)
-		return complain(rs, at, "source", text, "expected SRC[/MASK], an address or a name");
+		return complain(
+			rs, at, "source", text, "expected SRC[/MASK], an address or a name");
 	if (resolve(rs, &src, host, NULL, d, at, &why) < 0)
 		return complain(rs, at, "source", text, why);
 	width = bits = addr_is4(&src.addr) ? 32 : 128;
@@ -323,13 +332,16 @@ static int entry_source(struct receivers *rs, struct pool *pool, const char *tex
 	else if (slash && number_all(slash + 1, width, &v))
 		bits = (unsigned)v;
 	else if (slash && (width == 128 || !dotted_mask(slash + 1, &bits)))
-		return complain(rs, at, "source", text, width == 128 ? "expected a prefix length, 0 to 128" :
-				"expected a prefix length, 0 to 32, or a mask as 255.255.0.0");
+		return complain(rs, at, "source", text,
+			width == 128
+				? "expected a prefix length, 0 to 128"
+				: "expected a prefix length, 0 to 32, or a mask as 255.255.0.0");
 	masked = addr_mask_family(&src.addr, bits);
 	if (!addr_equal(&masked, &src.addr)) {
 		char kept[ADDR_TEXT + 64];
 
-		snprintf(kept, sizeof(kept), "has host bits, taken as %s/%u", addr_print(&masked, host), bits);
+		snprintf(kept, sizeof(kept), "has host bits, taken as %s/%u",
+			addr_print(&masked, host), bits);
 		warn(rs, at, "source", text, kept);
 	}
 	/* 0.0.0.0 means everybody, whatever its mask; so does a mask that asks for nothing. */
@@ -359,7 +371,8 @@ static char *skip_blanks(char *p)
 	return p;
 }
 
-static void entry_line(struct receivers *rs, char *line, const struct receiver_defaults *d, struct place at)
+static void entry_line(
+	struct receivers *rs, char *line, const struct receiver_defaults *d, struct place at)
 {
 	char *colon, *end, *word, *save;
 	struct pool *pool;
@@ -402,7 +415,8 @@ bool tag_filter_accepts(const char *list, uint64_t tag, bool *lawful)
 
 	*lawful = true;
 	for (unsigned n = 0; *p; n++) {
-		const char *end = p + strcspn(p, ","), *from = p + (*p == '-'), *dash = memchr(from, '-', (size_t)(end - from));
+		const char *end = p + strcspn(p, ","), *from = p + (*p == '-'),
+			   *dash = memchr(from, '-', (size_t)(end - from));
 		uint64_t low, high;
 
 		if (n == 96 || !number(from, dash ? dash : end, UINT64_MAX, &low) ||
@@ -531,14 +545,20 @@ static const char *map_key(struct map_line *m, const char *key, char *value)
 	else if (map_rule(m, key, value, &why) || map_tenant(m, key, value, &why))
 		return why;
 	else if (strcmp(key, "id") == 0)
-		return number_all(value, UINT32_MAX, &m->id) && m->id ? NULL : "expected a number, 1 to 4294967295";
+		return number_all(value, UINT32_MAX, &m->id) && m->id
+			? NULL
+			: "expected a number, 1 to 4294967295";
 	else if (strcmp(key, "src_port") == 0)
-		return number_all(value, UINT16_MAX, &m->source_port) ? NULL : "expected a port, 0 to 65535";
+		return number_all(value, UINT16_MAX, &m->source_port)
+			? NULL
+			: "expected a port, 0 to 65535";
 	else if (strncmp(key, "kafka_", 6) == 0 || strncmp(key, "zmq_", 4) == 0)
 		return "Kafka and ZeroMQ are not supported; expected ip=";
 	else
-		return "unknown key; expected id, ip, tag, balance-alg, weights, probe, src_port, source, from, "
-		       "port, protocol, domain, agent, size, else, sample, renumber, networks, interfaces, filter, spool, "
+		return "unknown key; expected id, ip, tag, balance-alg, weights, probe, src_port, "
+		       "source, from, "
+		       "port, protocol, domain, agent, size, else, sample, renumber, networks, "
+		       "interfaces, filter, spool, "
 		       "spool_size or spool_rate";
 	return NULL;
 }
@@ -567,8 +587,9 @@ static void map_receivers(struct receivers *rs, struct pool *pool, const struct 
 		}
 		if (m->spool)
 			r->spool_dir = xstrdup(m->spool);
-		r->spool_limits = (struct spool_limits){ (m->spool_size ? m->spool_size : SPOOL_MB) << 20,
-			m->spool_rate ? m->spool_rate : SPOOL_RATE };
+		r->spool_limits =
+			(struct spool_limits) { (m->spool_size ? m->spool_size : SPOOL_MB) << 20,
+				m->spool_rate ? m->spool_rate : SPOOL_RATE };
 		r->probe_port = (uint16_t)m->probe;
 		r->source_port = r->transparent ? 0 : (uint16_t)m->source_port;
 	}
@@ -580,8 +601,9 @@ static void map_balance(struct receivers *rs, struct pool *pool, const char *nam
 	if (!pool->balance)
 		complain(rs, at, "balance-alg", name, balance_names);
 	else if (pool->balance->splits && pool->n > 1)
-		warn(rs, at, "balance-alg", name, "splits the datagrams of one exporter: each receiver sees gaps "
-		     "in the sequence numbers");
+		warn(rs, at, "balance-alg", name,
+			"splits the datagrams of one exporter: each receiver sees gaps "
+			"in the sequence numbers");
 }
 
 /* weights=2,1,...: one for each receiver. */
@@ -606,7 +628,8 @@ static void map_weights(struct receivers *rs, struct pool *pool, char *text, str
 		warn(rs, at, "weights", whole, "has no effect without balance-alg=rendezvous");
 }
 
-static void map_line(struct receivers *rs, char *line, const struct receiver_defaults *d, struct place at)
+static void map_line(
+	struct receivers *rs, char *line, const struct receiver_defaults *d, struct place at)
 {
 	struct map_line m = { 0 };
 	char *save, *word, label[32];
@@ -617,7 +640,8 @@ static void map_line(struct receivers *rs, char *line, const struct receiver_def
 	line = skip_blanks(line);
 	if (*line == '\0' || *line == '!' || *line == '#')
 		return;
-	for (word = strtok_r(line, " \t\r\n\v\f", &save); word; word = strtok_r(NULL, " \t\r\n\v\f", &save)) {
+	for (word = strtok_r(line, " \t\r\n\v\f", &save); word;
+		word = strtok_r(NULL, " \t\r\n\v\f", &save)) {
 		char *equals = strchr(word, '=');
 		const char *why;
 
@@ -631,7 +655,8 @@ static void map_line(struct receivers *rs, char *line, const struct receiver_def
 			complain(rs, at, word, equals + 1, why);
 	}
 	if (rs->errors == errors && (!m.id || !m.ip))
-		complain(rs, at, "map", m.id ? "ip" : "id", "is missing; expected id=NUMBER ip=HOST:PORT[,...]");
+		complain(rs, at, "map", m.id ? "ip" : "id",
+			"is missing; expected id=NUMBER ip=HOST:PORT[,...]");
 	if (rs->errors > errors) {
 		free(m.rule);
 		tenant_free(m.tenant);
@@ -652,7 +677,8 @@ static void map_line(struct receivers *rs, char *line, const struct receiver_def
 	pool->sample = m.sample ? (uint32_t)m.sample : 1;
 	pool->renumber = m.renumber && !m.tenant;
 	if (m.renumber && m.tenant)
-		warn(rs, at, "renumber", "true", "has no effect: datagrams of chosen records have numbers of their own");
+		warn(rs, at, "renumber", "true",
+			"has no effect: datagrams of chosen records have numbers of their own");
 	rs->has_else |= m.otherwise;
 	if (m.weights)
 		map_weights(rs, pool, m.weights, at);
@@ -664,14 +690,17 @@ static void map_line(struct receivers *rs, char *line, const struct receiver_def
 		pool->picky = true;
 	}
 	if (!lawful)
-		complain(rs, at, "tag", m.tag, "expected N, -N, A-B, -A-B, with commas between, at most 96");
+		complain(rs, at, "tag", m.tag,
+			"expected N, -N, A-B, -A-B, with commas between, at most 96");
 	else if (pool->never)
-		warn(rs, at, "tag", m.tag, "without pre_tag_map every datagram has tag 0: this pool gets none");
+		warn(rs, at, "tag", m.tag,
+			"without pre_tag_map every datagram has tag 0: this pool gets none");
 }
 
 /* ---- files ---------------------------------------------------------------- */
 
-static int read_lines(struct receivers *rs, const char *origin, FILE *f, const struct receiver_defaults *d, bool map)
+static int read_lines(struct receivers *rs, const char *origin, FILE *f,
+	const struct receiver_defaults *d, bool map)
 {
 	const unsigned errors = rs->errors;
 	struct place at = { origin, 0 };
@@ -703,7 +732,8 @@ static int read_lines(struct receivers *rs, const char *origin, FILE *f, const s
 	return rs->errors == errors ? 0 : -1;
 }
 
-static int read_file(struct receivers *rs, const char *path, const struct receiver_defaults *d, bool map)
+static int read_file(
+	struct receivers *rs, const char *path, const struct receiver_defaults *d, bool map)
 {
 	FILE *f = fopen(path, "re");
 	int result;

@@ -45,7 +45,8 @@ int reload_read(const struct settings *s, struct receivers *sets, size_t n, unsi
 			break;
 		}
 		if (!receivers_alike(&sets[0], &sets[i])) {
-			log_error("the files of receivers changed while they were read; reload again");
+			log_error("the files of receivers changed while they were read; reload "
+				  "again");
 			*errors = 1;
 			break;
 		}

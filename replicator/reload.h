@@ -18,7 +18,7 @@ struct reload {
 	size_t n;
 	int done_fd;			/* eventfd: reload_finish() has something to say */
 	bool busy;			/* the thread runs */
-	bool again;			/* asked for while it ran: the files may have changed since */
+	bool again; /* asked for while it ran: the files may have changed since */
 	/* The thread's own until it is joined. */
 	pthread_t thread;
 	bool ok;
@@ -30,7 +30,8 @@ int reload_init(struct reload *r, const struct settings *s, size_t workers);
 void reload_clear(struct reload *r);
 /* Read `n` sets, all alike; 0, or -1 after saying why: they are then empty. */
 int reload_read(const struct settings *s, struct receivers *sets, size_t n, unsigned *errors);
-/* Begin; 0, or -1 with errno.  While one is at work this only remembers that another is to follow. */
+/* Begin; 0, or -1 with errno.  While one is at work this only remembers that another is to follow.
+ */
 int reload_begin(struct reload *r);
 /* When done_fd is readable: true with r->fresh filled; false after an error, which is logged. */
 bool reload_finish(struct reload *r);

@@ -39,7 +39,8 @@ struct renumber *renumber_new(uint64_t seed)
 		free(r);
 		return NULL;
 	}
-	store_init(&r->store, r->mem, RENUMBER_STREAMS, sizeof(struct number), sizeof(struct number_key), seed);
+	store_init(&r->store, r->mem, RENUMBER_STREAMS, sizeof(struct number),
+		sizeof(struct number_key), seed);
 	return r;
 }
 
@@ -83,10 +84,14 @@ size_t renumber_offset(const struct peek *p, struct bytes d)
 	return at && at + 4 <= d.n ? at : 0;
 }
 
-uint32_t renumber_next(struct renumber *r, const struct endpoint *from, const struct peek *p, bool sent)
+uint32_t renumber_next(
+	struct renumber *r, const struct endpoint *from, const struct peek *p, bool sent)
 {
-	const struct number_key key = { .exporter = from->addr, .agent = p->agent, .domain = p->domain,
-		.port = from->port, .protocol = (uint8_t)p->protocol };
+	const struct number_key key = { .exporter = from->addr,
+		.agent = p->agent,
+		.domain = p->domain,
+		.port = from->port,
+		.protocol = (uint8_t)p->protocol };
 	bool fresh;
 	struct number *n = store_put(&r->store, &key, &fresh);
 	const uint32_t step = p->sequence - n->last;

@@ -31,6 +31,7 @@ size_t renumber_offset(const struct peek *p, struct bytes data);
  * it, for one that is left out the same, which is of no use.  To be called for
  * each datagram that has a number, in order.
  */
-uint32_t renumber_next(struct renumber *r, const struct endpoint *from, const struct peek *p, bool sent);
+uint32_t renumber_next(
+	struct renumber *r, const struct endpoint *from, const struct peek *p, bool sent);
 
 #endif /* RENUMBER_H */

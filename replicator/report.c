@@ -113,7 +113,8 @@ static void gate_add(struct report *r, const struct gate *g)
 	r->sequence.duplicates += q->duplicates;
 	r->sequence.restarts += q->restarts;
 	for (const void *row = NULL; (row = store_next(&g->exporters->rows, row)); )
-		if (r->ntop < REPORT_EXPORTERS || ((const struct exporter *)row)->datagrams > r->least)
+		if (r->ntop < REPORT_EXPORTERS ||
+			((const struct exporter *)row)->datagrams > r->least)
 			top_add(r, row);
 	r->exporters += g->exporters->rows.used;
 	r->exporters_evicted += g->exporters->rows.evicted;
@@ -221,8 +222,8 @@ static void receiver_stats(struct stats *s, const struct receiver *r, const char
 			   const char *pool)
 {
 	for (size_t i = 0; i < NCOLUMNS; i++)
-		stats_add(s, value(r, &columns[i]), "receiver_%s{receiver=\"%s\",pool=\"%s\"}", columns[i].name,
-			  label, pool);
+		stats_add(s, value(r, &columns[i]), "receiver_%s{receiver=\"%s\",pool=\"%s\"}",
+			columns[i].name, label, pool);
 	stats_add(s, r->health.down, "receiver_down{receiver=\"%s\",pool=\"%s\"}", label, pool);
 }
 
@@ -274,8 +275,10 @@ const struct metric_name report_metrics[] = {
 	{ "received_datagrams{protocol", "protocol_datagrams", METRIC_COUNTER,
 		"Datagrams that arrived, by protocol." },
 	{ "received_datagrams", "datagrams_received", METRIC_COUNTER, "Datagrams that arrived." },
-	{ "received_octets", "received_bytes", METRIC_COUNTER, "Octets that arrived, without headers." },
-	{ "kernel_drops", "socket_drops", METRIC_COUNTER, "Dropped because the receive buffer was full." },
+	{ "received_octets", "received_bytes", METRIC_COUNTER,
+		"Octets that arrived, without headers." },
+	{ "kernel_drops", "socket_drops", METRIC_COUNTER,
+		"Dropped because the receive buffer was full." },
 	{ "replicated_datagrams", "datagrams_replicated", METRIC_COUNTER,
 		"Datagrams given to the rules." },
 	{ "receiver_received", "receiver_datagrams", METRIC_COUNTER,
@@ -290,7 +293,8 @@ const struct metric_name report_metrics[] = {
 		"Datagrams that wait in the spool." },
 	{ "source_sockets", "source_sockets", METRIC_GAUGE,
 		"Sockets open that keep an exporter's source." },
-	{ "receiver_down", "receiver_down", METRIC_GAUGE, "1: the receiver does not seem to be there." },
+	{ "receiver_down", "receiver_down", METRIC_GAUGE,
+		"1: the receiver does not seem to be there." },
 	{ "template_streams", "template_streams", METRIC_GAUGE,
 		"Streams whose templates are remembered." },
 	{ "template_items", "template_items", METRIC_GAUGE,
@@ -298,7 +302,8 @@ const struct metric_name report_metrics[] = {
 	{ "template_octets", "template_memory_bytes", METRIC_GAUGE, "Octets of them." },
 	{ "workers", "workers", METRIC_GAUGE, "Threads that receive and send." },
 	{ "receivers", "receivers", METRIC_GAUGE, "Receivers in force." },
-	{ "receive_buffer", "receive_buffer_bytes", METRIC_GAUGE, "Receive buffer that the kernel gave." },
+	{ "receive_buffer", "receive_buffer_bytes", METRIC_GAUGE,
+		"Receive buffer that the kernel gave." },
 };
 const size_t report_nmetrics = sizeof(report_metrics) / sizeof(report_metrics[0]);
 
@@ -326,12 +331,14 @@ void report_losses(const struct report *r, uint64_t now_us)
 		const uint64_t losses = receiver_losses(&r->rows[i].sum);
 		char text[256];
 
-		if (losses == self->logged_losses || !log_allow(&self->log_us, now_us, UINT64_C(60000000)))
+		if (losses == self->logged_losses ||
+			!log_allow(&self->log_us, now_us, UINT64_C(60000000)))
 			continue;
 		losses_text(&r->rows[i].sum, text, sizeof(text));
-		log_warn("receiver %s (%s): %" PRIu64 " datagrams more not sent; in all sent %" PRIu64 ", %s",
-			 self->label, r->rows[i].pool, losses - self->logged_losses,
-			 r->rows[i].sum.out.counts.sent, text);
+		log_warn("receiver %s (%s): %" PRIu64
+			 " datagrams more not sent; in all sent %" PRIu64 ", %s",
+			self->label, r->rows[i].pool, losses - self->logged_losses,
+			r->rows[i].sum.out.counts.sent, text);
 		self->logged_losses = losses;
 	}
 }
@@ -345,9 +352,11 @@ void report_log(const struct report *r)
 		char text[256];
 
 		losses_text(sum, text, sizeof(text));
-		log_info("receiver %s (%s): received %" PRIu64 ", sent %" PRIu64 ", filtered %" PRIu64
-			 ", balanced %" PRIu64 ", sampled %" PRIu64 ", lost %" PRIu64 "%s%s",
-			 r->rows[i].self->label, r->rows[i].pool, sum->received, sum->out.counts.sent, sum->filtered,
-			 sum->balanced, sum->sampled, receiver_losses(sum), text[0] ? ": " : "", text);
+		log_info("receiver %s (%s): received %" PRIu64 ", sent %" PRIu64
+			 ", filtered %" PRIu64 ", balanced %" PRIu64 ", sampled %" PRIu64
+			 ", lost %" PRIu64 "%s%s",
+			r->rows[i].self->label, r->rows[i].pool, sum->received,
+			sum->out.counts.sent, sum->filtered, sum->balanced, sum->sampled,
+			receiver_losses(sum), text[0] ? ": " : "", text);
 	}
 }

@@ -7,7 +7,8 @@
 
 /* ---- reading ---------------------------------------------------------------- */
 
-/* The next element of a list with commas, cut out into `one`; false at the end or when it is too long. */
+/* The next element of a list with commas, cut out into `one`; false at the end or when it is too
+ * long. */
 static bool element(const char **list, char one[static 64], const char **why)
 {
 	const size_t n = strcspn(*list, ",");
@@ -36,7 +37,8 @@ static bool digits(const char *text, uint32_t max, uint32_t *v)
 	return x <= max;
 }
 
-const char *rule_ranges_read(struct rule_ranges *r, const char *list, uint32_t max, const char *expected)
+const char *rule_ranges_read(
+	struct rule_ranges *r, const char *list, uint32_t max, const char *expected)
 {
 	const char *why = NULL;
 	char one[64], *dash;
@@ -47,8 +49,8 @@ const char *rule_ranges_read(struct rule_ranges *r, const char *list, uint32_t m
 		dash = strchr(one, '-');
 		if (dash)
 			*dash = '\0';
-		if (r->n == RULE_LIST || !digits(one, max, &v.low) || !digits(dash ? dash + 1 : one, max, &v.high) ||
-		    v.high < v.low)
+		if (r->n == RULE_LIST || !digits(one, max, &v.low) ||
+			!digits(dash ? dash + 1 : one, max, &v.high) || v.high < v.low)
 			return expected;
 		r->at[r->n++] = v;
 	}
@@ -63,7 +65,8 @@ const char *rule_prefixes_read(struct rule_prefixes *p, const char *list)
 
 	while (element(&list, one, &why)) {
 		if (p->n == RULE_LIST || !prefix_parse(&p->at[p->n], one, &host_bits) || host_bits)
-			return "expected networks without host bits, as 10.0.0.0/8,2001:db8::/32, at most 64";
+			return "expected networks without host bits, as 10.0.0.0/8,2001:db8::/32, "
+			       "at most 64";
 		p->n++;
 	}
 	return why ? why : p->n ? NULL : "expected a network";
@@ -77,10 +80,12 @@ static const char *read_protocols(uint32_t *bits, const char *list)
 	while (element(&list, one, &why)) {
 		int i = 0;
 
-		while (i <= PROTO_UNKNOWN && strcmp(flow_protocol_name((enum flow_protocol)i), one) != 0)
+		while (i <= PROTO_UNKNOWN &&
+			strcmp(flow_protocol_name((enum flow_protocol)i), one) != 0)
 			i++;
 		if (i > PROTO_UNKNOWN)
-			return "expected some of netflow1 netflow5 netflow7 netflow8 netflow9 ipfix sflow unknown";
+			return "expected some of netflow1 netflow5 netflow7 netflow8 netflow9 "
+			       "ipfix sflow unknown";
 		*bits |= UINT32_C(1) << i;
 	}
 	return why ? why : *bits ? NULL : "expected a protocol";
@@ -95,11 +100,14 @@ bool rule_key(struct rule *r, const char *key, const char *value, const char **w
 	else if (strcmp(key, "protocol") == 0)
 		*why = read_protocols(&r->protocols, value);
 	else if (strcmp(key, "port") == 0)
-		*why = rule_ranges_read(&r->port, value, UINT16_MAX, "expected ports, N or A-B, at most 64");
+		*why = rule_ranges_read(
+			&r->port, value, UINT16_MAX, "expected ports, N or A-B, at most 64");
 	else if (strcmp(key, "domain") == 0)
-		*why = rule_ranges_read(&r->domain, value, UINT32_MAX, "expected numbers, N or A-B, at most 64");
+		*why = rule_ranges_read(
+			&r->domain, value, UINT32_MAX, "expected numbers, N or A-B, at most 64");
 	else if (strcmp(key, "size") == 0)
-		*why = rule_ranges_read(&r->size, value, UINT16_MAX, "expected numbers of octets, N or A-B, at most 64");
+		*why = rule_ranges_read(&r->size, value, UINT16_MAX,
+			"expected numbers of octets, N or A-B, at most 64");
 	else
 		return false;
 	return true;
@@ -133,7 +141,8 @@ bool rule_wants(const struct rule *r, const struct rule_subject *s)
 	if (r->domain.n && (protocol == PROTO_UNKNOWN || protocol == PROTO_NETFLOW1 ||
 			    !rule_in_ranges(&r->domain, s->peek->domain)))
 		return false;
-	if (r->agent.n && (protocol != PROTO_SFLOW || !rule_in_prefixes(&r->agent, &s->peek->agent)))
+	if (r->agent.n &&
+		(protocol != PROTO_SFLOW || !rule_in_prefixes(&r->agent, &s->peek->agent)))
 		return false;
 	return rule_in_prefixes(&r->from, s->from) && rule_in_ranges(&r->port, s->port) &&
 	       rule_in_ranges(&r->size, (uint32_t)s->size);

@@ -42,7 +42,8 @@ struct rule_subject {
 /* Whether `key` is one of a rule's; then *why is NULL, or what was expected instead of `value`. */
 bool rule_key(struct rule *r, const char *key, const char *value, const char **why);
 /* A list with commas; NULL, or what was expected. */
-const char *rule_ranges_read(struct rule_ranges *r, const char *list, uint32_t max, const char *expected);
+const char *rule_ranges_read(
+	struct rule_ranges *r, const char *list, uint32_t max, const char *expected);
 const char *rule_prefixes_read(struct rule_prefixes *p, const char *list);
 /* True for an empty list. */
 bool rule_in_ranges(const struct rule_ranges *r, uint32_t v);

@@ -47,7 +47,8 @@ struct sender_kind {
 	const char *name;
 	/* Whether this process may use it at all; 0, or -1 with *why set. */
 	int (*available)(const char **why);
-	/* Open what can be opened before the first datagram; failure is no end: send() tries again. */
+	/* Open what can be opened before the first datagram; failure is no end: send() tries again.
+	 */
 	void (*open)(struct receiver *r, struct outlet *o);
 	/* Send, count every datagram in r->out.counts, never block. */
 	void (*send)(struct receiver *r, struct outlet *o, const struct share *s, uint64_t now_ns);

@@ -68,4 +68,5 @@ static void proxy_close(struct receiver *r, struct outlet *o)
 	sender_udp.close(r, o);
 }
 
-const struct sender_kind sender_proxy = { "proxy", proxy_available, proxy_open, proxy_send, proxy_close };
+const struct sender_kind sender_proxy = { "proxy", proxy_available, proxy_open, proxy_send,
+	proxy_close };

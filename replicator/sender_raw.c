@@ -65,7 +65,8 @@ void sender_raw_send(struct receiver *r, struct outlet *o, const struct share *s
 		}
 		head.from = *s->from[i];
 		head.id = ++o->raw_id;
-		err = ready(r, now_ns) ? raw_send(&r->raw, &head, s->data[i], sum_of(o, s, i)) : r->open_errno;
+		err = ready(r, now_ns) ? raw_send(&r->raw, &head, s->data[i], sum_of(o, s, i))
+				       : r->open_errno;
 		r->out.counts.calls++;
 		if (err) {
 			sender_charge(&r->out, err, 1);
@@ -100,4 +101,5 @@ static void raw_last(struct receiver *r, struct outlet *o)
 	raw_close(&r->raw);
 }
 
-const struct sender_kind sender_raw = { "raw", raw_available, raw_first, sender_raw_send, raw_last };
+const struct sender_kind sender_raw = { "raw", raw_available, raw_first, sender_raw_send,
+	raw_last };

@@ -75,7 +75,8 @@ struct spoof_counts spoof_cache_counts(const struct spoof_cache *c)
 	return c ? c->counts : (struct spoof_counts){ 0 };
 }
 
-static size_t bucket_of(const struct spoof_cache *c, const struct receiver *r, const struct endpoint *from)
+static size_t bucket_of(
+	const struct spoof_cache *c, const struct receiver *r, const struct endpoint *from)
 {
 	uint64_t word[2], h = c->seed;
 
@@ -122,7 +123,8 @@ static void vacate(struct spoof_cache *c, int i)
 		close(s->out.fd);
 		c->counts.sockets--;
 	}
-	for (link = &c->bucket[bucket_of(c, s->receiver, &s->from)]; *link != i; link = &c->at[*link].chain)
+	for (link = &c->bucket[bucket_of(c, s->receiver, &s->from)]; *link != i;
+		link = &c->at[*link].chain)
 		;
 	*link = s->chain;
 	s->receiver = NULL;
@@ -135,7 +137,8 @@ static void spoofed_open(struct spoof_cache *c, struct spoofed *s, const struct 
 	const int one = 1;
 	int fd = socket(v4 ? AF_INET : AF_INET6, SOCK_DGRAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
 	struct sockaddr_storage from, to;
-	socklen_t from_n = endpoint_to_sockaddr(&s->from, &from), to_n = endpoint_to_sockaddr(&r->to, &to);
+	socklen_t from_n = endpoint_to_sockaddr(&s->from, &from),
+		  to_n = endpoint_to_sockaddr(&r->to, &to);
 
 	s->out.fd = -1;
 	if (fd < 0)
@@ -150,7 +153,8 @@ static void spoofed_open(struct spoof_cache *c, struct spoofed *s, const struct 
 	sender_set_ip(fd, v4, r->ttl, o->tos);
 	if (o->no_checksum && v4)
 		setsockopt(fd, SOL_SOCKET, SO_NO_CHECK, &one, sizeof(one));
-	if (bind(fd, (struct sockaddr *)&from, from_n) < 0 || connect(fd, (struct sockaddr *)&to, to_n) < 0)
+	if (bind(fd, (struct sockaddr *)&from, from_n) < 0 ||
+		connect(fd, (struct sockaddr *)&to, to_n) < 0)
 		goto failed;
 	sender_init(&s->out, fd);
 	if (o->no_checksum && v4)
@@ -174,7 +178,8 @@ static struct spoofed *spoofed_find(struct spoof_cache *c, const struct receiver
 	for (i = c->bucket[b]; i != NONE; i = c->at[i].chain) {
 		const struct spoofed *s = &c->at[i];
 
-		if (s->receiver == r && s->from.port == from->port && addr_equal(&s->from.addr, &from->addr))
+		if (s->receiver == r && s->from.port == from->port &&
+			addr_equal(&s->from.addr, &from->addr))
 			break;
 	}
 	if (i != NONE) {
@@ -192,7 +197,9 @@ static struct spoofed *spoofed_find(struct spoof_cache *c, const struct receiver
 		vacate(c, i);
 		list_remove(c, i);
 	}
-	c->at[i] = (struct spoofed){ .receiver = r, .from = *from, .out = { .fd = -1 }, .chain = c->bucket[b] };
+	c->at[i] = (struct spoofed) {
+		.receiver = r, .from = *from, .out = { .fd = -1 }, .chain = c->bucket[b]
+	};
 	c->bucket[b] = i;
 	list_front(c, i);
 	return &c->at[i];
@@ -227,7 +234,8 @@ static bool same(const struct endpoint *a, const struct endpoint *b)
 	return a == b || (a->port == b->port && addr_equal(&a->addr, &b->addr));
 }
 
-static void transparent_send(struct receiver *r, struct outlet *o, const struct share *s, uint64_t now_ns)
+static void transparent_send(
+	struct receiver *r, struct outlet *o, const struct share *s, uint64_t now_ns)
 {
 	size_t end;
 
@@ -252,7 +260,9 @@ static int transparent_available(const char **why)
 {
 	const int one = 1;
 	int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
-	int err = fd < 0 || setsockopt(fd, IPPROTO_IP, IP_TRANSPARENT, &one, sizeof(one)) < 0 ? errno : 0;
+	int err = fd < 0 || setsockopt(fd, IPPROTO_IP, IP_TRANSPARENT, &one, sizeof(one)) < 0
+		? errno
+		: 0;
 
 	if (fd >= 0)
 		close(fd);
@@ -279,5 +289,5 @@ static void transparent_close(struct receiver *r, struct outlet *o)
 	}
 }
 
-const struct sender_kind sender_transparent = { "transparent", transparent_available, transparent_open,
-	transparent_send, transparent_close };
+const struct sender_kind sender_transparent = { "transparent", transparent_available,
+	transparent_open, transparent_send, transparent_close };

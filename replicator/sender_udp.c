@@ -15,8 +15,8 @@ void sender_set_ip(int fd, bool v4, uint8_t ttl, uint8_t tos)
 	int value = ttl;
 
 	if (ttl)
-		setsockopt(fd, v4 ? IPPROTO_IP : IPPROTO_IPV6, v4 ? IP_TTL : IPV6_UNICAST_HOPS, &value,
-			   sizeof(value));
+		setsockopt(fd, v4 ? IPPROTO_IP : IPPROTO_IPV6, v4 ? IP_TTL : IPV6_UNICAST_HOPS,
+			&value, sizeof(value));
 	value = tos;
 	if (tos)
 		setsockopt(fd, v4 ? IPPROTO_IP : IPPROTO_IPV6, v4 ? IP_TOS : IPV6_TCLASS, &value,

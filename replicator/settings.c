@@ -18,56 +18,65 @@
 
 /* ---- the configuration file ----------------------------------------------- */
 
-#define GLOBAL(name, aliases, type, T, member, min, max, help) \
-	{ name, aliases, type, CONF_GLOBAL, CONF_FIELD(struct settings, member, T), min, max, NULL, help, NULL }
-#define TEE(name, aliases, type, T, member, min, max, help) \
-	{ name, aliases, type, CONF_PLUGIN, CONF_FIELD(struct tee, member, T), min, max, NULL, help, NULL }
+#define GLOBAL(name, aliases, type, T, member, min, max, help)                                 \
+	{                                                                                      \
+		name, aliases, type, CONF_GLOBAL, CONF_FIELD(struct settings, member, T), min, \
+			max, NULL, help, NULL                                                  \
+	}
+#define TEE(name, aliases, type, T, member, min, max, help)                                    \
+	{                                                                                      \
+		name, aliases, type, CONF_PLUGIN, CONF_FIELD(struct tee, member, T), min, max, \
+			NULL, help, NULL                                                       \
+	}
 #define ACCEPTED(name, help) { name, NULL, CONF_ACCEPTED, CONF_GLOBAL, 0, 0, 0, NULL, help, NULL }
 
 const struct conf_key settings_keys[] = {
 	GLOBAL("listen_ip", "nfacctd_ip sfacctd_ip", CONF_STRING, char *, listen_ip, 0, 0,
-	       "address to listen on; all addresses when it is left out"),
-	GLOBAL("listen_port", "nfacctd_port sfacctd_port", CONF_U32, uint32_t, listen_port, 1, 65535,
-	       "UDP port to listen on; 2000, or 2100 in a file with `plugins`"),
+		"address to listen on; all addresses when it is left out"),
+	GLOBAL("listen_port", "nfacctd_port sfacctd_port", CONF_U32, uint32_t, listen_port, 1,
+		65535, "UDP port to listen on; 2000, or 2100 in a file with `plugins`"),
 	GLOBAL("listen_also", NULL, CONF_STRING, char *, listen_also, 0, 0,
-	       "more addresses to listen on, ADDRESS:PORT with commas between, at most 15"),
-	GLOBAL("receive_buffer", "nfacctd_pipe_size sfacctd_pipe_size", CONF_U64, uint64_t, receive_buffer, 1,
-	       INT_MAX / 2, "receive buffer of the socket, bytes"),
+		"more addresses to listen on, ADDRESS:PORT with commas between, at most 15"),
+	GLOBAL("receive_buffer", "nfacctd_pipe_size sfacctd_pipe_size", CONF_U64, uint64_t,
+		receive_buffer, 1, INT_MAX / 2, "receive buffer of the socket, bytes"),
 	GLOBAL("send_buffer", NULL, CONF_U64, uint64_t, send_buffer, 1, INT_MAX / 2,
-	       "send buffer of each receiver's socket, bytes"),
+		"send buffer of each receiver's socket, bytes"),
 	GLOBAL("receivers", NULL, CONF_STRING, char *, receivers, 0, 0,
-	       "file of receivers in samplicator's format"),
+		"file of receivers in samplicator's format"),
 	GLOBAL("transparent", NULL, CONF_BOOL, bool, transparent, 0, 0,
-	       "keep the exporters' addresses and ports, for the receivers of `receivers`"),
+		"keep the exporters' addresses and ports, for the receivers of `receivers`"),
 	GLOBAL("plugins", NULL, CONF_STRING, char *, plugins, 0, 0,
-	       "pmacct's list; every entry must be a tee"),
+		"pmacct's list; every entry must be a tee"),
 	TEE("tee_receivers", NULL, CONF_STRING, char *, receivers, 0, 0,
-	    "file of receivers in pmacct's format"),
+		"file of receivers in pmacct's format"),
 	TEE("pre_tag_map", NULL, CONF_STRING, char *, tag_map, 0, 0,
-	    "file that tags datagrams, which the receivers' `tag` and hash-tag then look at"),
+		"file that tags datagrams, which the receivers' `tag` and hash-tag then look at"),
 	TEE("tee_transparent", NULL, CONF_BOOL, bool, transparent, 0, 0,
-	    "keep the exporters' addresses and ports"),
+		"keep the exporters' addresses and ports"),
 	TEE("tee_source_ip", NULL, CONF_STRING, char *, source_ip, 0, 0,
-	    "local address to send from, when the exporters' are not kept"),
+		"local address to send from, when the exporters' are not kept"),
 	TEE("tee_pipe_size", NULL, CONF_U64, uint64_t, send_buffer, 1, INT_MAX / 2,
-	    "send buffer of each receiver's socket, bytes"),
-	TEE("tee_ipprec", NULL, CONF_U32, uint32_t, precedence, 0, 7, "IP precedence of what is sent"),
+		"send buffer of each receiver's socket, bytes"),
+	TEE("tee_ipprec", NULL, CONF_U32, uint32_t, precedence, 0, 7,
+		"IP precedence of what is sent"),
 	GLOBAL("template_memory", NULL, CONF_U32, uint32_t, template_memory, 0, 4096,
-	       "MB for the templates that are told to receivers that missed them; 64; 0: none"),
-	GLOBAL("control", NULL, CONF_STRING, char *, control, 0, 0, "socket for commands, see --tell"),
+		"MB for the templates that are told to receivers that missed them; 64; 0: none"),
+	GLOBAL("control", NULL, CONF_STRING, char *, control, 0, 0,
+		"socket for commands, see --tell"),
 	GLOBAL("stats_file", NULL, CONF_STRING, char *, stats_file, 0, 0,
-	       "all counters as TSV, written anew each second and at the end"),
-	GLOBAL("allow_file", "nfacctd_allow_file sfacctd_allow_file", CONF_STRING, char *, allow, 0, 0,
-	       "file of the exporters that may send; the datagrams of others are dropped"),
+		"all counters as TSV, written anew each second and at the end"),
+	GLOBAL("allow_file", "nfacctd_allow_file sfacctd_allow_file", CONF_STRING, char *, allow, 0,
+		0, "file of the exporters that may send; the datagrams of others are dropped"),
 	GLOBAL("exporter_rate_limit", NULL, CONF_U64, uint64_t, rate_limit, 1, 1000000000,
-	       "datagrams a second that one exporter may send; more are dropped"),
+		"datagrams a second that one exporter may send; more are dropped"),
 	GLOBAL("dedup_window", NULL, CONF_U32, uint32_t, dedup_ms, 1, 60000,
-	       "milliseconds in which a second copy of a datagram is dropped"),
+		"milliseconds in which a second copy of a datagram is dropped"),
 	GLOBAL("metrics", NULL, CONF_STRING, char *, metrics, 0, 0,
-	       "ADDRESS:PORT where Prometheus finds the counters over HTTP"),
+		"ADDRESS:PORT where Prometheus finds the counters over HTTP"),
 	GLOBAL("workers", NULL, CONF_U32, uint32_t, workers, 1, WORKERS_MAX,
-	       "threads that receive and send; an exporter stays with one"),
-	GLOBAL("pidfile", NULL, CONF_STRING, char *, pid_file, 0, 0, "where to write the process number"),
+		"threads that receive and send; an exporter stays with one"),
+	GLOBAL("pidfile", NULL, CONF_STRING, char *, pid_file, 0, 0,
+		"where to write the process number"),
 	GLOBAL("logfile", NULL, CONF_STRING, char *, log_file, 0, 0, "log there and not to stderr"),
 	GLOBAL("syslog", NULL, CONF_STRING, char *, syslog, 0, 0, "log to this syslog facility"),
 	GLOBAL("daemonize", NULL, CONF_BOOL, bool, background, 0, 0, "go to the background"),
@@ -99,7 +108,8 @@ static bool word_in(const char *list, const char *word)
 static bool key_known(const char *key)
 {
 	for (size_t i = 0; i < settings_nkeys; i++)
-		if (strcmp(settings_keys[i].name, key) == 0 || word_in(settings_keys[i].aliases, key))
+		if (strcmp(settings_keys[i].name, key) == 0 ||
+			word_in(settings_keys[i].aliases, key))
 			return true;
 	return false;
 }
@@ -134,8 +144,9 @@ static int read_plugins(struct settings *s, const struct conf_line *l)
 			open = memchr(p, '[', (size_t)(end - p));
 			if ((size_t)((open ? open : end) - p) != 3 || memcmp(p, "tee", 3) != 0 ||
 			    (open && end[-1] != ']')) {
-				conf_error(&s->conf, l, "expected tee or tee[NAME], with commas between; a tee "
-					   "stands alone");
+				conf_error(&s->conf, l,
+					"expected tee or tee[NAME], with commas between; a tee "
+					"stands alone");
 				return -1;
 			}
 			if (open)
@@ -149,7 +160,8 @@ static int read_plugins(struct settings *s, const struct conf_line *l)
 	return 0;
 }
 
-static void add_file(struct settings *s, const char *path, bool map, const struct receiver_defaults *d)
+static void add_file(
+	struct settings *s, const char *path, bool map, const struct receiver_defaults *d)
 {
 	s->files = xrealloc(s->files, (s->nfiles + 1) * sizeof(*s->files));
 	s->files[s->nfiles++] = (struct source_file){ path, map, *d };
@@ -161,16 +173,18 @@ static int add_tee_file(struct settings *s, const struct tee *t)
 	const char *why;
 
 	if (!t->receivers) {
-		log_error("plugin tee[%s]: tee_receivers: expected the file of its receivers", t->name);
+		log_error("plugin tee[%s]: tee_receivers: expected the file of its receivers",
+			t->name);
 		return -1;
 	}
 	d.options.send_buffer = (int)t->send_buffer;
 	d.options.tos = (uint8_t)(t->precedence << 5);
 	d.options.has_source = t->source_ip && !t->transparent;
-	if (d.options.has_source && (endpoint_resolve(&d.options.source, t->source_ip, NULL, 0, &why) < 0 ||
-				     d.options.source.any)) {
-		log_error("plugin tee[%s]: tee_source_ip: \"%s\": expected an address of this host", t->name,
-			  t->source_ip);
+	if (d.options.has_source &&
+		(endpoint_resolve(&d.options.source, t->source_ip, NULL, 0, &why) < 0 ||
+			d.options.source.any)) {
+		log_error("plugin tee[%s]: tee_source_ip: \"%s\": expected an address of this host",
+			t->name, t->source_ip);
 		return -1;
 	}
 	add_file(s, t->receivers, true, &d);
@@ -212,39 +226,70 @@ static int read_config(struct settings *s, const char *path)
 
 /* ---- the command line ----------------------------------------------------- */
 
-enum { OPT_CONFIG = 256, OPT_CHECK, OPT_STATS, OPT_VERSION, OPT_CONTROL, OPT_TELL, OPT_METRICS, OPT_WORKERS,
-	OPT_TAKE_OVER, OPT_ALLOW, OPT_RATE, OPT_DEDUP, OPT_TOP };
+enum {
+	OPT_CONFIG = 256,
+	OPT_CHECK,
+	OPT_STATS,
+	OPT_VERSION,
+	OPT_CONTROL,
+	OPT_TELL,
+	OPT_METRICS,
+	OPT_WORKERS,
+	OPT_TAKE_OVER,
+	OPT_ALLOW,
+	OPT_RATE,
+	OPT_DEDUP,
+	OPT_TOP
+};
 
 static const struct option_row {
 	struct option option;
 	const char *argument, *help;
 } options[] = {
-	{ { "listen-port", required_argument, NULL, 'p' }, "PORT", "listen on this UDP port or service (2000)" },
-	{ { "listen-ip", required_argument, NULL, 's' }, "ADDR", "listen on this address only (all of them)" },
+	{ { "listen-port", required_argument, NULL, 'p' }, "PORT",
+		"listen on this UDP port or service (2000)" },
+	{ { "listen-ip", required_argument, NULL, 's' }, "ADDR",
+		"listen on this address only (all of them)" },
 	{ { "ipv4", no_argument, NULL, '4' }, NULL, "IPv4 only" },
 	{ { "ipv6", no_argument, NULL, '6' }, NULL, "IPv6 only" },
-	{ { "receivers", required_argument, NULL, 'c' }, "FILE", "receivers by source, samplicator's format; repeatable" },
+	{ { "receivers", required_argument, NULL, 'c' }, "FILE",
+		"receivers by source, samplicator's format; repeatable" },
 	{ { "buffer", required_argument, NULL, 'b' }, "BYTES", "socket buffers, in and out" },
 	{ { "max-size", required_argument, NULL, 'u' }, "BYTES", "cut longer datagrams (65536)" },
-	{ { "keep-source", no_argument, NULL, 'S' }, NULL, "send from the exporter's own address and port" },
+	{ { "keep-source", no_argument, NULL, 'S' }, NULL,
+		"send from the exporter's own address and port" },
 	{ { "no-checksum", no_argument, NULL, 'n' }, NULL, "with -S over IPv4: no UDP checksum" },
-	{ { "delay", required_argument, NULL, 'x' }, "US", "sleep after each datagram to a receiver of the command line" },
-	{ { "timeout", required_argument, NULL, 't' }, "MS", "end with status 5 when nothing came for so long" },
+	{ { "delay", required_argument, NULL, 'x' }, "US",
+		"sleep after each datagram to a receiver of the command line" },
+	{ { "timeout", required_argument, NULL, 't' }, "MS",
+		"end with status 5 when nothing came for so long" },
 	{ { "debug", required_argument, NULL, 'd' }, "LEVEL", "not 0: a line for every datagram" },
 	{ { "fork", no_argument, NULL, 'f' }, NULL, "go to the background" },
 	{ { "pid-file", required_argument, NULL, 'm' }, "FILE", "write the process number there" },
-	{ { "config", required_argument, NULL, OPT_CONFIG }, "FILE", "read `key: value` settings, see replicator(8)" },
-	{ { "check", no_argument, NULL, OPT_CHECK }, NULL, "read and resolve everything, say what is wrong, end" },
-	{ { "stats", required_argument, NULL, OPT_STATS }, "FILE", "all counters as TSV, each second and at the end" },
-	{ { "control", required_argument, NULL, OPT_CONTROL }, "FILE", "socket for commands to this process" },
-	{ { "tell", required_argument, NULL, OPT_TELL }, "WHO", "with --control: templates to receiver WHO, or all" },
-	{ { "take-over", no_argument, NULL, OPT_TAKE_OVER }, NULL, "with --control: replace the process that runs, losing nothing" },
-	{ { "top", no_argument, NULL, OPT_TOP }, NULL, "with --control: what the process that runs does, live" },
-	{ { "allow", required_argument, NULL, OPT_ALLOW }, "FILE", "take datagrams of these exporters only" },
-	{ { "rate-limit", required_argument, NULL, OPT_RATE }, "N", "datagrams a second of one exporter; more are dropped" },
-	{ { "dedup", required_argument, NULL, OPT_DEDUP }, "MS", "drop second copies within so many milliseconds" },
-	{ { "metrics", required_argument, NULL, OPT_METRICS }, "ADDR:PORT", "the counters over HTTP, for Prometheus" },
-	{ { "workers", required_argument, NULL, OPT_WORKERS }, "N", "threads that receive and send (1)" },
+	{ { "config", required_argument, NULL, OPT_CONFIG }, "FILE",
+		"read `key: value` settings, see replicator(8)" },
+	{ { "check", no_argument, NULL, OPT_CHECK }, NULL,
+		"read and resolve everything, say what is wrong, end" },
+	{ { "stats", required_argument, NULL, OPT_STATS }, "FILE",
+		"all counters as TSV, each second and at the end" },
+	{ { "control", required_argument, NULL, OPT_CONTROL }, "FILE",
+		"socket for commands to this process" },
+	{ { "tell", required_argument, NULL, OPT_TELL }, "WHO",
+		"with --control: templates to receiver WHO, or all" },
+	{ { "take-over", no_argument, NULL, OPT_TAKE_OVER }, NULL,
+		"with --control: replace the process that runs, losing nothing" },
+	{ { "top", no_argument, NULL, OPT_TOP }, NULL,
+		"with --control: what the process that runs does, live" },
+	{ { "allow", required_argument, NULL, OPT_ALLOW }, "FILE",
+		"take datagrams of these exporters only" },
+	{ { "rate-limit", required_argument, NULL, OPT_RATE }, "N",
+		"datagrams a second of one exporter; more are dropped" },
+	{ { "dedup", required_argument, NULL, OPT_DEDUP }, "MS",
+		"drop second copies within so many milliseconds" },
+	{ { "metrics", required_argument, NULL, OPT_METRICS }, "ADDR:PORT",
+		"the counters over HTTP, for Prometheus" },
+	{ { "workers", required_argument, NULL, OPT_WORKERS }, "N",
+		"threads that receive and send (1)" },
 	{ { "help", no_argument, NULL, 'h' }, NULL, "this text" },
 	{ { "version", no_argument, NULL, OPT_VERSION }, NULL, "the version" },
 };
@@ -259,9 +304,10 @@ static void print_help(void)
 		const struct option *o = &options[i].option;
 		char left[40];
 
-		snprintf(left, sizeof(left), "%s%c%s --%s%s%s", o->val < 256 ? "-" : " ", o->val < 256 ? o->val : ' ',
-			 o->val < 256 ? "," : " ", o->name, options[i].argument ? " " : "",
-			 options[i].argument ? options[i].argument : "");
+		snprintf(left, sizeof(left), "%s%c%s --%s%s%s", o->val < 256 ? "-" : " ",
+			o->val < 256 ? o->val : ' ', o->val < 256 ? "," : " ", o->name,
+			options[i].argument ? " " : "",
+			options[i].argument ? options[i].argument : "");
 		printf("  %-28s %s\n", left, options[i].help);
 	}
 	puts("\nPORT is a number, a service, A-B or A+N (N ports from A); 2000 when left out.\n"
@@ -439,8 +485,9 @@ static int set_option(struct settings *s, int letter, const char *value, const c
 static void warn_order(int letter, bool file_before)
 {
 	if (file_before && strchr("Sn46", letter))
-		log_warn("-%c behind -c: holds for the receivers of that file too (samplicate would not apply it)",
-			 letter);
+		log_warn("-%c behind -c: holds for the receivers of that file too (samplicate "
+			 "would not apply it)",
+			letter);
 }
 
 static int read_options(struct settings *s, int argc, char **argv, const char **config)
@@ -503,12 +550,14 @@ static void settle_defaults(struct settings *s)
 static int resolve_listen(struct settings *s)
 {
 	char port[16];
-	const char *service = s->listen_service && *s->listen_service ? s->listen_service : port, *why;
+	const char *service = s->listen_service && *s->listen_service ? s->listen_service : port,
+		   *why;
 
 	snprintf(port, sizeof(port), "%u", s->listen_port ? s->listen_port : RECEIVER_PORT);
 	if (endpoint_resolve(&s->listen, s->listen_ip, service, s->family, &why) == 0)
 		return SETTINGS_GO;
-	log_error("listen on \"%s\" port \"%s\": %s", s->listen_ip ? s->listen_ip : "*", service, why);
+	log_error("listen on \"%s\" port \"%s\": %s", s->listen_ip ? s->listen_ip : "*", service,
+		why);
 	return EXIT_USAGE;
 }
 
@@ -518,16 +567,18 @@ static int resolve_also(struct settings *s)
 	char *list = s->listen_also ? xstrdup(s->listen_also) : NULL, *save, *one;
 	int status = SETTINGS_GO;
 
-	for (one = list ? strtok_r(list, ", \t", &save) : NULL; one; one = strtok_r(NULL, ", \t", &save)) {
+	for (one = list ? strtok_r(list, ", \t", &save) : NULL; one;
+		one = strtok_r(NULL, ", \t", &save)) {
 		char *colon = strrchr(one, ':');
 		const char *why = "expected up to 15 of ADDRESS:PORT, [IPV6]:PORT or *:PORT";
 		uint64_t port;
 
 		if (colon)
 			*colon = '\0';
-		if (!colon || s->nalso == LISTEN_MAX - 1 || !parse_number(colon + 1, 1, 65535, &port) ||
-		    endpoint_resolve(&s->also[s->nalso], strcmp(one, "*") == 0 ? NULL : one, colon + 1, s->family,
-				     &why) < 0) {
+		if (!colon || s->nalso == LISTEN_MAX - 1 ||
+			!parse_number(colon + 1, 1, 65535, &port) ||
+			endpoint_resolve(&s->also[s->nalso], strcmp(one, "*") == 0 ? NULL : one,
+				colon + 1, s->family, &why) < 0) {
 			log_error("listen_also: \"%s\": %s", s->listen_also, why);
 			status = EXIT_USAGE;
 			break;
@@ -536,7 +587,8 @@ static int resolve_also(struct settings *s)
 	}
 	free(list);
 	if (status == SETTINGS_GO && s->workers * (1 + s->nalso) > WORKERS_MAX) {
-		log_error("listen_also: \"%s\": expected at most %d workers in all", s->listen_also, WORKERS_MAX);
+		log_error("listen_also: \"%s\": expected at most %d workers in all", s->listen_also,
+			WORKERS_MAX);
 		return EXIT_USAGE;
 	}
 	return status;
@@ -565,20 +617,24 @@ int settings_parse(struct settings *s, int argc, char **argv)
 		return EXIT_USAGE;
 	}
 	if (s->tell)
-		return usage("--tell", s->tell, "--control FILE, the socket of the process to tell");
+		return usage(
+			"--tell", s->tell, "--control FILE, the socket of the process to tell");
 	if (s->dedup_ms && (s->workers > 1 || s->listen_also)) {
-		log_error("dedup: the copies of a datagram may reach different workers; expected workers to be 1 and no "
+		log_error("dedup: the copies of a datagram may reach different workers; expected "
+			  "workers to be 1 and no "
 			  "listen_also");
 		return EXIT_USAGE;
 	}
 	if (s->take_over && !s->control) {
-		log_error("--take-over: expected --control FILE, the socket of the process to replace");
+		log_error("--take-over: expected --control FILE, the socket of the process to "
+			  "replace");
 		return EXIT_USAGE;
 	}
 	if (s->receivers)
 		add_file(s, s->receivers, false, &(struct receiver_defaults){ 0 });
 	if (s->nfiles == 0 && s->nwords == 0) {
-		log_error("no receivers: expected HOST[/PORT[/FREQ[,TTL]]]..., -c FILE or --config FILE; "
+		log_error("no receivers: expected HOST[/PORT[/FREQ[,TTL]]]..., -c FILE or --config "
+			  "FILE; "
 			  "see replicator --help");
 		return EXIT_USAGE;
 	}
@@ -589,8 +645,9 @@ int settings_parse(struct settings *s, int argc, char **argv)
 
 void settings_clear(struct settings *s)
 {
-	char *strings[] = { s->listen_ip, s->listen_also, s->listen_service, s->pid_file, s->stats_file, s->log_file, s->syslog,
-		s->plugins, s->receivers, s->control, s->metrics, s->allow };
+	char *strings[] = { s->listen_ip, s->listen_also, s->listen_service, s->pid_file,
+		s->stats_file, s->log_file, s->syslog, s->plugins, s->receivers, s->control,
+		s->metrics, s->allow };
 
 	for (size_t i = 0; i < sizeof(strings) / sizeof(strings[0]); i++)
 		free(strings[i]);
@@ -641,7 +698,9 @@ int settings_receivers(const struct settings *s, struct receivers *rs)
 	for (size_t i = 0; i < s->nalso && !loop; i++)
 		loop = receivers_find_loop(rs, &s->also[i]);
 	if (loop) {
-		log_error("receiver %s is this program's own socket: datagrams would run in a circle", loop->label);
+		log_error(
+			"receiver %s is this program's own socket: datagrams would run in a circle",
+			loop->label);
 		return -1;
 	}
 	return 0;

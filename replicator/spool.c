@@ -41,7 +41,8 @@ static int transfer(struct spool *s, uint64_t offset, uint8_t *p, size_t n, bool
 {
 	while (n) {
 		const uint64_t place = offset % s->head.octets;
-		const size_t part = s->head.octets - place < n ? (size_t)(s->head.octets - place) : n;
+		const size_t part =
+			s->head.octets - place < n ? (size_t)(s->head.octets - place) : n;
 		const ssize_t done = write ? pwrite(s->fd, p, part, (off_t)(HEAD + place))
 					   : pread(s->fd, p, part, (off_t)(HEAD + place));
 
@@ -72,9 +73,11 @@ static int write_head(struct spool *s)
 /* The record at `offset`; false when there is none, and what is there is no spool any more. */
 static bool read_record(struct spool *s, uint64_t offset, struct record *r)
 {
-	if (offset + sizeof(*r) > s->head.last || transfer(s, offset, (uint8_t *)r, sizeof(*r), false) < 0)
+	if (offset + sizeof(*r) > s->head.last ||
+		transfer(s, offset, (uint8_t *)r, sizeof(*r), false) < 0)
 		return false;
-	return r->magic == RECORD_MAGIC && r->octets <= LONGEST && offset + record_size(r->octets) <= s->head.last;
+	return r->magic == RECORD_MAGIC && r->octets <= LONGEST &&
+		offset + record_size(r->octets) <= s->head.last;
 }
 
 /* Nothing in it can be trusted: what waited is lost, and counted. */
@@ -89,10 +92,11 @@ static void start_anew(struct spool *s)
 
 static bool head_is_sound(const struct spool_head *h, const struct stat *st)
 {
-	return memcmp(h->magic, head_magic, sizeof(head_magic)) == 0 && h->octets >= SPOOL_MIN / 2 &&
-	       h->octets % ALIGN == 0 && h->first <= h->last && h->last - h->first <= h->octets &&
-	       h->first % ALIGN == 0 && h->last % ALIGN == 0 && h->waiting <= (h->last - h->first) / ALIGN &&
-	       (uint64_t)st->st_size <= HEAD + h->octets;
+	return memcmp(h->magic, head_magic, sizeof(head_magic)) == 0 &&
+		h->octets >= SPOOL_MIN / 2 && h->octets % ALIGN == 0 && h->first <= h->last &&
+		h->last - h->first <= h->octets && h->first % ALIGN == 0 && h->last % ALIGN == 0 &&
+		h->waiting <= (h->last - h->first) / ALIGN &&
+		(uint64_t)st->st_size <= HEAD + h->octets;
 }
 
 static int read_head(struct spool *s)
@@ -108,7 +112,8 @@ static int read_head(struct spool *s)
 		return write_head(s);
 	}
 	n = pread(s->fd, &s->head, sizeof(s->head), 0);
-	if (n != (ssize_t)sizeof(s->head) || !S_ISREG(st.st_mode) || !head_is_sound(&s->head, &st)) {
+	if (n != (ssize_t)sizeof(s->head) || !S_ISREG(st.st_mode) ||
+		!head_is_sound(&s->head, &st)) {
 		errno = EINVAL;
 		return -1;
 	}
@@ -174,7 +179,8 @@ static size_t gather(struct spool *s, const struct bytes *d, const struct endpoi
 	size_t i;
 
 	for (i = 0, *octets = 0; i < n && *octets + record_size(d[i].n) <= BUFFER; i++) {
-		const struct record r = { RECORD_MAGIC, (uint32_t)d[i].n, from[i]->port, { 0 }, from[i]->addr };
+		const struct record r = { RECORD_MAGIC, (uint32_t)d[i].n, from[i]->port, { 0 },
+			from[i]->addr };
 		const size_t size = record_size(d[i].n);
 
 		memset(s->buffer + *octets + size - ALIGN, 0, ALIGN);
@@ -209,7 +215,8 @@ size_t spool_put(struct spool *s, const struct bytes *d, const struct endpoint *
 
 size_t spool_due(struct spool *s, uint64_t now_ns)
 {
-	const uint64_t most = s->limits.rate * (UNIT / 10);	/* a tenth of a second's worth at once */
+	const uint64_t most =
+		s->limits.rate * (UNIT / 10); /* a tenth of a second's worth at once */
 	const uint64_t passed_us = (now_ns - s->filled_ns) / 1000;
 
 	if (!s->waiting)
@@ -217,7 +224,9 @@ size_t spool_due(struct spool *s, uint64_t now_ns)
 	if (!s->filled_ns || passed_us > UNIT / 10)
 		s->tokens = s->filled_ns ? most : 0;
 	else
-		s->tokens = s->tokens + passed_us * s->limits.rate < most ? s->tokens + passed_us * s->limits.rate : most;
+		s->tokens = s->tokens + passed_us * s->limits.rate < most
+			? s->tokens + passed_us * s->limits.rate
+			: most;
 	if (!s->filled_ns || passed_us)
 		s->filled_ns = now_ns;
 	return s->tokens / UNIT < s->waiting ? (size_t)(s->tokens / UNIT) : (size_t)s->waiting;

@@ -48,11 +48,13 @@ struct spool {
 
 enum { SPOOL_MIN = 1 << 20 };
 
-/* Open or make `path`; -1 with errno, EWOULDBLOCK: another process has it, EINVAL: it is no spool. */
+/* Open or make `path`; -1 with errno, EWOULDBLOCK: another process has it, EINVAL: it is no spool.
+ */
 int spool_open(struct spool *s, const char *path, const struct spool_limits *l);
 void spool_close(struct spool *s);
 /* Append `n` datagrams; how many went in, fewer when the file failed. */
-size_t spool_put(struct spool *s, const struct bytes *d, const struct endpoint *const *from, size_t n);
+size_t spool_put(
+	struct spool *s, const struct bytes *d, const struct endpoint *const *from, size_t n);
 /* How many may be sent now, by the pace. */
 size_t spool_due(struct spool *s, uint64_t now_ns);
 /*

@@ -77,7 +77,8 @@ static const char *set_ip(struct tag_line *l, const char *value)
 {
 	l->not_ip = *value == '-';
 	l->has_ip = true;
-	return prefix_parse(&l->ip, value + l->not_ip, NULL) ? NULL : "expected an address or a prefix";
+	return prefix_parse(&l->ip, value + l->not_ip, NULL) ? NULL
+							     : "expected an address or a prefix";
 }
 
 static const char *set_label(struct tag_line *l, const char *value)
@@ -108,28 +109,39 @@ static const char *set_by(struct tag_line *l, size_t what, const char *value)
 	return NULL;
 }
 
-static const char *set_engine_type(struct tag_line *l, const char *v) { return set_by(l,
-										      BY_ENGINE_TYPE, v); }
-static const char *set_engine_id(struct tag_line *l, const char *v) { return set_by(l,
-										    BY_ENGINE_ID, v); }
-static const char *set_source_id(struct tag_line *l, const char *v) { return set_by(l,
-										    BY_SOURCE_ID, v); }
-static const char *set_agent_id(struct tag_line *l, const char *v) { return set_by(l,
-										   BY_AGENT_ID, v); }
+static const char *set_engine_type(struct tag_line *l, const char *v) {
+	return set_by(l, BY_ENGINE_TYPE, v);
+}
+static const char *set_engine_id(struct tag_line *l, const char *v) {
+	return set_by(l, BY_ENGINE_ID, v);
+}
+static const char *set_source_id(struct tag_line *l, const char *v) {
+	return set_by(l, BY_SOURCE_ID, v);
+}
+static const char *set_agent_id(struct tag_line *l, const char *v) {
+	return set_by(l, BY_AGENT_ID, v);
+}
 
 static const struct {
 	const char *name;
 	const char *(*set)(struct tag_line *l, const char *value);
 } keys[] = {
-	{ "set_tag", set_tag }, { "id", set_tag }, { "ip", set_ip },
-	{ "engine_type", set_engine_type }, { "engine_id", set_engine_id }, { "source_id", set_source_id },
-	{ "agent_id", set_agent_id }, { "label", set_label }, { "jeq", set_jump },
+	{ "set_tag", set_tag },
+	{ "id", set_tag },
+	{ "ip", set_ip },
+	{ "engine_type", set_engine_type },
+	{ "engine_id", set_engine_id },
+	{ "source_id", set_source_id },
+	{ "agent_id", set_agent_id },
+	{ "label", set_label },
+	{ "jeq", set_jump },
 };
 
 static void read_word(struct reader *r, struct tag_line *l, char *word)
 {
 	char *equals = strchr(word, '=');
-	const char *why = "datagrams are tagged whole here; expected set_tag, ip, engine_type, engine_id, source_id, "
+	const char *why = "datagrams are tagged whole here; expected set_tag, ip, engine_type, "
+			  "engine_id, source_id, "
 			  "agent_id, label or jeq";
 
 	if (!equals) {
@@ -158,7 +170,8 @@ static void read_line(struct reader *r, char *text)
 	if (!l.has_tag && !*l.jump_label)
 		complain(r, r->line, "set_tag", "", "is missing; expected set_tag=NUMBER");
 	if ((r->t->n & (r->t->n - 1)) == 0)
-		r->t->lines = xrealloc(r->t->lines, (r->t->n ? 2 * r->t->n : 1) * sizeof(*r->t->lines));
+		r->t->lines =
+			xrealloc(r->t->lines, (r->t->n ? 2 * r->t->n : 1) * sizeof(*r->t->lines));
 	r->t->lines[r->t->n++] = l;
 }
 
@@ -172,7 +185,8 @@ static void find_labels(struct reader *r)
 			if (strcmp(r->t->lines[k].label, l->jump_label) == 0)
 				l->jump = (uint32_t)k;
 		if (*l->jump_label && l->jump == JUMP_NONE)
-			complain(r, l->number, "jeq", l->jump_label, "expected the label of a line below");
+			complain(r, l->number, "jeq", l->jump_label,
+				"expected the label of a line below");
 	}
 }
 
@@ -239,7 +253,9 @@ static bool has(const struct peek *peek, size_t what, uint32_t *value)
 			     peek->protocol == PROTO_NETFLOW8;
 	const bool domains = peek->protocol == PROTO_NETFLOW9 || peek->protocol == PROTO_IPFIX;
 
-	*value = engines && what == BY_ENGINE_TYPE ? peek->domain >> 8 : engines ? peek->domain & 255 : peek->domain;
+	*value = engines && what == BY_ENGINE_TYPE ? peek->domain >> 8
+		: engines                          ? peek->domain & 255
+						   : peek->domain;
 	if (what == BY_ENGINE_TYPE)
 		return engines;
 	/* pmacct has one key for both: the engine of v5, the Source ID of v9. */
@@ -255,7 +271,8 @@ static bool fits(const struct tag_line *l, const struct addr *who, const struct 
 	if (l->has_ip && prefix_contains(&l->ip, who) == l->not_ip)
 		return false;
 	for (size_t i = 0; i < BY; i++)
-		if (l->by[i].asked && (!has(peek, i, &value) || (value == l->by[i].value) == l->by[i].inverse))
+		if (l->by[i].asked &&
+			(!has(peek, i, &value) || (value == l->by[i].value) == l->by[i].inverse))
 			return false;
 	return true;
 }
@@ -283,8 +300,10 @@ static size_t slot_of(const struct addr *from, const struct peek *peek)
 
 	memcpy(word, from->b, sizeof(word));
 	memcpy(agent, peek->agent.b, sizeof(agent));
-	return (size_t)(((word[0] ^ agent[0]) * 31 + (word[1] ^ agent[1]) + peek->domain * UINT64_C(977) +
-			 (uint64_t)peek->protocol) * UINT64_C(0x9e3779b97f4a7c15) >> 52);
+	return (size_t)(((word[0] ^ agent[0]) * 31 + (word[1] ^ agent[1]) +
+				peek->domain * UINT64_C(977) + (uint64_t)peek->protocol) *
+			UINT64_C(0x9e3779b97f4a7c15) >>
+		52);
 }
 
 uint64_t tags_find(struct tags *t, const struct addr *from, const struct peek *peek)

@@ -9,7 +9,12 @@
  */
 #include "tell.h"
 
-enum { TELL_BURST = 256, TELL_BURST_DOWN = 32, TELL_PERIOD_NS = 20000000, TELL_RETRY_NS = 100000000 };
+enum {
+	TELL_BURST = 256,
+	TELL_BURST_DOWN = 32,
+	TELL_PERIOD_NS = 20000000,
+	TELL_RETRY_NS = 100000000
+};
 
 static bool may_tell(struct receiver *r, uint64_t now_ns)
 {
@@ -35,7 +40,8 @@ static void tell_stream(struct fanout *f, struct receiver *r, const struct share
 	for (size_t k = 0; k < AT_ONCE; k++)
 		from[k] = s->from[i];
 	for (size_t k = 0; k < n; k += AT_ONCE) {
-		const struct share part = { messages + k, from, NULL, n - k < AT_ONCE ? n - k : AT_ONCE };
+		const struct share part = { messages + k, from, NULL,
+			n - k < AT_ONCE ? n - k : AT_ONCE };
 
 		r->kind->send(r, f->outlet, &part, now_ns);
 	}
@@ -56,8 +62,8 @@ static void tell_stream(struct fanout *f, struct receiver *r, const struct share
 	health_rebase(&r->health, &r->out.counts);
 }
 
-void tell_before(struct fanout *f, struct receiver *r, const struct share *s, const struct recall_mark *marks,
-		 uint64_t now_ns)
+void tell_before(struct fanout *f, struct receiver *r, const struct share *s,
+	const struct recall_mark *marks, uint64_t now_ns)
 {
 	const struct recall_stream *last = NULL;
 
@@ -76,7 +82,8 @@ void tell_before(struct fanout *f, struct receiver *r, const struct share *s, co
 
 bool tell_spooled(struct fanout *f, struct receiver *r, const struct share *s, uint64_t now_ns)
 {
-	if (!f->recall || !r->spool_since || (!r->known.at && recall_known_init(&r->known, f->recall) < 0))
+	if (!f->recall || !r->spool_since ||
+		(!r->known.at && recall_known_init(&r->known, f->recall) < 0))
 		return true;
 	for (size_t i = 0; i < s->n; i++) {
 		const struct datagram d = { .data = s->data[i], .from = *s->from[i] };
@@ -85,7 +92,8 @@ bool tell_spooled(struct fanout *f, struct receiver *r, const struct share *s, u
 
 		wire_peek(&peek, d.data);
 		recall_find(f->recall, &d, &peek, &mark);
-		if (!recall_needs(f->recall, &r->known, &mark) || recall_changed(&mark, r->spool_since))
+		if (!recall_needs(f->recall, &r->known, &mark) ||
+			recall_changed(&mark, r->spool_since))
 			continue;
 		if (!may_tell(r, now_ns))
 			return false;

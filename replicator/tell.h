@@ -10,8 +10,8 @@
  * Before the share `s` goes to `r`: everything about each stream in it of which
  * the receiver lacks something.  Counted in r->told and r->untold alone.
  */
-void tell_before(struct fanout *f, struct receiver *r, const struct share *s, const struct recall_mark *marks,
-		 uint64_t now_ns);
+void tell_before(struct fanout *f, struct receiver *r, const struct share *s,
+	const struct recall_mark *marks, uint64_t now_ns);
 
 /*
  * The same for datagrams from the receiver's spool.  False: they have to wait,

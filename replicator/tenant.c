@@ -38,8 +38,9 @@ bool tenant_wants(const struct tenant *t, const struct flow_record *r)
 	if (t->networks.n && !(flow_has(r, FLOW_src) && rule_in_prefixes(&t->networks, &r->src)) &&
 	    !(flow_has(r, FLOW_dst) && rule_in_prefixes(&t->networks, &r->dst)))
 		return false;
-	if (t->interfaces.n && !(flow_has(r, FLOW_in_if) && rule_in_ranges(&t->interfaces, r->in_if)) &&
-	    !(flow_has(r, FLOW_out_if) && rule_in_ranges(&t->interfaces, r->out_if)))
+	if (t->interfaces.n &&
+		!(flow_has(r, FLOW_in_if) && rule_in_ranges(&t->interfaces, r->in_if)) &&
+		!(flow_has(r, FLOW_out_if) && rule_in_ranges(&t->interfaces, r->out_if)))
 		return false;
 	return !t->expression || filter_match(t->expression, r);
 }

@@ -14,7 +14,8 @@ struct tenant {
 	struct filter *expression;	/* NULL: none */
 };
 
-/* Whether `key` is one of a tenant's; then *why is NULL, or what was expected instead of `value`. */
+/* Whether `key` is one of a tenant's; then *why is NULL, or what was expected instead of `value`.
+ */
 bool tenant_key(struct tenant *t, const char *key, const char *value, const char **why);
 void tenant_free(struct tenant *t);
 bool tenant_wants(const struct tenant *t, const struct flow_record *r);

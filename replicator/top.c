@@ -104,7 +104,9 @@ static uint64_t rate(const struct sample *old, const struct sample *now, const c
 {
 	const uint64_t a = value(old, name), b = value(now, name);
 
-	return b <= a || now->ns <= old->ns ? 0 : (uint64_t)((double)(b - a) * 1e9 / (double)(now->ns - old->ns));
+	return b <= a || now->ns <= old->ns
+		? 0
+		: (uint64_t)((double)(b - a) * 1e9 / (double)(now->ns - old->ns));
 }
 
 /* ---- a page --------------------------------------------------------------------- */
@@ -122,12 +124,14 @@ static int busiest(const void *a, const void *b)
 {
 	const struct row *x = a, *y = b;
 
-	return x->packets == y->packets ? strcmp(x->labels, y->labels) : x->packets < y->packets ? 1 : -1;
+	return x->packets == y->packets   ? strcmp(x->labels, y->labels)
+		: x->packets < y->packets ? 1
+					  : -1;
 }
 
-static uint64_t with_labels(uint64_t (*what)(const struct sample *, const struct sample *,
-					     const char *),
-			    const struct sample *old, const struct sample *now, const char *name, const char *labels)
+static uint64_t with_labels(
+	uint64_t (*what)(const struct sample *, const struct sample *, const char *),
+	const struct sample *old, const struct sample *now, const char *name, const char *labels)
 {
 	char text[512];
 
@@ -196,8 +200,8 @@ static void print_labels(const char *p)
 }
 
 static void print_table(const struct sample *old, const struct sample *now, const char *name,
-			const char *heading,
-			void (*fill)(struct row *, const struct sample *, const struct sample *), size_t lines)
+	const char *heading,
+	void (*fill)(struct row *, const struct sample *, const struct sample *), size_t lines)
 {
 	size_t n;
 	struct row *rows = rows_of(now, name, &n);
@@ -208,9 +212,9 @@ static void print_table(const struct sample *old, const struct sample *now, cons
 	printf("\n%s\n", heading);
 	for (size_t i = 0; i < n && i < lines; i++) {
 		print_labels(rows[i].labels);
-		printf("%12" PRIu64 " %14" PRIu64 " %12" PRIu64 " %14" PRIu64 "%s\n", rows[i].packets,
-		       rows[i].octets * 8,
-		       rows[i].lost, rows[i].lost_all, rows[i].down ? "  down" : "");
+		printf("%12" PRIu64 " %14" PRIu64 " %12" PRIu64 " %14" PRIu64 "%s\n",
+			rows[i].packets, rows[i].octets * 8, rows[i].lost, rows[i].lost_all,
+			rows[i].down ? "  down" : "");
 	}
 	if (n > lines)
 		printf("... %zu more\n", n - lines);
@@ -219,19 +223,21 @@ static void print_table(const struct sample *old, const struct sample *now, cons
 
 static void print_page(const struct sample *old, const struct sample *now, size_t lines)
 {
-	printf("received %" PRIu64 "/s, %" PRIu64 " in all; dropped by the kernel %" PRIu64 ", denied %" PRIu64
-	       ", limited %" PRIu64 ", duplicates %" PRIu64 ", looped %" PRIu64 "; lost before us %" PRIu64 "\n",
-	       rate(old, now, "received_datagrams"), value(now, "received_datagrams"),
-	       value(now, "kernel_drops"),
-	       value(now, "denied_datagrams"), value(now, "limited_datagrams"),
-	       value(now, "duplicate_datagrams"),
-	       value(now, "looped_datagrams"), value(now, "sequence_lost"));
+	printf("received %" PRIu64 "/s, %" PRIu64 " in all; dropped by the kernel %" PRIu64
+	       ", denied %" PRIu64 ", limited %" PRIu64 ", duplicates %" PRIu64 ", looped %" PRIu64
+	       "; lost before us %" PRIu64 "\n",
+		rate(old, now, "received_datagrams"), value(now, "received_datagrams"),
+		value(now, "kernel_drops"), value(now, "denied_datagrams"),
+		value(now, "limited_datagrams"), value(now, "duplicate_datagrams"),
+		value(now, "looped_datagrams"), value(now, "sequence_lost"));
 	print_table(old, now, "receiver_sent",
-		    "receiver, pool                datagrams/s          bit/s       lost/s    lost in all", fill_receiver,
-		    lines / 2);
+		"receiver, pool                datagrams/s          bit/s       lost/s    lost in "
+		"all",
+		fill_receiver, lines / 2);
 	print_table(old, now, "exporter_datagrams",
-		    "exporter                      datagrams/s          bit/s      dropped  sequence lost", fill_exporter,
-		    lines / 2);
+		"exporter                      datagrams/s          bit/s      dropped  sequence "
+		"lost",
+		fill_exporter, lines / 2);
 }
 
 static size_t page_lines(void)

@@ -15,7 +15,8 @@ static bool host_complains(const struct receivers *rs, const struct addr *host)
 }
 
 /* True when the receiver may have been away: templates are to be told. */
-static bool ask(struct fanout *f, const struct pool *pool, struct receiver *r, bool telling, uint64_t now_ns)
+static bool ask(struct fanout *f, const struct pool *pool, struct receiver *r, bool telling,
+	uint64_t now_ns)
 {
 	const bool balanced = pool->balance && pool->balance->choose;
 	bool away = false;
@@ -28,10 +29,12 @@ static bool ask(struct fanout *f, const struct pool *pool, struct receiver *r, b
 	 * Errors about datagrams with the exporter's source go to the exporter;
 	 * one that lost its exporters is sent nothing that could meet an error.
 	 */
-	if ((r->transparent ? telling || balanced : balanced && r->health.down) || (r->spool && r->health.down))
+	if ((r->transparent ? telling || balanced : balanced && r->health.down) ||
+		(r->spool && r->health.down))
 		away |= health_probe(&r->health, &r->to, now_ns);
 	/* Its own errors may be those that were left out. */
-	if ((r->transparent || r->health.downs) && telling && host_complains(f->receivers, &r->to.addr))
+	if ((r->transparent || r->health.downs) && telling &&
+		host_complains(f->receivers, &r->to.addr))
 		away = true;
 	return away;
 }

@@ -16,12 +16,12 @@
 #include "replicator/watch.h"
 
 enum {
-	BATCH_MESSAGES = 128,	/* each up to 64 KiB: 8.5 MB, of which plain datagrams touch little */
+	BATCH_MESSAGES = 128, /* each up to 64 KiB: 8.5 MB, of which plain datagrams touch little */
 	BATCH_BYTES = 65536,
-	TURNS = 16,		/* batches between two looks at the clock and at `stop` */
-	WAKE_MS = 100,		/* at the latest */
-	REPLAY_MS = 5,		/* while a spool is sent: its pace is kept this finely */
-	DRAIN_MS = 200,		/* at the end: what the kernel holds already */
+	TURNS = 16, /* batches between two looks at the clock and at `stop` */
+	WAKE_MS = 100, /* at the latest */
+	REPLAY_MS = 5, /* while a spool is sent: its pace is kept this finely */
+	DRAIN_MS = 200, /* at the end: what the kernel holds already */
 };
 
 void worker_blank(struct worker *w)
@@ -92,7 +92,8 @@ static void log_datagrams(const struct batch *b)
 	for (size_t i = 0; i < b->n; i++) {
 		char from[ENDPOINT_TEXT];
 
-		log_debug("%zu octets from %s", b->d[i].data.n, endpoint_print(&b->d[i].from, from));
+		log_debug(
+			"%zu octets from %s", b->d[i].data.n, endpoint_print(&b->d[i].from, from));
 	}
 }
 

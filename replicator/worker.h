@@ -42,10 +42,11 @@ struct worker {
 	_Atomic uint64_t last_ns;	/* monotonic: when something came */
 	_Atomic uint64_t turns;		/* of the loop: it lives */
 	_Atomic int stop;		/* enum worker_stop */
-	uint64_t watched;		/* the main thread's: `turns` when the service manager was told last */
+	uint64_t watched; /* the main thread's: `turns` when the service manager was told last */
 };
 
-/* DRAIN: what the socket holds already is sent first.  LEAVE: it is for who takes the socket over. */
+/* DRAIN: what the socket holds already is sent first.  LEAVE: it is for who takes the socket over.
+ */
 enum worker_stop { WORKER_GO, WORKER_DRAIN, WORKER_LEAVE };
 
 enum { WORKERS_MAX = 64 };

@@ -50,7 +50,8 @@ static void complain(void (*to)(const char *, ...), const struct conf_line *l, c
 	strbuf_addf(&b, ": %s", l->key);
 	if (l->name)
 		strbuf_addf(&b, "[%s]", l->name);
-	to("%s \"%.1000s\": %s", b.s, is_secret(l->key, strlen(l->key)) ? "(not shown)" : l->value, text);
+	to("%s \"%.1000s\": %s", b.s, is_secret(l->key, strlen(l->key)) ? "(not shown)" : l->value,
+		text);
 	strbuf_clear(&b);
 }
 
@@ -383,7 +384,8 @@ bool conf_span_parse(void *field, const char *value, const char **expected)
 	static const struct {
 		char unit;
 		uint32_t seconds;	/* 0: months */
-	} units[] = { { 's', 1 }, { 'm', 60 }, { 'h', 3600 }, { 'd', 86400 }, { 'w', 604800 }, { 'M', 0 } };
+	} units[] = { { 's', 1 }, { 'm', 60 }, { 'h', 3600 }, { 'd', 86400 }, { 'w', 604800 },
+		{ 'M', 0 } };
 	struct conf_span *span = field;
 	const size_t digits = strspn(value, "0123456789");
 	uint32_t factor = 1;
@@ -448,7 +450,8 @@ static bool parse_uint(const struct conf_key *k, void *field, const char *value,
 	uint64_t n;
 
 	if (!parse_number(&n, value) || n < k->min || n > max) {
-		snprintf(text, sizeof(text), "a whole number from %" PRIu64 " to %" PRIu64, k->min, max);
+		snprintf(text, sizeof(text), "a whole number from %" PRIu64 " to %" PRIu64, k->min,
+			max);
 		*expected = text;
 		return false;
 	}
@@ -460,7 +463,8 @@ static bool parse_uint(const struct conf_key *k, void *field, const char *value,
 }
 
 /* Set the member of `base` that `k` names; false with what was expected. */
-static bool set_value(const struct conf_key *k, void *base, const char *value, const char **expected)
+static bool set_value(
+	const struct conf_key *k, void *base, const char *value, const char **expected)
 {
 	void *field = (char *)base + k->offset;
 
@@ -561,7 +565,8 @@ static void warn_unknown_key(const struct binding *b, const struct conf_line *l)
 
 static bool names_plugin(const struct conf_line *l, const struct conf_plugin *p)
 {
-	return !l->name || strcmp(l->name, p->name) == 0 || (p->alias && strcmp(l->name, p->alias) == 0);
+	return !l->name || strcmp(l->name, p->name) == 0 ||
+		(p->alias && strcmp(l->name, p->alias) == 0);
 }
 
 static void warn_unknown_name(const struct binding *b, const struct conf_line *l)
@@ -615,7 +620,8 @@ static void beat_earlier(const struct binding *b, size_t line)
 
 		if (b->row_of[i] != b->row_of[line] || e->beaten_by)
 			continue;
-		if (k->scope == CONF_PLUGIN && l->name && (!e->name || strcmp(e->name, l->name) != 0))
+		if (k->scope == CONF_PLUGIN && l->name &&
+			(!e->name || strcmp(e->name, l->name) != 0))
 			continue;
 		e->beaten_by = l;
 		if (k->scope != CONF_PLUGIN || !e->name || l->name)
@@ -635,7 +641,8 @@ static void apply_global(const struct binding *b, size_t line)
 	const char *expected;
 
 	if (l->name)
-		conf_warn(b->c, l, "this key is global: [%s] is ignored, the value is for all", l->name);
+		conf_warn(b->c, l, "this key is global: [%s] is ignored, the value is for all",
+			l->name);
 	if (set_value(&b->keys[b->row_of[line]], b->global, l->value, &expected))
 		beat_earlier(b, line);
 	else

@@ -26,7 +26,8 @@ struct conf_line {
 	char *key;		/* lower case, no white space */
 	char *name;		/* what stood in [..], or NULL */
 	char *value;		/* trimmed; "" when nothing stood there */
-	const struct conf_line *beaten_by;	/* set by conf_apply: a later line that overrode this one */
+	const struct conf_line
+		*beaten_by; /* set by conf_apply: a later line that overrode this one */
 };
 
 struct conf {
@@ -70,18 +71,19 @@ enum conf_type {
 	CONF_ACCEPTED	/* known, without effect here: one notice with help's text */
 };
 enum conf_scope {
-	CONF_GLOBAL,	/* offset into the global struct; a [name] warns and is ignored: it applies to all */
-	CONF_PLUGIN	/* offset into the struct of the plugin named, or of every plugin */
+	CONF_GLOBAL, /* offset into the global struct; a [name] warns and is ignored: it applies to
+			all */
+	CONF_PLUGIN /* offset into the struct of the plugin named, or of every plugin */
 };
 
 struct conf_key {
-	const char *name;		/* canonical; the manual's spelling; "kafka_*" is all that begin so */
+	const char *name; /* canonical; the manual's spelling; "kafka_*" is all that begin so */
 	const char *aliases;		/* "a b c" or NULL */
 	uint8_t type, scope;
 	uint16_t offset;
 	uint64_t min, max;		/* of CONF_U32, CONF_U64; max 0: what the type holds */
-	const char *fallback;		/* default, as text; applied first; NULL: the struct's zero */
-	const char *help;		/* one sentence for the manual; for CONF_ACCEPTED why it has no effect */
+	const char *fallback; /* default, as text; applied first; NULL: the struct's zero */
+	const char *help; /* one sentence for the manual; for CONF_ACCEPTED why it has no effect */
 	/* CONF_CUSTOM: set *(field) from value; false with *expected set to "what was expected". */
 	bool (*parse)(void *field, const char *value, const char **expected);
 };

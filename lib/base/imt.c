@@ -69,7 +69,8 @@ int imt_request_add(struct imt_request *q, const char *tuple, size_t n)
 	if (q->ntuples == IMT_TUPLES_MAX)
 		return -1;
 	if ((q->ntuples & (q->ntuples - 1)) == 0)	/* 0, 1, 2, 4, ...: double */
-		q->tuple = xrealloc(q->tuple, (q->ntuples ? 2 * q->ntuples : 1) * sizeof(*q->tuple));
+		q->tuple =
+			xrealloc(q->tuple, (q->ntuples ? 2 * q->ntuples : 1) * sizeof(*q->tuple));
 	q->tuple[q->ntuples++] = copy(tuple, n);
 	return 0;
 }
@@ -90,8 +91,8 @@ enum { FLAGS = sizeof(flags) / sizeof(flags[0]) };
 
 void imt_request_write(struct strbuf *b, const struct imt_request *q)
 {
-	strbuf_addf(b, "ask %s\ncounter %s\noutput %s\nseparator %c\n", asks[q->ask], counters[q->counter],
-		    outputs[q->output], q->separator);
+	strbuf_addf(b, "ask %s\ncounter %s\noutput %s\nseparator %c\n", asks[q->ask],
+		counters[q->counter], outputs[q->output], q->separator);
 	if (q->sorted)
 		strbuf_addf(b, "top %s\nrows %" PRIu64 "\n", counters[q->top], q->top_rows);
 	for (size_t i = 0; i < FLAGS; i++)

@@ -33,7 +33,9 @@ static struct {
 	bool syslog, echo;
 	void (*capture)(void *ctx, enum log_level level, const char *text);
 	void *capture_ctx;
-} to = { .lock = PTHREAD_MUTEX_INITIALIZER, .max = LOG_LEVEL_INFO, .name = "default/core", .fd = -1 };
+} to = {
+	.lock = PTHREAD_MUTEX_INITIALIZER, .max = LOG_LEVEL_INFO, .name = "default/core", .fd = -1
+};
 
 /* `spoken` stands in front on stderr when no name was given. */
 static const struct {

@@ -25,7 +25,8 @@ void log_open(const char *program);
 /* The "( name/type )" of the lines; copied. */
 void log_name(const char *name);
 void log_level(enum log_level max);
-/* Append to `path`, created 0600 with its directories; 0, or -1 with errno and the old target kept. */
+/* Append to `path`, created 0600 with its directories; 0, or -1 with errno and the old target kept.
+ */
 int log_to_file(const char *path);
 int log_reopen(void);
 /* During the start: errors that go to a file or to syslog stand on stderr, too. */

@@ -24,7 +24,8 @@ struct lpm_entry {
 #define LPM_NONE UINT32_MAX
 #define LPM_VALUE_MAX (UINT32_C(0x7fffffff) - 1)
 
-/* Of two entries with the same prefix the later wins.  NULL with errno; ERANGE: a value above the maximum. */
+/* Of two entries with the same prefix the later wins.  NULL with errno; ERANGE: a value above the
+ * maximum. */
 struct lpm *lpm_new(const struct lpm_entry *entries, size_t n);
 void lpm_free(struct lpm *t);
 /* Value of the longest prefix that contains `a`, or LPM_NONE. */

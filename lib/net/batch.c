@@ -114,7 +114,8 @@ static void batch_saw_drops(struct batch *b, uint32_t now)
 {
 	const uint32_t more = now - b->priv->overflow;
 
-	/* A datagram carries what the counter was when it was queued: perhaps less than is known by now. */
+	/* A datagram carries what the counter was when it was queued: perhaps less than is known by
+	 * now. */
 	if (more >= UINT32_C(1) << 31)
 		return;
 	b->counts.kernel_drops += more;
@@ -166,7 +167,8 @@ static void split(struct batch *b, struct mmsghdr *m, uint64_t now_us)
 {
 	struct recv_notes notes = read_control(b, &m->msg_hdr);
 	const uint8_t *p = m->msg_hdr.msg_iov->iov_base;
-	const size_t total = m->msg_len, have = total < b->priv->message_bytes ? total : b->priv->message_bytes;
+	const size_t total = m->msg_len,
+		     have = total < b->priv->message_bytes ? total : b->priv->message_bytes;
 	const size_t segment = notes.segment ? notes.segment : total;
 	struct endpoint from;
 	size_t at = 0;
@@ -262,7 +264,8 @@ void sender_init(struct sender *s, int fd)
 	ask_mtu(s);
 }
 
-/* Datagrams from d[0] on that can go out as one message: equal sizes, perhaps a shorter last one. */
+/* Datagrams from d[0] on that can go out as one message: equal sizes, perhaps a shorter last one.
+ */
 static size_t run_length(struct sender *s, const struct bytes *d, size_t n)
 {
 	const size_t size = d[0].n;
@@ -317,7 +320,8 @@ static void add_message(struct outgoing *o, const struct bytes *d, size_t first,
 }
 
 /* Fill `o` with messages from datagram `at` on; returns the first datagram left. */
-static size_t gather(struct sender *s, struct outgoing *o, const struct bytes *d, size_t at, size_t n)
+static size_t gather(
+	struct sender *s, struct outgoing *o, const struct bytes *d, size_t at, size_t n)
 {
 	o->messages = o->vectors = 0;
 	while (at < n && o->messages < SEND_MESSAGES && o->vectors + RUN_MAX <= SEND_VECTORS) {
@@ -335,10 +339,18 @@ static const struct {
 	size_t counter;
 } causes[] = {
 #define CAUSE(e, member) { e, offsetof(struct sender_counts, member) }
-	CAUSE(EAGAIN, eagain), CAUSE(ENOBUFS, eagain), CAUSE(EMSGSIZE, emsgsize),
-	CAUSE(ECONNREFUSED, refused), CAUSE(EHOSTUNREACH, unreachable), CAUSE(ENETUNREACH, unreachable),
-	CAUSE(ENETDOWN, unreachable), CAUSE(EHOSTDOWN, unreachable), CAUSE(EPERM, unreachable),
-	CAUSE(EACCES, unreachable), CAUSE(EADDRNOTAVAIL, unreachable), CAUSE(ENODEV, unreachable),
+	CAUSE(EAGAIN, eagain),
+	CAUSE(ENOBUFS, eagain),
+	CAUSE(EMSGSIZE, emsgsize),
+	CAUSE(ECONNREFUSED, refused),
+	CAUSE(EHOSTUNREACH, unreachable),
+	CAUSE(ENETUNREACH, unreachable),
+	CAUSE(ENETDOWN, unreachable),
+	CAUSE(EHOSTDOWN, unreachable),
+	CAUSE(EPERM, unreachable),
+	CAUSE(EACCES, unreachable),
+	CAUSE(EADDRNOTAVAIL, unreachable),
+	CAUSE(ENODEV, unreachable),
 #undef CAUSE
 };
 
@@ -412,8 +424,8 @@ static int send_plain(struct sender *s, const struct bytes *d, bool wait)
  * what became of its datagrams.  Returns the errno that stands, 0 when all of
  * them are settled and the next message can go on.
  */
-static int second_try(struct sender *s, struct outgoing *o, size_t i, int err, const struct bytes *d,
-		      int *outcome, bool wait)
+static int second_try(struct sender *s, struct outgoing *o, size_t i, int err,
+	const struct bytes *d, int *outcome, bool wait)
 {
 	const size_t first = o->first[i], n = o->count[i];
 
@@ -442,7 +454,8 @@ static int second_try(struct sender *s, struct outgoing *o, size_t i, int err, c
 	return 0;
 }
 
-/* Send what was gathered.  True when the socket buffer is full: nothing behind `*settled` was tried. */
+/* Send what was gathered.  True when the socket buffer is full: nothing behind `*settled` was
+ * tried. */
 static bool send_gathered(struct sender *s, struct outgoing *o, const struct bytes *d, int *outcome,
 			  bool wait, size_t *settled)
 {
@@ -452,7 +465,8 @@ static bool send_gathered(struct sender *s, struct outgoing *o, const struct byt
 		int done, err;
 
 		s->counts.calls++;
-		done = sendmmsg(s->fd, o->msg + i, (unsigned)(o->messages - i), MSG_DONTWAIT | MSG_NOSIGNAL);
+		done = sendmmsg(s->fd, o->msg + i, (unsigned)(o->messages - i),
+			MSG_DONTWAIT | MSG_NOSIGNAL);
 		for (int k = 0; k < done; k++, i++)
 			credit(s, d, o->first[i], o->count[i], outcome);
 		if (done > 0)

@@ -25,7 +25,8 @@ struct datagram {
 struct batch_counts {
 	uint64_t datagrams, octets, calls;
 	uint64_t truncated;	/* longer than the buffer: counted, given cut */
-	uint64_t beyond;	/* not given at all: behind the end of a buffer too small for what GRO joined */
+	uint64_t beyond; /* not given at all: behind the end of a buffer too small for what GRO
+			    joined */
 	/*
 	 * Dropped because the socket buffer was full.  The kernel counts a buffer
 	 * that GRO joined as one, whatever it held.
@@ -76,14 +77,16 @@ struct sender_counts {
 	uint64_t other;
 	/* What follows is not part of the sum. */
 	uint64_t calls;		/* system calls */
-	uint64_t icmp_errors;	/* reported on a send that was then tried again; the kernel may join several into one */
+	uint64_t icmp_errors; /* reported on a send that was then tried again; the kernel may join
+				 several into one */
 	uint64_t runs;		/* UDP_SEGMENT sends of two datagrams or more that went out */
 };
 
 struct sender {
 	int fd;			/* connected, non-blocking */
-	bool gso;		/* UDP_SEGMENT works; cleared when the kernel says that it never will */
-	size_t gso_max;		/* largest datagram that is sent in a run: the path's MTU less the headers */
+	bool gso; /* UDP_SEGMENT works; cleared when the kernel says that it never will */
+	size_t gso_max; /* largest datagram that is sent in a run: the path's MTU less the headers
+			 */
 	uint32_t gso_skips;	/* runs that gso_max prevented since the MTU was last asked for */
 	struct sender_counts counts;
 };

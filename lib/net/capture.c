@@ -19,16 +19,21 @@
 #include "wire/frame.h"
 
 enum {
-	WHY = 256,		/* what the caller's `why` holds */
+	WHY = 256, /* what the caller's `why` holds */
 	PACKET_MAX = 65535,
-	READ_BYTES = 128 << 10,	/* a read; half of what 4 kB ones cost, and above 256 kB the cache suffers */
-	UNIT = 8,		/* fragments are cut at multiples of 8 octets */
+	READ_BYTES = 128
+		<< 10, /* a read; half of what 4 kB ones cost, and above 256 kB the cache suffers */
+	UNIT = 8, /* fragments are cut at multiples of 8 octets */
 	UNITS = (PACKET_MAX + UNIT) / UNIT,
-	HEAD_MAX = 60,		/* IPv4 header with options; IPv6 needs 40 */
-	PENDING = 64,		/* datagrams under construction: 64 x 67 kB = 4.3 MB at worst */
-	PATIENCE_US = 30 * 1000000,	/* RFC 791 3.2: a fragment waits 15 s at least */
+	HEAD_MAX = 60, /* IPv4 header with options; IPv6 needs 40 */
+	PENDING = 64, /* datagrams under construction: 64 x 67 kB = 4.3 MB at worst */
+	PATIENCE_US = 30 * 1000000, /* RFC 791 3.2: a fragment waits 15 s at least */
 	IP_UDP = 17,
-	ETH_IPV4 = 0x0800, ETH_IPV6 = 0x86dd, ETH_VLAN = 0x8100, ETH_QINQ = 0x88a8, ETH_QINQ_OLD = 0x9100,
+	ETH_IPV4 = 0x0800,
+	ETH_IPV6 = 0x86dd,
+	ETH_VLAN = 0x8100,
+	ETH_QINQ = 0x88a8,
+	ETH_QINQ_OLD = 0x9100,
 };
 
 /* ---- link layers ---------------------------------------------------------- */
@@ -73,7 +78,8 @@ static bool link_sll2(struct bytes *b)
 	return after_ethertype(b, 0, 20);
 }
 
-/* BSD loopback: four octets of address family in somebody's byte order; the version nibble says the rest. */
+/* BSD loopback: four octets of address family in somebody's byte order; the version nibble says the
+ * rest. */
 static bool link_null(struct bytes *b)
 {
 	return skip(b, 4);
@@ -154,7 +160,8 @@ static bool ip6_read(struct ip *ip, struct bytes b)
 	ip->src = addr_from16(b.p + 8);
 	ip->dst = addr_from16(b.p + 24);
 	next = b.p[6];
-	/* Hop-by-hop, routing and destination options come before the fragment header (RFC 8200 4.1). */
+	/* Hop-by-hop, routing and destination options come before the fragment header (RFC
+	 * 8200 4.1). */
 	while ((next == 0 || next == 43 || next == 60) && at + 8 <= b.n) {
 		next = b.p[at];
 		at += ((size_t)b.p[at + 1] + 1) * 8;
@@ -230,7 +237,8 @@ static struct pending *pending_find(struct capture *c, const struct ip *ip, uint
 			free_one = free_one ? free_one : p;
 			continue;
 		}
-		if (p->id == ip->id && addr_equal(&p->src, &ip->src) && addr_equal(&p->dst, &ip->dst))
+		if (p->id == ip->id && addr_equal(&p->src, &ip->src) &&
+			addr_equal(&p->dst, &ip->dst))
 			return p;
 		if (p->first_us < oldest->first_us)
 			oldest = p;
@@ -277,7 +285,8 @@ static bool pending_add(struct pending *p, const struct ip *ip)
 
 	if (end > PACKET_MAX || (ip->more && (n % UNIT || n == 0)))
 		return false;
-	if ((p->total && end > p->total) || (!ip->more && (end < p->reach || (p->total && end != p->total))))
+	if ((p->total && end > p->total) ||
+		(!ip->more && (end < p->reach || (p->total && end != p->total))))
 		return false;
 	if (end > p->reach)
 		p->reach = end;
@@ -318,7 +327,8 @@ static struct bytes pending_packet(struct capture *c, const struct pending *p)
 }
 
 /* True with *packet when this fragment completes its datagram. */
-static bool reassemble(struct capture *c, const struct ip *ip, uint64_t now_us, struct bytes *packet)
+static bool reassemble(
+	struct capture *c, const struct ip *ip, uint64_t now_us, struct bytes *packet)
 {
 	struct pending *p = pending_find(c, ip, now_us);
 
@@ -379,8 +389,10 @@ struct capture *capture_open(const char *path, char *why)
 	if (!c->link) {
 		const char *name = pcap_datalink_val_to_name(dlt);
 
-		snprintf(why, WHY, "%.100s: link type %d (%.20s) is not supported; expected Ethernet, "
-			 "raw IP, Linux cooked or loopback", c->name, dlt, name ? name : "unknown");
+		snprintf(why, WHY,
+			"%.100s: link type %d (%.20s) is not supported; expected Ethernet, "
+			"raw IP, Linux cooked or loopback",
+			c->name, dlt, name ? name : "unknown");
 		capture_close(c);
 		return NULL;
 	}
@@ -405,7 +417,8 @@ static bool take_udp(const struct ip *ip, struct datagram *d, struct endpoint *t
 }
 
 /* MPLS, PPPoE and whatever else frame.c knows. */
-static bool take_frame(struct capture *c, struct bytes frame, struct datagram *d, struct endpoint *to)
+static bool take_frame(
+	struct capture *c, struct bytes frame, struct datagram *d, struct endpoint *to)
 {
 	struct flow_record *r = &c->record;
 
@@ -470,8 +483,8 @@ int capture_next(struct capture *c, struct datagram *d, struct endpoint *to, cha
 	}
 	if (got == PCAP_ERROR_BREAK)
 		return 0;
-	snprintf(why, WHY, "%.100s: packet %llu: %.120s", c->name, (unsigned long long)c->counts.packets + 1,
-		 pcap_geterr(c->pcap));
+	snprintf(why, WHY, "%.100s: packet %llu: %.120s", c->name,
+		(unsigned long long)c->counts.packets + 1, pcap_geterr(c->pcap));
 	return -1;
 }
 
@@ -509,7 +522,8 @@ struct capture_writer *capture_create(const char *path)
 	w->file = strcmp(path, "-") == 0 ? fdopen(dup(STDOUT_FILENO), "wb") : fopen(path, "wb");
 	if (!w->file)
 		goto free_writer;
-	w->pcap = pcap_open_dead_with_tstamp_precision(DLT_EN10MB, sizeof(w->frame), PCAP_TSTAMP_PRECISION_NANO);
+	w->pcap = pcap_open_dead_with_tstamp_precision(
+		DLT_EN10MB, sizeof(w->frame), PCAP_TSTAMP_PRECISION_NANO);
 	if (!w->pcap) {
 		errno = ENOMEM;
 		goto close_file;
@@ -561,7 +575,8 @@ static void put_udp(uint8_t *udp, const uint8_t *addrs, size_t addrs_n, const st
 }
 
 /* Ethernet + IP + UDP into `f`; octets written. */
-static size_t build_frame(uint8_t *f, const struct endpoint *from, const struct endpoint *to, struct bytes data)
+static size_t build_frame(
+	uint8_t *f, const struct endpoint *from, const struct endpoint *to, struct bytes data)
 {
 	static const uint8_t macs[12] = { 2, 0, 0, 0, 0, 2, 2, 0, 0, 0, 0, 1 };
 	const bool v4 = addr_is4(&to->addr);
@@ -629,7 +644,8 @@ int capture_finish(struct capture_writer *w)
 	err = w->err;
 	if (!err && pcap_dump_flush(w->dumper) < 0)
 		err = errno ? errno : EIO;
-	/* A disk that fills up late says so here; a pipe or terminal cannot be synced, and need not. */
+	/* A disk that fills up late says so here; a pipe or terminal cannot be synced, and need
+	 * not. */
 	if (!err && fsync(fileno(w->file)) < 0 && errno != EINVAL && errno != EROFS)
 		err = errno;
 	pcap_dump_close(w->dumper);

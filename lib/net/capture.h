@@ -14,7 +14,8 @@ struct capture_counts {
 	uint64_t fragments;	/* of datagrams that are not, or could not be, put together */
 	uint64_t other;		/* not UDP over IP */
 	uint64_t cut;		/* snap length shorter than the datagram */
-	uint64_t reassembled;	/* datagrams put together from fragments (in datagrams; their other fragments count in joined) */
+	uint64_t reassembled; /* datagrams put together from fragments (in datagrams; their other
+				 fragments count in joined) */
 	uint64_t joined;	/* fragments that went into them */
 };
 

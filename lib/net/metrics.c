@@ -60,8 +60,9 @@ static void add_metric(struct strbuf *b, const char *prefix, const char *name, s
 	strbuf_add(b, prefix);
 	strbuf_add(b, "_");
 	for (size_t i = 0; i < n; i++) {
-		const bool lawful = (name[i] >= 'a' && name[i] <= 'z') || (name[i] >= 'A' && name[i] <= 'Z') ||
-				    (name[i] >= '0' && name[i] <= '9') || name[i] == '_' || name[i] == ':';
+		const bool lawful = (name[i] >= 'a' && name[i] <= 'z') ||
+			(name[i] >= 'A' && name[i] <= 'Z') || (name[i] >= '0' && name[i] <= '9') ||
+			name[i] == '_' || name[i] == ':';
 
 		strbuf_addn(b, lawful ? &name[i] : "_", 1);
 	}
@@ -73,7 +74,12 @@ static void add_metric(struct strbuf *b, const char *prefix, const char *name, s
 static size_t utf8_length(const char *p)
 {
 	const unsigned char first = (unsigned char)*p;
-	const size_t n = first < 0x80 ? 1 : first < 0xc2 ? 0 : first < 0xe0 ? 2 : first < 0xf0 ? 3 : first < 0xf5 ? 4 : 0;
+	const size_t n = first < 0x80 ? 1
+		: first < 0xc2        ? 0
+		: first < 0xe0        ? 2
+		: first < 0xf0        ? 3
+		: first < 0xf5        ? 4
+				      : 0;
 
 	for (size_t i = 1; i < n; i++)
 		if (((unsigned char)p[i] & 0xc0) != 0x80)
@@ -195,8 +201,7 @@ static enum MHD_Result reply(struct MHD_Connection *c, unsigned status, const ch
 }
 
 static enum MHD_Result answer(void *ctx, struct MHD_Connection *c, const char *url,
-			      const char *method,
-			      const char *version, const char *upload, size_t *upload_n, void **state)
+	const char *method, const char *version, const char *upload, size_t *upload_n, void **state)
 {
 	static const char lost[] = "metrics are at /metrics\n", refused[] = "GET or HEAD\n";
 	static char plain[] = "text/plain; charset=utf-8";
@@ -275,10 +280,9 @@ struct metrics *metrics_start(const struct metrics_options *o, const char **why)
 	pthread_mutex_init(&m->lock, NULL);
 	metrics_publish(m, &nothing);
 	m->http = MHD_start_daemon(MHD_USE_INTERNAL_POLLING_THREAD | MHD_USE_POLL | MHD_USE_ITC, 0,
-				   NULL, NULL, answer, m,
-				   MHD_OPTION_LISTEN_SOCKET, (MHD_socket)m->fd,
-				   MHD_OPTION_CONNECTION_LIMIT, (unsigned)METRICS_CONNECTIONS,
-				   MHD_OPTION_CONNECTION_TIMEOUT, (unsigned)TIMEOUT_S, MHD_OPTION_END);
+		NULL, NULL, answer, m, MHD_OPTION_LISTEN_SOCKET, (MHD_socket)m->fd,
+		MHD_OPTION_CONNECTION_LIMIT, (unsigned)METRICS_CONNECTIONS,
+		MHD_OPTION_CONNECTION_TIMEOUT, (unsigned)TIMEOUT_S, MHD_OPTION_END);
 	if (!m->http) {
 		*why = "the HTTP server does not start";
 		close(m->fd);

@@ -6,7 +6,8 @@
  * ever read by a thread that does not own it, and a scrape costs the data path
  * nothing.
  *
- *	m = metrics_start(&(struct metrics_options){ "127.0.0.1:9995", "replicator", rows, nrows }, &why);
+ *	m = metrics_start(&(struct metrics_options){ "127.0.0.1:9995", "replicator", rows, nrows },
+ *&why);
  *	...			each second, and at the end
  *	metrics_publish(m, &stats);
  *	...
@@ -35,13 +36,16 @@ struct metric_name {
 };
 
 struct metrics_options {
-	const char *address;	/* "127.0.0.1:9995", "[::1]:9995", ":9995" or "9995" for all addresses */
+	const char
+		*address; /* "127.0.0.1:9995", "[::1]:9995", ":9995" or "9995" for all addresses */
 	const char *prefix;	/* program: "replicator" */
 	const struct metric_name *names;
 	size_t nnames;
 };
 
-enum { METRICS_CONNECTIONS = 16 };	/* at a time; more are refused, so that a stranger cannot take our memory */
+enum {
+	METRICS_CONNECTIONS = 16
+}; /* at a time; more are refused, so that a stranger cannot take our memory */
 
 struct metrics;
 

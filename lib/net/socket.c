@@ -145,7 +145,8 @@ int endpoint_resolve(struct endpoint *e, const char *host, const char *port, int
 	}
 	if (addr_parse(&e->addr, bare)) {
 		if (family && (family == 4) != addr_is4(&e->addr)) {
-			*why = family == 4 ? "expected an IPv4 address" : "expected an IPv6 address";
+			*why = family == 4 ? "expected an IPv4 address"
+					   : "expected an IPv6 address";
 			return -1;
 		}
 		return 0;
@@ -256,7 +257,8 @@ int socket_adopt(int fd, const struct listen_options *o)
 		return -1;
 	}
 	flags = fcntl(fd, F_GETFL);
-	if (flags < 0 || fcntl(fd, F_SETFL, flags | O_NONBLOCK) < 0 || fcntl(fd, F_SETFD, FD_CLOEXEC) < 0)
+	if (flags < 0 || fcntl(fd, F_SETFL, flags | O_NONBLOCK) < 0 ||
+		fcntl(fd, F_SETFD, FD_CLOEXEC) < 0)
 		return -1;
 	listen_improve(fd, o);
 	return 0;
@@ -327,20 +329,20 @@ static int steer(int fd, unsigned n, bool by_port)
 	/* The port, or with by_port unset nothing, is xor-ed to the address. */
 	const uint32_t port_mask = by_port ? 0xffff : 0;
 	struct sock_filter code[] = {
-		BPF_STMT(BPF_LD | BPF_B | BPF_ABS, net),		/* version and header length */
+		BPF_STMT(BPF_LD | BPF_B | BPF_ABS, net), /* version and header length */
 		BPF_STMT(BPF_ALU | BPF_RSH | BPF_K, 4),
 		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, 6, 7, 0),
-		BPF_STMT(BPF_LDX | BPF_B | BPF_MSH, net),		/* IPv4: octets of its header */
-		BPF_STMT(BPF_LD | BPF_H | BPF_IND, net),		/* source port */
+		BPF_STMT(BPF_LDX | BPF_B | BPF_MSH, net), /* IPv4: octets of its header */
+		BPF_STMT(BPF_LD | BPF_H | BPF_IND, net), /* source port */
 		BPF_STMT(BPF_ALU | BPF_AND | BPF_K, port_mask),
 		BPF_STMT(BPF_MISC | BPF_TAX, 0),
-		BPF_STMT(BPF_LD | BPF_W | BPF_ABS, net + 12),		/* source address */
+		BPF_STMT(BPF_LD | BPF_W | BPF_ABS, net + 12), /* source address */
 		BPF_STMT(BPF_ALU | BPF_XOR | BPF_X, 0),
 		BPF_JUMP(BPF_JMP | BPF_JA, 14, 0, 0),
-		BPF_STMT(BPF_LD | BPF_H | BPF_ABS, net + 40),		/* IPv6: source port */
+		BPF_STMT(BPF_LD | BPF_H | BPF_ABS, net + 40), /* IPv6: source port */
 		BPF_STMT(BPF_ALU | BPF_AND | BPF_K, port_mask),
 		BPF_STMT(BPF_MISC | BPF_TAX, 0),
-		BPF_STMT(BPF_LD | BPF_W | BPF_ABS, net + 8),		/* source address, four words */
+		BPF_STMT(BPF_LD | BPF_W | BPF_ABS, net + 8), /* source address, four words */
 		BPF_STMT(BPF_ALU | BPF_XOR | BPF_X, 0),
 		BPF_STMT(BPF_MISC | BPF_TAX, 0),
 		BPF_STMT(BPF_LD | BPF_W | BPF_ABS, net + 12),
@@ -366,7 +368,8 @@ static int steer(int fd, unsigned n, bool by_port)
 	return setsockopt(fd, SOL_SOCKET, SO_ATTACH_REUSEPORT_CBPF, &prog, sizeof(prog));
 }
 
-/* The port is left out: a router that changes it must stay with the worker that has its templates. */
+/* The port is left out: a router that changes it must stay with the worker that has its templates.
+ */
 int socket_steer_by_source(int fd, unsigned n)
 {
 	return steer(fd, n, false);

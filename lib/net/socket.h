@@ -20,7 +20,8 @@ enum { ENDPOINT_TEXT = 56 };
 /* "192.0.2.1:2055", "[2001:db8::1]:2055", "*:2055". */
 char *endpoint_print(const struct endpoint *e, char buf[static ENDPOINT_TEXT]);
 /* "host:port", "[v6]:port"; names are resolved (family 0, 4, 6). 0, or -1 with *why set. */
-int endpoint_resolve(struct endpoint *e, const char *host, const char *port, int family, const char **why);
+int endpoint_resolve(
+	struct endpoint *e, const char *host, const char *port, int family, const char **why);
 void endpoint_from_sockaddr(struct endpoint *e, const struct sockaddr_storage *ss);
 socklen_t endpoint_to_sockaddr(const struct endpoint *e, struct sockaddr_storage *ss);
 
@@ -28,10 +29,12 @@ struct listen_options {
 	int recv_buffer;	/* bytes; 0: leave. SO_RCVBUFFORCE is tried first */
 	bool reuse_port;	/* share the port with other sockets of ours */
 	bool reuse_addr;
-	bool gro;		/* ask for UDP_GRO where the kernel has it; what it drops is then counted in joined buffers */
+	bool gro; /* ask for UDP_GRO where the kernel has it; what it drops is then counted in
+		     joined buffers */
 	bool v6_only;
-	bool overflow;		/* SO_RXQ_OVFL: each datagram tells what the kernel dropped before it */
-	bool no_timestamp;	/* leave out the kernel's time stamp: recv_us is then when the batch was read */
+	bool overflow; /* SO_RXQ_OVFL: each datagram tells what the kernel dropped before it */
+	bool no_timestamp; /* leave out the kernel's time stamp: recv_us is then when the batch was
+			      read */
 	const char *interface;	/* SO_BINDTODEVICE, or NULL */
 };
 

@@ -73,8 +73,8 @@ void job_stream(struct job *j, const struct addr *exporter, uint32_t domain);
 /* The same without counting a datagram. */
 void job_find_stream(struct job *j, const struct addr *exporter, uint32_t domain);
 /* A data Set of `octets` whose template nobody has told; returns its row. */
-struct decoder_loss *job_lose_set(struct decoder *d, const struct template_key *key, uint64_t octets,
-				  uint64_t recv_us);
+struct decoder_loss *job_lose_set(
+	struct decoder *d, const struct template_key *key, uint64_t octets, uint64_t recv_us);
 /* What has waited: a message of one Set.  `late`: in vain. */
 void job_take_held(struct job *j, const struct held *h, bool late);
 /* Hand over what is in the chunk. */

@@ -11,7 +11,7 @@ struct message {
 	struct plan_time time;
 	uint32_t records;	/* data records of every kind, for IPFIX's sequence */
 	bool uncertain;		/* some could not be counted */
-	bool again;		/* it has waited: for its template, or (`late`) for an interval, in vain */
+	bool again; /* it has waited: for its template, or (`late`) for an interval, in vain */
 	bool late;
 };
 
@@ -34,8 +34,10 @@ static void set_clock(struct message *m)
 		return;
 	}
 	m->time.has_uptime = row->has_init;
-	/* Signed: an exporter counts in milliseconds and is dated in seconds, so it may boot after it exports. */
-	m->time.uptime = (uint32_t)((int64_t)(m->time.at_us - row->init_ms * 1000) / m->time.tick_us);
+	/* Signed: an exporter counts in milliseconds and is dated in seconds, so it may boot after
+	 * it exports. */
+	m->time.uptime =
+		(uint32_t)((int64_t)(m->time.at_us - row->init_ms * 1000) / m->time.tick_us);
 }
 
 /* Data and options templates share the IDs; each kind has its own epoch. */
@@ -65,8 +67,11 @@ static bool hold(struct message *m, const struct flow_set *set, uint16_t id)
 {
 	struct decoder *d = m->j->d;
 	const struct decoder_input *in = m->j->in;
-	struct held h = { .key = key_of(m, id), .sender = in->sender, .sender_port = in->sender_port,
-		.recv_us = in->recv_us, .message = { in->data.p, (size_t)(m->msg.sets.p - in->data.p) } };
+	struct held h = { .key = key_of(m, id),
+		.sender = in->sender,
+		.sender_port = in->sender_port,
+		.recv_us = in->recv_us,
+		.message = { in->data.p, (size_t)(m->msg.sets.p - in->data.p) } };
 
 	if (!d->limits.holdback_octets ||
 	    !holdback_put(&d->holdback, &h, (struct bytes){ set->body.p - 4, set->body.n + 4 }))
@@ -93,7 +98,8 @@ static void release(struct message *m, uint16_t id)
 }
 
 /* Whether the interval of these records is announced and still to come. */
-static bool awaits_interval(const struct message *m, const struct plan *p, const struct sampling *fallback)
+static bool awaits_interval(
+	const struct message *m, const struct plan *p, const struct sampling *fallback)
 {
 	return m->j->d->limits.hold_unscaled && !m->late && !fallback->num &&
 		m->j->row->announces_interval && !m->j->row->has_interval &&
@@ -122,8 +128,8 @@ static void template_set(struct message *m, const struct flow_set *set)
 		struct template_key key = key_of(m, d->def.id);
 
 		if (err == WIRE_OK)
-			err = templates_learn(&d->templates, &key, m->j->row->epoch[options], &d->def,
-					      m->j->in->recv_us, &changed);
+			err = templates_learn(&d->templates, &key, m->j->row->epoch[options],
+				&d->def, m->j->in->recv_us, &changed);
 		if (err == WIRE_OK) {
 			d->counts.templates++;
 			m->j->row->pub.templates++;
@@ -174,8 +180,9 @@ static void learn_option(struct message *m, const struct plan *p, const struct p
 		set_clock(m);
 	}
 	learn_exporter(j, p, w);
-	if (!(p->flags & PLAN_INTERVAL && ratio_reduce(w->rec.sampling_num, 1, &news.num, &news.den)) &&
-	    !plan_ratio(p, w, &news.num, &news.den))
+	if (!(p->flags & PLAN_INTERVAL &&
+		    ratio_reduce(w->rec.sampling_num, 1, &news.num, &news.den)) &&
+		!plan_ratio(p, w, &news.num, &news.den))
 		return;
 	samplers_learn(&j->d->samplers, &j->row->key, &news);
 	j->row->release = !j->row->has_interval;
@@ -198,7 +205,8 @@ static void apply(struct flow_record *r, uint32_t num, uint32_t den)
 	r->present |= FLOW_BIT(sampling_num) | FLOW_BIT(sampling_den);
 }
 
-static void scale_record(struct message *m, struct scaling *s, const struct plan *p, struct flow_record *r)
+static void scale_record(
+	struct message *m, struct scaling *s, const struct plan *p, struct flow_record *r)
 {
 	const struct sampling *from = &s->fallback;
 
@@ -225,7 +233,8 @@ static void scale_record(struct message *m, struct scaling *s, const struct plan
 /* ---- data ------------------------------------------------------------------------------ */
 
 /* Fixed length, nothing to decide: whole columns at a time.  Returns what is left. */
-static struct bytes run_columns(struct message *m, const struct plan *p, struct bytes body, struct scaling *s)
+static struct bytes run_columns(
+	struct message *m, const struct plan *p, struct bytes body, struct scaling *s)
 {
 	struct decoder *d = m->j->d;
 	struct flow_record start = flow_record_empty, *chunk = d->chunk;
@@ -284,7 +293,8 @@ static void emit_record(struct message *m, const struct plan *p, struct scaling 
 }
 
 /* Record by record.  Returns what is left. */
-static struct bytes run_records(struct message *m, const struct plan *p, struct bytes body, struct scaling *s)
+static struct bytes run_records(
+	struct message *m, const struct plan *p, struct bytes body, struct scaling *s)
 {
 	struct plan_work *w = &m->j->d->work;
 
@@ -330,7 +340,8 @@ static void data_set(struct message *m, const struct flow_set *set)
 	s.fallback = samplers_default(&m->j->d->samplers, &m->j->row->key, set->id);
 	if (awaits_interval(m, p, &s.fallback) && hold(m, set, HELD_SAMPLING))
 		return;
-	rest = p->flags & PLAN_CAREFUL ? run_records(m, p, set->body, &s) : run_columns(m, p, set->body, &s);
+	rest = p->flags & PLAN_CAREFUL ? run_records(m, p, set->body, &s)
+				       : run_columns(m, p, set->body, &s);
 	/* Padding: up to three octets of anything behind records, or zeros. */
 	if (bytes_all_zero(rest) || (rest.n < 4 && m->records > before))
 		return;
@@ -366,9 +377,14 @@ static void set_origin(struct message *m)
 void job_take_held(struct job *j, const struct held *h, bool late)
 {
 	const struct decoder_input in = { h->message, h->sender, h->sender_port, h->recv_us };
-	struct job then = { .d = j->d, .in = &in, .emit = j->emit, .ctx = j->ctx,
-		.origin = { .sender = h->sender, .sender_port = h->sender_port, .recv_us = h->recv_us,
-			    .protocol = h->key.protocol } };
+	struct job then = { .d = j->d,
+		.in = &in,
+		.emit = j->emit,
+		.ctx = j->ctx,
+		.origin = { .sender = h->sender,
+			.sender_port = h->sender_port,
+			.recv_us = h->recv_us,
+			.protocol = h->key.protocol } };
 	struct message m = { .j = &then, .again = true, .late = late };
 	struct set_iter it;
 	struct flow_set set;
@@ -406,9 +422,12 @@ enum wire_err decode_flowset(struct job *j)
 		m.uncertain = true;
 	}
 	job_damage(j, WIRE_TRAILING, 0, m.msg.trailing > 0);
-	sequence_step(&j->row->sequence, &j->row->pub.sequence, &(struct sequence_step){
-		.number = m.msg.sequence, .units = m.msg.version == 9 ? 1 : m.records,
-		.unit = m.msg.version == 9 ? 1 : 30, .uncertain = m.msg.version == 10 && m.uncertain,
-		.has_uptime = m.msg.version == 9, .uptime_ms = m.msg.uptime_ms });
+	sequence_step(&j->row->sequence, &j->row->pub.sequence,
+		&(struct sequence_step) { .number = m.msg.sequence,
+			.units = m.msg.version == 9 ? 1 : m.records,
+			.unit = m.msg.version == 9 ? 1 : 30,
+			.uncertain = m.msg.version == 10 && m.uncertain,
+			.has_uptime = m.msg.version == 9,
+			.uptime_ms = m.msg.uptime_ms });
 	return WIRE_OK;
 }

@@ -25,9 +25,14 @@ static const struct protocol {
 const char *flow_protocol_name(enum flow_protocol p)
 {
 	static const char *const names[] = {
-		[PROTO_NETFLOW1] = "netflow1", [PROTO_NETFLOW5] = "netflow5", [PROTO_NETFLOW7] = "netflow7",
-		[PROTO_NETFLOW8] = "netflow8", [PROTO_NETFLOW9] = "netflow9", [PROTO_IPFIX] = "ipfix",
-		[PROTO_SFLOW] = "sflow", [PROTO_UNKNOWN] = "unknown",
+		[PROTO_NETFLOW1] = "netflow1",
+		[PROTO_NETFLOW5] = "netflow5",
+		[PROTO_NETFLOW7] = "netflow7",
+		[PROTO_NETFLOW8] = "netflow8",
+		[PROTO_NETFLOW9] = "netflow9",
+		[PROTO_IPFIX] = "ipfix",
+		[PROTO_SFLOW] = "sflow",
+		[PROTO_UNKNOWN] = "unknown",
 	};
 
 	return (unsigned)p <= PROTO_UNKNOWN ? names[p] : "unknown";
@@ -106,13 +111,16 @@ struct decoder *decoder_init(void *mem, const struct decoder_limits *l, uint64_t
 	store_share(&d->streams, at + store_size(d->limits.streams, sizeof(struct stream_row)),
 		    share_of(l, d->limits.streams));
 	at += streams_size(d->limits.streams);
-	templates_init(&d->templates, at, d->limits.templates, share_of(l, d->limits.templates), seed + 1);
+	templates_init(
+		&d->templates, at, d->limits.templates, share_of(l, d->limits.templates), seed + 1);
 	at += templates_size(d->limits.templates);
-	samplers_init(&d->samplers, at, d->limits.samplers, share_of(l, d->limits.samplers), seed + 2,
-		      d->limits.options_any_scope);
+	samplers_init(&d->samplers, at, d->limits.samplers, share_of(l, d->limits.samplers),
+		seed + 2, d->limits.options_any_scope);
 	at += samplers_size(d->limits.samplers);
-	store_init(&d->losses, at, LOSSES, sizeof(struct loss_row), sizeof(struct template_key), seed + 3);
-	store_share(&d->losses, at + store_size(LOSSES, sizeof(struct loss_row)), share_of(l, LOSSES));
+	store_init(&d->losses, at, LOSSES, sizeof(struct loss_row), sizeof(struct template_key),
+		seed + 3);
+	store_share(
+		&d->losses, at + store_size(LOSSES, sizeof(struct loss_row)), share_of(l, LOSSES));
 	at += losses_size();
 	if (d->limits.holdback_octets)
 		holdback_init(&d->holdback, at, d->limits.holdback_octets, seed + 4);
@@ -140,7 +148,8 @@ void job_damage(struct job *j, enum wire_err err, uint32_t id, uint64_t n)
 
 void job_find_stream(struct job *j, const struct addr *exporter, uint32_t domain)
 {
-	struct stream_key key = { .exporter = exporter ? *exporter : j->in->sender, .domain = domain,
+	struct stream_key key = { .exporter = exporter ? *exporter : j->in->sender,
+		.domain = domain,
 		.protocol = j->origin.protocol };
 	struct stream *s;
 	bool fresh;
@@ -169,14 +178,16 @@ void job_stream(struct job *j, const struct addr *exporter, uint32_t domain)
 	s->octets += j->in->data.n;
 }
 
-struct decoder_loss *job_lose_set(struct decoder *d, const struct template_key *key, uint64_t octets,
-				  uint64_t recv_us)
+struct decoder_loss *job_lose_set(
+	struct decoder *d, const struct template_key *key, uint64_t octets, uint64_t recv_us)
 {
 	bool fresh;
 	struct loss_row *row = store_put(&d->losses, key, &fresh);
 
 	if (fresh)
-		row->pub = (struct decoder_loss){ .exporter = key->exporter, .domain = key->domain, .id = key->id,
+		row->pub = (struct decoder_loss) { .exporter = key->exporter,
+			.domain = key->domain,
+			.id = key->id,
 			.protocol = key->protocol };
 	row->pub.sets++;
 	row->pub.octets += octets;
@@ -221,8 +232,13 @@ struct flow_record *job_next(struct job *j)
 
 enum wire_err decode(struct decoder *d, const struct decoder_input *in, emit_fn *emit, void *ctx)
 {
-	struct job j = { .d = d, .in = in, .emit = emit, .ctx = ctx,
-		.origin = { .sender = in->sender, .sender_port = in->sender_port, .recv_us = in->recv_us } };
+	struct job j = { .d = d,
+		.in = in,
+		.emit = emit,
+		.ctx = ctx,
+		.origin = { .sender = in->sender,
+			.sender_port = in->sender_port,
+			.recv_us = in->recv_us } };
 	struct decode_counts *c = &d->counts;
 	const struct protocol *p = NULL;
 	enum wire_err err;
@@ -330,9 +346,10 @@ static bool next_pdu(struct netflow5_msg *next, const struct netflow5_msg *m)
 {
 	const struct bytes rest = { m->records.p + m->records.n, m->trailing };
 
-	return m->version != 1 && netflow5_parse(next, rest) == WIRE_OK && next->version == m->version &&
-		next->count > 0 && next->sequence == m->sequence + m->count &&
-		next->engine_type == m->engine_type && next->engine_id == m->engine_id;
+	return m->version != 1 && netflow5_parse(next, rest) == WIRE_OK &&
+		next->version == m->version && next->count > 0 &&
+		next->sequence == m->sequence + m->count && next->engine_type == m->engine_type &&
+		next->engine_id == m->engine_id;
 }
 
 enum wire_err decode_netflow5(struct job *j)
@@ -415,11 +432,16 @@ enum wire_err decode_sflow(struct job *j)
 
 	if (err != WIRE_OK)
 		return err;
-	job_stream(j, j->d->limits.trust_sender || addr_is_zero(&m.agent) ? NULL : &m.agent, m.sub_agent);
+	job_stream(j, j->d->limits.trust_sender || addr_is_zero(&m.agent) ? NULL : &m.agent,
+		m.sub_agent);
 	j->origin.sequence = m.sequence;
 	j->origin.export_us = j->in->recv_us;
-	sequence_step(&j->row->sequence, &j->row->pub.sequence, &(struct sequence_step){
-		.number = m.sequence, .units = 1, .unit = 1, .has_uptime = true, .uptime_ms = m.uptime_ms });
+	sequence_step(&j->row->sequence, &j->row->pub.sequence,
+		&(struct sequence_step) { .number = m.sequence,
+			.units = 1,
+			.unit = 1,
+			.has_uptime = true,
+			.uptime_ms = m.uptime_ms });
 	take_samples(j, &m, &it);
 	job_damage(j, WIRE_SAMPLE_UNKNOWN, 0, it.skipped);
 	job_damage(j, WIRE_SAMPLE_CUT, 0, it.cut);
@@ -445,12 +467,14 @@ struct stream *decoder_stream_next(struct decoder *d, struct stream *prev)
 	struct stream_row *row = NULL;
 
 	if (prev)
-		row = (struct stream_row *)(void *)((uint8_t *)prev - offsetof(struct stream_row, pub));
+		row = (struct stream_row *)(void *)((uint8_t *)prev -
+			offsetof(struct stream_row, pub));
 	row = store_next(&d->streams, row);
 	return row ? &row->pub : NULL;
 }
 
-/* Header offsets of domain and sequence; v9 and IPFIX have a domain word, the older ones an engine. */
+/* Header offsets of domain and sequence; v9 and IPFIX have a domain word, the older ones an engine.
+ */
 void wire_peek(struct peek *p, struct bytes b)
 {
 	static const struct {

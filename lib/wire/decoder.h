@@ -29,8 +29,8 @@ struct decoder_limits {
 	uint32_t samplers;	/* over all streams */
 	/*
 	 * When one of these tables is full, an exporter that has 1/exporter_share of it or more
-	 * makes place by its own oldest entry, not by another exporter's.  0: the oldest entry goes,
-	 * whoever's it is.
+	 * makes place by its own oldest entry, not by another exporter's.  0: the oldest entry
+	 * goes, whoever's it is.
 	 */
 	uint32_t exporter_share;
 	/*
@@ -38,14 +38,21 @@ struct decoder_limits {
 	 * (holdback.h); 0: they are lost at once.
 	 */
 	uint64_t holdback_octets, hold_us;
-	bool hold_unscaled;	/* also data of a domain that has announced a sampling interval, but not told it */
+	bool hold_unscaled; /* also data of a domain that has announced a sampling interval, but not
+			       told it */
 	unsigned tunnels;	/* sFlow: so many tunnels are looked into for addresses and ports */
-	bool v8_dst_mask_first;	/* methods 5, 13, 14: the order of the two masks (flow-tools: destination first) */
-	bool v8_tos_first;	/* method 9: tos before the ifIndexes (tshark; flow-tools and pmacct: behind them) */
-	bool uptime_is_seconds;	/* nfacctd_time_secs: First/Last/SysUptime of v5 and IE 21/22 in seconds */
-	bool options_any_scope;	/* nfacctd_disable_opt_scope_check: every sampler is exporter-wide */
-	bool sflow_ip_octets;	/* nfacctd_sflow_octets: ip: sampled frames count as long as their IP packet */
-	bool trust_sender;	/* nfacctd_ignore_exporter_address: the socket's address, whatever IE 130/131 or sFlow say */
+	bool v8_dst_mask_first; /* methods 5, 13, 14: the order of the two masks (flow-tools:
+				   destination first) */
+	bool v8_tos_first; /* method 9: tos before the ifIndexes (tshark; flow-tools and pmacct:
+			      behind them) */
+	bool uptime_is_seconds; /* nfacctd_time_secs: First/Last/SysUptime of v5 and IE 21/22 in
+				   seconds */
+	bool options_any_scope; /* nfacctd_disable_opt_scope_check: every sampler is exporter-wide
+				 */
+	bool sflow_ip_octets; /* nfacctd_sflow_octets: ip: sampled frames count as long as their IP
+				 packet */
+	bool trust_sender; /* nfacctd_ignore_exporter_address: the socket's address, whatever IE
+			      130/131 or sFlow say */
 };
 
 extern const struct decoder_limits decoder_limits_default;
@@ -66,12 +73,14 @@ const char *flow_protocol_name(enum flow_protocol p);
 
 /* What all records of one datagram share. */
 struct flow_origin {
-	struct addr exporter;	/* who accounts: IE 130/131, the sFlow agent address, else the sender */
+	struct addr
+		exporter; /* who accounts: IE 130/131, the sFlow agent address, else the sender */
 	struct addr sender;
 	uint16_t sender_port;
 	uint8_t protocol;	/* enum flow_protocol */
 	uint16_t version;	/* 1, 5, 7, 8, 9, 10; sFlow 2, 4, 5 */
-	uint32_t domain;	/* v9 Source ID, IPFIX domain, sFlow sub-agent, v5 engine type << 8 | engine id */
+	uint32_t domain; /* v9 Source ID, IPFIX domain, sFlow sub-agent, v5 engine type << 8 |
+			    engine id */
 	uint32_t sequence;	/* of the header */
 	uint64_t export_us;	/* the header's time; sFlow has none: recv_us */
 	uint64_t recv_us;
@@ -94,7 +103,8 @@ enum sampling_source { SAMPLING_NONE, SAMPLING_HEADER, SAMPLING_RECORD, SAMPLING
  * zeros for every one-way connection, and no packet is no flow.
  */
 enum { DECODER_CHUNK = 64 };
-typedef void emit_fn(void *ctx, const struct flow_origin *origin, struct flow_record *rec, size_t n);
+typedef void emit_fn(
+	void *ctx, const struct flow_origin *origin, struct flow_record *rec, size_t n);
 
 /*
  * Double entry.  datagrams = accepted + the sum of refused[].  What was cut or
@@ -114,8 +124,9 @@ struct decode_counts {
 	uint64_t template_changes;	/* of them: another layout under a known ID */
 	uint64_t evicted_streams, evicted_templates, evicted_samplers;
 	uint64_t evicted_losses;
-	uint64_t evicted_own;		/* of all three: from exporters that had more than their share */
-	uint64_t no_template_octets;	/* with their headers, of the Sets counted in damaged[WIRE_NO_TEMPLATE] */
+	uint64_t evicted_own; /* of all three: from exporters that had more than their share */
+	uint64_t no_template_octets; /* with their headers, of the Sets counted in
+					damaged[WIRE_NO_TEMPLATE] */
 	/*
 	 * Sets that were kept = those that were decoded, in time or (without their sampling
 	 * interval) not, + those lost, which are in damaged[WIRE_NO_TEMPLATE], + decoder_waiting().
@@ -124,7 +135,8 @@ struct decode_counts {
 	uint64_t agent_drops;		/* samples that sFlow agents say they lost */
 };
 
-/* Sequence numbers by the four laws (v5: records, v9: datagrams, IPFIX: data records, sFlow: datagrams). */
+/* Sequence numbers by the four laws (v5: records, v9: datagrams, IPFIX: data records, sFlow:
+ * datagrams). */
 struct sequence_counts {
 	uint64_t received;	/* units that arrived */
 	uint64_t lost;		/* units missing in forward gaps, less those that came late */
@@ -163,7 +175,8 @@ struct decoder;
 
 /* Bytes that decoder_init needs, for these limits: the worst case, all of it. */
 size_t decoder_size(const struct decoder_limits *l);
-/* `mem` is 64-byte aligned and stays the caller's.  `seed` keys the hash: strangers choose what is hashed. */
+/* `mem` is 64-byte aligned and stays the caller's.  `seed` keys the hash: strangers choose what is
+ * hashed. */
 struct decoder *decoder_init(void *mem, const struct decoder_limits *l, uint64_t seed);
 
 /*

@@ -94,7 +94,8 @@ bool flow_equal(const struct flow_record *a, const struct flow_record *b)
 		const struct flow_field_info *i = &flow_fields[f];
 
 		if (flow_has(a, (enum flow_field)f) &&
-		    memcmp((const uint8_t *)a + i->offset, (const uint8_t *)b + i->offset, i->width) != 0)
+			memcmp((const uint8_t *)a + i->offset, (const uint8_t *)b + i->offset,
+				i->width) != 0)
 			return false;
 	}
 	return true;

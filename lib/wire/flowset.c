@@ -13,7 +13,8 @@ struct dialect {
 	uint8_t header;		/* octets */
 	uint8_t export_s, sequence, domain;	/* offsets */
 	uint16_t template_set, options_set;
-	bool has_length;	/* total length at offset 2; else a record count there and uptime behind it */
+	bool has_length; /* total length at offset 2; else a record count there and uptime behind it
+			  */
 };
 
 static const struct dialect dialects[] = {
@@ -233,7 +234,9 @@ enum put_kind { PUT_ZEROS, PUT_8_1, PUT_16_2, PUT_32_4, PUT_64_4, PUT_64_8, PUT_
 
 static uint8_t number_put(unsigned width, size_t len)
 {
-	static const uint8_t same[9] = { [1] = PUT_8_1, [2] = PUT_16_2, [4] = PUT_32_4, [8] = PUT_64_8 };
+	static const uint8_t same[9] = {
+		[1] = PUT_8_1, [2] = PUT_16_2, [4] = PUT_32_4, [8] = PUT_64_8
+	};
 
 	if (len == width)
 		return same[width];
@@ -308,7 +311,8 @@ static void store_address(uint8_t *to, const struct flow_put_op *op, const uint8
 }
 
 /* The numbers that need more than their octets turned. */
-static uint64_t slow_number(const struct flow_put_op *op, const struct flow_msg *m, const struct flow_record *r)
+static uint64_t slow_number(
+	const struct flow_put_op *op, const struct flow_msg *m, const struct flow_record *r)
 {
 	enum flow_field f = (enum flow_field)op->ie->field;
 

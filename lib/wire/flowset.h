@@ -28,7 +28,7 @@ struct flow_msg {
 	uint32_t sequence;	/* v9: messages; IPFIX: data records; mod 2^32 */
 	uint32_t domain;	/* v9 Source ID, IPFIX Observation Domain ID */
 	struct bytes sets;	/* what follows the header, up to the end of the datagram */
-	size_t trailing;	/* octets of it after an IPFIX message's own end: tolerated, counted */
+	size_t trailing; /* octets of it after an IPFIX message's own end: tolerated, counted */
 };
 
 enum set_kind { SET_TEMPLATE, SET_OPTIONS, SET_DATA, SET_RESERVED };
@@ -67,7 +67,8 @@ struct field_spec {
 
 struct template_spec {
 	uint16_t id;			/* 256.. */
-	uint16_t nfields, nscope;	/* nscope > 0: options template, its first nscope fields are scopes */
+	uint16_t nfields,
+		nscope; /* nscope > 0: options template, its first nscope fields are scopes */
 	const struct field_spec *fields;
 };
 

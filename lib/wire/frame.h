@@ -37,7 +37,8 @@ bool frame_parse(struct flow_record *r, struct bytes frame, enum frame_start sta
  * at most.  False, and nothing is changed, when there is no tunnel, or its inside was cut before
  * its addresses end.  What is below IP, MACs, VLAN, labels, stays that of the outside.
  */
-bool frame_tunnel(struct flow_record *r, struct bytes frame, enum frame_start start, unsigned depth);
+bool frame_tunnel(
+	struct flow_record *r, struct bytes frame, enum frame_start start, unsigned depth);
 
 /*
  * For captures: the UDP payload of a frame that holds an unfragmented UDP

@@ -72,9 +72,11 @@ void holdback_init(struct holdback *h, void *mem, size_t bytes, uint64_t seed)
 	at += h->size;
 	h->scratch = at;
 	at += scratch_size();
-	store_init(&h->waits, at, rows_of(bytes), sizeof(struct wait), sizeof(struct template_key), seed);
+	store_init(&h->waits, at, rows_of(bytes), sizeof(struct wait), sizeof(struct template_key),
+		seed);
 	at += store_size(rows_of(bytes), sizeof(struct wait));
-	store_init(&h->owners, at, rows_of(bytes), sizeof(struct owner), sizeof(struct addr), seed + 1);
+	store_init(&h->owners, at, rows_of(bytes), sizeof(struct owner), sizeof(struct addr),
+		seed + 1);
 }
 
 static struct piece *piece_at(const struct holdback *h, uint64_t place)
@@ -82,7 +84,8 @@ static struct piece *piece_at(const struct holdback *h, uint64_t place)
 	return (struct piece *)(void *)(h->ring + place % h->size);
 }
 
-/* Room for `octets` in one piece: its place, or NONE.  What is left of the ring's end is skipped. */
+/* Room for `octets` in one piece: its place, or NONE.  What is left of the ring's end is skipped.
+ */
 static uint64_t make_room(struct holdback *h, uint64_t octets)
 {
 	uint64_t end = h->size - h->head % h->size, skip = end < octets ? end : 0, place;
@@ -111,8 +114,13 @@ bool holdback_put(struct holdback *h, const struct held *in, struct bytes set)
 	if (place == NONE)
 		return false;
 	p = piece_at(h, place);
-	*p = (struct piece){ .key = in->key, .sender = in->sender, .port = in->sender_port, .next = NONE,
-		.recv_us = in->recv_us, .octets = (uint32_t)octets, .message = (uint32_t)n,
+	*p = (struct piece) { .key = in->key,
+		.sender = in->sender,
+		.port = in->sender_port,
+		.next = NONE,
+		.recv_us = in->recv_us,
+		.octets = (uint32_t)octets,
+		.message = (uint32_t)n,
 		.waits = true };
 	if (in->message.n)	/* memcpy() wants a pointer even for nothing */
 		memcpy(p + 1, in->message.p, in->message.n);
@@ -166,7 +174,8 @@ bool holdback_take_old(struct holdback *h, uint64_t before_us, struct held *out)
 {
 	struct template_key key;
 
-	/* A piece at the tail waits, or reclaim() had freed it; but the end of the ring may be skipped. */
+	/* A piece at the tail waits, or reclaim() had freed it; but the end of the ring may be
+	 * skipped. */
 	reclaim(h);
 	if (h->tail == h->head || piece_at(h, h->tail)->recv_us >= before_us)
 		return false;

@@ -30,7 +30,8 @@ enum { HELD_SAMPLING = 0, HELD_MAX = 65535 + 64 };
 
 struct holdback {
 	uint8_t *ring, *scratch;
-	uint64_t size, head, tail;	/* octets ever taken and ever freed; their place is modulo size */
+	uint64_t size, head,
+		tail; /* octets ever taken and ever freed; their place is modulo size */
 	uint64_t share;
 	uint64_t sets;			/* that wait */
 	struct store waits, owners;
@@ -41,7 +42,8 @@ size_t holdback_size(size_t bytes);
 void holdback_init(struct holdback *h, void *mem, size_t bytes, uint64_t seed);
 /* `set` behind in->message.  False when there is no room, or its exporter has its share already. */
 bool holdback_put(struct holdback *h, const struct held *in, struct bytes set);
-/* The Set that waits for `key` the longest; out->message is good until the next call.  False: none. */
+/* The Set that waits for `key` the longest; out->message is good until the next call.  False: none.
+ */
 bool holdback_take(struct holdback *h, const struct template_key *key, struct held *out);
 /* Of those that came before `before_us` the one that waits the longest. */
 bool holdback_take_old(struct holdback *h, uint64_t before_us, struct held *out);

@@ -15,10 +15,9 @@ enum { STREAM_INIT = 1, STREAM_ANNOUNCES = 2, STREAM_INTERVAL = 4 };
 static uint32_t crc32(struct bytes b)
 {
 	/* Of four bits at a time, polynomial 0xedb88320. */
-	static const uint32_t table[16] = {
-		0x00000000, 0x1db71064, 0x3b6e20c8, 0x26d930ac, 0x76dc4190, 0x6b6b51f4, 0x4db26158, 0x5005713c,
-		0xedb88320, 0xf00f9344, 0xd6d6a3e8, 0xcb61b38c, 0x9b64c2b0, 0x86d3d2d4, 0xa00ae278, 0xbdbdf21c
-	};
+	static const uint32_t table[16] = { 0x00000000, 0x1db71064, 0x3b6e20c8, 0x26d930ac,
+		0x76dc4190, 0x6b6b51f4, 0x4db26158, 0x5005713c, 0xedb88320, 0xf00f9344, 0xd6d6a3e8,
+		0xcb61b38c, 0x9b64c2b0, 0x86d3d2d4, 0xa00ae278, 0xbdbdf21c };
 	uint32_t crc = UINT32_MAX;
 
 	for (size_t i = 0; i < b.n; i++) {
@@ -42,8 +41,8 @@ size_t decoder_save_size(const struct decoder *d)
 	return n;
 }
 
-static void put_who(struct cursor *c, enum entry_kind kind, size_t octets, const struct stream_key *who,
-		    uint64_t told_us)
+static void put_who(struct cursor *c, enum entry_kind kind, size_t octets,
+	const struct stream_key *who, uint64_t told_us)
 {
 	put8(c, (uint8_t)kind);
 	put16(c, (uint16_t)octets);
@@ -56,13 +55,16 @@ static void put_who(struct cursor *c, enum entry_kind kind, size_t octets, const
 static void put_stream(struct cursor *c, const struct stream_row *s)
 {
 	/* Nothing but counters: it says nothing that a restart would miss. */
-	if (!s->has_init && !s->announces_interval && addr_equal(&s->pub.exporter, &s->key.exporter))
+	if (!s->has_init && !s->announces_interval &&
+		addr_equal(&s->pub.exporter, &s->key.exporter))
 		return;
 	put_who(c, ENTRY_STREAM, STREAM_OCTETS, &s->key, s->pub.last_seen_us);
 	put_bytes(c, s->pub.exporter.b, sizeof(s->pub.exporter.b));
 	put64(c, s->init_ms);
-	put8(c, (uint8_t)((s->has_init ? STREAM_INIT : 0) | (s->announces_interval ? STREAM_ANNOUNCES : 0) |
-			  (s->has_interval ? STREAM_INTERVAL : 0)));
+	put8(c,
+		(uint8_t)((s->has_init ? STREAM_INIT : 0) |
+			(s->announces_interval ? STREAM_ANNOUNCES : 0) |
+			(s->has_interval ? STREAM_INTERVAL : 0)));
 }
 
 static void put_template(struct cursor *c, const struct template *t)
@@ -70,7 +72,8 @@ static void put_template(struct cursor *c, const struct template *t)
 	const struct stream_key who = { .exporter = t->key.exporter, .domain = t->key.domain,
 		.protocol = t->key.protocol };
 
-	put_who(c, ENTRY_TEMPLATE, TEMPLATE_OCTETS + FIELD_OCTETS * (size_t)t->plan.nfields, &who, t->seen_us);
+	put_who(c, ENTRY_TEMPLATE, TEMPLATE_OCTETS + FIELD_OCTETS * (size_t)t->plan.nfields, &who,
+		t->seen_us);
 	put16(c, t->key.id);
 	put8(c, (t->plan.flags & PLAN_OPTIONS) != 0);
 	put16(c, t->nscope);
@@ -176,7 +179,8 @@ static bool get_who(struct reader *r, struct stream_key *who, uint64_t *told_us)
 	return !r->cut && (who->protocol == PROTO_NETFLOW9 || who->protocol == PROTO_IPFIX);
 }
 
-static bool load_stream(struct loading *l, struct reader *r, const struct stream_key *who, uint64_t told_us)
+static bool load_stream(
+	struct loading *l, struct reader *r, const struct stream_key *who, uint64_t told_us)
 {
 	struct addr exporter = get_addr(r);
 	uint64_t init_ms = get(r, 8), flags = get(r, 1);
@@ -189,7 +193,9 @@ static bool load_stream(struct loading *l, struct reader *r, const struct stream
 	if (!fresh && s->pub.last_seen_us >= told_us)
 		return true;
 	if (fresh)
-		s->pub = (struct stream){ .protocol = who->protocol, .domain = who->domain, .first_seen_us = told_us };
+		s->pub = (struct stream) {
+			.protocol = who->protocol, .domain = who->domain, .first_seen_us = told_us
+		};
 	s->pub.exporter = l->d->limits.trust_sender ? who->exporter : exporter;
 	s->pub.last_seen_us = told_us;
 	s->has_init = flags & STREAM_INIT;
@@ -210,8 +216,8 @@ static bool get_template(struct template_def *def, struct reader *r, uint8_t pro
 	def->options = get(r, 1) != 0;
 	def->nscope = (uint16_t)get(r, 2);
 	nfields = get(r, 2);
-	if (r->cut || def->id < TEMPLATE_ID_MIN || nfields > TEMPLATE_FIELDS_MAX || def->nscope > nfields ||
-	    r->rest.n != nfields * FIELD_OCTETS)
+	if (r->cut || def->id < TEMPLATE_ID_MIN || nfields > TEMPLATE_FIELDS_MAX ||
+		def->nscope > nfields || r->rest.n != nfields * FIELD_OCTETS)
 		return false;
 	def->nfields = (uint16_t)nfields;
 	for (size_t i = 0; i < nfields; i++) {
@@ -222,10 +228,13 @@ static bool get_template(struct template_def *def, struct reader *r, uint8_t pro
 	return true;
 }
 
-static bool load_template(struct loading *l, struct reader *r, const struct stream_key *who, uint64_t told_us)
+static bool load_template(
+	struct loading *l, struct reader *r, const struct stream_key *who, uint64_t told_us)
 {
 	struct decoder *d = l->d;
-	struct template_key key = { .exporter = who->exporter, .domain = who->domain, .protocol = who->protocol };
+	struct template_key key = {
+		.exporter = who->exporter, .domain = who->domain, .protocol = who->protocol
+	};
 	const struct stream_row *s = store_look(&d->streams, who);
 	const struct template *had;
 	bool changed;
@@ -236,14 +245,15 @@ static bool load_template(struct loading *l, struct reader *r, const struct stre
 	had = store_look(&d->templates.store, &key);
 	if (had && had->seen_us >= told_us)
 		return true;
-	if (templates_learn(&d->templates, &key, s ? s->epoch[d->def.options] : 0, &d->def, told_us, &changed) !=
-	    WIRE_OK)
+	if (templates_learn(&d->templates, &key, s ? s->epoch[d->def.options] : 0, &d->def, told_us,
+		    &changed) != WIRE_OK)
 		return false;
 	l->n->templates++;
 	return true;
 }
 
-static bool load_sampler(struct loading *l, struct reader *r, const struct stream_key *who, uint64_t told_us)
+static bool load_sampler(
+	struct loading *l, struct reader *r, const struct stream_key *who, uint64_t told_us)
 {
 	struct sampler_saved s = { .who = *who, .told_us = told_us };
 	bool ok;
@@ -259,8 +269,10 @@ static bool load_sampler(struct loading *l, struct reader *r, const struct strea
 
 static void load_entry(struct loading *l, unsigned kind, struct bytes body)
 {
-	static bool (*const load[])(struct loading *, struct reader *, const struct stream_key *, uint64_t) = {
-		[ENTRY_STREAM] = load_stream, [ENTRY_TEMPLATE] = load_template, [ENTRY_SAMPLER] = load_sampler };
+	static bool (*const load[])(struct loading *, struct reader *, const struct stream_key *,
+		uint64_t) = { [ENTRY_STREAM] = load_stream,
+		[ENTRY_TEMPLATE] = load_template,
+		[ENTRY_SAMPLER] = load_sampler };
 	struct reader r = { body, false };
 	struct stream_key who;
 	uint64_t told_us;
@@ -275,8 +287,8 @@ static void load_entry(struct loading *l, unsigned kind, struct bytes body)
 		l->n->refused += !load[kind](l, &r, &who, told_us);
 }
 
-const char *decoder_load(struct decoder *d, struct bytes *rest, uint64_t now_us, uint64_t max_age_us,
-			 struct decoder_loaded *loaded)
+const char *decoder_load(struct decoder *d, struct bytes *rest, uint64_t now_us,
+	uint64_t max_age_us, struct decoder_loaded *loaded)
 {
 	struct loading l = { d, now_us > max_age_us ? now_us - max_age_us : 0, loaded };
 	struct reader r = { *rest, false };

@@ -37,7 +37,7 @@ struct decoder_loaded {
  * Read the section that `rest` begins with and step over it; *loaded grows.
  * NULL, or what is wrong with the file, and then nothing of this section was read.
  */
-const char *decoder_load(struct decoder *d, struct bytes *rest, uint64_t now_us, uint64_t max_age_us,
-			 struct decoder_loaded *loaded);
+const char *decoder_load(struct decoder *d, struct bytes *rest, uint64_t now_us,
+	uint64_t max_age_us, struct decoder_loaded *loaded);
 
 #endif /* PERSIST_H */

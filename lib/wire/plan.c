@@ -162,24 +162,56 @@ static op_fn *const ops[] = {
  * deltas before totals before post- and layer-2 counters before NSEL.  Times:
  * absolute ones before those that need another clock.
  */
-static const uint8_t ranks[512] = {
-	[85] = 1, [23] = 2, [352] = 3, [231] = 4, [232] = 4,		/* octets */
-	[86] = 1, [24] = 2, [298] = 3, [299] = 3,			/* packets */
-	[44] = 1, [45] = 1, [169] = 1, [170] = 1,			/* prefixes after addresses */
-	[180] = 1, [181] = 1, [182] = 2, [183] = 2,		/* ports */
-	[57] = 1, [81] = 1, [243] = 1, [254] = 1, [252] = 1, [253] = 1,
-	[230] = 1, [302] = 1, [50] = 1,
-	[154] = 1, [155] = 1, [156] = 2, [157] = 2, [150] = 3, [151] = 3, [158] = 4, [159] = 4,
-	[21] = 5, [22] = 5, [323] = 6
-};
+static const uint8_t ranks[512] = { [85] = 1,
+	[23] = 2,
+	[352] = 3,
+	[231] = 4,
+	[232] = 4, /* octets */
+	[86] = 1,
+	[24] = 2,
+	[298] = 3,
+	[299] = 3, /* packets */
+	[44] = 1,
+	[45] = 1,
+	[169] = 1,
+	[170] = 1, /* prefixes after addresses */
+	[180] = 1,
+	[181] = 1,
+	[182] = 2,
+	[183] = 2, /* ports */
+	[57] = 1,
+	[81] = 1,
+	[243] = 1,
+	[254] = 1,
+	[252] = 1,
+	[253] = 1,
+	[230] = 1,
+	[302] = 1,
+	[50] = 1,
+	[154] = 1,
+	[155] = 1,
+	[156] = 2,
+	[157] = 2,
+	[150] = 3,
+	[151] = 3,
+	[158] = 4,
+	[159] = 4,
+	[21] = 5,
+	[22] = 5,
+	[323] = 6 };
 
 /* Elements that land beside the record. */
 static const struct {
 	uint16_t ie;
 	uint8_t aux;
 } aux_of[] = {
-	{ 305, AUX_packet_interval }, { 306, AUX_packet_space }, { 309, AUX_size },
-	{ 310, AUX_population }, { 311, AUX_probability }, { 160, AUX_init_ms }, { 145, AUX_template },
+	{ 305, AUX_packet_interval },
+	{ 306, AUX_packet_space },
+	{ 309, AUX_size },
+	{ 310, AUX_population },
+	{ 311, AUX_probability },
+	{ 160, AUX_init_ms },
+	{ 145, AUX_template },
 };
 
 /* Members that can come from an IPv4 or an IPv6 Element. */
@@ -291,7 +323,8 @@ static bool compile_aux(struct compiler *c, size_t i, uint16_t id, size_t len)
 		if (aux_of[k].ie != id)
 			continue;
 		if (aux_of[k].aux != AUX_probability)
-			take(&c->slots[SLOT_AUX + aux_of[k].aux], i, id, (uint8_t)number_kind(len, 8));
+			take(&c->slots[SLOT_AUX + aux_of[k].aux], i, id,
+				(uint8_t)number_kind(len, 8));
 		else if (len == 4 || len == 8)
 			take(&c->slots[SLOT_AUX + AUX_probability], i, id, OP_probability);
 		return true;
@@ -337,7 +370,8 @@ static void compile_field(struct compiler *c, size_t i)
 	if (f->len == 0)
 		return;
 	/* RFC 7011 A: options about the exporting process are about the exporter. */
-	if (i < c->def->nscope && f->pen == PEN_IANA && (f->id == 144 || f->id == 130 || f->id == 131))
+	if (i < c->def->nscope && f->pen == PEN_IANA &&
+		(f->id == 144 || f->id == 130 || f->id == 131))
 		c->p->flags |= PLAN_SYSTEM;
 	if (f->pen == PEN_IANA && compile_aux(c, i, f->id, f->len))
 		return;
@@ -348,11 +382,13 @@ static void compile_field(struct compiler *c, size_t i)
 	if (e->id == 232 || e->id == 299)
 		reverse = true;
 	/* The ends of the reverse half are the forward ones traded, and one sampler saw both. */
-	if (reverse && (flow_fields[e->field].kind == FLOW_KIND_ADDR || e->field == FLOW_sampling_num ||
+	if (reverse &&
+		(flow_fields[e->field].kind == FLOW_KIND_ADDR || e->field == FLOW_sampling_num ||
 			e->field == FLOW_sampler))
 		return;
 	if (f->id == 50 && f->pen == PEN_IANA)
-		take(&c->slots[SLOT_AUX + AUX_random_interval], i, f->id, (uint8_t)number_kind(f->len, 8));
+		take(&c->slots[SLOT_AUX + AUX_random_interval], i, f->id,
+			(uint8_t)number_kind(f->len, 8));
 	alt = e->type == IE_ADDR4 ? alt_slot(c, e->field) : reverse ? NULL : mask4_slot(c, f->id);
 	take(alt ? alt : &c->slots[(reverse ? SLOT_REVERSE : SLOT_RECORD) + e->field], i, f->id,
 	     (uint8_t)kind);
@@ -382,11 +418,13 @@ static void add_op(struct compiler *c, size_t field, size_t target, unsigned kin
 		(uint8_t)(member < FLOW_FIELDS ? member : FLOW_FIELDS) };
 }
 
-/* An IPv4 Element alone goes straight to its member; beside an IPv6 one it waits for plan_record(). */
+/* An IPv4 Element alone goes straight to its member; beside an IPv6 one it waits for plan_record().
+ */
 static void settle_families(struct compiler *c)
 {
 	for (size_t i = 0; i < sizeof(twins) / sizeof(twins[0]); i++) {
-		struct slot *four = &c->slots[SLOT_ALT + twins[i].alt], *six = &c->slots[twins[i].field];
+		struct slot *four = &c->slots[SLOT_ALT + twins[i].alt],
+			    *six = &c->slots[twins[i].field];
 
 		/* A prefix is no twin of an address. */
 		if (four->field && six->field && four->rank != six->rank) {
@@ -416,7 +454,8 @@ static void settle_interval(struct compiler *c)
 static void settle_masks(struct compiler *c)
 {
 	for (size_t i = 0; i < sizeof(masks) / sizeof(masks[0]); i++) {
-		struct slot *four = &c->slots[SLOT_AUX + masks[i].aux], *six = &c->slots[masks[i].field];
+		struct slot *four = &c->slots[SLOT_AUX + masks[i].aux],
+			    *six = &c->slots[masks[i].field];
 
 		if (four->field && six->field) {
 			four->kind = (uint8_t)number_kind(c->def->fields[four->field - 1].len, 8);
@@ -596,14 +635,18 @@ static size_t run_varlen(const struct plan *p, struct plan_work *w, const uint8_
 		at += size;
 	}
 	for (const struct plan_op *op = p->ops; op < p->ops + p->nops; op++)
-		ops[op->kind]((uint8_t *)w + op->dst, 0, data + offset[op->src], 0, 1, len[op->src], t);
+		ops[op->kind](
+			(uint8_t *)w + op->dst, 0, data + offset[op->src], 0, 1, len[op->src], t);
 	return at;
 }
 
-/* Whether the IPv4 Element of an end, in its place beside the record or alone in it, tells an address. */
-static bool tells_ipv4(const struct plan *p, const struct plan_work *w, enum plan_alt a, const struct addr *member)
+/* Whether the IPv4 Element of an end, in its place beside the record or alone in it, tells an
+ * address. */
+static bool tells_ipv4(
+	const struct plan *p, const struct plan_work *w, enum plan_alt a, const struct addr *member)
 {
-	return p->alt & 1u << a ? !addr_is_zero(&w->alt[a]) : addr_is4(member) && !addr_is_zero(member);
+	return p->alt & 1u << a ? !addr_is_zero(&w->alt[a])
+				: addr_is4(member) && !addr_is_zero(member);
 }
 
 /*
@@ -623,11 +666,13 @@ static void choose_family(const struct plan *p, struct plan_work *w)
 	if (!six && p->alt & 1u << ALT_dst)
 		r->dst = w->alt[ALT_dst];
 	for (size_t i = 2; i < sizeof(twins) / sizeof(twins[0]); i++) {
-		struct addr *a = (struct addr *)(void *)((uint8_t *)r + flow_fields[twins[i].field].offset);
+		struct addr *a =
+			(struct addr *)(void *)((uint8_t *)r + flow_fields[twins[i].field].offset);
 
 		if (!(p->alt & 1u << twins[i].alt))
 			continue;
-		/* A hop may be of the other family than the record (6PE); one that is zero is none. */
+		/* A hop may be of the other family than the record (6PE); one that is zero is none.
+		 */
 		if (addr_is_zero(a) ? !six || !addr_is_zero(&w->alt[twins[i].alt]) :
 		    !six && !addr_is_zero(&w->alt[twins[i].alt]))
 			*a = w->alt[twins[i].alt];
@@ -681,10 +726,16 @@ size_t plan_record(const struct plan *p, struct plan_work *w, const uint8_t *dat
 static const struct {
 	uint8_t a, b;	/* enum flow_field */
 } mirrored[] = {
-	{ FLOW_src, FLOW_dst }, { FLOW_src_port, FLOW_dst_port }, { FLOW_in_if, FLOW_out_if },
-	{ FLOW_src_as, FLOW_dst_as }, { FLOW_src_mask, FLOW_dst_mask }, { FLOW_src_mac, FLOW_dst_mac },
-	{ FLOW_post_src, FLOW_post_dst }, { FLOW_post_src_port, FLOW_post_dst_port },
-	{ FLOW_vlan, FLOW_out_vlan }, { FLOW_peer_src_as, FLOW_peer_dst_as },
+	{ FLOW_src, FLOW_dst },
+	{ FLOW_src_port, FLOW_dst_port },
+	{ FLOW_in_if, FLOW_out_if },
+	{ FLOW_src_as, FLOW_dst_as },
+	{ FLOW_src_mask, FLOW_dst_mask },
+	{ FLOW_src_mac, FLOW_dst_mac },
+	{ FLOW_post_src, FLOW_post_dst },
+	{ FLOW_post_src_port, FLOW_post_dst_port },
+	{ FLOW_vlan, FLOW_out_vlan },
+	{ FLOW_peer_src_as, FLOW_peer_dst_as },
 	{ FLOW_src_vrf, FLOW_dst_vrf },
 };
 
@@ -728,8 +779,9 @@ bool plan_reverse(const struct plan *p, const struct plan_work *w, struct flow_r
 			memcpy(member(out, f), member(&from, f), flow_fields[f].width);
 			out->present |= bit;
 		} else if (FORWARD_ONLY & bit) {
-			memcpy(member(out, f), (const uint8_t *)&flow_record_empty + flow_fields[f].offset,
-			       flow_fields[f].width);
+			memcpy(member(out, f),
+				(const uint8_t *)&flow_record_empty + flow_fields[f].offset,
+				flow_fields[f].width);
 			out->present &= ~bit;
 		}
 	}
@@ -793,7 +845,8 @@ bool plan_ratio(const struct plan *p, const struct plan_work *w, uint32_t *num, 
 	if ((p->aux & spaced) == spaced && space <= UINT64_MAX - interval &&
 	    ratio_reduce(interval + space, interval, num, den))
 		return true;
-	if ((p->aux & drawn) == drawn && ratio_reduce(w->aux[AUX_population], w->aux[AUX_size], num, den))
+	if ((p->aux & drawn) == drawn &&
+		ratio_reduce(w->aux[AUX_population], w->aux[AUX_size], num, den))
 		return true;
 	memcpy(&probability, &w->aux[AUX_probability], sizeof(probability));
 	if (p->aux & 1u << AUX_probability && ratio_of_probability(probability, num, den))

@@ -45,15 +45,15 @@ enum plan_alt { ALT_src, ALT_dst, ALT_next_hop, ALT_bgp_next_hop, ALT_post_src, 
 enum plan_flags {
 	PLAN_OPTIONS = 1,
 	PLAN_VARLEN = 2,
-	PLAN_BIFLOW = 4,	/* RFC 5103 or NSEL: a record may become two */
-	PLAN_FAMILIES = 8,	/* IPv4 and IPv6 Elements for one address or mask */
-	PLAN_INIT = 16,		/* IE 160 in the record dates its IE 21/22 */
-	PLAN_INTERVAL = 32,	/* IE 34 or 50 in the record */
-	PLAN_RATIO = 64,	/* IE 305/306, 309/310 or 311 in the record */
-	PLAN_SYSTEM = 128,	/* options of the whole exporter */
-	PLAN_BESIDE = 256,	/* an operation writes beside the record: into struct plan_work only */
-	PLAN_CAREFUL = PLAN_OPTIONS | PLAN_VARLEN | PLAN_BIFLOW | PLAN_FAMILIES | PLAN_INIT | PLAN_RATIO |
-		PLAN_BESIDE
+	PLAN_BIFLOW = 4, /* RFC 5103 or NSEL: a record may become two */
+	PLAN_FAMILIES = 8, /* IPv4 and IPv6 Elements for one address or mask */
+	PLAN_INIT = 16, /* IE 160 in the record dates its IE 21/22 */
+	PLAN_INTERVAL = 32, /* IE 34 or 50 in the record */
+	PLAN_RATIO = 64, /* IE 305/306, 309/310 or 311 in the record */
+	PLAN_SYSTEM = 128, /* options of the whole exporter */
+	PLAN_BESIDE = 256, /* an operation writes beside the record: into struct plan_work only */
+	PLAN_CAREFUL = PLAN_OPTIONS | PLAN_VARLEN | PLAN_BIFLOW | PLAN_FAMILIES | PLAN_INIT |
+		PLAN_RATIO | PLAN_BESIDE
 };
 
 struct plan_op {
@@ -82,7 +82,7 @@ struct plan {
 struct plan_time {
 	uint64_t at_us;		/* export time */
 	uint32_t uptime;	/* at that time */
-	int64_t tick_us;	/* unit of uptimes: 1000, or 1000000 where exporters count seconds */
+	int64_t tick_us; /* unit of uptimes: 1000, or 1000000 where exporters count seconds */
 	bool has_uptime;	/* false: IPFIX without systemInitTimeMilliseconds */
 };
 

@@ -4,9 +4,18 @@
 #include "proxy.h"
 #include "cursor.h"
 
-enum { HEADER = 16, VERSION2 = 0x20, COMMAND_PROXY = 1, UDP4 = 0x12, UDP6 = 0x22, FAMILY4 = 1, FAMILY6 = 2 };
+enum {
+	HEADER = 16,
+	VERSION2 = 0x20,
+	COMMAND_PROXY = 1,
+	UDP4 = 0x12,
+	UDP6 = 0x22,
+	FAMILY4 = 1,
+	FAMILY6 = 2
+};
 
-static const uint8_t signature[12] = { 0x0d, 0x0a, 0x0d, 0x0a, 0x00, 0x0d, 0x0a, 0x51, 0x55, 0x49, 0x54, 0x0a };
+static const uint8_t signature[12] = { 0x0d, 0x0a, 0x0d, 0x0a, 0x00, 0x0d, 0x0a, 0x51, 0x55, 0x49,
+	0x54, 0x0a };
 
 size_t proxy_put(uint8_t out[static PROXY_MAX], const struct proxy *p)
 {
@@ -32,7 +41,8 @@ size_t proxy_read(struct proxy *p, struct bytes d)
 	const uint8_t *a = d.p + HEADER;
 	size_t len;
 
-	if (d.n < HEADER || memcmp(d.p, signature, sizeof(signature)) != 0 || (d.p[12] & 0xf0) != VERSION2)
+	if (d.n < HEADER || memcmp(d.p, signature, sizeof(signature)) != 0 ||
+		(d.p[12] & 0xf0) != VERSION2)
 		return 0;
 	len = be16(d.p + 14);
 	if (len > d.n - HEADER)

@@ -24,7 +24,8 @@ size_t samplers_size(uint32_t cap)
 	return store_size(cap, sizeof(struct sampler)) + store_share_size(cap);
 }
 
-void samplers_init(struct samplers *s, void *mem, uint32_t cap, uint32_t share, uint64_t seed, bool any_scope)
+void samplers_init(
+	struct samplers *s, void *mem, uint32_t cap, uint32_t share, uint64_t seed, bool any_scope)
 {
 	store_init(&s->store, mem, cap, sizeof(struct sampler), sizeof(struct sampler_key), seed);
 	store_share(&s->store, (uint8_t *)mem + store_size(cap, sizeof(struct sampler)), share);
@@ -35,12 +36,15 @@ static struct sampler_key key_of(const struct stream_key *who, enum sampler_kind
 {
 	bool domain = kind != EXPORTER_BY_ID;
 
-	return (struct sampler_key){ .exporter = who->exporter, .id = id, .domain = domain ? who->domain : 0,
-		.protocol = who->protocol, .kind = (uint8_t)kind };
+	return (struct sampler_key) { .exporter = who->exporter,
+		.id = id,
+		.domain = domain ? who->domain : 0,
+		.protocol = who->protocol,
+		.kind = (uint8_t)kind };
 }
 
-static void put(struct samplers *s, const struct stream_key *who, enum sampler_kind kind, uint64_t id,
-		const struct sampler_news *news)
+static void put(struct samplers *s, const struct stream_key *who, enum sampler_kind kind,
+	uint64_t id, const struct sampler_news *news)
 {
 	struct sampler_key key = key_of(who, kind, id);
 	bool fresh;
@@ -51,7 +55,8 @@ static void put(struct samplers *s, const struct stream_key *who, enum sampler_k
 	row->told_us = news->now_us;
 }
 
-void samplers_learn(struct samplers *s, const struct stream_key *who, const struct sampler_news *news)
+void samplers_learn(
+	struct samplers *s, const struct stream_key *who, const struct sampler_news *news)
 {
 	if (news->num == 0 || news->den == 0)
 		return;
@@ -69,8 +74,8 @@ void samplers_learn(struct samplers *s, const struct stream_key *who, const stru
 		put(s, who, EXPORTER_BY_ID, news->has_id ? news->id : 0, news);
 }
 
-static bool get(struct samplers *s, const struct stream_key *who, enum sampler_kind kind, uint64_t id,
-		enum sampling_source source, struct sampling *out)
+static bool get(struct samplers *s, const struct stream_key *who, enum sampler_kind kind,
+	uint64_t id, enum sampling_source source, struct sampling *out)
 {
 	struct sampler_key key = key_of(who, kind, id);
 	const struct sampler *row = store_find(&s->store, &key);
@@ -89,7 +94,8 @@ struct sampling samplers_by_id(struct samplers *s, const struct stream_key *who,
 	return out;
 }
 
-struct sampling samplers_default(struct samplers *s, const struct stream_key *who, uint16_t template_id)
+struct sampling samplers_default(
+	struct samplers *s, const struct stream_key *who, uint16_t template_id)
 {
 	struct sampling out = { 0, 0, SAMPLING_NONE };
 
@@ -107,9 +113,14 @@ const void *samplers_next(const struct samplers *s, const void *at, struct sampl
 
 	if (!row)
 		return NULL;
-	*out = (struct sampler_saved){ .who = { .exporter = row->key.exporter, .domain = row->key.domain,
-			.protocol = row->key.protocol }, .id = row->key.id, .told_us = row->told_us,
-		.num = row->key.kind == DROPS ? 0 : row->num, .den = row->den, .kind = row->key.kind };
+	*out = (struct sampler_saved) { .who = { .exporter = row->key.exporter,
+						.domain = row->key.domain,
+						.protocol = row->key.protocol },
+		.id = row->key.id,
+		.told_us = row->told_us,
+		.num = row->key.kind == DROPS ? 0 : row->num,
+		.den = row->den,
+		.kind = row->key.kind };
 	return row;
 }
 
@@ -131,7 +142,8 @@ bool samplers_restore(struct samplers *s, const struct sampler_saved *in)
 	return true;
 }
 
-uint32_t samplers_drops(struct samplers *s, const struct stream_key *who, uint64_t source, uint32_t drops)
+uint32_t samplers_drops(
+	struct samplers *s, const struct stream_key *who, uint64_t source, uint32_t drops)
 {
 	struct sampler_key key = key_of(who, DROPS, source);
 	bool fresh;

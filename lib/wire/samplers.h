@@ -47,17 +47,21 @@ struct sampler_saved {
 
 struct sampling {
 	uint32_t num, den;
-	enum sampling_source source;	/* SAMPLING_NONE, SAMPLING_UNKNOWN_SAMPLER: num and den are 0 */
+	enum sampling_source
+		source; /* SAMPLING_NONE, SAMPLING_UNKNOWN_SAMPLER: num and den are 0 */
 };
 
 size_t samplers_size(uint32_t cap);
 /* When full, an exporter with `share` rows makes place for its own next one. */
-void samplers_init(struct samplers *s, void *mem, uint32_t cap, uint32_t share, uint64_t seed, bool any_scope);
-void samplers_learn(struct samplers *s, const struct stream_key *who, const struct sampler_news *news);
+void samplers_init(
+	struct samplers *s, void *mem, uint32_t cap, uint32_t share, uint64_t seed, bool any_scope);
+void samplers_learn(
+	struct samplers *s, const struct stream_key *who, const struct sampler_news *news);
 /* For a record that names sampler `id`. */
 struct sampling samplers_by_id(struct samplers *s, const struct stream_key *who, uint64_t id);
 /* For a record that names none. */
-struct sampling samplers_default(struct samplers *s, const struct stream_key *who, uint16_t template_id);
+struct sampling samplers_default(
+	struct samplers *s, const struct stream_key *who, uint16_t template_id);
 /*
  * One by one, the one unused for longest first: NULL starts and ends.  And back: false when it
  * is none that samplers_next() gave; one that was told later than this is left alone.
@@ -65,6 +69,7 @@ struct sampling samplers_default(struct samplers *s, const struct stream_key *wh
 const void *samplers_next(const struct samplers *s, const void *at, struct sampler_saved *out);
 bool samplers_restore(struct samplers *s, const struct sampler_saved *in);
 /* sFlow: how far the drop counter of data source `source` moved since it was last seen. */
-uint32_t samplers_drops(struct samplers *s, const struct stream_key *who, uint64_t source, uint32_t drops);
+uint32_t samplers_drops(
+	struct samplers *s, const struct stream_key *who, uint64_t source, uint32_t drops);
 
 #endif /* SAMPLERS_H */

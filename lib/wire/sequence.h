@@ -33,7 +33,7 @@ struct sequence {
 struct sequence_step {
 	uint32_t number;	/* of the header */
 	uint32_t units;		/* that this datagram adds: records, or 1 */
-	uint32_t unit;		/* units in a usual datagram: 30 where records are counted, else 1 */
+	uint32_t unit; /* units in a usual datagram: 30 where records are counted, else 1 */
 	bool uncertain;		/* units is a lower bound: the next number is a new base */
 	bool has_uptime;
 	uint32_t uptime_ms;

@@ -382,8 +382,8 @@ static void apply(const struct gathered *g)
 	if (g->has_header) {
 		SET(r, octets, g->frame_len);
 		/* An IP length of 0 is that of a frame the host's card will cut: none. */
-		if (header_start(g->protocol, &start) && frame_parse(r, g->header, start, &ip_len) &&
-		    g->ip_octets && ip_len)
+		if (header_start(g->protocol, &start) &&
+			frame_parse(r, g->header, start, &ip_len) && g->ip_octets && ip_len)
 			r->octets = ip_len;
 	}
 	if (g->ip)
@@ -454,7 +454,8 @@ static struct gathered gather(const struct sflow_iter *it, struct flow_record *r
  * a length that cannot hold it.  Such a length is the lie, and not the record:
  * to step by it would read the next tag out of the middle of this one.
  */
-static bool read_records(const struct sflow_iter *it, struct xdr *x, uint32_t n, struct flow_record *r)
+static bool read_records(
+	const struct sflow_iter *it, struct xdr *x, uint32_t n, struct flow_record *r)
 {
 	struct gathered g = gather(it, r);
 	bool whole = true;
@@ -522,7 +523,8 @@ static bool skip_counters(struct xdr *x)
 }
 
 /* Packet data and extensions; false when one is unknown, so that nothing behind it can be found. */
-static bool read_old_records(const struct sflow_iter *it, struct xdr *x, uint32_t tag, struct flow_record *r)
+static bool read_old_records(
+	const struct sflow_iter *it, struct xdr *x, uint32_t tag, struct flow_record *r)
 {
 	const uint32_t version = it->version;
 	struct gathered g = gather(it, r);

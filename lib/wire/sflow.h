@@ -42,7 +42,8 @@ struct sflow_iter {
 	enum wire_err err;
 	uint32_t skipped;	/* v5 samples of unknown type, stepped over */
 	uint32_t cut;		/* v5 samples too short for their header or for a record in them */
-	/* Set after sflow_first(): octets of a sampled frame are its IP length, where the header tells one. */
+	/* Set after sflow_first(): octets of a sampled frame are its IP length, where the header
+	 * tells one. */
 	bool ip_octets;
 };
 

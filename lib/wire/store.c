@@ -26,7 +26,8 @@ size_t store_size(uint32_t cap, size_t row_size)
 	return round_up(cap * row_size) + round_up(buckets_for(cap) * sizeof(uint32_t));
 }
 
-void store_init(struct store *s, void *mem, uint32_t cap, size_t row_size, size_t key_size, uint64_t seed)
+void store_init(
+	struct store *s, void *mem, uint32_t cap, size_t row_size, size_t key_size, uint64_t seed)
 {
 	uint32_t n = buckets_for(cap);
 
@@ -75,8 +76,10 @@ static void sip_round(uint64_t v[4])
 /* SipHash-1-3 (Aumasson, Bernstein 2012), eight bytes a round. */
 static uint32_t hash(const struct store *s, const uint8_t *key)
 {
-	uint64_t v[4] = { s->seed[0] ^ UINT64_C(0x736f6d6570736575), s->seed[1] ^ UINT64_C(0x646f72616e646f6d),
-		s->seed[0] ^ UINT64_C(0x6c7967656e657261), s->seed[1] ^ UINT64_C(0x7465646279746573) };
+	uint64_t v[4] = { s->seed[0] ^ UINT64_C(0x736f6d6570736575),
+		s->seed[1] ^ UINT64_C(0x646f72616e646f6d),
+		s->seed[0] ^ UINT64_C(0x6c7967656e657261),
+		s->seed[1] ^ UINT64_C(0x7465646279746573) };
 	size_t left = s->key_size;
 	uint64_t word = 0;
 
@@ -119,8 +122,8 @@ void store_share(struct store *s, void *mem, uint32_t share)
 	s->owners = mem;
 	s->share = share;
 	/* Every owner has a row at least: there are never more of them than rows. */
-	store_init(s->owners, (uint8_t *)mem + round_up(sizeof(struct store)), s->cap, sizeof(struct owner),
-		   STORE_OWNER, s->seed[1]);
+	store_init(s->owners, (uint8_t *)mem + round_up(sizeof(struct store)), s->cap,
+		sizeof(struct owner), STORE_OWNER, s->seed[1]);
 }
 
 static struct owner *owner_of(const struct store *s, const struct store_link *l)

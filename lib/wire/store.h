@@ -43,7 +43,8 @@ struct store {
 	uint8_t *rows;
 	uint32_t *buckets;
 	size_t row_size, key_size;
-	size_t clear_size;	/* of a new row this much is zeroed: all, unless lowered after store_init() */
+	size_t clear_size; /* of a new row this much is zeroed: all, unless lowered after
+			      store_init() */
 	uint32_t cap, used, mask, free;
 	struct store_ends ends;
 	uint64_t seed[2];
@@ -55,7 +56,8 @@ struct store {
 /* Bytes for `cap` rows, 64-byte aligned. */
 size_t store_size(uint32_t cap, size_t row_size);
 /* Rows are not touched before they are used: memory that is not needed stays unmapped. */
-void store_init(struct store *s, void *mem, uint32_t cap, size_t row_size, size_t key_size, uint64_t seed);
+void store_init(
+	struct store *s, void *mem, uint32_t cap, size_t row_size, size_t key_size, uint64_t seed);
 /* Bytes of store_share() for a store of `cap` rows, 64-byte aligned. */
 size_t store_share_size(uint32_t cap);
 /* Before the first row.  From now on keys begin with STORE_OWNER octets of their owner. */

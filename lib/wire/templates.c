@@ -33,8 +33,8 @@ static enum wire_err stop(struct bytes *rest, enum wire_err err)
 }
 
 /* Field specifiers; those beyond the bound are stepped over. */
-static enum wire_err read_fields(struct template_def *def, struct bytes *rest, const struct dialect *d,
-				 size_t count)
+static enum wire_err read_fields(
+	struct template_def *def, struct bytes *rest, const struct dialect *d, size_t count)
 {
 	for (size_t i = 0; i < count; i++) {
 		struct field_spec f = { 0, 0, 0 };
@@ -60,7 +60,8 @@ static enum wire_err read_fields(struct template_def *def, struct bytes *rest, c
 	return WIRE_OK;
 }
 
-static enum wire_err read_options9(struct template_def *def, struct bytes *rest, const struct dialect *d)
+static enum wire_err read_options9(
+	struct template_def *def, struct bytes *rest, const struct dialect *d)
 {
 	size_t scopes, options;
 	enum wire_err err;
@@ -79,7 +80,8 @@ static enum wire_err read_options9(struct template_def *def, struct bytes *rest,
 	return err;
 }
 
-enum wire_err template_read(struct template_def *def, struct bytes *rest, uint16_t version, bool options)
+enum wire_err template_read(
+	struct template_def *def, struct bytes *rest, uint16_t version, bool options)
 {
 	const struct dialect *d = version == 9 ? &netflow9 : &ipfix;
 	size_t count, nscope = 0;
@@ -93,7 +95,8 @@ enum wire_err template_read(struct template_def *def, struct bytes *rest, uint16
 	def->id = be16(rest->p);
 	count = be16(rest->p + 2);
 	if (def->id < TEMPLATE_ID_MIN &&
-	    !(count == 0 && version == 10 && def->id == (options ? WITHDRAW_ALL_OPTIONS : WITHDRAW_ALL)))
+		!(count == 0 && version == 10 &&
+			def->id == (options ? WITHDRAW_ALL_OPTIONS : WITHDRAW_ALL)))
 		return stop(rest, WIRE_TEMPLATE_ID);
 	if (options && d->scope_in_bytes)
 		return read_options9(def, rest, d);
@@ -143,7 +146,8 @@ static uint64_t mix(uint64_t h, uint64_t v)
 /* Two definitions with one hash are the same definition: a refresh. */
 static uint64_t def_hash(const struct template_def *def)
 {
-	uint64_t h = mix(def->version, (uint64_t)def->options << 32 | (uint64_t)def->nscope << 16 | def->nfields);
+	uint64_t h = mix(def->version,
+		(uint64_t)def->options << 32 | (uint64_t)def->nscope << 16 | def->nfields);
 
 	for (size_t i = 0; i < def->nfields; i++)
 		h = mix(h, (uint64_t)def->fields[i].pen << 32 | (uint64_t)def->fields[i].id << 16 |

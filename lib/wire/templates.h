@@ -59,7 +59,8 @@ enum { WITHDRAW_ALL = 2, WITHDRAW_ALL_OPTIONS = 3, TEMPLATE_ID_MIN = 256 };
  * WIRE_TEMPLATE_FIELDS, WIRE_TEMPLATE_SCOPE and WIRE_TEMPLATE_EMPTY the next one
  * can be read.
  */
-enum wire_err template_read(struct template_def *def, struct bytes *rest, uint16_t version, bool options);
+enum wire_err template_read(
+	struct template_def *def, struct bytes *rest, uint16_t version, bool options);
 /* Whether what is left of a template Set is padding. */
 bool template_padding(struct bytes rest);
 

@@ -27,44 +27,53 @@ static const struct {
 	{ "no newline at the end", TEXT("a: b"), "1|a||b\n", NULL },
 	{ "no blank behind the colon", TEXT("daemonize:false\n"), "1|daemonize||false\n", NULL },
 	{ "CRLF", TEXT("a: b\r\n\r\nc: d\r\n"), "1|a||b\n3|c||d\n", NULL },
-	{ "byte order mark", TEXT("\xef\xbb\xbf" "a: b\n"), "1|a||b\n", NULL },
+	{ "byte order mark",
+		TEXT("\xef\xbb\xbf"
+		     "a: b\n"),
+		"1|a||b\n", NULL },
 	{ "white space around", TEXT("  \t a  \t:  \t b  c \t \n"), "1|a||b  c\n", NULL },
 	{ "white space in the key", TEXT("sql _ db [ in t ] : x\n"), "1|sql_db|int|x\n", NULL },
-	{ "key in capitals", TEXT("SQL_Host[Intl_In]: LocalHost\n"), "1|sql_host|Intl_In|LocalHost\n", NULL },
+	{ "key in capitals", TEXT("SQL_Host[Intl_In]: LocalHost\n"),
+		"1|sql_host|Intl_In|LocalHost\n", NULL },
 	{ "more colons", TEXT("sql_host: unix:/tmp/s:1\n"), "1|sql_host||unix:/tmp/s:1\n", NULL },
 	{ "a colon first in the value", TEXT("nfacctd_ip: ::1\n"), "1|nfacctd_ip||::1\n", NULL },
 	{ "nothing behind the colon", TEXT("sql_passwd:\nb: \n"), "1|sql_passwd||\n2|b||\n", NULL },
 	{ "no inline comment", TEXT("aggregate: src_host ! x\nb: 1 # y\n"),
-	  "1|aggregate||src_host ! x\n2|b||1 # y\n", NULL },
-	{ "brackets in the value", TEXT("plugins: mysql[a],print[b]\n"), "1|plugins||mysql[a],print[b]\n", NULL },
+		"1|aggregate||src_host ! x\n2|b||1 # y\n", NULL },
+	{ "brackets in the value", TEXT("plugins: mysql[a],print[b]\n"),
+		"1|plugins||mysql[a],print[b]\n", NULL },
 	{ "the same key twice stays twice", TEXT("a: 1\na: 2\n"), "1|a||1\n2|a||2\n", NULL },
 	{ "include is a key as any", TEXT("include: /etc/x\n"), "1|include||/etc/x\n", NULL },
 	{ "UTF-8 in a value", TEXT("a: \xc3\xa4\n"), "1|a||\xc3\xa4\n", NULL },
 	{ "no colon", TEXT("a: 1\ndaemonize true\nb: 2\n"), "1|a||1\n3|b||2\n",
-	  "E f:2: \"daemonize true\": no colon; expected key: value\n" },
+		"E f:2: \"daemonize true\": no colon; expected key: value\n" },
 	{ "a password is not shown", TEXT("sql_passwd secret\n"), "",
-	  "E f:1: (line not shown): no colon; expected key: value\n" },
+		"E f:1: (line not shown): no colon; expected key: value\n" },
 	{ "no colon, CRLF", TEXT("x\r\n"), "", "E f:1: \"x\": no colon; expected key: value\n" },
 	{ "empty key", TEXT(": x\n"), "", "E f:1: \": x\": no key before the colon\n" },
 	{ "blank key", TEXT(" \t : x\n"), "", "E f:1: \" ? : x\": no key before the colon\n" },
-	{ "name without a key", TEXT("[a]: x\n"), "", "E f:1: \"[a]: x\": no key before the colon\n" },
+	{ "name without a key", TEXT("[a]: x\n"), "",
+		"E f:1: \"[a]: x\": no key before the colon\n" },
 	{ "bracket not closed", TEXT("a[b: x\n"), "",
-	  "E f:1: \"a[b: x\": unbalanced brackets in the key; expected key[name]: value\n" },
+		"E f:1: \"a[b: x\": unbalanced brackets in the key; expected key[name]: value\n" },
 	{ "bracket not opened", TEXT("ab]: x\n"), "",
-	  "E f:1: \"ab]: x\": unbalanced brackets in the key; expected key[name]: value\n" },
+		"E f:1: \"ab]: x\": unbalanced brackets in the key; expected key[name]: value\n" },
 	{ "brackets the wrong way", TEXT("a]b[: x\n"), "",
-	  "E f:1: \"a]b[: x\": unbalanced brackets in the key; expected key[name]: value\n" },
+		"E f:1: \"a]b[: x\": unbalanced brackets in the key; expected key[name]: value\n" },
 	{ "nested brackets", TEXT("a[[b]]: x\n"), "",
-	  "E f:1: \"a[[b]]: x\": more than one pair of brackets in the key; expected key[name]: value\n" },
+		"E f:1: \"a[[b]]: x\": more than one pair of brackets in the key; expected "
+		"key[name]: value\n" },
 	{ "two names", TEXT("a[b][c]: x\n"), "",
-	  "E f:1: \"a[b][c]: x\": more than one pair of brackets in the key; expected key[name]: value\n" },
+		"E f:1: \"a[b][c]: x\": more than one pair of brackets in the key; expected "
+		"key[name]: value\n" },
 	{ "text behind the bracket", TEXT("a[b]c: x\n"), "",
-	  "E f:1: \"a[b]c: x\": text behind the bracket; expected key[name]: value\n" },
+		"E f:1: \"a[b]c: x\": text behind the bracket; expected key[name]: value\n" },
 	{ "empty name", TEXT("a[]: x\n"), "",
-	  "E f:1: \"a[]: x\": no name between the brackets; expected key[name]: value\n" },
+		"E f:1: \"a[]: x\": no name between the brackets; expected key[name]: value\n" },
 	{ "zero byte", TEXT("a: b\0c\n"), "", "E f:1: \"a: b\": a zero byte; expected text\n" },
 	{ "every error is told", TEXT("x\na: 1\ny\n"), "2|a||1\n",
-	  "E f:1: \"x\": no colon; expected key: value\nE f:3: \"y\": no colon; expected key: value\n" },
+		"E f:1: \"x\": no colon; expected key: value\nE f:3: \"y\": no colon; expected "
+		"key: value\n" },
 };
 
 static void show(struct strbuf *b, const struct conf *c)
@@ -89,8 +98,8 @@ START_TEST(reads_files)
 	strbuf_add(&got, "");
 	show(&got, &c);
 	ck_assert_msg(strcmp(got.s, files[_i].lines) == 0, "%s: lines\n%s", files[_i].what, got.s);
-	ck_assert_msg(strcmp(said.text.s, files[_i].said ? files[_i].said : "") == 0, "%s: said\n%s",
-		      files[_i].what, said.text.s);
+	ck_assert_msg(strcmp(said.text.s, files[_i].said ? files[_i].said : "") == 0,
+		"%s: said\n%s", files[_i].what, said.text.s);
 	ck_assert_msg(ret == (files[_i].said ? -1 : 0), "%s: returns %d", files[_i].what, ret);
 	ck_assert_uint_eq(c.errors, said.lines);
 	ck_assert_uint_eq(c.warnings, 0);
@@ -200,7 +209,8 @@ START_TEST(finds_the_last_line)
 	struct conf c;
 
 	conf_init(&c);
-	ck_assert_int_eq(conf_read_text(&c, "f", TEXT("a: 1\na[x]: 2\na: 3\na[x]: 4\na[y]: 5\n")), 0);
+	ck_assert_int_eq(
+		conf_read_text(&c, "f", TEXT("a: 1\na[x]: 2\na: 3\na[x]: 4\na[y]: 5\n")), 0);
 	ck_assert_str_eq(conf_last(&c, "a", NULL)->value, "3");
 	ck_assert_str_eq(conf_last(&c, "a", "x")->value, "4");
 	ck_assert_ptr_null(conf_last(&c, "a", "z"));

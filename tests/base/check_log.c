@@ -99,8 +99,9 @@ START_TEST(writes_to_stderr)
 
 	make_dir();
 	text = on_stderr(speak_plain);
-	ck_assert_str_eq(text, "nfacctd: error: one 1\nnfacctd: warning: two\nnfacctd: three\n"
-			       "nfacctd: debug: four\nnfacctd: error: five: No such file or directory\n");
+	ck_assert_str_eq(text,
+		"nfacctd: error: one 1\nnfacctd: warning: two\nnfacctd: three\n"
+		"nfacctd: debug: four\nnfacctd: error: five: No such file or directory\n");
 	free(text);
 	text = on_stderr(speak_named);
 	ck_assert_str_eq(text, "WARN ( intl_in/mysql ): two?lines ?[31m\n");
@@ -122,8 +123,10 @@ START_TEST(writes_to_a_file)
 	ck_assert_int_eq(stat(path, &st), 0);
 	ck_assert_int_eq(st.st_mode & 0777, 0600);
 	text = contents(path);
-	ck_assert_msg(matches(text, "^20[0-9]{2}-[01][0-9]-[0-3][0-9]T[0-2][0-9]:[0-5][0-9]:[0-6][0-9]Z "
-				    "WARN \\( default/core \\): hello\n$"), "%s", text);
+	ck_assert_msg(matches(text,
+			      "^20[0-9]{2}-[01][0-9]-[0-3][0-9]T[0-2][0-9]:[0-5][0-9]:[0-6][0-9]Z "
+			      "WARN \\( default/core \\): hello\n$"),
+		"%s", text);
 	free(text);
 	/* A target that cannot be opened leaves the old one. */
 	ck_assert_int_eq(log_to_file(dir), -1);
@@ -237,7 +240,9 @@ START_TEST(cuts_at_its_limit)
 		errno = EACCES;
 		log_error_errno("%s", text);
 		ck_assert_uint_le(said.text.n, 4096 + 40);
-		ck_assert_msg((strstr(said.text.s, "[...]") != NULL) == (strspn(said.text.s + 2, "y") < n), "%zu", n);
+		ck_assert_msg((strstr(said.text.s, "[...]") != NULL) ==
+				(strspn(said.text.s + 2, "y") < n),
+			"%zu", n);
 		said_end(&said);
 	}
 }
@@ -264,7 +269,8 @@ enum { THREADS = 4, LINES = 500 };
 static void *chatter(void *arg)
 {
 	for (int i = 0; i < LINES; i++)
-		log_info("thread %d line %d of many, long enough to be cut somewhere in between", *(int *)arg, i);
+		log_info("thread %d line %d of many, long enough to be cut somewhere in between",
+			*(int *)arg, i);
 	return NULL;
 }
 
@@ -288,8 +294,10 @@ START_TEST(keeps_lines_whole)
 		pthread_join(thread[i], NULL);
 	text = contents(path);
 	for (line = strtok_r(text, "\n", &save); line; line = strtok_r(NULL, "\n", &save), lines++)
-		ck_assert_msg(matches(line, "^20.*Z INFO \\( [a-z_/]+ \\): thread [0-9] line [0-9]+ of many, long enough "
-					    "to be cut somewhere in between$"), "%s", line);
+		ck_assert_msg(matches(line,
+				      "^20.*Z INFO \\( [a-z_/]+ \\): thread [0-9] line [0-9]+ of "
+				      "many, long enough to be cut somewhere in between$"),
+			"%s", line);
 	ck_assert_int_eq(lines, THREADS * LINES);
 	free(text);
 	remove_dir();

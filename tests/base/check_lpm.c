@@ -73,7 +73,8 @@ static void probe(const struct lpm *t, const struct lpm_entry *e, size_t n, cons
 	const uint32_t want = scan(e, n, a), got = lpm_find(t, a);
 	char text[ADDR_TEXT];
 
-	ck_assert_msg(want == got, "%s: %s: %u, should be %u", what, addr_print(a, text), got, want);
+	ck_assert_msg(
+		want == got, "%s: %s: %u, should be %u", what, addr_print(a, text), got, want);
 }
 
 /* Add `step` (1 or -1) to the address as a number. */

@@ -109,9 +109,11 @@ static double run_plain(uint32_t n)
 		for (size_t i = 0; i < (warm ? (size_t)n * 3 : ADDS) / CHUNK; i++) {
 			chunk_of(keys, n);
 			for (size_t k = 0; k < CHUNK; k++) {
-				size_t at = XXH3_64bits_withSeed(keys + k * KEY, KEY, 42) & (cap - 1);
+				size_t at =
+					XXH3_64bits_withSeed(keys + k * KEY, KEY, 42) & (cap - 1);
 
-				while (table[at].packets && memcmp(table[at].key, keys + k * KEY, KEY) != 0)
+				while (table[at].packets &&
+					memcmp(table[at].key, keys + k * KEY, KEY) != 0)
 					at = (at + 1) & (cap - 1);
 				memcpy(table[at].key, keys + k * KEY, KEY);
 				table[at].octets += 1000;
@@ -129,14 +131,16 @@ int main(void)
 	double first = 0;
 
 	puts("nfacctd: sums of sum_host with history, keys drawn evenly");
-	printf("%12s %10s %12s %12s %14s %10s\n", "keys", "ns/entry", "plain table", "bytes/key", "longest pause", "over 10 k");
+	printf("%12s %10s %12s %12s %14s %10s\n", "keys", "ns/entry", "plain table", "bytes/key",
+		"longest pause", "over 10 k");
 	for (size_t i = 0; i < sizeof(sizes) / sizeof(sizes[0]); i++) {
 		struct result best = { .ns = 1e9 };
 		double plain = run_plain(sizes[i]);
 
 		for (int k = 0; k < (sizes[i] > 1000000 ? 1 : RUNS); k++) {
 			struct result r = run(sizes[i]);
-			uint64_t pause = k && best.pause_ns < r.pause_ns ? best.pause_ns : r.pause_ns;
+			uint64_t pause =
+				k && best.pause_ns < r.pause_ns ? best.pause_ns : r.pause_ns;
 
 			if (r.ns < best.ns)
 				best = r;
@@ -144,8 +148,8 @@ int main(void)
 		}
 		if (!first)
 			first = best.ns;
-		printf("%12u %10.1f %12.1f %12.1f %11.0f us %9.1fx\n", sizes[i], best.ns, plain, best.bytes,
-		       (double)best.pause_ns / 1000, best.ns / first);
+		printf("%12u %10.1f %12.1f %12.1f %11.0f us %9.1fx\n", sizes[i], best.ns, plain,
+			best.bytes, (double)best.pause_ns / 1000, best.ns / first);
 	}
 	return 0;
 }

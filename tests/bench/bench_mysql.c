@@ -51,7 +51,8 @@ static void shuffle(struct sum_row *rows, size_t n)
 	}
 }
 
-/* Distinct keys, numbered from `first`: addresses, ports, protocol as far as the layout has them. */
+/* Distinct keys, numbered from `first`: addresses, ports, protocol as far as the layout has them.
+ */
 static void fill(struct load *o, size_t n, uint32_t first)
 {
 	for (size_t i = 0; i < n; i++) {
@@ -61,11 +62,13 @@ static void fill(struct load *o, size_t n, uint32_t first)
 		for (size_t k = 0; k < o->l.nfields; k++) {
 			const struct key_field *f = &o->l.field[k];
 			struct addr a = addr_make4(0x0a000000u + number);
-			uint64_t v = f->primitive == PRIM_ID_proto ? (number & 1 ? 6 : 17) : number & 0xffff;
+			uint64_t v = f->primitive == PRIM_ID_proto ? (number & 1 ? 6 : 17)
+								   : number & 0xffff;
 
 			memcpy(key + f->offset, f->width == 16 ? (const void *)&a : &v, f->width);
 		}
-		o->rows[i] = (struct sum_row){ 1699999800, { i % 1000 + 1, (i % 1000 + 1) * 64, 1, 0 }, key };
+		o->rows[i] = (struct sum_row) { 1699999800,
+			{ i % 1000 + 1, (i % 1000 + 1) * 64, 1, 0 }, key };
 	}
 	shuffle(o->rows, n);
 	o->purge.rows = o->rows;
@@ -108,8 +111,8 @@ static MYSQL *admin(const char *host)
 	bool local = strncmp(host, "unix:", 5) == 0;
 	MYSQL *m = mysql_init(NULL);
 
-	if (!mysql_real_connect(m, local ? NULL : host, "root", "", NULL, 0, local ? host + 5 : NULL,
-				CLIENT_MULTI_STATEMENTS)) {
+	if (!mysql_real_connect(m, local ? NULL : host, "root", "", NULL, 0,
+		    local ? host + 5 : NULL, CLIENT_MULTI_STATEMENTS)) {
 		printf("mysql sink: not measured, no server at \"%s\": %s\n", host, mysql_error(m));
 		exit(0);
 	}
@@ -128,11 +131,14 @@ static void run(MYSQL *m, const char *sql)
 }
 
 static const char table[] = "DROP DATABASE IF EXISTS " DB "; CREATE DATABASE " DB "; USE " DB "; "
-	"CREATE TABLE acct (mac_src CHAR(17) NOT NULL, mac_dst CHAR(17) NOT NULL, ip_src CHAR(45) NOT NULL, ip_dst "
-	"CHAR(45) NOT NULL, src_port INT UNSIGNED NOT NULL, dst_port INT UNSIGNED NOT NULL, ip_proto CHAR(20) NOT "
-	"NULL, packets BIGINT UNSIGNED NOT NULL, bytes BIGINT UNSIGNED NOT NULL, stamp_inserted DATETIME NOT NULL, "
-	"stamp_updated DATETIME, PRIMARY KEY (mac_src, mac_dst, ip_src, ip_dst, src_port, dst_port, ip_proto, "
-	"stamp_inserted)) ENGINE=InnoDB";
+			    "CREATE TABLE acct (mac_src CHAR(17) NOT NULL, mac_dst CHAR(17) NOT "
+			    "NULL, ip_src CHAR(45) NOT NULL, ip_dst "
+			    "CHAR(45) NOT NULL, src_port INT UNSIGNED NOT NULL, dst_port INT "
+			    "UNSIGNED NOT NULL, ip_proto CHAR(20) NOT "
+			    "NULL, packets BIGINT UNSIGNED NOT NULL, bytes BIGINT UNSIGNED NOT "
+			    "NULL, stamp_inserted DATETIME NOT NULL, "
+			    "stamp_updated DATETIME, PRIMARY KEY (mac_src, mac_dst, ip_src, "
+			    "ip_dst, src_port, dst_port, ip_proto, stamp_inserted)) ENGINE=InnoDB";
 
 static double rate(size_t n, uint64_t start_ns)
 {
@@ -161,7 +167,8 @@ static void measure(MYSQL *m, const char *label, const char *list, const char *h
 		start = clock_mono_ns();
 		if (sink_find("mysql")->write(s, &o.purge) != SINK_OK)
 			exit(1);
-		printf("  %-44s %-9s %9.0f rows/s\n", label, again ? "existing" : "new", rate(n, start));
+		printf("  %-44s %-9s %9.0f rows/s\n", label, again ? "existing" : "new",
+			rate(n, start));
 	}
 	sink_find("mysql")->close(s);
 	load_clear(&o);
@@ -197,8 +204,10 @@ static void measure_single(MYSQL *m, const char *list, const char *host, size_t 
 			run(m, b.s);
 		}
 		run(m, "COMMIT");
-		printf("  %-44s %-9s %9.0f rows/s\n", autocommit ? "UPDATE, INSERT, each committed (as pmacct does)" :
-		       "UPDATE, INSERT, one transaction", again ? "existing" : "new", rate(n, start));
+		printf("  %-44s %-9s %9.0f rows/s\n",
+			autocommit ? "UPDATE, INSERT, each committed (as pmacct does)"
+				   : "UPDATE, INSERT, one transaction",
+			again ? "existing" : "new", rate(n, start));
 	}
 	strbuf_clear(&b);
 	load_clear(&o);
@@ -230,9 +239,9 @@ static int feed(const char *host, const char *db, unsigned purges, size_t n)
 			usleep(20000);
 		}
 	}
-	printf("rows=%" PRIu64 " packets=%" PRIu64 " octets=%" PRIu64 " rejected=%" PRIu64 " retries=%" PRIu64
-	       " reconnects=%" PRIu64 " ambiguous=%" PRIu64 "\n", c->rows, packets, octets, c->rejected, c->retries,
-	       c->reconnects, c->ambiguous);
+	printf("rows=%" PRIu64 " packets=%" PRIu64 " octets=%" PRIu64 " rejected=%" PRIu64
+	       " retries=%" PRIu64 " reconnects=%" PRIu64 " ambiguous=%" PRIu64 "\n",
+		c->rows, packets, octets, c->rejected, c->retries, c->reconnects, c->ambiguous);
 	sink_find("mysql")->close(s);
 	load_clear(&o);
 	return 0;
@@ -248,14 +257,16 @@ int main(int argc, char **argv)
 	setvbuf(stdout, NULL, _IOLBF, 0);
 	log_open("bench-mysql");
 	if (argc == 6 && strcmp(argv[1], "--feed") == 0)
-		return feed(argv[2], argv[3], (unsigned)strtoul(argv[4], NULL, 10), (size_t)strtoul(argv[5], NULL, 10));
+		return feed(argv[2], argv[3], (unsigned)strtoul(argv[4], NULL, 10),
+			(size_t)strtoul(argv[5], NULL, 10));
 	if (!host) {
 		printf("mysql sink: not measured, FLOWLEDGER_MYSQL names no server\n");
 		return 0;
 	}
 	log_level(LOG_LEVEL_ERROR);
 	m = admin(host);
-	printf("mysql sink, %zu rows a purge, primary key of 8 columns, server %s\n", n, mysql_get_server_info(m));
+	printf("mysql sink, %zu rows a purge, primary key of 8 columns, server %s\n", n,
+		mysql_get_server_info(m));
 	measure(m, "src_host, arrays of rows", "src_host", host, n, "on", false);
 	measure(m, "hosts, ports, proto, arrays of rows", six, host, n, "on", false);
 	measure(m, "hosts, ports, proto, multi-row text", six, host, n, "off", false);

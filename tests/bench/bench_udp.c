@@ -4,7 +4,8 @@
  *
  *	bench-udp send PORT SECONDS SIZE[-SIZE] [gso] [SOURCES]	datagrams to 127.0.0.1:PORT
  *	bench-udp count SECONDS PORT...			until nothing came for SECONDS
- *	bench-udp join SECONDS PORT...			the same with UDP_GRO, as our nfacctd listens
+ *	bench-udp join SECONDS PORT...			the same with UDP_GRO, as our nfacctd
+ *listens
  *
  * Both print one line "name<TAB>value" a figure.  A size range gives every
  * datagram another size.  Plain datagrams leave one by one (sendmmsg), so that
@@ -54,7 +55,8 @@ static void fill(uint8_t *p)
 	p[3] = 30;
 }
 
-/* A source: a tee that keeps our address binds to it while we live, so both have to say that they share. */
+/* A source: a tee that keeps our address binds to it while we live, so both have to say that they
+ * share. */
 static int source(const struct sockaddr_in *to)
 {
 	int fd = socket(AF_INET, SOCK_DGRAM, 0);
@@ -71,7 +73,8 @@ static int send_main(const char *port, double seconds, const char *sizes, int gs
 	struct sockaddr_in to = loopback(port);
 	struct mmsghdr msg[VECTOR];
 	struct iovec iov[VECTOR];
-	size_t low = (size_t)atoi(sizes), high = strchr(sizes, '-') ? (size_t)atoi(strchr(sizes, '-') + 1) : low;
+	size_t low = (size_t)atoi(sizes),
+	       high = strchr(sizes, '-') ? (size_t)atoi(strchr(sizes, '-') + 1) : low;
 	int fds[SOURCES], segment = (int)low;
 	size_t turn = 0;
 	double start = now_s(), t = start;
@@ -147,7 +150,8 @@ static int count_main(double seconds, char **ports, size_t n, int join)
 	for (size_t i = 0; i < n; i++) {
 		struct sockaddr_in at = loopback(ports[i]);
 
-		fds[i] = (struct pollfd){ .fd = socket(AF_INET, SOCK_DGRAM | SOCK_NONBLOCK, 0), .events = POLLIN };
+		fds[i] = (struct pollfd) { .fd = socket(AF_INET, SOCK_DGRAM | SOCK_NONBLOCK, 0),
+			.events = POLLIN };
 		if (setsockopt(fds[i].fd, SOL_SOCKET, SO_RCVBUFFORCE, &room, sizeof(room)) < 0)
 			setsockopt(fds[i].fd, SOL_SOCKET, SO_RCVBUF, &room, sizeof(room));
 		if (bind(fds[i].fd, (struct sockaddr *)&at, sizeof(at)) < 0)
@@ -194,6 +198,8 @@ int main(int argc, char **argv)
 	}
 	if (argc >= 4 && (strcmp(argv[1], "count") == 0 || strcmp(argv[1], "join") == 0))
 		return count_main(atof(argv[2]), argv + 3, (size_t)argc - 3, argv[1][0] == 'j');
-	fprintf(stderr, "usage: bench-udp send PORT SECONDS SIZE[-SIZE] [gso] [SOURCES] | count|join SECONDS PORT...\n");
+	fprintf(stderr,
+		"usage: bench-udp send PORT SECONDS SIZE[-SIZE] [gso] [SOURCES] | count|join "
+		"SECONDS PORT...\n");
 	return 2;
 }

@@ -25,20 +25,21 @@ struct plugin {
 };
 
 static const struct conf_key keys[] = {
-	{ "yes", "daemonize debug", CONF_BOOL, CONF_GLOBAL, CONF_FIELD(struct core, yes, bool), 0, 0,
-	  "true", "", NULL },
-	{ "port", "nfacctd_port", CONF_U32, CONF_GLOBAL, CONF_FIELD(struct core, number, uint32_t), 1,
-	  65535, "2100", "", NULL },
-	{ "large", NULL, CONF_U64, CONF_GLOBAL, CONF_FIELD(struct core, large, uint64_t), 0, 0, NULL,
-	  "", NULL },
+	{ "yes", "daemonize debug", CONF_BOOL, CONF_GLOBAL, CONF_FIELD(struct core, yes, bool), 0,
+		0, "true", "", NULL },
+	{ "port", "nfacctd_port", CONF_U32, CONF_GLOBAL, CONF_FIELD(struct core, number, uint32_t),
+		1, 65535, "2100", "", NULL },
+	{ "large", NULL, CONF_U64, CONF_GLOBAL, CONF_FIELD(struct core, large, uint64_t), 0, 0,
+		NULL, "", NULL },
 	{ "ip", "nfacctd_ip", CONF_STRING, CONF_GLOBAL, CONF_FIELD(struct core, text, char *), 0, 0,
-	  NULL, "", NULL },
-	{ "table", "sql_table", CONF_STRING, CONF_PLUGIN, CONF_FIELD(struct plugin, text, char *), 0,
-	  0, "acct", "", NULL },
+		NULL, "", NULL },
+	{ "table", "sql_table", CONF_STRING, CONF_PLUGIN, CONF_FIELD(struct plugin, text, char *),
+		0, 0, "acct", "", NULL },
 	{ "refresh", "sql_refresh_time", CONF_U32, CONF_PLUGIN,
-	  CONF_FIELD(struct plugin, number, uint32_t), 1, 0, "60", "", NULL },
+		CONF_FIELD(struct plugin, number, uint32_t), 1, 0, "60", "", NULL },
 	{ "history", "sql_history", CONF_CUSTOM, CONF_PLUGIN,
-	  CONF_FIELD(struct plugin, span, struct conf_span), 0, 0, NULL, "", conf_span_parse },
+		CONF_FIELD(struct plugin, span, struct conf_span), 0, 0, NULL, "",
+		conf_span_parse },
 	{ "maps_*", NULL, CONF_ACCEPTED, CONF_GLOBAL, 0, 0, 0, NULL, "", NULL },
 };
 
@@ -64,7 +65,8 @@ static void check_lines(const struct conf *c)
 		if (!l->key[0] || (l->name && !l->name[0]))
 			abort();
 		for (const char *p = l->key; *p; p++)
-			if (isspace((unsigned char)*p) || (unsigned char)*p != tolower((unsigned char)*p))
+			if (isspace((unsigned char)*p) ||
+				(unsigned char)*p != tolower((unsigned char)*p))
 				abort();
 		if (l->value[0] && isspace((unsigned char)l->value[0]))
 			abort();
@@ -75,7 +77,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n)
 {
 	struct core core = { 0 };
 	struct plugin a = { 0 }, b = { 0 };
-	const struct conf_plugin plugins[] = { { "a", NULL, &a }, { "default_mysql", "default", &b } };
+	const struct conf_plugin plugins[] = { { "a", NULL, &a },
+		{ "default_mysql", "default", &b } };
 	struct conf c;
 	int ret;
 

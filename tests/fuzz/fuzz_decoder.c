@@ -13,7 +13,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n);
 #define FUZZ_LIMITS .exporter_share = 2
 #endif
 
-static const struct decoder_limits limits = { .streams = 3, .templates = 4, .samplers = 5, FUZZ_LIMITS };
+static const struct decoder_limits limits = {
+	.streams = 3, .templates = 4, .samplers = 5, FUZZ_LIMITS
+};
 
 static void must(bool truth)
 {
@@ -25,7 +27,8 @@ static void count(void *ctx, const struct flow_origin *origin, struct flow_recor
 {
 	uint64_t *records = ctx;
 
-	must(n > 0 && n <= DECODER_CHUNK && origin->stream != NULL && origin->protocol < PROTO_UNKNOWN);
+	must(n > 0 && n <= DECODER_CHUNK && origin->stream != NULL &&
+		origin->protocol < PROTO_UNKNOWN);
 	for (size_t i = 0; i < n; i++) {
 		must(rec[i].present >> FLOW_FIELDS == 0);
 		if (flow_has(&rec[i], FLOW_sampling_num))
@@ -49,7 +52,8 @@ static void balance(struct decoder *d, uint64_t records)
 	for (struct stream *s = NULL; (s = decoder_stream_next(d, s)); streams++)
 		must(s->datagrams > 0 || limits.holdback_octets);
 	must(streams <= limits.streams);
-	must(c->held == c->held_decoded + c->held_unscaled + c->held_lost && decoder_waiting(d) == 0);
+	must(c->held == c->held_decoded + c->held_unscaled + c->held_lost &&
+		decoder_waiting(d) == 0);
 	for (struct decoder_loss *l = NULL; (l = decoder_loss_next(d, l)); losses++)
 		lost += l->octets;
 	must(losses <= 256 && lost <= c->no_template_octets && c->no_template_octets <= c->octets);
@@ -67,14 +71,16 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n)
 	decoder_init(d, &limits, 42);
 	while (n >= 2) {
 		size_t len = be16(data) & 0x7fff;
-		struct decoder_input in = { { data + 2, 0 }, addr_make4(0x0a000001u + (data[0] >> 7)), 2055, now };
+		struct decoder_input in = { { data + 2, 0 },
+			addr_make4(0x0a000001u + (data[0] >> 7)), 2055, now };
 
 		data += 2;
 		n -= 2;
 		in.data.n = len < n ? len : n;
 		wire_peek(&peek, in.data);
 		decoder_expire(d, now, count, &records);
-		must((decode(d, &in, count, &records) == WIRE_OK) <= (peek.protocol != PROTO_UNKNOWN));
+		must((decode(d, &in, count, &records) == WIRE_OK) <=
+			(peek.protocol != PROTO_UNKNOWN));
 		data += in.data.n;
 		n -= in.data.n;
 		now += 1000000;

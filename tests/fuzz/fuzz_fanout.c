@@ -77,8 +77,9 @@ static void check_sums(const struct receivers *rs, uint64_t total)
 			const struct receiver *r = rs->pools[i].receivers[k];
 
 			if (r->received != total || r->records_kept > r->records ||
-			    r->filtered + r->balanced + r->sampled + r->merged + r->out.counts.sent +
-			    receiver_losses(r) != total)
+				r->filtered + r->balanced + r->sampled + r->merged +
+						r->out.counts.sent + receiver_losses(r) !=
+					total)
 				abort();
 		}
 	}
@@ -92,7 +93,8 @@ static void batch_through(struct fanout *f, const struct datagram *d, size_t n, 
 		for (size_t k = 0; k < d[i].data.n; k++)
 			before = before * 31 + d[i].data.p[k];
 	*total += n;
-	fanout_batch(f, &(struct batch){ .d = (struct datagram *)(uintptr_t)d, .n = n }, *total * 1000000);
+	fanout_batch(f, &(struct batch) { .d = (struct datagram *)(uintptr_t)d, .n = n },
+		*total * 1000000);
 	for (size_t i = 0; i < n; i++)
 		for (size_t k = 0; k < d[i].data.n; k++)
 			after = after * 31 + d[i].data.p[k];

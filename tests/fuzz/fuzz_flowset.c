@@ -23,7 +23,9 @@ static void must(bool truth)
 
 static void run(struct bytes b)
 {
-	const struct plan_time t = { .at_us = UINT64_C(1700000000000000), .uptime = 5000, .tick_us = 1000,
+	const struct plan_time t = { .at_us = UINT64_C(1700000000000000),
+		.uptime = 5000,
+		.tick_us = 1000,
 		.has_uptime = true };
 	struct flow_record column, other;
 	uint32_t num, den;
@@ -60,7 +62,8 @@ static void templates(const struct flow_set *set, uint16_t version, struct bytes
 		must(rest.n < before);
 		if (err != WIRE_OK)
 			continue;
-		must(def.nfields <= TEMPLATE_FIELDS_MAX && def.nscope <= def.nfields && def.id >= TEMPLATE_ID_MIN);
+		must(def.nfields <= TEMPLATE_FIELDS_MAX && def.nscope <= def.nfields &&
+			def.id >= TEMPLATE_ID_MIN);
 		if (plan_compile(&plan, &def) != WIRE_OK)
 			continue;
 		must(plan.min_len > 0 && plan.nops <= PLAN_OPS);

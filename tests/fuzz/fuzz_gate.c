@@ -55,7 +55,8 @@ static void fuzz_datagrams(const uint8_t *data, size_t n)
 			size_t octets = (size_t)data[0] << 8 | data[1];
 
 			octets = octets < n - 3 ? octets : n - 3;
-			d[b.n] = (struct datagram){ { data + 3, octets }, { addr_make4(0x0a000000u + data[2]), data[2], false }, 0 };
+			d[b.n] = (struct datagram) { { data + 3, octets },
+				{ addr_make4(0x0a000000u + data[2]), data[2], false }, 0 };
 			data += 3 + octets;
 			n -= 3 + octets;
 		}
@@ -63,7 +64,9 @@ static void fuzz_datagrams(const uint8_t *data, size_t n)
 		gate_batch(g, &none, &b, now_ns);
 		passed += b.n;
 	}
-	if (total != passed + g->counts.denied + g->counts.limited + g->counts.looped + g->counts.duplicates)
+	if (total !=
+		passed + g->counts.denied + g->counts.limited + g->counts.looped +
+			g->counts.duplicates)
 		abort();
 	if (g->exporters->rows.used > ROWS || g->exporters->streams.used > ROWS)
 		abort();

@@ -16,18 +16,22 @@ static void answer(const struct imt_request *r)
 	static struct plugin_settings p;
 	static struct key_layout l;
 	static uint8_t keys[2][KEY_BYTES_MAX];
-	const struct sum_row rows[2] = { { 0, { 1, 100, 1, 2 }, keys[0] }, { 0, { 2, 50, 1, 16 }, keys[1] } };
+	const struct sum_row rows[2] = { { 0, { 1, 100, 1, 2 }, keys[0] },
+		{ 0, { 2, 50, 1, 16 }, keys[1] } };
 	bool chosen[2] = { false, false };
 	struct strbuf out = { NULL, 0, 0 };
 	char why[256];
 
 	if (!l.size) {
-		if (!aggregate_parse(&p.aggregate, "label,src_mac,src_host,dst_net,src_port,proto,sampling_direction,"
-				     "timestamp_start,flows,tcpflags", why, sizeof(why)))
+		if (!aggregate_parse(&p.aggregate,
+			    "label,src_mac,src_host,dst_net,src_port,proto,sampling_direction,"
+			    "timestamp_start,flows,tcpflags",
+			    why, sizeof(why)))
 			abort();
 		key_layout_make(&l, &p.aggregate);
 		memset(keys[1], 1, l.size);
-		for (size_t k = 0; k < l.nfields; k++)	/* labels are numbers of a table that is not there */
+		for (size_t k = 0; k < l.nfields;
+			k++) /* labels are numbers of a table that is not there */
 			if (l.field[k].primitive == PRIM_ID_label)
 				memset(keys[1] + l.field[k].offset, 0, l.field[k].width);
 	}

@@ -9,7 +9,9 @@
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n);
 
-static const struct decoder_limits limits = { .streams = 3, .templates = 4, .samplers = 5, .exporter_share = 2 };
+static const struct decoder_limits limits = {
+	.streams = 3, .templates = 4, .samplers = 5, .exporter_share = 2
+};
 
 static void must(bool truth)
 {
@@ -70,7 +72,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n)
 	must(len > 0 && len <= decoder_save_size(one));
 	l = (struct decoder_loaded){ 0 };
 	rest = (struct bytes){ back, len };
-	must(decoder_load(two, &rest, UINT64_MAX, UINT64_MAX, &l) == NULL && rest.n == 0 && l.refused == 0);
+	must(decoder_load(two, &rest, UINT64_MAX, UINT64_MAX, &l) == NULL && rest.n == 0 &&
+		l.refused == 0);
 	len2 = decoder_save(two, again, sizeof(again), 1);
 	must(len2 == len && memcmp(back, again, len) == 0);
 	return 0;

@@ -39,7 +39,8 @@ static void expect_usable(const struct receivers *rs)
 
 static void fuzz_rules(const uint8_t *data, size_t n)
 {
-	static const char rules[] = "10.0.0.0/8: 127.0.0.1/1\n[2001:db8::]/33: 127.0.0.1/2\n0.0.0.0: 127.0.0.1/3\n";
+	static const char rules[] =
+		"10.0.0.0/8: 127.0.0.1/1\n[2001:db8::]/33: 127.0.0.1/2\n0.0.0.0: 127.0.0.1/3\n";
 	static struct receivers rs;
 	static const struct receiver_defaults plain = { .no_lookup = true };
 	struct datagram d = { 0 };

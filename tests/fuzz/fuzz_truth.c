@@ -42,9 +42,15 @@ static void same(struct rules *r, const char *sql)
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n)
 {
-	static char type[] = "sqlite3", name[] = "p", aggregate[] = "src_host, dst_net, proto, tcpflags, flows", letters[] = "mh";
-	struct rules_plugin p = { .type = type, .name = name, .aggregate = aggregate, .history = { 600, 0 },
-		.roundoff = letters, .table_version = 9, .optimize_clauses = true };
+	static char type[] = "sqlite3", name[] = "p",
+		    aggregate[] = "src_host, dst_net, proto, tcpflags, flows", letters[] = "mh";
+	struct rules_plugin p = { .type = type,
+		.name = name,
+		.aggregate = aggregate,
+		.history = { 600, 0 },
+		.roundoff = letters,
+		.table_version = 9,
+		.optimize_clauses = true };
 	struct rules_conf c = { .plugin = &p, .nplugins = 1, .time_limit = 86400 };
 	struct rules_shape shape;
 	struct rules *r = rules_open();
@@ -60,9 +66,13 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n)
 	if (r->no_flow_count == 0) {
 		if (rules_expect(r, &c, &p, &shape, NULL, NULL))
 			abort();
-		same(r, "SELECT (SELECT total(octets, 1) FROM expected) = (SELECT total(coalesce(octets, 0), 1) FROM flow)"
-		     " AND (SELECT total(packets, 1) FROM expected) = (SELECT total(coalesce(packets, 0), 1) FROM flow)"
-		     " AND (SELECT total(flows, 1) FROM expected) = (SELECT CAST(count(*) AS TEXT) FROM flow)");
+		same(r,
+			"SELECT (SELECT total(octets, 1) FROM expected) = (SELECT "
+			"total(coalesce(octets, 0), 1) FROM flow)"
+			" AND (SELECT total(packets, 1) FROM expected) = (SELECT "
+			"total(coalesce(packets, 0), 1) FROM flow)"
+			" AND (SELECT total(flows, 1) FROM expected) = (SELECT CAST(count(*) AS "
+			"TEXT) FROM flow)");
 	}
 	rules_close(r);
 	return 0;

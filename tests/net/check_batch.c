@@ -76,7 +76,8 @@ static uint64_t settled(const struct sender *s)
  * receive buffer that any user may have, 208 KiB by default.
  */
 
-/* `n` datagrams of the sizes that size(i) says, numbered in their first octets, one behind the other. */
+/* `n` datagrams of the sizes that size(i) says, numbered in their first octets, one behind the
+ * other. */
 static void make(struct bytes *d, size_t n, size_t (*size)(size_t i))
 {
 	size_t at = 0;
@@ -151,7 +152,8 @@ static size_t random_size(size_t i)
 	return 4 + (i * UINT64_C(2654435761) >> 7) % 1400;
 }
 
-static size_t (*const shapes[])(size_t) = { equal, falling, rising, short_ends, with_empty, tiny, random_size };
+static size_t (*const shapes[])(
+	size_t) = { equal, falling, rising, short_ends, with_empty, tiny, random_size };
 enum { NSHAPES = sizeof(shapes) / sizeof(shapes[0]) };
 
 START_TEST(any_shape_arrives)
@@ -195,7 +197,8 @@ START_TEST(sixty_four_is_the_longest_run)
 {
 	static struct bytes d[65];
 
-	make(d, 65, tiny);	/* 5, then 4s: 5 ends nothing, so the run begins at 0 and ends behind the 4 */
+	make(d, 65, tiny); /* 5, then 4s: 5 ends nothing, so the run begins at 0 and ends behind the
+			      4 */
 	for (size_t i = 0; i < 65; i++)
 		d[i].n = 4;
 	ck_assert_uint_eq(sender_send(&out, d, 65, NULL), 65);
@@ -256,7 +259,8 @@ START_TEST(above_the_mtu_goes_plain)
 }
 END_TEST
 
-/* A run that the kernel refuses as a run (here: no checksum, EINVAL) goes out datagram by datagram. */
+/* A run that the kernel refuses as a run (here: no checksum, EINVAL) goes out datagram by datagram.
+ */
 START_TEST(refused_run_goes_plain)
 {
 	static struct bytes d[100];
@@ -302,7 +306,8 @@ START_TEST(refused_costs_nothing)
 		sender_send(&out, d, 4, outcome);
 	ck_assert_uint_eq(settled(&out), 200);
 	ck_assert_uint_gt(out.counts.icmp_errors, 0);
-	/* On loopback the error of one datagram is back before the next: the second try goes out each time. */
+	/* On loopback the error of one datagram is back before the next: the second try goes out
+	 * each time. */
 	ck_assert_uint_eq(out.counts.refused, 0);
 	ck_assert_uint_eq(out.counts.sent, 200);
 	in_fd = socket_listen(&to, &(struct listen_options){ 0 });

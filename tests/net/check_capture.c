@@ -153,7 +153,8 @@ static const struct {
 	{ "IPv6", 229, { 0 }, 0, true },
 	{ "cooked", 113, LINK(0, 0, 0, 1, 0, 6, 2, 0, 0, 0, 0, 1, 0, 0, 8, 0), false },
 	{ "cooked, IPv6", 113, LINK(0, 0, 0, 1, 0, 6, 2, 0, 0, 0, 0, 1, 0, 0, 0x86, 0xdd), true },
-	{ "cooked v2", 276, LINK(8, 0, 0, 0, 0, 0, 0, 1, 0, 1, 0, 6, 2, 0, 0, 0, 0, 1, 0, 0), false },
+	{ "cooked v2", 276, LINK(8, 0, 0, 0, 0, 0, 0, 1, 0, 1, 0, 6, 2, 0, 0, 0, 0, 1, 0, 0),
+		false },
 	{ "BSD loopback", 0, LINK(2, 0, 0, 0), false },
 	{ "BSD loopback, big endian, IPv6", 0, LINK(0, 0, 0, 30), true },
 	{ "OpenBSD loopback", 108, LINK(0, 0, 0, 2), false },
@@ -198,7 +199,8 @@ START_TEST(link_layers)
 }
 END_TEST
 
-/* Every shorter frame: whole in the file, or cut by the snap length; never a datagram, never a crash. */
+/* Every shorter frame: whole in the file, or cut by the snap length; never a datagram, never a
+ * crash. */
 START_TEST(truncated_frames)
 {
 	uint8_t p[300];
@@ -317,7 +319,8 @@ START_TEST(fragments_join)
 			got++;
 		}
 		n = capture_counts(c);
-		ck_assert_msg(got == orders[_i].datagrams, "%s: %d datagrams", orders[_i].name, got);
+		ck_assert_msg(
+			got == orders[_i].datagrams, "%s: %d datagrams", orders[_i].name, got);
 		ck_assert_uint_eq(n->reassembled, (uint64_t)got);
 		ck_assert_uint_eq(n->joined, (uint64_t)orders[_i].joined);
 		ck_assert_uint_eq(n->fragments, (uint64_t)orders[_i].fragments);
@@ -350,7 +353,8 @@ START_TEST(fragments_interleave)
 }
 END_TEST
 
-/* A stranger opens a thousand datagrams and ends none: the whole one behind them still comes out. */
+/* A stranger opens a thousand datagrams and ends none: the whole one behind them still comes out.
+ */
 START_TEST(fragments_are_bounded)
 {
 	uint8_t udp[WHOLE];
@@ -379,7 +383,8 @@ static const struct {
 	struct { uint16_t at, n; bool more; } piece[4];
 } liars[] = {
 	{ "overlap with other octets", { { 0, 16, true }, { 8, 16, true }, { 24, 8, false } } },
-	{ "ends before what came", { { 0, 16, true }, { 32, 16, true }, { 16, 8, false }, { 16, 16, true } } },
+	{ "ends before what came",
+		{ { 0, 16, true }, { 32, 16, true }, { 16, 8, false }, { 16, 16, true } } },
 	{ "goes on behind the end", { { 0, 16, true }, { 16, 8, false }, { 24, 8, true } } },
 	{ "two ends", { { 0, 16, true }, { 24, 8, false }, { 16, 8, false }, { 16, 8, true } } },
 	{ "a length that is no multiple of 8", { { 0, 15, true }, { 8, 8, false } } },
@@ -399,7 +404,10 @@ START_TEST(fragments_that_lie)
 
 		if (n == 0 && !liars[_i].piece[k].more)
 			continue;
-		put_ip4(p, n, 9, (uint16_t)(liars[_i].piece[k].at / 8 | (liars[_i].piece[k].more ? 0x2000 : 0)), 17);
+		put_ip4(p, n, 9,
+			(uint16_t)(liars[_i].piece[k].at / 8 |
+				(liars[_i].piece[k].more ? 0x2000 : 0)),
+			17);
 		memset(p + V4_HEAD, 'a' + k, n);
 		packet(p, V4_HEAD + n);
 	}
@@ -432,7 +440,8 @@ START_TEST(not_udp)
 }
 END_TEST
 
-/* An IPv6 packet may carry v4-mapped addresses and long headers: the head that is kept has 40 octets. */
+/* An IPv6 packet may carry v4-mapped addresses and long headers: the head that is kept has 40
+ * octets. */
 START_TEST(mapped_addresses_in_ipv6)
 {
 	uint8_t p[V6_HEAD + 256 + 16] = { 0 }, mapped[16] = { [10] = 0xff, [11] = 0xff, [12] = 10 };
@@ -470,7 +479,8 @@ START_TEST(unreadable)
 	fclose(file);
 	c = capture_open(path, why);
 	ck_assert_ptr_null(c);
-	ck_assert_msg(strstr(why, "link type 105 (IEEE802_11) is not supported") != NULL, "%s", why);
+	ck_assert_msg(
+		strstr(why, "link type 105 (IEEE802_11) is not supported") != NULL, "%s", why);
 	ck_assert_int_eq(strncmp(why, path, strlen(path)), 0);
 	unlink(path);
 	capture_close(NULL);
@@ -538,7 +548,9 @@ static void expect_checksums(const uint8_t *f)
 	if (v4)
 		ck_assert_uint_eq(fold(sum_of(ip, 20)), 0xffff);
 	ck_assert_uint_ne(udp[6] << 8 | udp[7], 0);
-	ck_assert_uint_eq(fold(sum_of(v4 ? ip + 12 : ip + 8, v4 ? 8 : 32) + 17 + (uint32_t)n + fold(sum_of(udp, n))), 0xffff);
+	ck_assert_uint_eq(fold(sum_of(v4 ? ip + 12 : ip + 8, v4 ? 8 : 32) + 17 + (uint32_t)n +
+				  fold(sum_of(udp, n))),
+		0xffff);
 }
 
 START_TEST(writes_what_libpcap_reads)

@@ -50,8 +50,8 @@ START_TEST(matches_records)
 	flow_set(&r, FLOW_octets, 1000);
 	if (matches[_i].vlan >= 0)
 		flow_set(&r, FLOW_vlan, (uint64_t)matches[_i].vlan);
-	ck_assert_msg(filter_match(f, &r) == matches[_i].match, "\"%s\", vlan %d", matches[_i].expression,
-		      matches[_i].vlan);
+	ck_assert_msg(filter_match(f, &r) == matches[_i].match, "\"%s\", vlan %d",
+		matches[_i].expression, matches[_i].vlan);
 	filter_free(f);
 }
 END_TEST

@@ -121,25 +121,30 @@ static void ask(uint16_t port, const char *request, char *answer, size_t n)
 static const struct {
 	const char *request, *status, *body;
 } requests[] = {
-	{ "GET /metrics HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n", "HTTP/1.1 200 ", "\np_sent_total 12\n" },
-	{ "HEAD /metrics HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n", "HTTP/1.1 200 ", "version=0.0.4" },
-	{ "GET / HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n", "HTTP/1.1 404 ", "metrics are at /metrics\n" },
+	{ "GET /metrics HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n", "HTTP/1.1 200 ",
+		"\np_sent_total 12\n" },
+	{ "HEAD /metrics HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n", "HTTP/1.1 200 ",
+		"version=0.0.4" },
+	{ "GET / HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n", "HTTP/1.1 404 ",
+		"metrics are at /metrics\n" },
 	{ "POST /metrics HTTP/1.1\r\nHost: x\r\nConnection: close\r\nContent-Length: 3\r\n\r\nabc",
-	  "HTTP/1.1 405 ", "GET or HEAD\n" },
-	{ "nonsense\r\n\r\n", "", "" },	/* whatever it says, the connection ends */
+		"HTTP/1.1 405 ", "GET or HEAD\n" },
+	{ "nonsense\r\n\r\n", "", "" }, /* whatever it says, the connection ends */
 };
 
 START_TEST(answers)
 {
 	const char *why = NULL;
-	struct metrics *m = metrics_start(&(struct metrics_options){ "127.0.0.1:0", "p", names, NNAMES }, &why);
+	struct metrics *m = metrics_start(
+		&(struct metrics_options) { "127.0.0.1:0", "p", names, NNAMES }, &why);
 	char answer[8192];
 
 	ck_assert_msg(m != NULL, "%s", why);
 	stats_add(&s, 12, "sent");
 	metrics_publish(m, &s);
 	ask(metrics_port(m), requests[_i].request, answer, sizeof(answer));
-	ck_assert_msg(strncmp(answer, requests[_i].status, strlen(requests[_i].status)) == 0, "%s", answer);
+	ck_assert_msg(strncmp(answer, requests[_i].status, strlen(requests[_i].status)) == 0, "%s",
+		answer);
 	ck_assert_msg(strstr(answer, requests[_i].body) != NULL, "%s", answer);
 	ck_assert(_i != 1 || !strstr(answer, "p_sent_total"));
 	metrics_stop(m);
@@ -150,7 +155,8 @@ END_TEST
 START_TEST(publishes_again)
 {
 	const char *why;
-	struct metrics *m = metrics_start(&(struct metrics_options){ "127.0.0.1:0", "p", NULL, 0 }, &why);
+	struct metrics *m =
+		metrics_start(&(struct metrics_options) { "127.0.0.1:0", "p", NULL, 0 }, &why);
 	char answer[8192];
 
 	for (uint64_t i = 1; i <= 3; i++) {
@@ -182,7 +188,8 @@ static const struct {
 START_TEST(refuses)
 {
 	const char *why = NULL;
-	struct metrics *m = metrics_start(&(struct metrics_options){ refused[_i].address, "p", NULL, 0 }, &why);
+	struct metrics *m = metrics_start(
+		&(struct metrics_options) { refused[_i].address, "p", NULL, 0 }, &why);
 
 	ck_assert_ptr_null(m);
 	ck_assert_msg(strstr(why, refused[_i].why) != NULL, "%s: %s", refused[_i].address, why);

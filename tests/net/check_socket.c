@@ -81,13 +81,15 @@ START_TEST(longest_text_fits)
 	struct endpoint e = at("1111:2222:3333:4444:5555:6666:7777:8888", 65535);
 	char text[ENDPOINT_TEXT];
 
-	ck_assert_str_eq(endpoint_print(&e, text), "[1111:2222:3333:4444:5555:6666:7777:8888]:65535");
+	ck_assert_str_eq(
+		endpoint_print(&e, text), "[1111:2222:3333:4444:5555:6666:7777:8888]:65535");
 }
 END_TEST
 
 START_TEST(sockaddr_and_back)
 {
-	static const char *const addrs[] = { "192.0.2.1", "0.0.0.0", "255.255.255.255", "2001:db8::1", "::", "::1" };
+	static const char *const addrs[] = { "192.0.2.1", "0.0.0.0", "255.255.255.255",
+		"2001:db8::1", "::", "::1" };
 	struct endpoint e = at(addrs[_i], 2055), back;
 	struct sockaddr_storage ss;
 	socklen_t len = endpoint_to_sockaddr(&e, &ss);
@@ -272,7 +274,8 @@ START_TEST(steers_by_flow)
 		used += got[i] > 0;
 		close(in[i]);
 	}
-	ck_assert_int_eq(used, SOCKETS);	/* of 128 ports at 4 sockets: all get some, or the hash is none */
+	ck_assert_int_eq(
+		used, SOCKETS); /* of 128 ports at 4 sockets: all get some, or the hash is none */
 }
 END_TEST
 

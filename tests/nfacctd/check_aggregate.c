@@ -81,8 +81,8 @@ START_TEST(equals_a_naive_map)
 			if (i && next_random(&state) % 4 == 0)
 				n = number_of(keys + (i - 1) * size);
 			key_of(keys + i * size, size, n);
-			items[i] = (struct sums){ next_random(&state), next_random(&state) << 20, 1 + n % 3,
-				(uint32_t)(1u << next_random(&state) % 8) };
+			items[i] = (struct sums) { next_random(&state), next_random(&state) << 20,
+				1 + n % 3, (uint32_t)(1u << next_random(&state) % 8) };
 			distinct += want[n].flows == 0;
 			want[n].packets += items[i].packets;
 			want[n].octets += items[i].octets;
@@ -230,7 +230,8 @@ START_TEST(takes_little_memory)
 }
 END_TEST
 
-/* Two threads, one budget, one supply: a table after the other, each with every key it was given. */
+/* Two threads, one budget, one supply: a table after the other, each with every key it was given.
+ */
 static void *fill_tables(void *arg)
 {
 	const struct agg_shape shape = { KEY, false, false };

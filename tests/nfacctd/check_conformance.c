@@ -21,16 +21,21 @@ static void sql(const char *statement)
 {
 	char *why = NULL;
 
-	ck_assert_msg(sqlite3_exec(db, statement, NULL, NULL, &why) == SQLITE_OK, "%s: %s", statement, why);
+	ck_assert_msg(sqlite3_exec(db, statement, NULL, NULL, &why) == SQLITE_OK, "%s: %s",
+		statement, why);
 }
 
 static void make_table(void)
 {
 	/* pmacct's version 1. */
-	sql("CREATE TABLE acct (mac_src CHAR(17) NOT NULL, mac_dst CHAR(17) NOT NULL, ip_src CHAR(45) NOT NULL, "
-	    "ip_dst CHAR(45) NOT NULL, src_port INT NOT NULL, dst_port INT NOT NULL, ip_proto CHAR(20) NOT NULL, "
-	    "packets INT NOT NULL, bytes BIGINT NOT NULL, stamp_inserted DATETIME NOT NULL, stamp_updated DATETIME, "
-	    "PRIMARY KEY (mac_src, mac_dst, ip_src, ip_dst, src_port, dst_port, ip_proto, stamp_inserted))");
+	sql("CREATE TABLE acct (mac_src CHAR(17) NOT NULL, mac_dst CHAR(17) NOT NULL, ip_src "
+	    "CHAR(45) NOT NULL, "
+	    "ip_dst CHAR(45) NOT NULL, src_port INT NOT NULL, dst_port INT NOT NULL, ip_proto "
+	    "CHAR(20) NOT NULL, "
+	    "packets INT NOT NULL, bytes BIGINT NOT NULL, stamp_inserted DATETIME NOT NULL, "
+	    "stamp_updated DATETIME, "
+	    "PRIMARY KEY (mac_src, mac_dst, ip_src, ip_dst, src_port, dst_port, ip_proto, "
+	    "stamp_inserted))");
 }
 
 /* "rows packets bytes" of the table. */
@@ -38,8 +43,11 @@ static void table_is(const char *want)
 {
 	sqlite3_stmt *s;
 
-	ck_assert_int_eq(sqlite3_prepare_v2(db, "SELECT count(*) || ' ' || sum(packets) || ' ' || sum(bytes) FROM acct",
-					    -1, &s, NULL), SQLITE_OK);
+	ck_assert_int_eq(
+		sqlite3_prepare_v2(db,
+			"SELECT count(*) || ' ' || sum(packets) || ' ' || sum(bytes) FROM acct", -1,
+			&s, NULL),
+		SQLITE_OK);
 	ck_assert_int_eq(sqlite3_step(s), SQLITE_ROW);
 	ck_assert_msg(strcmp((const char *)sqlite3_column_text(s, 0), want) == 0, "%s, not %s; %s",
 		      sqlite3_column_text(s, 0), want, said.text.s);
@@ -50,8 +58,10 @@ static void begin(const char *more)
 {
 	char conf[1024];
 
-	snprintf(conf, sizeof(conf), "plugins: sqlite3\naggregate: src_host\nsql_db: %s\nsql_refresh_time: 60\n"
-		 "sql_history: 10m\nsql_history_roundoff: mh\n%s", db_path, more);
+	snprintf(conf, sizeof(conf),
+		"plugins: sqlite3\naggregate: src_host\nsql_db: %s\nsql_refresh_time: 60\n"
+		"sql_history: 10m\nsql_history_roundoff: mh\n%s",
+		db_path, more);
 	start_with(conf, sink_find);
 	open_sinks();
 }
@@ -136,10 +146,12 @@ START_TEST(warns_of_summer_time)
 
 	setenv("TZ", zones[_i].zone, 1);
 	tzset();
-	snprintf(conf, sizeof(conf), "plugins: print\naggregate: src_host\nprint_history: 1h\n%s", zones[_i].conf);
+	snprintf(conf, sizeof(conf), "plugins: print\naggregate: src_host\nprint_history: 1h\n%s",
+		zones[_i].conf);
 	start_with(conf, sink_find);
-	ck_assert_uint_eq(times_said("W the time zone has summer time: one hour a year is written twice"),
-			  zones[_i].warned);
+	ck_assert_uint_eq(
+		times_said("W the time zone has summer time: one hour a year is written twice"),
+		zones[_i].warned);
 	free_all();
 }
 END_TEST

@@ -41,7 +41,8 @@ static struct probe probes[4];
 static size_t nprobes;
 static unsigned refuse_writes;
 
-static void *probe_open(const struct plugin_settings *p, const struct key_layout *l, uint64_t run_id)
+static void *probe_open(
+	const struct plugin_settings *p, const struct key_layout *l, uint64_t run_id)
 {
 	struct probe *o = &probes[nprobes++];
 
@@ -90,7 +91,8 @@ static enum sink_result probe_write(void *sink, const struct purge *p)
 			key_print(text, &o->layout.field[f], r->key, &style);
 			strbuf_addf(&o->rows, " %s", text);
 		}
-		strbuf_addf(&o->rows, " %llu %llu", (unsigned long long)r->sums.packets, (unsigned long long)r->sums.octets);
+		strbuf_addf(&o->rows, " %llu %llu", (unsigned long long)r->sums.packets,
+			(unsigned long long)r->sums.octets);
 		if (o->layout.spec.flows)
 			strbuf_addf(&o->rows, " f%llu", (unsigned long long)r->sums.flows);
 		if (o->layout.spec.tcpflags)
@@ -130,7 +132,8 @@ static const struct sink *find_probe(const char *type)
 	return &probe_sink;
 }
 
-/* ---- an engine from a text --------------------------------------------------------------------- */
+/* ---- an engine from a text ---------------------------------------------------------------------
+ */
 
 static struct settings settings;
 static struct engine *engine;
@@ -176,8 +179,8 @@ static void nothing_unexplained(void)
 	stats_init(&s);
 	engine_stats(engine, &s);
 	for (size_t i = 0; i < s.n; i++)
-		ck_assert_msg(!strstr(s.rows[i].name, "unexplained") || s.rows[i].value == 0, "%s is %llu", s.rows[i].name,
-			      (unsigned long long)s.rows[i].value);
+		ck_assert_msg(!strstr(s.rows[i].name, "unexplained") || s.rows[i].value == 0,
+			"%s is %llu", s.rows[i].name, (unsigned long long)s.rows[i].value);
 	stats_clear(&s);
 }
 
@@ -227,7 +230,8 @@ static void rows_are(size_t probe, const char *want)
 	free(got);
 }
 
-/* ---- NetFlow v5 by hand (Cisco's layout) --------------------------------------------------------- */
+/* ---- NetFlow v5 by hand (Cisco's layout)
+ * --------------------------------------------------------- */
 
 struct v5 {
 	const char *src, *dst;
@@ -245,7 +249,8 @@ static void put(uint8_t **p, uint64_t v, int n)
 		*(*p)++ = (uint8_t)(v >> 8 * n);
 }
 
-static size_t v5_write(uint8_t *buf, uint32_t now, uint32_t uptime_ms, uint16_t sampling, const struct v5 *r, size_t n)
+static size_t v5_write(uint8_t *buf, uint32_t now, uint32_t uptime_ms, uint16_t sampling,
+	const struct v5 *r, size_t n)
 {
 	static uint32_t sequence;
 	uint8_t *p = buf;
@@ -256,20 +261,25 @@ static size_t v5_write(uint8_t *buf, uint32_t now, uint32_t uptime_ms, uint16_t 
 	for (size_t i = 0; i < n; i++, r++) {
 		struct in_addr src, dst;
 
-		ck_assert(inet_pton(AF_INET, r->src, &src) == 1 && inet_pton(AF_INET, r->dst, &dst) == 1);
+		ck_assert(inet_pton(AF_INET, r->src, &src) == 1 &&
+			inet_pton(AF_INET, r->dst, &dst) == 1);
 		put(&p, ntohl(src.s_addr), 4), put(&p, ntohl(dst.s_addr), 4), put(&p, r->hop, 4);
-		put(&p, r->in, 2), put(&p, r->out, 2), put(&p, r->packets, 4), put(&p, r->octets, 4);
+		put(&p, r->in, 2), put(&p, r->out, 2), put(&p, r->packets, 4),
+			put(&p, r->octets, 4);
 		put(&p, uptime_ms + (uint32_t)(r->first_s * 1000), 4);
 		put(&p, uptime_ms + (uint32_t)(r->last_s * 1000), 4);
-		put(&p, r->sport, 2), put(&p, r->dport, 2), put(&p, 0, 1), put(&p, r->flags, 1), put(&p, r->proto, 1);
-		put(&p, r->tos, 1), put(&p, 0, 4), put(&p, r->src_mask, 1), put(&p, r->dst_mask, 1), put(&p, 0, 2);
+		put(&p, r->sport, 2), put(&p, r->dport, 2), put(&p, 0, 1), put(&p, r->flags, 1),
+			put(&p, r->proto, 1);
+		put(&p, r->tos, 1), put(&p, 0, 4), put(&p, r->src_mask, 1), put(&p, r->dst_mask, 1),
+			put(&p, 0, 2);
 	}
 	return (size_t)(p - buf);
 }
 
 static struct datagram datagram(const uint8_t *p, size_t n, int64_t when)
 {
-	struct datagram d = { { p, n }, { addr_make4(0xc0000201), 2055, false }, (uint64_t)when * 1000000 };
+	struct datagram d = { { p, n }, { addr_make4(0xc0000201), 2055, false },
+		(uint64_t)when * 1000000 };
 
 	return d;
 }
@@ -277,7 +287,8 @@ static struct datagram datagram(const uint8_t *p, size_t n, int64_t when)
 static void feed_at(int64_t when, uint16_t sampling, const struct v5 *r, size_t n)
 {
 	uint8_t buf[65536];
-	struct datagram d = datagram(buf, v5_write(buf, (uint32_t)when, 5000000, sampling, r, n), when);
+	struct datagram d =
+		datagram(buf, v5_write(buf, (uint32_t)when, 5000000, sampling, r, n), when);
 
 	engine_feed(engine, &d);
 }
@@ -289,11 +300,31 @@ static void feed_at(int64_t when, uint16_t sampling, const struct v5 *r, size_t 
 
 /* Section 13's datagram. */
 static const struct v5 section_13[] = {
-	{ .src = "111.222.1.2", .dst = "8.8.8.8", .in = 5, .out = 7, .packets = 10, .octets = 1000 },
-	{ .src = "8.8.8.8", .dst = "111.222.1.2", .in = 7, .out = 5, .packets = 50, .octets = 5000 },
-	{ .src = "111.222.1.2", .dst = "111.222.2.3", .in = 5, .out = 5, .packets = 1, .octets = 100 },
+	{ .src = "111.222.1.2",
+		.dst = "8.8.8.8",
+		.in = 5,
+		.out = 7,
+		.packets = 10,
+		.octets = 1000 },
+	{ .src = "8.8.8.8",
+		.dst = "111.222.1.2",
+		.in = 7,
+		.out = 5,
+		.packets = 50,
+		.octets = 5000 },
+	{ .src = "111.222.1.2",
+		.dst = "111.222.2.3",
+		.in = 5,
+		.out = 5,
+		.packets = 1,
+		.octets = 100 },
 	{ .src = "10.0.0.1", .dst = "10.0.0.2", .in = 1, .out = 2, .packets = 1, .octets = 7 },
-	{ .src = "111.222.3.9", .dst = "111.222.3.9", .in = 5, .out = 5, .packets = 1, .octets = 11 },
+	{ .src = "111.222.3.9",
+		.dst = "111.222.3.9",
+		.in = 5,
+		.out = 5,
+		.packets = 1,
+		.octets = 11 },
 };
 
 #define CONFIG_1 "plugins: print\naggregate: sum_host\nprint_refresh_time: 120\nprint_history: 10m\n" \
@@ -308,10 +339,13 @@ static const struct {
 	bool networks;
 } tutorial_1[] = {
 	{ "no networks_file", CONFIG_1 "%s", EVERY_HOST, NULL, false },
-	{ "networks_file alone", CONFIG_1 "%s", OUR_HOSTS "+0 0.0.0.0 62 6014\n", "networks_file is a filter", true },
-	{ "filter true", CONFIG_1 "%snetworks_file_filter: true\n", OUR_HOSTS "+0 0.0.0.0 62 6014\n", NULL, true },
+	{ "networks_file alone", CONFIG_1 "%s", OUR_HOSTS "+0 0.0.0.0 62 6014\n",
+		"networks_file is a filter", true },
+	{ "filter true", CONFIG_1 "%snetworks_file_filter: true\n",
+		OUR_HOSTS "+0 0.0.0.0 62 6014\n", NULL, true },
 	{ "filter false", CONFIG_1 "%snetworks_file_filter: false\n", EVERY_HOST, NULL, true },
-	{ "no others", CONFIG_1 "%snetworks_drop_others: true\n", OUR_HOSTS, "networks_file is a filter", true },
+	{ "no others", CONFIG_1 "%snetworks_drop_others: true\n", OUR_HOSTS,
+		"networks_file is a filter", true },
 };
 
 START_TEST(section_13_config_1)
@@ -324,12 +358,15 @@ START_TEST(section_13_config_1)
 	snprintf(conf, sizeof(conf), tutorial_1[_i].conf, line);
 	said_start(&said);
 	start(conf);
-	ck_assert_msg(!tutorial_1[_i].said == !strstr(said.text.s, "is a filter"), "%s: %s", tutorial_1[_i].what, said.text.s);
+	ck_assert_msg(!tutorial_1[_i].said == !strstr(said.text.s, "is a filter"), "%s: %s",
+		tutorial_1[_i].what, said.text.s);
 	feed_at(NOW, 0, section_13, 5);
 	stop();
 	rows_are(0, tutorial_1[_i].rows);
 	/* The table is twice the traffic; without the others row it and what was dropped are. */
-	ck_assert_uint_eq(probes[0].octets + stat_of("plugin_octets_others_dropped{plugin=\"default_print\"}"), 2 * 6118);
+	ck_assert_uint_eq(probes[0].octets +
+			stat_of("plugin_octets_others_dropped{plugin=\"default_print\"}"),
+		2 * 6118);
 	let_go();
 	said_end(&said);
 }
@@ -341,13 +378,17 @@ START_TEST(section_13_config_2)
 {
 	char conf[1024];
 
-	snprintf(conf, sizeof(conf), "plugins: print[intl_in],print[intl_out]\n"
-		 "aggregate[intl_in]: dst_host, in_iface, out_iface\naggregate[intl_out]: src_host, in_iface, out_iface\n"
-		 "print_refresh_time: 300\nprint_history: 5m\nprint_history_roundoff: mh\nplugin_pipe_size:102400000\n"
-		 "plugin_buffer_size:1024000\nsql_cache_entries:1048579\nnetworks_file[intl_in]:%s\n"
-		 "networks_file[intl_out]:%s\nnetworks_file_filter: true\nnfacctd_time_new:true\n"
-		 "nfacctd_disable_checks:true\nnfacctd_ext_sampling_rate:1000\nnfacctd_renormalize:true\n",
-		 networks_path, networks_path);
+	snprintf(conf, sizeof(conf),
+		"plugins: print[intl_in],print[intl_out]\n"
+		"aggregate[intl_in]: dst_host, in_iface, out_iface\naggregate[intl_out]: src_host, "
+		"in_iface, out_iface\n"
+		"print_refresh_time: 300\nprint_history: 5m\nprint_history_roundoff: "
+		"mh\nplugin_pipe_size:102400000\n"
+		"plugin_buffer_size:1024000\nsql_cache_entries:1048579\nnetworks_file[intl_in]:%s\n"
+		"networks_file[intl_out]:%s\nnetworks_file_filter: true\nnfacctd_time_new:true\n"
+		"nfacctd_disable_checks:true\nnfacctd_ext_sampling_rate:1000\nnfacctd_renormalize:"
+		"true\n",
+		networks_path, networks_path);
 	start(conf);
 	feed_at(NOW, header_rates[_i], section_13, 4);
 	stop();
@@ -360,7 +401,8 @@ START_TEST(section_13_config_2)
 }
 END_TEST
 
-/* ---- one datagram, one configuration ------------------------------------------------------------------ */
+/* ---- one datagram, one configuration
+ * ------------------------------------------------------------------ */
 
 #define HISTORY "print_history: 10m\nprint_history_roundoff: mh\nprint_refresh_time: 86400\n"
 #define ONE .src = "10.1.1.1", .dst = "10.2.2.2", .packets = 10, .octets = 1000
@@ -371,77 +413,111 @@ static const struct {
 	struct v5 flow[3];
 	const char *rows;
 } cases[] = {
-	{ "23: header sampling 64", "nfacctd_renormalize: true\n", 64, { { ONE } }, "+0 10.1.1.1 640 64000\n" },
-	{ "23: header sampling 64, mode 1", "nfacctd_renormalize: true\n", 0x4040, { { ONE } }, "+0 10.1.1.1 640 64000\n" },
-	{ "22: a rate of 0 never multiplies", "nfacctd_renormalize: true\n", 0x4000, { { ONE } }, "+0 10.1.1.1 10 1000\n" },
+	{ "23: header sampling 64", "nfacctd_renormalize: true\n", 64, { { ONE } },
+		"+0 10.1.1.1 640 64000\n" },
+	{ "23: header sampling 64, mode 1", "nfacctd_renormalize: true\n", 0x4040, { { ONE } },
+		"+0 10.1.1.1 640 64000\n" },
+	{ "22: a rate of 0 never multiplies", "nfacctd_renormalize: true\n", 0x4000, { { ONE } },
+		"+0 10.1.1.1 10 1000\n" },
 	{ "header sampling, not asked for", "", 64, { { ONE } }, "+0 10.1.1.1 10 1000\n" },
-	{ "24: ext goes before the header", "nfacctd_renormalize: true\nnfacctd_ext_sampling_rate: 1000\n", 64, { { ONE } },
-	  "+0 10.1.1.1 10000 1000000\n" },
-	{ "ext without renormalize", "nfacctd_ext_sampling_rate: 1000\n", 64, { { ONE } }, "+0 10.1.1.1 10 1000\n" },
+	{ "24: ext goes before the header",
+		"nfacctd_renormalize: true\nnfacctd_ext_sampling_rate: 1000\n", 64, { { ONE } },
+		"+0 10.1.1.1 10000 1000000\n" },
+	{ "ext without renormalize", "nfacctd_ext_sampling_rate: 1000\n", 64, { { ONE } },
+		"+0 10.1.1.1 10 1000\n" },
 	{ "ext as default, header says 64",
-	  "nfacctd_renormalize: true\nnfacctd_ext_sampling_rate: 1000\nnfacctd_ext_sampling_rate_mode: default\n", 64,
-	  { { ONE } }, "+0 10.1.1.1 640 64000\n" },
+		"nfacctd_renormalize: true\nnfacctd_ext_sampling_rate: "
+		"1000\nnfacctd_ext_sampling_rate_mode: default\n",
+		64, { { ONE } }, "+0 10.1.1.1 640 64000\n" },
 	{ "ext as default, header says nothing",
-	  "nfacctd_renormalize: true\nnfacctd_ext_sampling_rate: 1000\nnfacctd_ext_sampling_rate_mode: default\n", 0,
-	  { { ONE } }, "+0 10.1.1.1 10000 1000000\n" },
-	{ "flows are not multiplied", "nfacctd_renormalize: true\naggregate: src_host,flows\n", 64, { { ONE }, { ONE } },
-	  "+0 10.1.1.1 1280 128000 f2\n" },
-	{ "sampling_rate as announced", "aggregate: sampling_rate\n", 64, { { ONE } }, "+0 64 10 1000\n" },
-	{ "sampling_rate once multiplied", "nfacctd_renormalize: true\naggregate: sampling_rate\n", 64, { { ONE } },
-	  "+0 1 640 64000\n" },
-	{ "the ethertype that the addresses say", "aggregate: etype\n", 0, { { ONE } }, "+0 800 10 1000\n" },
-	{ "the engine ID is the system", "aggregate: export_proto_sysid\n", 0, { { ONE } }, "+0 7 10 1000\n" },
-	{ "sampling_rate unknown, not multiplied", "nfacctd_renormalize: true\naggregate: sampling_rate\n", 0, { { ONE } },
-	  "+0 0 10 1000\n" },
-	{ "sampling_rate from outside", "nfacctd_renormalize: true\nnfacctd_ext_sampling_rate: 3\naggregate: sampling_rate\n", 0,
-	  { { ONE } }, "+0 1 30 3000\n" },
-	{ "29: starts on the edge of a past bin", HISTORY, 0, { { ONE, .first_s = -450, .last_s = -440 } },
-	  "+0 10.1.1.1 10 1000\n" },
-	{ "29: and of the one before", HISTORY, 0, { { ONE, .first_s = -1050, .last_s = -1040 } }, "-10 10.1.1.1 10 1000\n" },
-	{ "29: a second later", HISTORY, 0, { { ONE, .first_s = -449, .last_s = -440 } }, "+0 10.1.1.1 10 1000\n" },
-	{ "29: a second earlier", HISTORY, 0, { { ONE, .first_s = -451, .last_s = -440 } }, "-10 10.1.1.1 10 1000\n" },
-	{ "time_new: whatever the flow says", HISTORY "nfacctd_time_new: true\n", 0, { { ONE, .first_s = -1050 } },
-	  "+0 10.1.1.1 10 1000\n" },
+		"nfacctd_renormalize: true\nnfacctd_ext_sampling_rate: "
+		"1000\nnfacctd_ext_sampling_rate_mode: default\n",
+		0, { { ONE } }, "+0 10.1.1.1 10000 1000000\n" },
+	{ "flows are not multiplied", "nfacctd_renormalize: true\naggregate: src_host,flows\n", 64,
+		{ { ONE }, { ONE } }, "+0 10.1.1.1 1280 128000 f2\n" },
+	{ "sampling_rate as announced", "aggregate: sampling_rate\n", 64, { { ONE } },
+		"+0 64 10 1000\n" },
+	{ "sampling_rate once multiplied", "nfacctd_renormalize: true\naggregate: sampling_rate\n",
+		64, { { ONE } }, "+0 1 640 64000\n" },
+	{ "the ethertype that the addresses say", "aggregate: etype\n", 0, { { ONE } },
+		"+0 800 10 1000\n" },
+	{ "the engine ID is the system", "aggregate: export_proto_sysid\n", 0, { { ONE } },
+		"+0 7 10 1000\n" },
+	{ "sampling_rate unknown, not multiplied",
+		"nfacctd_renormalize: true\naggregate: sampling_rate\n", 0, { { ONE } },
+		"+0 0 10 1000\n" },
+	{ "sampling_rate from outside",
+		"nfacctd_renormalize: true\nnfacctd_ext_sampling_rate: 3\naggregate: "
+		"sampling_rate\n",
+		0, { { ONE } }, "+0 1 30 3000\n" },
+	{ "29: starts on the edge of a past bin", HISTORY, 0,
+		{ { ONE, .first_s = -450, .last_s = -440 } }, "+0 10.1.1.1 10 1000\n" },
+	{ "29: and of the one before", HISTORY, 0, { { ONE, .first_s = -1050, .last_s = -1040 } },
+		"-10 10.1.1.1 10 1000\n" },
+	{ "29: a second later", HISTORY, 0, { { ONE, .first_s = -449, .last_s = -440 } },
+		"+0 10.1.1.1 10 1000\n" },
+	{ "29: a second earlier", HISTORY, 0, { { ONE, .first_s = -451, .last_s = -440 } },
+		"-10 10.1.1.1 10 1000\n" },
+	{ "time_new: whatever the flow says", HISTORY "nfacctd_time_new: true\n", 0,
+		{ { ONE, .first_s = -1050 } }, "+0 10.1.1.1 10 1000\n" },
 	{ "31: pro-rated over two bins, 1 to 2", HISTORY "nfacctd_pro_rating: true\n", 0,
-	  { { ONE, .first_s = -650, .last_s = -50 } }, "-10 10.1.1.1 3 333\n+0 10.1.1.1 7 667\n" },
+		{ { ONE, .first_s = -650, .last_s = -50 } },
+		"-10 10.1.1.1 3 333\n+0 10.1.1.1 7 667\n" },
 	{ "pro-rated: one flow", HISTORY "nfacctd_pro_rating: true\naggregate: src_host,flows\n", 0,
-	  { { ONE, .first_s = -650, .last_s = -50 } }, "-10 10.1.1.1 3 333 f1\n+0 10.1.1.1 7 667 f0\n" },
-	{ "pro-rated within one bin", HISTORY "nfacctd_pro_rating: true\n", 0, { { ONE, .first_s = -400, .last_s = -50 } },
-	  "+0 10.1.1.1 10 1000\n" },
+		{ { ONE, .first_s = -650, .last_s = -50 } },
+		"-10 10.1.1.1 3 333 f1\n+0 10.1.1.1 7 667 f0\n" },
+	{ "pro-rated within one bin", HISTORY "nfacctd_pro_rating: true\n", 0,
+		{ { ONE, .first_s = -400, .last_s = -50 } }, "+0 10.1.1.1 10 1000\n" },
 	{ "pro-rated both ends", HISTORY "nfacctd_pro_rating: true\naggregate: sum_host\n", 0,
-	  { { ONE, .first_s = -650, .last_s = -50 } },
-	  "-10 10.1.1.1 3 333\n+0 10.1.1.1 7 667\n-10 10.2.2.2 3 333\n+0 10.2.2.2 7 667\n" },
+		{ { ONE, .first_s = -650, .last_s = -50 } },
+		"-10 10.1.1.1 3 333\n+0 10.1.1.1 7 667\n-10 10.2.2.2 3 333\n+0 10.2.2.2 7 667\n" },
 	{ "42: sum_net, each prefix once an end", "aggregate: sum_net\n", 0,
-	  { { ONE, .src_mask = 24, .dst_mask = 16 } }, "+0 10.1.1.0 10 1000\n+0 10.2.0.0 10 1000\n" },
+		{ { ONE, .src_mask = 24, .dst_mask = 16 } },
+		"+0 10.1.1.0 10 1000\n+0 10.2.0.0 10 1000\n" },
 	{ "sum_host of a host with itself", "aggregate: sum_host\n", 0,
-	  { { .src = "10.1.1.1", .dst = "10.1.1.1", .packets = 1, .octets = 11 } }, "+0 10.1.1.1 2 22\n" },
-	{ "peer_dst_ip: the IP next hop where there is no BGP one", "aggregate: peer_dst_ip\nuse_ip_next_hop: true\n", 0,
-	  { { ONE, .hop = 0xc0000201 } }, "+0 192.0.2.1 10 1000\n" },
-	{ "sum_port", "aggregate: sum_port\n", 0, { { ONE, .proto = 6, .sport = 1024, .dport = 80 } },
-	  "+0 1024 10 1000\n+0 80 10 1000\n" },
-	{ "net with mask 0", "aggregate: src_net,dst_net\n", 0, { { ONE, .dst_mask = 8 } }, "+0 0.0.0.0 10.0.0.0 10 1000\n" },
-	{ "net with mask 0 kept", "aggregate: src_net\nnetworks_no_mask_if_zero: true\n", 0, { { ONE } },
-	  "+0 10.1.1.1 10 1000\n" },
-	{ "net by networks_mask", "aggregate: src_net\nnfacctd_net: mask\nnetworks_mask: 16\n", 0, { { ONE, .src_mask = 24 } },
-	  "+0 10.1.0.0 10 1000\n" },
+		{ { .src = "10.1.1.1", .dst = "10.1.1.1", .packets = 1, .octets = 11 } },
+		"+0 10.1.1.1 2 22\n" },
+	{ "peer_dst_ip: the IP next hop where there is no BGP one",
+		"aggregate: peer_dst_ip\nuse_ip_next_hop: true\n", 0,
+		{ { ONE, .hop = 0xc0000201 } }, "+0 192.0.2.1 10 1000\n" },
+	{ "sum_port", "aggregate: sum_port\n", 0,
+		{ { ONE, .proto = 6, .sport = 1024, .dport = 80 } },
+		"+0 1024 10 1000\n+0 80 10 1000\n" },
+	{ "net with mask 0", "aggregate: src_net,dst_net\n", 0, { { ONE, .dst_mask = 8 } },
+		"+0 0.0.0.0 10.0.0.0 10 1000\n" },
+	{ "net with mask 0 kept", "aggregate: src_net\nnetworks_no_mask_if_zero: true\n", 0,
+		{ { ONE } }, "+0 10.1.1.1 10 1000\n" },
+	{ "net by networks_mask", "aggregate: src_net\nnfacctd_net: mask\nnetworks_mask: 16\n", 0,
+		{ { ONE, .src_mask = 24 } }, "+0 10.1.0.0 10 1000\n" },
 	{ "none", "aggregate: none\n", 0, { { ONE }, { ONE } }, "+0 20 2000\n" },
 	{ "flags are OR-ed and no key", "aggregate: src_host,tcpflags\n", 0,
-	  { { ONE, .proto = 6, .flags = 2 }, { ONE, .proto = 6, .flags = 0x11 } }, "+0 10.1.1.1 20 2000 t13\n" },
+		{ { ONE, .proto = 6, .flags = 2 }, { ONE, .proto = 6, .flags = 0x11 } },
+		"+0 10.1.1.1 20 2000 t13\n" },
 	{ "ports of a protocol without", "aggregate: src_port,dst_port,proto\n", 0,
-	  { { ONE, .proto = 47, .sport = 7, .dport = 8 } }, "+0 0 0 gre 10 1000\n" },
-	{ "ICMP type in the port", "aggregate: dst_port,proto\n", 0, { { ONE, .proto = 1, .dport = 771 } },
-	  "+0 771 icmp 10 1000\n" },
-	{ "DSCP", "aggregate: tos\ntos_encode_as_dscp: true\n", 0, { { ONE, .tos = 184 } }, "+0 46 10 1000\n" },
-	{ "exporter, version, domain", "aggregate: peer_src_ip,export_proto_version\n", 0, { { ONE } },
-	  "+0 192.0.2.1 5 10 1000\n" },
-	{ "a filter", "plugins: print[x]\naggregate_filter[x]: src host 10.1.1.1 and dst port 80\n", 0,
-	  { { ONE, .proto = 6, .dport = 80 }, { ONE, .proto = 6, .dport = 81 }, { .src = "10.1.1.9", .dst = "10.2.2.2",
-	    .packets = 1, .octets = 1, .proto = 6, .dport = 80 } }, "+0 10.1.1.1 10 1000\n" },
-	{ "40: a huge plugin_buffer_size delays nothing", "plugin_buffer_size: 1024000\nplugin_pipe_size: 102400000\n", 0,
-	  { { ONE } }, "+0 10.1.1.1 10 1000\n" },
-	{ "far off clock: booked at arrival", HISTORY "nfacctd_time_limit: 3600\n", 0, { { ONE, .first_s = -3601 } },
-	  "+0 10.1.1.1 10 1000\n" },
-	{ "not so far off", HISTORY "nfacctd_time_limit: 3600\n", 0, { { ONE, .first_s = -3600 } }, "-60 10.1.1.1 10 1000\n" },
+		{ { ONE, .proto = 47, .sport = 7, .dport = 8 } }, "+0 0 0 gre 10 1000\n" },
+	{ "ICMP type in the port", "aggregate: dst_port,proto\n", 0,
+		{ { ONE, .proto = 1, .dport = 771 } }, "+0 771 icmp 10 1000\n" },
+	{ "DSCP", "aggregate: tos\ntos_encode_as_dscp: true\n", 0, { { ONE, .tos = 184 } },
+		"+0 46 10 1000\n" },
+	{ "exporter, version, domain", "aggregate: peer_src_ip,export_proto_version\n", 0,
+		{ { ONE } }, "+0 192.0.2.1 5 10 1000\n" },
+	{ "a filter", "plugins: print[x]\naggregate_filter[x]: src host 10.1.1.1 and dst port 80\n",
+		0,
+		{ { ONE, .proto = 6, .dport = 80 }, { ONE, .proto = 6, .dport = 81 },
+			{ .src = "10.1.1.9",
+				.dst = "10.2.2.2",
+				.packets = 1,
+				.octets = 1,
+				.proto = 6,
+				.dport = 80 } },
+		"+0 10.1.1.1 10 1000\n" },
+	{ "40: a huge plugin_buffer_size delays nothing",
+		"plugin_buffer_size: 1024000\nplugin_pipe_size: 102400000\n", 0, { { ONE } },
+		"+0 10.1.1.1 10 1000\n" },
+	{ "far off clock: booked at arrival", HISTORY "nfacctd_time_limit: 3600\n", 0,
+		{ { ONE, .first_s = -3601 } }, "+0 10.1.1.1 10 1000\n" },
+	{ "not so far off", HISTORY "nfacctd_time_limit: 3600\n", 0, { { ONE, .first_s = -3600 } },
+		"-60 10.1.1.1 10 1000\n" },
 };
 
 START_TEST(gives_the_rows)
@@ -449,8 +525,10 @@ START_TEST(gives_the_rows)
 	char conf[1024];
 	size_t n = 0;
 
-	snprintf(conf, sizeof(conf), "%s%s%s", strstr(cases[_i].conf, "plugins:") ? "" : "plugins: print\n",
-		 strstr(cases[_i].conf, "aggregate:") ? "" : "aggregate: src_host\n", cases[_i].conf);
+	snprintf(conf, sizeof(conf), "%s%s%s",
+		strstr(cases[_i].conf, "plugins:") ? "" : "plugins: print\n",
+		strstr(cases[_i].conf, "aggregate:") ? "" : "aggregate: src_host\n",
+		cases[_i].conf);
 	while (n < 3 && cases[_i].flow[n].src)
 		n++;
 	start(conf);
@@ -484,7 +562,9 @@ START_TEST(two_plugins_agree_on_sflow)
 	for (uint32_t i = 0; i < 3; i++) {
 		uint8_t buf[1024];
 		struct cursor c = cursor(buf, sizeof(buf));
-		struct sflow_msg m = { .version = 5, .agent = addr_make4(0xc0000202), .sequence = i, .nsamples = 1 };
+		struct sflow_msg m = {
+			.version = 5, .agent = addr_make4(0xc0000202), .sequence = i, .nsamples = 1
+		};
 		struct sflow_sample s = { .sequence = i, .rate = 512, .pool = 700 * (i + 1) };
 		struct flow_record r = flow_record_empty;
 		struct datagram d;
@@ -524,33 +604,46 @@ START_TEST(a_thousand_hosts_with_seven_entries)
 }
 END_TEST
 
-/* ---- networks that resolve -------------------------------------------------------------------------- */
+/* ---- networks that resolve
+ * -------------------------------------------------------------------------- */
 
 static const struct {
 	const char *what, *conf, *rows;
 } resolved[] = {
-	{ "netflow is the default: the file has no influence", "aggregate: src_net,src_as,src_mask\n",
-	  "+0 0 111.222.1.0 25 10 1000\n" },
+	{ "netflow is the default: the file has no influence",
+		"aggregate: src_net,src_as,src_mask\n", "+0 0 111.222.1.0 25 10 1000\n" },
 	{ "file", "aggregate: src_net,src_as,src_mask\nnfacctd_net: file\nnfacctd_as: file\n",
-	  "+0 65001 111.222.1.0 24 10 1000\n" },
-	{ "file: an address outside", "aggregate: dst_net,dst_as,dst_mask\nnfacctd_net: file\nnfacctd_as: file\n",
-	  "+0 0 0.0.0.0 0 10 1000\n" },
-	{ "longest: the exporter's is", "aggregate: src_net,src_mask,src_as\nnfacctd_net: longest\nnfacctd_as: longest\n",
-	  "+0 0 111.222.1.0 25 10 1000\n" },
+		"+0 65001 111.222.1.0 24 10 1000\n" },
+	{ "file: an address outside",
+		"aggregate: dst_net,dst_as,dst_mask\nnfacctd_net: file\nnfacctd_as: file\n",
+		"+0 0 0.0.0.0 0 10 1000\n" },
+	{ "longest: the exporter's is",
+		"aggregate: src_net,src_mask,src_as\nnfacctd_net: longest\nnfacctd_as: longest\n",
+		"+0 0 111.222.1.0 25 10 1000\n" },
 	{ "longest without lpm: the file's wins",
-	  "aggregate: src_net,src_mask,src_as\nnfacctd_net: longest\nnfacctd_as: longest\nnetworks_file_no_lpm: true\n",
-	  "+0 65001 111.222.1.0 24 10 1000\n" },
-	{ "a resolver is no filter", "aggregate: src_net,dst_host\n", "+0 111.222.1.0 8.8.8.8 10 1000\n" },
-	{ "but may be one", "aggregate: src_net,dst_host\nnetworks_file_filter: true\n", "+0 111.222.1.0 0.0.0.0 10 1000\n" },
+		"aggregate: src_net,src_mask,src_as\nnfacctd_net: longest\nnfacctd_as: "
+		"longest\nnetworks_file_no_lpm: true\n",
+		"+0 65001 111.222.1.0 24 10 1000\n" },
+	{ "a resolver is no filter", "aggregate: src_net,dst_host\n",
+		"+0 111.222.1.0 8.8.8.8 10 1000\n" },
+	{ "but may be one", "aggregate: src_net,dst_host\nnetworks_file_filter: true\n",
+		"+0 111.222.1.0 0.0.0.0 10 1000\n" },
 };
 
 START_TEST(resolves_networks)
 {
 	char conf[1024];
 
-	snprintf(conf, sizeof(conf), "plugins: print\nnetworks_file: %s\n%s", networks_path, resolved[_i].conf);
+	snprintf(conf, sizeof(conf), "plugins: print\nnetworks_file: %s\n%s", networks_path,
+		resolved[_i].conf);
 	start(conf);
-	FEED(NOW, 0, { .src = "111.222.1.2", .dst = "8.8.8.8", .packets = 10, .octets = 1000, .src_mask = 25, .dst_mask = 8 });
+	FEED(NOW, 0,
+		{ .src = "111.222.1.2",
+			.dst = "8.8.8.8",
+			.packets = 10,
+			.octets = 1000,
+			.src_mask = 25,
+			.dst_mask = 8 });
 	stop();
 	rows_are(0, resolved[_i].rows);
 	let_go();
@@ -569,7 +662,9 @@ START_TEST(a_missing_networks_file_is_fatal)
 	ck_assert_int_eq(settings_load(&settings, NULL, &c, NULL), 0);
 	conf_clear(&c);
 	ck_assert_ptr_null(engine_new(&settings, find_probe, NOW, 1));
-	ck_assert(strstr(said.text.s, "networks_file: \"/nonexistent/n\": cannot be read: No such file") != NULL);
+	ck_assert(
+		strstr(said.text.s,
+			"networks_file: \"/nonexistent/n\": cannot be read: No such file") != NULL);
 	settings_clear(&settings);
 	said_end(&said);
 }
@@ -591,23 +686,25 @@ static const struct {
 	const char *what, *key, *map, *conf, *rows;
 } mapped[] = {
 	{ "tags", "pre_tag_map", "set_tag=7 in=5\nset_tag=9 in=7\n", "aggregate: tag\n",
-	  "+0 0 1 7\n+0 7 10 1000\n+0 9 50 5000\n" },
-	{ "a filter", "pre_tag_map", "set_tag=7 in=5\nset_tag=9 in=7\n", "aggregate: none\npre_tag_filter[p]: 7,0\n",
-	  "+0 11 1007\n" },
-	{ "the second tag", "pre_tag_map", "set_tag2=7 in=5\n", "aggregate: in_iface,tag2\npre_tag2_filter[p]: -0\n",
-	  "+0 7 5 10 1000\n" },
-	{ "labels", "pre_tag_map", "set_label=gold in=-1\n", "aggregate: label\npre_tag_label_filter[p]: gold\n",
-	  "+0 gold 60 6000\n" },
+		"+0 0 1 7\n+0 7 10 1000\n+0 9 50 5000\n" },
+	{ "a filter", "pre_tag_map", "set_tag=7 in=5\nset_tag=9 in=7\n",
+		"aggregate: none\npre_tag_filter[p]: 7,0\n", "+0 11 1007\n" },
+	{ "the second tag", "pre_tag_map", "set_tag2=7 in=5\n",
+		"aggregate: in_iface,tag2\npre_tag2_filter[p]: -0\n", "+0 7 5 10 1000\n" },
+	{ "labels", "pre_tag_map", "set_label=gold in=-1\n",
+		"aggregate: label\npre_tag_label_filter[p]: gold\n", "+0 gold 60 6000\n" },
 	{ "post_tag, behind the filter", "pre_tag_map", "set_tag=7 in=5\nset_tag=9 in=7\n",
-	  "aggregate: tag\npre_tag_filter[p]: 9\npost_tag: 77\n", "+0 77 50 5000\n" },
-	{ "set_tos", "pre_tag_map", "set_tos=184 in=5\n", "aggregate: tos\n", "+0 0 51 5007\n+0 184 10 1000\n" },
-	{ "24: the map goes before the header", "sampling_map", "id=77 in=5\n", "aggregate: in_iface\nnfacctd_renormalize: true\n",
-	  "+0 1 64 448\n+0 5 770 77000\n+0 7 3200 320000\n" },
+		"aggregate: tag\npre_tag_filter[p]: 9\npost_tag: 77\n", "+0 77 50 5000\n" },
+	{ "set_tos", "pre_tag_map", "set_tos=184 in=5\n", "aggregate: tos\n",
+		"+0 0 51 5007\n+0 184 10 1000\n" },
+	{ "24: the map goes before the header", "sampling_map", "id=77 in=5\n",
+		"aggregate: in_iface\nnfacctd_renormalize: true\n",
+		"+0 1 64 448\n+0 5 770 77000\n+0 7 3200 320000\n" },
 	{ "24: and ext before the map", "sampling_map", "id=77 in=5\n",
-	  "aggregate: in_iface\nnfacctd_renormalize: true\nnfacctd_ext_sampling_rate: 1000\n",
-	  "+0 1 1000 7000\n+0 5 10000 1000000\n+0 7 50000 5000000\n" },
-	{ "sampling_rate shows the map's", "sampling_map", "id=77 in=5\n", "aggregate: sampling_rate\n",
-	  "+0 64 51 5007\n+0 77 10 1000\n" },
+		"aggregate: in_iface\nnfacctd_renormalize: true\nnfacctd_ext_sampling_rate: 1000\n",
+		"+0 1 1000 7000\n+0 5 10000 1000000\n+0 7 50000 5000000\n" },
+	{ "sampling_rate shows the map's", "sampling_map", "id=77 in=5\n",
+		"aggregate: sampling_rate\n", "+0 64 51 5007\n+0 77 10 1000\n" },
 };
 
 START_TEST(maps_tag_and_scale)
@@ -615,11 +712,13 @@ START_TEST(maps_tag_and_scale)
 	char conf[1024];
 
 	write_networks(mapped[_i].map);
-	snprintf(conf, sizeof(conf), "plugins: print[p]\n%s: %s\n%s", mapped[_i].key, networks_path, mapped[_i].conf);
+	snprintf(conf, sizeof(conf), "plugins: print[p]\n%s: %s\n%s", mapped[_i].key, networks_path,
+		mapped[_i].conf);
 	start(conf);
-	FEED(NOW, 64, { .src = "10.1.1.1", .dst = "8.8.8.8", .in = 5, .packets = 10, .octets = 1000 },
-	     { .src = "10.1.1.1", .dst = "8.8.8.8", .in = 7, .packets = 50, .octets = 5000 },
-	     { .src = "10.1.1.1", .dst = "8.8.8.8", .in = 1, .packets = 1, .octets = 7 });
+	FEED(NOW, 64,
+		{ .src = "10.1.1.1", .dst = "8.8.8.8", .in = 5, .packets = 10, .octets = 1000 },
+		{ .src = "10.1.1.1", .dst = "8.8.8.8", .in = 7, .packets = 50, .octets = 5000 },
+		{ .src = "10.1.1.1", .dst = "8.8.8.8", .in = 1, .packets = 1, .octets = 7 });
 	stop();
 	rows_are(0, mapped[_i].rows);
 	let_go();
@@ -633,7 +732,8 @@ START_TEST(reloads)
 	struct said said;
 
 	said_start(&said);
-	snprintf(conf, sizeof(conf), "plugins: print\naggregate: src_host\nnetworks_file: %s\n", networks_path);
+	snprintf(conf, sizeof(conf), "plugins: print\naggregate: src_host\nnetworks_file: %s\n",
+		networks_path);
 	start(conf);
 	FEED(NOW, 0, { .src = "111.222.1.2", .dst = "8.8.8.8", .packets = 1, .octets = 1 });
 	write_networks("8.8.8.0/24\n");
@@ -673,7 +773,8 @@ START_TEST(only_allowed_senders)
 }
 END_TEST
 
-/* ---- purges by the capture's clock -------------------------------------------------------------------- */
+/* ---- purges by the capture's clock
+ * -------------------------------------------------------------------- */
 
 /* refresh == history and time_new: each row once, a purge each five minutes. */
 START_TEST(each_bin_once)
@@ -684,8 +785,10 @@ START_TEST(each_bin_once)
 		FEED(NOW + t, 0, { ONE });
 	stop();
 	/* From 06:27:30 on: five in the first bin, ten in the next three, five in the last. */
-	rows_are(0, "+5 10.1.1.1 50 5000\n+10 10.1.1.1 100 10000\n+15 10.1.1.1 100 10000\n+20 10.1.1.1 100 10000\n"
-		 "+25 10.1.1.1 50 5000\n");
+	rows_are(0,
+		"+5 10.1.1.1 50 5000\n+10 10.1.1.1 100 10000\n+15 10.1.1.1 100 10000\n+20 10.1.1.1 "
+		"100 10000\n"
+		"+25 10.1.1.1 50 5000\n");
 	ck_assert_uint_eq(probes[0].purges, 5);
 	for (unsigned i = 0; i < 4; i++) {
 		ck_assert_int_eq(probes[0].deadline[i], BIN + 10 * MINUTE + (int)i * 300);
@@ -696,7 +799,8 @@ START_TEST(each_bin_once)
 }
 END_TEST
 
-/* Tutorial: 120 s and 10 m.  A bin is written in parts that add up; late flows come with the next purge. */
+/* Tutorial: 120 s and 10 m.  A bin is written in parts that add up; late flows come with the next
+ * purge. */
 START_TEST(open_bins_go_out_in_parts)
 {
 	start("plugins: print\naggregate: src_host\nprint_history: 10m\nprint_refresh_time: 120\n"
@@ -707,8 +811,12 @@ START_TEST(open_bins_go_out_in_parts)
 	FEED(NOW + 170, 0, { ONE, .first_s = -30 });	/* 06:29:50, late */
 	FEED(NOW + 300, 0, { ONE });			/* 06:32:30 */
 	stop();
-	ck_assert_str_eq(probes[0].rows.s, "+0 10.1.1.1 10 1000\n" "+0 10.1.1.1 10 1000\n" "+10 10.1.1.1 10 1000\n"
-			 "+0 10.1.1.1 10 1000\n" "+10 10.1.1.1 10 1000\n");
+	ck_assert_str_eq(probes[0].rows.s,
+		"+0 10.1.1.1 10 1000\n"
+		"+0 10.1.1.1 10 1000\n"
+		"+10 10.1.1.1 10 1000\n"
+		"+0 10.1.1.1 10 1000\n"
+		"+10 10.1.1.1 10 1000\n");
 	ck_assert_uint_eq(probes[0].purges, 4);
 	let_go();
 }
@@ -723,7 +831,8 @@ START_TEST(future_bins_wait)
 	FEED(NOW + 600, 0, { ONE });				/* 06:37:30 */
 	ck_assert_str_eq(probes[0].rows.s, "+0 10.1.1.1 10 1000\n");
 	FEED(NOW + 1900, 0, { ONE });				/* 06:59:10 */
-	ck_assert_msg(strstr(probes[0].rows.s, "+30 10.1.1.1 10 1000\n") != NULL, "%s", probes[0].rows.s);
+	ck_assert_msg(
+		strstr(probes[0].rows.s, "+30 10.1.1.1 10 1000\n") != NULL, "%s", probes[0].rows.s);
 	FEED(NOW + 1900, 0, { ONE, .first_s = 86400 });
 	stop();
 	ck_assert_uint_eq(probes[0].octets, 5000);
@@ -734,7 +843,8 @@ END_TEST
 /* Two days of silence are no two days of purges, and nothing is late. */
 START_TEST(long_silence)
 {
-	start("plugins: print\naggregate: src_host\nprint_history: 1h\nprint_refresh_time: 1\nprint_history_roundoff: h\n");
+	start("plugins: print\naggregate: src_host\nprint_history: 1h\nprint_refresh_time: "
+	      "1\nprint_history_roundoff: h\n");
 	FEED(NOW, 0, { ONE });
 	FEED(NOW + 2 * 86400, 0, { ONE });
 	ck_assert_uint_eq(probes[0].purges, 1);
@@ -748,7 +858,8 @@ END_TEST
 /* A capture with a time that jumps back is read through. */
 START_TEST(time_goes_back)
 {
-	start("plugins: print\naggregate: src_host\nprint_history: 10m\nprint_refresh_time: 60\nprint_history_roundoff: mh\n");
+	start("plugins: print\naggregate: src_host\nprint_history: 10m\nprint_refresh_time: "
+	      "60\nprint_history_roundoff: mh\n");
 	FEED(NOW, 0, { ONE });
 	FEED(NOW - 86400, 0, { ONE });
 	FEED(NOW + 60, 0, { ONE });
@@ -758,14 +869,16 @@ START_TEST(time_goes_back)
 }
 END_TEST
 
-/* Case 35's engine half: the sink refuses for a while; nothing is lost, nothing twice, order kept. */
+/* Case 35's engine half: the sink refuses for a while; nothing is lost, nothing twice, order kept.
+ */
 START_TEST(waits_for_the_sink)
 {
 	struct said said;
 
 	said_start(&said);
 	refuse_writes = 2;
-	start("plugins: print\naggregate: src_host\nprint_history: 10m\nprint_refresh_time: 60\nprint_history_roundoff: mh\n");
+	start("plugins: print\naggregate: src_host\nprint_history: 10m\nprint_refresh_time: "
+	      "60\nprint_history_roundoff: mh\n");
 	refuse_writes = 0;
 	for (int i = 0; i < 8; i++) {
 		FEED(NOW + i * 60, 0, { ONE });
@@ -786,11 +899,12 @@ START_TEST(saves_what_the_sink_never_takes)
 
 	said_start(&said);
 	refuse_writes = 1000000;
-	start("plugins: print\naggregate: src_host\nprint_history: 10m\nprint_refresh_time: 60\nprint_history_roundoff: mh\n");
+	start("plugins: print\naggregate: src_host\nprint_history: 10m\nprint_refresh_time: "
+	      "60\nprint_history_roundoff: mh\n");
 	refuse_writes = 0;
 	FEED(NOW, 0, { ONE });
 	FEED(NOW + 60, 0, { ONE });
-	ck_assert_int_eq(engine_stop(engine), -1);	/* not where they belong: the status says so */
+	ck_assert_int_eq(engine_stop(engine), -1); /* not where they belong: the status says so */
 	nothing_unexplained();
 	ck_assert_uint_eq(probes[0].salvaged, 2);
 	ck_assert_uint_eq(stat_of("plugin_octets_salvaged{plugin=\"default_print\"}"), 2000);
@@ -803,9 +917,14 @@ END_TEST
 /* Sums over 64 bits stay at their top, and the books still balance. */
 START_TEST(overflow_is_accounted)
 {
-	start("plugins: print\naggregate: src_host\nnfacctd_renormalize: true\nnfacctd_ext_sampling_rate: 4294967295\n");
+	start("plugins: print\naggregate: src_host\nnfacctd_renormalize: "
+	      "true\nnfacctd_ext_sampling_rate: 4294967295\n");
 	for (int i = 0; i < 3; i++)
-		FEED(NOW, 0, { .src = "10.1.1.1", .dst = "10.2.2.2", .packets = 1, .octets = UINT32_MAX });
+		FEED(NOW, 0,
+			{ .src = "10.1.1.1",
+				.dst = "10.2.2.2",
+				.packets = 1,
+				.octets = UINT32_MAX });
 	stop();
 	rows_are(0, "+0 10.1.1.1 12884901885 18446744073709551615\n");
 	ck_assert_uint_ne(stat_of("plugin_octets_saturated{plugin=\"default_print\"}"), 0);
@@ -845,7 +964,12 @@ static void feed_hosts(unsigned from, unsigned n, int first_s)
 		char src[16];
 
 		snprintf(src, sizeof(src), "10.%u.%u.%u", i >> 16, i >> 8 & 255, i & 255);
-		FEED(NOW, 0, { .src = src, .dst = "10.9.9.9", .packets = 1, .octets = 100, .first_s = first_s });
+		FEED(NOW, 0,
+			{ .src = src,
+				.dst = "10.9.9.9",
+				.packets = 1,
+				.octets = 100,
+				.first_s = first_s });
 	}
 }
 
@@ -862,7 +986,8 @@ START_TEST(purges_early_when_memory_runs_out)
 }
 END_TEST
 
-/* Bins to come cannot be purged away: beyond the budget new keys are shed, by number, and known ones go on. */
+/* Bins to come cannot be purged away: beyond the budget new keys are shed, by number, and known
+ * ones go on. */
 START_TEST(a_stranger_cannot_fill_the_memory)
 {
 	struct said said;
@@ -900,14 +1025,16 @@ START_TEST(gaps_are_told_when_asked)
 		engine_feed(engine, &d);
 	}
 	stop();
-	ck_assert_str_eq(said.text.s, "W exporter 192.0.2.1 domain 263: netflow5: 10 records missing in 1 gaps\n");
+	ck_assert_str_eq(said.text.s,
+		"W exporter 192.0.2.1 domain 263: netflow5: 10 records missing in 1 gaps\n");
 	ck_assert_uint_eq(stat_of("sequence_lost"), 10);
 	let_go();
 	said_end(&said);
 }
 END_TEST
 
-/* ---- largest remainder --------------------------------------------------------------------------------- */
+/* ---- largest remainder
+ * --------------------------------------------------------------------------------- */
 
 START_TEST(shares_conserve)
 {
@@ -919,7 +1046,9 @@ START_TEST(shares_conserve)
 		{ 1, { 1, 1, 1, 1 }, { 1, 0, 0, 0 } },
 		{ 3, { 1, 1, 1, 1 }, { 1, 1, 1, 0 } },
 		{ 0, { 5, 5 }, { 0, 0 } },
-		{ UINT64_MAX, { 1, 1, 0, 2 }, { UINT64_C(0x4000000000000000), UINT64_C(0x4000000000000000), 0, UINT64_C(0x7fffffffffffffff) } },
+		{ UINT64_MAX, { 1, 1, 0, 2 },
+			{ UINT64_C(0x4000000000000000), UINT64_C(0x4000000000000000), 0,
+				UINT64_C(0x7fffffffffffffff) } },
 	};
 
 	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
@@ -936,9 +1065,11 @@ START_TEST(shares_conserve)
 }
 END_TEST
 
-/* ---- live: threads, a socket, and everybody asking at once ------------------------------------------------- */
+/* ---- live: threads, a socket, and everybody asking at once
+ * ------------------------------------------------- */
 
-/* ---- data before its template [9] ------------------------------------------------------------- */
+/* ---- data before its template [9] -------------------------------------------------------------
+ */
 
 static void feed_hex(int64_t when, const char *hex)
 {
@@ -978,8 +1109,10 @@ START_TEST(holds_back)
 {
 	char conf[512];
 
-	snprintf(conf, sizeof(conf), "plugins: print\naggregate: src_host\nprint_refresh_time: 600\n"
-		 "print_history: 10m\nprint_history_roundoff: mh\n%s", waits[_i].conf);
+	snprintf(conf, sizeof(conf),
+		"plugins: print\naggregate: src_host\nprint_refresh_time: 600\n"
+		"print_history: 10m\nprint_history_roundoff: mh\n%s",
+		waits[_i].conf);
 	start(conf);
 	feed_hex(NOW, DATA_256);
 	ck_assert_uint_eq(stat_of("held_waiting"), waits[_i].held);
@@ -990,8 +1123,10 @@ START_TEST(holds_back)
 	ck_assert_uint_eq(stat_of("held_sets"), waits[_i].held);
 	ck_assert_uint_eq(stat_of("damaged{cause=\"no_template\"}"), waits[_i].lost);
 	if (waits[_i].lost)
-		ck_assert_uint_eq(stat_of("no_template_octets{exporter=\"192.0.2.1\",protocol=\"ipfix\",domain=\"7\","
-					  "template=\"256\"}"), 16);
+		ck_assert_uint_eq(stat_of("no_template_octets{exporter=\"192.0.2.1\",protocol="
+					  "\"ipfix\",domain=\"7\","
+					  "template=\"256\"}"),
+			16);
 	let_go();
 }
 END_TEST
@@ -1015,9 +1150,10 @@ START_TEST(v8_in_two_dialects)
 	static const char *const rows[] = { "+0 1 2 3 10 1000\n", "+0 768 0 0 10 1000\n" };
 	char conf[256];
 
-	snprintf(conf, sizeof(conf), "plugins: print\naggregate: in_iface, out_iface, tos\nprint_refresh_time: 600\n"
-		 "print_history: 10m\nprint_history_roundoff: mh\nnfacctd_v8_dialect: %s\n",
-		 _i ? "tshark" : "flow-tools");
+	snprintf(conf, sizeof(conf),
+		"plugins: print\naggregate: in_iface, out_iface, tos\nprint_refresh_time: 600\n"
+		"print_history: 10m\nprint_history_roundoff: mh\nnfacctd_v8_dialect: %s\n",
+		_i ? "tshark" : "flow-tools");
 	start(conf);
 	feed_hex(NOW, "0008 0001 000f4240 664455d2 00000000 00000009 0102 09 02 00000000"
 		 "00000001 0000000a 000003e8 000f3e58 000f4240 fde8 fde9 0001 0002 0300 0000");
@@ -1027,7 +1163,8 @@ START_TEST(v8_in_two_dialects)
 }
 END_TEST
 
-/* ---- templates over a restart [41] ------------------------------------------------------------ */
+/* ---- templates over a restart [41] ------------------------------------------------------------
+ */
 
 /* Options of sampler 3, one in 100: IE 302, 305 and 306. */
 #define SAMPLER_3 IPFIX_HEADER("0036") "0003 0016 012c 0003 0001 012e 0004 0131 0004 0132 0004" \
@@ -1038,9 +1175,11 @@ static void start_kept(const char *path)
 {
 	char conf[512];
 
-	snprintf(conf, sizeof(conf), "plugins: print\naggregate: src_host\nprint_refresh_time: 600\n"
-		 "print_history: 10m\nprint_history_roundoff: mh\nnfacctd_renormalize: true\n"
-		 "pcap_savefile: fed.pcap\nnfacctd_templates_file: %s\n", path);
+	snprintf(conf, sizeof(conf),
+		"plugins: print\naggregate: src_host\nprint_refresh_time: 600\n"
+		"print_history: 10m\nprint_history_roundoff: mh\nnfacctd_renormalize: true\n"
+		"pcap_savefile: fed.pcap\nnfacctd_templates_file: %s\n",
+		path);
 	start(conf);
 }
 
@@ -1095,7 +1234,8 @@ START_TEST(a_damaged_file_is_told)
 	fclose(f);
 	said_start(&said);
 	start_kept(networks_path);
-	ck_assert_ptr_nonnull(strstr(said.text.s, "damaged, its checksum does not fit; what it held will be learnt anew"));
+	ck_assert_ptr_nonnull(strstr(said.text.s,
+		"damaged, its checksum does not fit; what it held will be learnt anew"));
 	ck_assert_uint_eq(said.lines, 1);
 	said_end(&said);
 	feed_hex(NOW, DATA_256);
@@ -1130,18 +1270,22 @@ static uint16_t free_port(void)
 
 static void send_flows(uint16_t port, unsigned datagrams)
 {
-	struct sockaddr_in a = { .sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK), .sin_port = htons(port) };
+	struct sockaddr_in a = { .sin_family = AF_INET,
+		.sin_addr.s_addr = htonl(INADDR_LOOPBACK),
+		.sin_port = htons(port) };
 	int fd = socket(AF_INET, SOCK_DGRAM, 0);
 	uint8_t buf[2048];
 
 	for (unsigned i = 0; i < datagrams; i++) {
 		char src[16];
-		struct v5 r[] = { { ONE }, { .src = src, .dst = "10.2.2.2", .packets = 1, .octets = 1 } };
+		struct v5 r[] = { { ONE },
+			{ .src = src, .dst = "10.2.2.2", .packets = 1, .octets = 1 } };
 		size_t n;
 
 		snprintf(src, sizeof(src), "10.3.%u.%u", i / 200 % 200, i % 200);
 		n = v5_write(buf, (uint32_t)time(NULL), 5000000, 0, r, 2);
-		ck_assert_int_eq(sendto(fd, buf, n, 0, (struct sockaddr *)&a, sizeof(a)), (ssize_t)n);
+		ck_assert_int_eq(
+			sendto(fd, buf, n, 0, (struct sockaddr *)&a, sizeof(a)), (ssize_t)n);
 		/* The socket buffer bounds what may be on its way. */
 		while (i % 200 == 199 && stat_of("datagrams_received") + 100 < i)
 			sched_yield();
@@ -1172,10 +1316,12 @@ START_TEST(live_loses_nothing)
 	uint64_t drops;
 
 	said_start(&said);
-	snprintf(conf, sizeof(conf), "plugins: print[a],print[b]\naggregate[a]: src_host\naggregate[b]: sum_host\n"
-		 "print_refresh_time: 1\nnfacctd_ip: 127.0.0.1\nnfacctd_port: %u\nnfacctd_workers: %u\nnetworks_file[a]: %s\n"
-		 "networks_file_filter[a]: false\nprint_history: 10m\nprint_history_roundoff: mh\n", port, worker_counts[_i],
-		 networks_path);
+	snprintf(conf, sizeof(conf),
+		"plugins: print[a],print[b]\naggregate[a]: src_host\naggregate[b]: sum_host\n"
+		"print_refresh_time: 1\nnfacctd_ip: 127.0.0.1\nnfacctd_port: %u\nnfacctd_workers: "
+		"%u\nnetworks_file[a]: %s\n"
+		"networks_file_filter[a]: false\nprint_history: 10m\nprint_history_roundoff: mh\n",
+		port, worker_counts[_i], networks_path);
 	start(conf);
 	ck_assert_msg(engine_listen(engine) == 0, "%s", said.text.s);
 	ck_assert_int_eq(engine_start(engine, NULL, NULL), 0);
@@ -1206,11 +1352,14 @@ START_TEST(a_port_in_use_is_told)
 	ck_assert_int_eq(bind(fd, (struct sockaddr *)&a, sizeof(a)), 0);
 	ck_assert_int_eq(getsockname(fd, (struct sockaddr *)&a, &n), 0);
 	said_start(&said);
-	snprintf(conf, sizeof(conf), "plugins: print\nnfacctd_ip: 127.0.0.1\nnfacctd_port: %u\n", ntohs(a.sin_port));
+	snprintf(conf, sizeof(conf), "plugins: print\nnfacctd_ip: 127.0.0.1\nnfacctd_port: %u\n",
+		ntohs(a.sin_port));
 	start(conf);
 	ck_assert_int_eq(engine_listen(engine), -1);
-	snprintf(want, sizeof(want), "E cannot listen on 127.0.0.1:%u (nfacctd_ip, nfacctd_port): Address already in use",
-		 ntohs(a.sin_port));
+	snprintf(want, sizeof(want),
+		"E cannot listen on 127.0.0.1:%u (nfacctd_ip, nfacctd_port): Address already in "
+		"use",
+		ntohs(a.sin_port));
 	ck_assert_msg(strstr(said.text.s, want) != NULL, "%s", said.text.s);
 	let_go();
 	said_end(&said);
@@ -1218,7 +1367,9 @@ START_TEST(a_port_in_use_is_told)
 }
 END_TEST
 
-/* ---- fixtures -------------------------------------------------------------------------------------------------- */
+/* ---- fixtures
+ * --------------------------------------------------------------------------------------------------
+ */
 
 static void set_up(void)
 {

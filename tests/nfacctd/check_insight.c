@@ -21,7 +21,8 @@ static struct {
 	struct sink_counts counts;
 } probe;
 
-static void *probe_open(const struct plugin_settings *p, const struct key_layout *l, uint64_t run_id)
+static void *probe_open(
+	const struct plugin_settings *p, const struct key_layout *l, uint64_t run_id)
 {
 	(void)p;
 	(void)l;
@@ -116,11 +117,13 @@ struct way {
 
 static void feed_ways(uint32_t exporter, const struct way *w, size_t n)
 {
-	static const uint16_t fields[][2] = { { 8, 4 }, { 1, 4 }, { 2, 4 }, { 10, 2 }, { 14, 2 }, { 61, 1 } };
+	static const uint16_t fields[][2] = { { 8, 4 }, { 1, 4 }, { 2, 4 }, { 10, 2 }, { 14, 2 },
+		{ 61, 1 } };
 	uint8_t buf[512], *p = buf;
 	const size_t pad = (4 - n * 17 % 4) % 4;
 
-	put(&p, 9, 2), put(&p, n + 1, 2), put(&p, 5000000, 4), put(&p, NOW, 4), put(&p, 0, 4), put(&p, 7, 4);
+	put(&p, 9, 2), put(&p, n + 1, 2), put(&p, 5000000, 4), put(&p, NOW, 4), put(&p, 0, 4),
+		put(&p, 7, 4);
 	put(&p, 0, 2), put(&p, 8 + 6 * 4, 2), put(&p, 256, 2), put(&p, 6, 2);
 	for (size_t i = 0; i < 6; i++)
 		put(&p, fields[i][0], 2), put(&p, fields[i][1], 2);
@@ -149,15 +152,22 @@ START_TEST(reports_each_exporter)
 	/* 24 + 2 * 48 and 24 + 48 octets; the gap is a jump forward. */
 	has_said("stats [127.0.0.1:2055] agent=192.0.2.1:0 time=");
 	has_said(" packets=2 bytes=192 seq_good=1 seq_jmp_fwd=1 seq_jmp_bck=0\n");
-	has_said("exporter 192.0.2.1 domain 0: netflow5: records=3 received=3 lost=3 undecodable=0 unscaled=3 "
+	has_said("exporter 192.0.2.1 domain 0: netflow5: records=3 received=3 lost=3 undecodable=0 "
+		 "unscaled=3 "
 		 "clamped=0 templates=0 last_seen=1715754450\n");
 	has_said("stats [127.0.0.1:2055] agent=192.0.2.2:0 time=");
 	has_said(" packets=1 bytes=72 seq_good=1 seq_jmp_fwd=0 seq_jmp_bck=0\n");
 	has_said(" discarded_packets=1\n");
-	ck_assert_uint_eq(stat_of("exporter_lost{exporter=\"192.0.2.1\",protocol=\"netflow5\",domain=\"0\"}"), 3);
-	ck_assert_uint_eq(stat_of("exporter_records{exporter=\"192.0.2.2\",protocol=\"netflow5\",domain=\"0\"}"), 1);
-	ck_assert_uint_eq(stat_of("exporter_last_seen_seconds{exporter=\"192.0.2.2\",protocol=\"netflow5\","
-				  "domain=\"0\"}"), NOW);
+	ck_assert_uint_eq(
+		stat_of("exporter_lost{exporter=\"192.0.2.1\",protocol=\"netflow5\",domain=\"0\"}"),
+		3);
+	ck_assert_uint_eq(stat_of("exporter_records{exporter=\"192.0.2.2\",protocol=\"netflow5\","
+				  "domain=\"0\"}"),
+		1);
+	ck_assert_uint_eq(
+		stat_of("exporter_last_seen_seconds{exporter=\"192.0.2.2\",protocol=\"netflow5\","
+			"domain=\"0\"}"),
+		NOW);
 	ck_assert_int_eq(engine_stop(engine), 0);
 	let_go();
 }
@@ -170,7 +180,9 @@ START_TEST(counts_clamped_flows)
 	open_sinks();
 	feed_v5(A, NOW, 0, 2);
 	engine_stop(engine);
-	ck_assert_uint_eq(stat_of("exporter_clamped{exporter=\"192.0.2.1\",protocol=\"netflow5\",domain=\"0\"}"), 0);
+	ck_assert_uint_eq(stat_of("exporter_clamped{exporter=\"192.0.2.1\",protocol=\"netflow5\","
+				  "domain=\"0\"}"),
+		0);
 	let_go();
 	start(PRINT "print_history: 1m\nnfacctd_time_limit: 3600\n");
 	open_sinks();
@@ -183,7 +195,9 @@ START_TEST(counts_clamped_flows)
 		feed(buf, sizeof(buf), A, NOW);
 	}
 	engine_stop(engine);
-	ck_assert_uint_eq(stat_of("exporter_clamped{exporter=\"192.0.2.1\",protocol=\"netflow5\",domain=\"0\"}"), 1);
+	ck_assert_uint_eq(stat_of("exporter_clamped{exporter=\"192.0.2.1\",protocol=\"netflow5\","
+				  "domain=\"0\"}"),
+		1);
 	ck_assert_uint_eq(probe.octets, 1000);
 	let_go();
 }
@@ -198,13 +212,18 @@ START_TEST(tells_silence_once)
 	for (uint32_t i = 1; i <= 8; i++)
 		feed_v5(A, NOW + i * 10, i, 1);
 	/* At +40 s B is silent for more than 30. */
-	ck_assert_uint_eq(times_said("W exporter 192.0.2.2 domain 0: netflow5: silent for 40 seconds"), 1);
+	ck_assert_uint_eq(
+		times_said("W exporter 192.0.2.2 domain 0: netflow5: silent for 40 seconds"), 1);
 	ck_assert_uint_eq(times_said("silent for"), 1);
-	ck_assert_uint_eq(stat_of("exporter_silent{exporter=\"192.0.2.2\",protocol=\"netflow5\",domain=\"0\"}"), 1);
+	ck_assert_uint_eq(stat_of("exporter_silent{exporter=\"192.0.2.2\",protocol=\"netflow5\","
+				  "domain=\"0\"}"),
+		1);
 	feed_v5(B, NOW + 90, 1, 1);
 	feed_v5(A, NOW + 100, 9, 1);
 	ck_assert_uint_eq(times_said("exporter 192.0.2.2 domain 0: netflow5: heard again"), 1);
-	ck_assert_uint_eq(stat_of("exporter_silent{exporter=\"192.0.2.2\",protocol=\"netflow5\",domain=\"0\"}"), 0);
+	ck_assert_uint_eq(stat_of("exporter_silent{exporter=\"192.0.2.2\",protocol=\"netflow5\","
+				  "domain=\"0\"}"),
+		0);
 	engine_stop(engine);
 	let_go();
 }
@@ -228,8 +247,11 @@ END_TEST
 
 #define SQL(type) "plugins: " type "\naggregate: src_host\nsql_refresh_time: 60\nsql_history: 1m\n" \
 	"sql_history_roundoff: m\nsql_exporters_table: t\nsql_check: false\n"
-#define COLUMNS "stamp_inserted, exporter, protocol, domain, worker, run_id, datagrams, octets, records, received, " \
-	"lost, gaps, late, duplicates, restarts, undecodable, unscaled, clamped, templates, last_seen"
+#define COLUMNS                                                                                    \
+	"stamp_inserted, exporter, protocol, domain, worker, run_id, datagrams, octets, records, " \
+	"received, "                                                                               \
+	"lost, gaps, late, duplicates, restarts, undecodable, unscaled, clamped, templates, "      \
+	"last_seen"
 
 START_TEST(rows_of_exporters)
 {
@@ -240,17 +262,23 @@ START_TEST(rows_of_exporters)
 	feed_v5(A, NOW + 5, 3, 1);
 	feed_v5(A, NOW + 35, 4, 1);
 	ck_assert_uint_eq(probe.octets, 3000);
-	ck_assert_str_eq(probe.sql.s, "INSERT INTO `t` (" COLUMNS ") VALUES (FROM_UNIXTIME(1715754420), '192.0.2.1', "
-			 "'netflow5', 0, 0, 99, 2, 192, 3, 3, 1, 1, 0, 0, 0, 0, 0, 0, 0, FROM_UNIXTIME(1715754455)) "
-			 "ON DUPLICATE KEY UPDATE datagrams = VALUES(datagrams), octets = VALUES(octets), "
-			 "records = VALUES(records), received = VALUES(received), lost = VALUES(lost), gaps = VALUES(gaps), "
-			 "late = VALUES(late), duplicates = VALUES(duplicates), restarts = VALUES(restarts), "
-			 "undecodable = VALUES(undecodable), unscaled = VALUES(unscaled), clamped = VALUES(clamped), "
-			 "templates = VALUES(templates), last_seen = VALUES(last_seen)");
+	ck_assert_str_eq(probe.sql.s,
+		"INSERT INTO `t` (" COLUMNS ") VALUES (FROM_UNIXTIME(1715754420), '192.0.2.1', "
+		"'netflow5', 0, 0, 99, 2, 192, 3, 3, 1, 1, 0, 0, 0, 0, 0, 0, 0, "
+		"FROM_UNIXTIME(1715754455)) "
+		"ON DUPLICATE KEY UPDATE datagrams = VALUES(datagrams), octets = VALUES(octets), "
+		"records = VALUES(records), received = VALUES(received), lost = VALUES(lost), gaps "
+		"= VALUES(gaps), late = VALUES(late), duplicates = VALUES(duplicates), restarts = "
+		"VALUES(restarts), "
+		"undecodable = VALUES(undecodable), unscaled = VALUES(unscaled), clamped = "
+		"VALUES(clamped), templates = VALUES(templates), last_seen = VALUES(last_seen)");
 	engine_stop(engine);
 	/* The next bin has what moved since; record 2 came after all? no: nothing is lost here. */
-	ck_assert_msg(strstr(probe.sql.s, "(FROM_UNIXTIME(1715754480), '192.0.2.1', 'netflow5', 0, 0, 99, 1, 72, 1, 1, 0, "
-			     "0, 0, 0, 0, 0, 0, 0, 0, FROM_UNIXTIME(1715754485))") != NULL, "%s", probe.sql.s);
+	ck_assert_msg(strstr(probe.sql.s,
+			      "(FROM_UNIXTIME(1715754480), '192.0.2.1', 'netflow5', 0, 0, 99, 1, "
+			      "72, 1, 1, 0, "
+			      "0, 0, 0, 0, 0, 0, 0, 0, FROM_UNIXTIME(1715754485))") != NULL,
+		"%s", probe.sql.s);
 	let_go();
 }
 END_TEST
@@ -261,11 +289,16 @@ START_TEST(rows_of_exporters_in_sqlite)
 	open_sinks();
 	feed_v5(A, NOW, 0, 2);
 	engine_stop(engine);
-	ck_assert_msg(strstr(probe.sql.s, "INSERT INTO \"t\" (" COLUMNS ") VALUES (datetime(1715754420, 'unixepoch'), "
-			     "'192.0.2.1', 'netflow5', 0, 0, 99, 1, 120, 2, 2, 0, 0, 0, 0, 0, 0, 0, 0, 0, "
-			     "datetime(1715754450, 'unixepoch')) ON CONFLICT (stamp_inserted, exporter, protocol, domain, "
-			     "worker, run_id) DO UPDATE SET datagrams = excluded.datagrams, ") == probe.sql.s,
-		      "%s", probe.sql.s);
+	ck_assert_msg(strstr(probe.sql.s,
+			      "INSERT INTO \"t\" (" COLUMNS
+			      ") VALUES (datetime(1715754420, 'unixepoch'), "
+			      "'192.0.2.1', 'netflow5', 0, 0, 99, 1, 120, 2, 2, 0, 0, 0, 0, 0, 0, "
+			      "0, 0, 0, "
+			      "datetime(1715754450, 'unixepoch')) ON CONFLICT (stamp_inserted, "
+			      "exporter, protocol, domain, "
+			      "worker, run_id) DO UPDATE SET datagrams = excluded.datagrams, ") ==
+			probe.sql.s,
+		"%s", probe.sql.s);
 	let_go();
 }
 END_TEST
@@ -281,8 +314,10 @@ START_TEST(what_could_not_be_written_is_made_up_for)
 	probe.refuse = false;
 	feed_v5(A, NOW + 95, 2, 1);
 	/* Both datagrams: the one of the bin that could not be told, too. */
-	ck_assert_msg(strstr(probe.sql.s, "(FROM_UNIXTIME(1715754480), '192.0.2.1', 'netflow5', 0, 0, 99, 2, 144, 2, 2,") !=
-			      NULL, "%s", probe.sql.s);
+	ck_assert_msg(strstr(probe.sql.s,
+			      "(FROM_UNIXTIME(1715754480), '192.0.2.1', 'netflow5', 0, 0, 99, 2, "
+			      "144, 2, 2,") != NULL,
+		"%s", probe.sql.s);
 	engine_stop(engine);
 	let_go();
 }
@@ -293,7 +328,8 @@ START_TEST(a_missing_table_is_told_at_start)
 	start(SQL("mysql"));
 	probe.refuse = true;
 	ck_assert_int_eq(engine_open(engine), -1);
-	has_said("E plugin default_mysql: sql_exporters_table: \"t\": no such table: t; sql/flow_exporters.mysql makes it");
+	has_said("E plugin default_mysql: sql_exporters_table: \"t\": no such table: t; "
+		 "sql/flow_exporters.mysql makes it");
 	let_go();
 	start("plugins: print\nsql_exporters_table: t\n");
 	ck_assert_int_eq(engine_open(engine), -1);
@@ -302,7 +338,8 @@ START_TEST(a_missing_table_is_told_at_start)
 }
 END_TEST
 
-/* ---- one flow, two records --------------------------------------------------------------------- */
+/* ---- one flow, two records ---------------------------------------------------------------------
+ */
 
 static char map_path[] = "/tmp/check-insight-XXXXXX";
 
@@ -315,7 +352,8 @@ static void write_map(const char *text)
 	fclose(f);
 }
 
-/* Ingress records of 1 octet on interface 5, egress ones of 100 on 7, one of 10000 into 9 on its way out. */
+/* Ingress records of 1 octet on interface 5, egress ones of 100 on 7, one of 10000 into 9 on its
+ * way out. */
 static const struct way ways[] = { { 0, 5, 7, 1 }, { 1, 5, 7, 100 }, { 1, 5, 9, 10000 } };
 
 static const struct {
@@ -329,7 +367,8 @@ static const struct {
 	{ "nfacctd_direction: egress\n", "", 10100, 1, false },
 	{ "", "192.0.2.1 * ingress\n", 1, 10100, false },
 	{ "", "# a comment\n\n192.0.2.0/24 9 ingress\n192.0.2.0/24 * egress\n", 100, 10001, false },
-	{ "nfacctd_direction: ingress\n", "198.51.100.0/24 * both\n192.0.2.1 7 egress\n", 101, 10000, false },
+	{ "nfacctd_direction: ingress\n", "198.51.100.0/24 * both\n192.0.2.1 7 egress\n", 101,
+		10000, false },
 	{ "nfacctd_direction: egress\n", "! all of them\n0.0.0.0/0 * both\n", 10101, 0, true },
 };
 
@@ -338,11 +377,13 @@ START_TEST(counts_one_way)
 	char conf[256];
 
 	write_map(policies[_i].map);
-	snprintf(conf, sizeof(conf), PRINT "%snfacctd_direction_map: %s\n", policies[_i].conf, map_path);
+	snprintf(conf, sizeof(conf), PRINT "%snfacctd_direction_map: %s\n", policies[_i].conf,
+		map_path);
 	start(conf);
 	open_sinks();
 	feed_ways(A, ways, 3);
-	ck_assert_uint_eq(times_said("192.0.2.1 domain 7: sends ingress and egress records"), policies[_i].told);
+	ck_assert_uint_eq(times_said("192.0.2.1 domain 7: sends ingress and egress records"),
+		policies[_i].told);
 	feed_v5(B, NOW, 0, 1);		/* no direction: counts */
 	ck_assert_int_eq(engine_stop(engine), 0);
 	ck_assert_uint_eq(probe.octets, policies[_i].octets + 1000);
@@ -403,7 +444,8 @@ START_TEST(a_map_is_read_again)
 }
 END_TEST
 
-/* ---- fixtures --------------------------------------------------------------------------------------- */
+/* ---- fixtures
+ * --------------------------------------------------------------------------------------- */
 
 static void set_up(void)
 {

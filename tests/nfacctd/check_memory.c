@@ -56,45 +56,67 @@ static const struct {
 	const char *aggregate, *question, *want, *why;
 } answers[] = {
 	{ FIVE, "ask stats\n\n", HEAD5 ROW1 ROW2 ROW3 "\nFor a total of: 3 entries\n", NULL },
-	{ FIVE, "ask stats\noutput csv\n\n", "SRC_IP,DST_IP,SRC_PORT,DST_PORT,PROTOCOL,PACKETS,BYTES\n"
-	  "10.0.0.1,192.0.2.9,0,0,udp,10,1000\n10.0.0.2,192.0.2.9,0,0,udp,5,5000\n"
-	  "10.0.0.1,198.51.100.77,0,0,udp,1,40\n", NULL },
+	{ FIVE, "ask stats\noutput csv\n\n",
+		"SRC_IP,DST_IP,SRC_PORT,DST_PORT,PROTOCOL,PACKETS,BYTES\n"
+		"10.0.0.1,192.0.2.9,0,0,udp,10,1000\n10.0.0.2,192.0.2.9,0,0,udp,5,5000\n"
+		"10.0.0.1,198.51.100.77,0,0,udp,1,40\n",
+		NULL },
 	{ FIVE, "ask stats\noutput json\n\n",
-	  "{\"ip_src\": \"10.0.0.1\", \"ip_dst\": \"192.0.2.9\", \"port_src\": 0, \"port_dst\": 0, \"ip_proto\": \"udp\", "
-	  "\"packets\": 10, \"bytes\": 1000}\n"
-	  "{\"ip_src\": \"10.0.0.2\", \"ip_dst\": \"192.0.2.9\", \"port_src\": 0, \"port_dst\": 0, \"ip_proto\": \"udp\", "
-	  "\"packets\": 5, \"bytes\": 5000}\n"
-	  "{\"ip_src\": \"10.0.0.1\", \"ip_dst\": \"198.51.100.77\", \"port_src\": 0, \"port_dst\": 0, \"ip_proto\": "
-	  "\"udp\", \"packets\": 1, \"bytes\": 40}\n", NULL },
-	{ FIVE, "ask stats\ntop bytes\nrows 0\n\n", HEAD5 ROW2 ROW1 ROW3 "\nFor a total of: 3 entries\n", NULL },
-	{ FIVE, "ask stats\ntop packets\nrows 1\n\n", HEAD5 ROW1 "\nFor a total of: 1 entries\n", NULL },
-	{ FIVE, "ask match\ncolumns src_host\ntuple 10.0.0.1\n\n", HEAD5 ROW1 ROW3 "\nFor a total of: 2 entries\n", NULL },
-	{ FIVE, "ask match\ncolumns src_host\ntuple 10.9.9.9\n\n", HEAD5 "\nFor a total of: 0 entries\n", NULL },
-	{ FIVE, "ask count\ncolumns src_host\ntuple 10.0.0.1\ntuple 10.0.0.2\n\n", "1040\n5000\n", NULL },
-	{ FIVE, "ask count\nflag sum\ncolumns src_host\ntuple 10.0.0.1\ntuple 10.0.0.2\n\n", "6040\n", NULL },
-	{ FIVE, "ask count\ncounter all\ncolumns src_host\ntuple 10.0.0.1\n\n", "11 1040 0 2\n", NULL },
-	{ FIVE, "ask count\ncounter packets\ncolumns src_host\ntuple ::ffff:10.0.0.1\n\n", "11\n", NULL },
+		"{\"ip_src\": \"10.0.0.1\", \"ip_dst\": \"192.0.2.9\", \"port_src\": 0, "
+		"\"port_dst\": 0, \"ip_proto\": \"udp\", \"packets\": 10, \"bytes\": 1000}\n"
+		"{\"ip_src\": \"10.0.0.2\", \"ip_dst\": \"192.0.2.9\", \"port_src\": 0, "
+		"\"port_dst\": 0, \"ip_proto\": \"udp\", \"packets\": 5, \"bytes\": 5000}\n"
+		"{\"ip_src\": \"10.0.0.1\", \"ip_dst\": \"198.51.100.77\", \"port_src\": 0, "
+		"\"port_dst\": 0, \"ip_proto\": \"udp\", \"packets\": 1, \"bytes\": 40}\n",
+		NULL },
+	{ FIVE, "ask stats\ntop bytes\nrows 0\n\n",
+		HEAD5 ROW2 ROW1 ROW3 "\nFor a total of: 3 entries\n", NULL },
+	{ FIVE, "ask stats\ntop packets\nrows 1\n\n", HEAD5 ROW1 "\nFor a total of: 1 entries\n",
+		NULL },
+	{ FIVE, "ask match\ncolumns src_host\ntuple 10.0.0.1\n\n",
+		HEAD5 ROW1 ROW3 "\nFor a total of: 2 entries\n", NULL },
+	{ FIVE, "ask match\ncolumns src_host\ntuple 10.9.9.9\n\n",
+		HEAD5 "\nFor a total of: 0 entries\n", NULL },
+	{ FIVE, "ask count\ncolumns src_host\ntuple 10.0.0.1\ntuple 10.0.0.2\n\n", "1040\n5000\n",
+		NULL },
+	{ FIVE, "ask count\nflag sum\ncolumns src_host\ntuple 10.0.0.1\ntuple 10.0.0.2\n\n",
+		"6040\n", NULL },
+	{ FIVE, "ask count\ncounter all\ncolumns src_host\ntuple 10.0.0.1\n\n", "11 1040 0 2\n",
+		NULL },
+	{ FIVE, "ask count\ncounter packets\ncolumns src_host\ntuple ::ffff:10.0.0.1\n\n", "11\n",
+		NULL },
 	{ FIVE, "ask count\ncolumns " FIVE "\ntuple 10.0.0.1,192.0.2.9,0,0,tcp\n\n", "0\n", NULL },
 	{ FIVE, "ask count\ncolumns dst_host,proto\ntuple 192.0.2.9,17\n\n", "6000\n", NULL },
 	{ FIVE, "ask stats\noutput csv\nflag num_protos\nseparator ;\ntop packets\nrows 1\n\n",
-	  "SRC_IP;DST_IP;SRC_PORT;DST_PORT;PROTOCOL;PACKETS;BYTES\n10.0.0.1;192.0.2.9;0;0;17;10;1000\n", NULL },
+		"SRC_IP;DST_IP;SRC_PORT;DST_PORT;PROTOCOL;PACKETS;BYTES\n10.0.0.1;192.0.2.9;0;0;17;"
+		"10;1000\n",
+		NULL },
 	{ "src_host,flows,tcpflags,tos,in_iface", "ask stats\n\n",
-	  "IN_IFACE    SRC_IP                                         TCP_FLAGS  TOS    PACKETS               FLOWS"
-	  "                 BYTES\n"
-	  "1           10.0.0.1                                       0          0      10                    1    "
-	  "                 1000\n"
-	  "1           10.0.0.2                                       0          0      5                     1    "
-	  "                 5000\n"
-	  "3           10.0.0.1                                       0          0      1                     1    "
-	  "                 40\n\nFor a total of: 3 entries\n", NULL },
+		"IN_IFACE    SRC_IP                                         TCP_FLAGS  TOS    "
+		"PACKETS               FLOWS"
+		"                 BYTES\n"
+		"1           10.0.0.1                                       0          0      10   "
+		"                 1                     1000\n"
+		"1           10.0.0.2                                       0          0      5    "
+		"                 1                     5000\n"
+		"3           10.0.0.1                                       0          0      1    "
+		"                 1                     40\n\nFor a total of: 3 entries\n",
+		NULL },
 	{ "src_host,flows,in_iface", "ask match\noutput json\ncolumns in_iface\ntuple 3\n\n",
-	  "{\"iface_in\": 3, \"ip_src\": \"10.0.0.1\", \"packets\": 1, \"flows\": 1, \"bytes\": 40}\n", NULL },
-	{ "src_host,flows", "ask count\ncounter all\ncolumns src_host\ntuple 10.0.0.1\n\n", "11 1040 2 2\n", NULL },
+		"{\"iface_in\": 3, \"ip_src\": \"10.0.0.1\", \"packets\": 1, \"flows\": 1, "
+		"\"bytes\": 40}\n",
+		NULL },
+	{ "src_host,flows", "ask count\ncounter all\ncolumns src_host\ntuple 10.0.0.1\n\n",
+		"11 1040 2 2\n", NULL },
 	{ "sum_host", "ask count\ncolumns sum_host\ntuple 10.0.0.2\n\n", "5000\n", NULL },
-	{ FIVE, "ask count\ncolumns dst_mac\ntuple 1\n\n", NULL, "primitive \"dst_mac\" is not in the aggregate of this table" },
-	{ FIVE, "ask count\ncolumns src_host\ntuple x\n\n", NULL, "src_host: invalid value: \"x\"" },
-	{ FIVE, "ask count\ncolumns src_host,proto\ntuple 10.0.0.1\n\n", NULL, "\"10.0.0.1\": no value for proto" },
-	{ FIVE, "ask count\ncolumns src_port\ntuple 65536\n\n", NULL, "src_port: invalid value: \"65536\"" },
+	{ FIVE, "ask count\ncolumns dst_mac\ntuple 1\n\n", NULL,
+		"primitive \"dst_mac\" is not in the aggregate of this table" },
+	{ FIVE, "ask count\ncolumns src_host\ntuple x\n\n", NULL,
+		"src_host: invalid value: \"x\"" },
+	{ FIVE, "ask count\ncolumns src_host,proto\ntuple 10.0.0.1\n\n", NULL,
+		"\"10.0.0.1\": no value for proto" },
+	{ FIVE, "ask count\ncolumns src_port\ntuple 65536\n\n", NULL,
+		"src_port: invalid value: \"65536\"" },
 	{ FIVE, "ask count\ncolumns src_port\n\n", NULL, "nothing to match" },
 };
 
@@ -108,12 +130,15 @@ START_TEST(answer)
 
 	memset(&f->p.history, 0, sizeof(f->p.history));
 	three_rows(f);
-	good = imt_query_answer(&(struct imt_query){ &r, &f->p, &f->l, f->rows, 3, chosen }, &out, why, sizeof(why));
+	good = imt_query_answer(&(struct imt_query) { &r, &f->p, &f->l, f->rows, 3, chosen }, &out,
+		why, sizeof(why));
 	if (answers[_i].want)
-		ck_assert_msg(good && strcmp(out.s, answers[_i].want) == 0, "%s: %s\ngot:\n%s\nwant:\n%s",
-			      answers[_i].question, why, out.s ? out.s : "", answers[_i].want);
+		ck_assert_msg(good && strcmp(out.s, answers[_i].want) == 0,
+			"%s: %s\ngot:\n%s\nwant:\n%s", answers[_i].question, why,
+			out.s ? out.s : "", answers[_i].want);
 	else
-		ck_assert_msg(!good && strcmp(why, answers[_i].why) == 0, "%s: %s", answers[_i].question, why);
+		ck_assert_msg(!good && strcmp(why, answers[_i].why) == 0, "%s: %s",
+			answers[_i].question, why);
 	strbuf_clear(&out);
 	imt_request_clear(&r);
 	fix_free(f);
@@ -140,7 +165,8 @@ START_TEST(request_both_ways)
 	imt_request_write(&b, &q);
 	ck_assert_msg(imt_request_read(&back, b.s, b.n, &why), "%s", why);
 	ck_assert(back.ask == IMT_COUNT && back.counter == IMT_ALL && back.output == IMT_EVENT_CSV);
-	ck_assert(back.separator == ' ' && back.sorted && back.sum && back.reset && back.epoch && !back.utc);
+	ck_assert(back.separator == ' ' && back.sorted && back.sum && back.reset && back.epoch &&
+		!back.utc);
 	ck_assert(back.top == IMT_FLOWS && back.top_rows == 7 && back.ntuples == 5);
 	ck_assert_str_eq(back.columns, "src_host,label");
 	ck_assert_str_eq(back.tuple[4], "10.0.0.1,a b");
@@ -197,8 +223,12 @@ START_TEST(behind_its_socket)
 	ck_assert_int_eq(m->write(s, &f->purge), SINK_OK);	/* sums add up */
 	ask(path, "ask count\ncounter all\ncolumns src_host\ntuple 10.0.0.1\n\n", got, sizeof(got));
 	ck_assert_str_eq(got, "OK 12\n22 2080 0 2\n");
-	ask(path, "ask match\noutput csv\nflag reset\ncolumns dst_host\ntuple 192.0.2.9\n\n", got, sizeof(got));
-	ck_assert_str_eq(got, "OK 83\nSRC_IP,DST_IP,PACKETS,BYTES\n10.0.0.1,192.0.2.9,20,2000\n10.0.0.2,192.0.2.9,10,10000\n");
+	ask(path, "ask match\noutput csv\nflag reset\ncolumns dst_host\ntuple 192.0.2.9\n\n", got,
+		sizeof(got));
+	ck_assert_str_eq(got,
+		"OK "
+		"83\nSRC_IP,DST_IP,PACKETS,BYTES\n10.0.0.1,192.0.2.9,20,2000\n10.0.0.2,192.0.2.9,"
+		"10,10000\n");
 	ask(path, "ask stats\noutput csv\n\n", got, sizeof(got));
 	ck_assert_str_eq(got, "OK 56\nSRC_IP,DST_IP,PACKETS,BYTES\n10.0.0.1,198.51.100.77,2,80\n");
 	ask(path, "ask age\n\n", got, sizeof(got));
@@ -279,7 +309,8 @@ START_TEST(bounded)
 	ck_assert_uint_eq(m->counts(s)->rejected_octets, 100 * m->counts(s)->rejected);
 	ck_assert(fix_logged(f, "imt_memory_budget of 1048576 bytes is spent"));
 	ask(path, "ask status\n\n", got, sizeof(got));
-	ck_assert_uint_eq(strtoull(strstr(got, "entries ") + 8, NULL, 10) + m->counts(s)->rejected, packets);
+	ck_assert_uint_eq(
+		strtoull(strstr(got, "entries ") + 8, NULL, 10) + m->counts(s)->rejected, packets);
 	m->close(s);
 	fix_free(f);
 }

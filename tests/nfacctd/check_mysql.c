@@ -66,8 +66,9 @@ static void set_up(void)
 	bool local = strncmp(h, "unix:", 5) == 0;
 
 	admin = mysql_init(NULL);
-	ck_assert_msg(mysql_real_connect(admin, local ? NULL : h, "root", "", NULL, 0, local ? h + 5 : NULL,
-					 CLIENT_MULTI_STATEMENTS) != NULL, "%s", mysql_error(admin));
+	ck_assert_msg(mysql_real_connect(admin, local ? NULL : h, "root", "", NULL, 0,
+			      local ? h + 5 : NULL, CLIENT_MULTI_STATEMENTS) != NULL,
+		"%s", mysql_error(admin));
 	run("DROP DATABASE IF EXISTS " DB "; CREATE DATABASE " DB "; USE " DB);
 	run("SET time_zone='+00:00'");
 }
@@ -114,19 +115,27 @@ static const struct sink_counts *counts(void *s)
 	return sink_find("mysql")->counts(s);
 }
 
-static void host_row(struct fixture *f, int64_t bin, const char *src, uint64_t packets, uint64_t octets)
+static void host_row(
+	struct fixture *f, int64_t bin, const char *src, uint64_t packets, uint64_t octets)
 {
 	fix_addr(f, fix_row(f, bin, packets, octets), PRIM_ID_src_host, src);
 }
 
-static const char v1[] = "CREATE TABLE acct (mac_src CHAR(17) NOT NULL, mac_dst CHAR(17) NOT NULL, ip_src "
-	"CHAR(15) NOT NULL, ip_dst CHAR(15) NOT NULL, src_port INT(2) UNSIGNED NOT NULL, dst_port INT(2) "
-	"UNSIGNED NOT NULL, ip_proto CHAR(6) NOT NULL, packets INT UNSIGNED NOT NULL, bytes BIGINT UNSIGNED "
-	"NOT NULL, stamp_inserted DATETIME NOT NULL, stamp_updated DATETIME, PRIMARY KEY (mac_src, mac_dst, "
+static const char v1[] =
+	"CREATE TABLE acct (mac_src CHAR(17) NOT NULL, mac_dst CHAR(17) NOT NULL, ip_src "
+	"CHAR(15) NOT NULL, ip_dst CHAR(15) NOT NULL, src_port INT(2) UNSIGNED NOT NULL, dst_port "
+	"INT(2) "
+	"UNSIGNED NOT NULL, ip_proto CHAR(6) NOT NULL, packets INT UNSIGNED NOT NULL, bytes BIGINT "
+	"UNSIGNED "
+	"NOT NULL, stamp_inserted DATETIME NOT NULL, stamp_updated DATETIME, PRIMARY KEY (mac_src, "
+	"mac_dst, "
 	"ip_src, ip_dst, src_port, dst_port, ip_proto, stamp_inserted))";
-static const char ledger[] = "CREATE TABLE flow_ledger (run_id BIGINT UNSIGNED NOT NULL, plugin VARCHAR(64) "
-	"NOT NULL, purge_id BIGINT UNSIGNED NOT NULL, worker INT UNSIGNED NOT NULL, batch BIGINT UNSIGNED NOT "
-	"NULL, purge_rows BIGINT UNSIGNED NOT NULL, purge_packets BIGINT UNSIGNED NOT NULL, purge_octets BIGINT "
+static const char ledger[] =
+	"CREATE TABLE flow_ledger (run_id BIGINT UNSIGNED NOT NULL, plugin VARCHAR(64) "
+	"NOT NULL, purge_id BIGINT UNSIGNED NOT NULL, worker INT UNSIGNED NOT NULL, batch BIGINT "
+	"UNSIGNED NOT "
+	"NULL, purge_rows BIGINT UNSIGNED NOT NULL, purge_packets BIGINT UNSIGNED NOT NULL, "
+	"purge_octets BIGINT "
 	"UNSIGNED NOT NULL, stamp DATETIME, PRIMARY KEY (run_id, plugin, purge_id, worker))";
 
 /* The tutorial's table; values as collector.md 13 observed them with pmacct 1.7.7. */
@@ -142,22 +151,26 @@ START_TEST(tutorial_rows)
 	host_row(f, 1699999800, "0.0.0.0", 62, 6014);
 	put(f, s);
 	expect("SELECT * FROM acct ORDER BY ip_src",
-	       "0:0:0:0:0:0 0:0:0:0:0:0 0.0.0.0 0.0.0.0 0 0 0 62 6014 2023-11-14 22:10:00 2023-11-14 22:14:20|"
-	       "0:0:0:0:0:0 0:0:0:0:0:0 111.222.1.2 0.0.0.0 0 0 0 61 6100 2023-11-14 22:10:00 2023-11-14 22:14:20");
+		"0:0:0:0:0:0 0:0:0:0:0:0 0.0.0.0 0.0.0.0 0 0 0 62 6014 2023-11-14 22:10:00 "
+		"2023-11-14 22:14:20|"
+		"0:0:0:0:0:0 0:0:0:0:0:0 111.222.1.2 0.0.0.0 0 0 0 61 6100 2023-11-14 22:10:00 "
+		"2023-11-14 22:14:20");
 	fix_next(f);
 	host_row(f, 1699999800, "111.222.1.2", 1, 11);
 	host_row(f, 1700000400, "111.222.1.2", 2, 22);
 	put(f, s);
-	expect("SELECT ip_src,packets,bytes,stamp_inserted,stamp_updated FROM acct ORDER BY ip_src,stamp_inserted",
-	       "0.0.0.0 62 6014 2023-11-14 22:10:00 2023-11-14 22:14:20|"
-	       "111.222.1.2 62 6111 2023-11-14 22:10:00 2023-11-14 22:15:20|"
-	       "111.222.1.2 2 22 2023-11-14 22:20:00 2023-11-14 22:15:20");
+	expect("SELECT ip_src,packets,bytes,stamp_inserted,stamp_updated FROM acct ORDER BY "
+	       "ip_src,stamp_inserted",
+		"0.0.0.0 62 6014 2023-11-14 22:10:00 2023-11-14 22:14:20|"
+		"111.222.1.2 62 6111 2023-11-14 22:10:00 2023-11-14 22:15:20|"
+		"111.222.1.2 2 22 2023-11-14 22:20:00 2023-11-14 22:15:20");
 	ck_assert_uint_eq(counts(s)->rows, 4);
 	ck_assert_uint_eq(counts(s)->inserted, 3);
 	ck_assert_uint_eq(counts(s)->updated, 1);
 	ck_assert_uint_eq(counts(s)->purges, 2);
-	expect("SELECT run_id,plugin,purge_id,worker,batch,purge_rows,purge_packets,purge_octets FROM flow_ledger",
-	       "77 t 1 0 0 2 123 12114|77 t 2 0 0 2 3 33");
+	expect("SELECT run_id,plugin,purge_id,worker,batch,purge_rows,purge_packets,purge_octets "
+	       "FROM flow_ledger",
+		"77 t 1 0 0 2 123 12114|77 t 2 0 0 2 3 33");
 	close_sink(s);
 	fix_free(f);
 }
@@ -179,7 +192,8 @@ START_TEST(many_rows)
 		for (unsigned i = 0; i < 9000; i++) {
 			char ip[16];
 
-			snprintf(ip, sizeof(ip), "10.%d.%u.%u", round ? 1 : 0, i >> 8 & 255, i & 255);
+			snprintf(ip, sizeof(ip), "10.%d.%u.%u", round ? 1 : 0, i >> 8 & 255,
+				i & 255);
 			host_row(f, 1699999800, ip, i, i * 100);
 			snprintf(ip, sizeof(ip), "10.2.%u.%u", i >> 8 & 255, i & 255);
 			host_row(f, 1699999800, ip, 1, 1);
@@ -188,7 +202,8 @@ START_TEST(many_rows)
 	}
 	/* sum 0..8999 = 40495500, for two networks; the third has 9000 rows of 1, twice */
 	expect("SELECT COUNT(*),SUM(packets),SUM(bytes) FROM acct", "27000 81009000 8099118000");
-	expect("SELECT COUNT(*),MIN(bytes),MAX(bytes) FROM acct WHERE ip_src LIKE '10.2.%'", "9000 2 2");
+	expect("SELECT COUNT(*),MIN(bytes),MAX(bytes) FROM acct WHERE ip_src LIKE '10.2.%'",
+		"9000 2 2");
 	ck_assert_uint_eq(counts(s)->inserted, 27000);
 	ck_assert_uint_eq(counts(s)->updated, 9000);
 	ck_assert_msg(counts(s)->statements <= (_i >= 2 ? 2000 : 20), "%llu statements",
@@ -208,8 +223,9 @@ START_TEST(refused_rows)
 	run("INSERT INTO acct VALUES ('0:0:0:0:0:0','0:0:0:0:0:0','10.0.0.9','0.0.0.0',0,0,'0',1,"
 	    "18446744073709551615,'2023-11-14 22:10:00',NULL)");
 	s = open_sink(f);
-	ck_assert(fix_logged(f, "ip_src of table acct is char(15): rows with IPv6 addresses will be refused; run: "
-			     "ALTER TABLE `acct` MODIFY `ip_src` CHAR(45)"));
+	ck_assert(fix_logged(f,
+		"ip_src of table acct is char(15): rows with IPv6 addresses will be refused; run: "
+		"ALTER TABLE `acct` MODIFY `ip_src` CHAR(45)"));
 	ck_assert(fix_logged(f, "packets of table acct is int"));
 	for (unsigned i = 0; i < 1000; i++) {
 		char ip[16];
@@ -218,8 +234,8 @@ START_TEST(refused_rows)
 		host_row(f, 1699999800, ip, 1, 10);
 	}
 	fix_addr(f, f->keys[500], PRIM_ID_src_host, "2001:db8::15:1234");	/* 17 characters */
-	f->rows[0].sums.packets = UINT64_C(4294967296);				/* INT UNSIGNED + 1 */
-	fix_addr(f, f->keys[999], PRIM_ID_src_host, "10.0.0.9");		/* sum above 2^64 - 1 */
+	f->rows[0].sums.packets = UINT64_C(4294967296); /* INT UNSIGNED + 1 */
+	fix_addr(f, f->keys[999], PRIM_ID_src_host, "10.0.0.9"); /* sum above 2^64 - 1 */
 	f->rows[1].sums.packets = UINT64_C(4294967295);
 	put(f, s);
 	expect("SELECT COUNT(*),SUM(bytes),SUM(packets) FROM acct WHERE ip_src<>'10.0.0.9'",
@@ -229,9 +245,12 @@ START_TEST(refused_rows)
 	ck_assert_uint_eq(counts(s)->rejected_octets, 30);
 	ck_assert_uint_eq(counts(s)->rejected_packets, UINT64_C(4294967298));
 	ck_assert_uint_eq(counts(s)->inserted + counts(s)->updated, 997);
-	ck_assert_msg(fix_logged(f, "ip_src=2001:db8::15:1234") && fix_logged(f, "(1406)"), "%s", f->log);
+	ck_assert_msg(
+		fix_logged(f, "ip_src=2001:db8::15:1234") && fix_logged(f, "(1406)"), "%s", f->log);
 	ck_assert_msg(fix_logged(f, "packets=4294967296") && fix_logged(f, "(1264)"), "%s", f->log);
-	ck_assert_msg(fix_logged(f, "ip_src=10.0.0.9") && fix_logged(f, "30 octets, 4294967298 packets"), "%s", f->log);
+	ck_assert_msg(
+		fix_logged(f, "ip_src=10.0.0.9") && fix_logged(f, "30 octets, 4294967298 packets"),
+		"%s", f->log);
 	close_sink(s);
 	fix_free(f);
 }
@@ -244,8 +263,10 @@ START_TEST(without_unique_key)
 	void *s;
 
 	f->p.sql_optimize_clauses = true;
-	run("CREATE TABLE acct_v7 (ip_src CHAR(45) NOT NULL, stamp_inserted DATETIME NOT NULL, stamp_updated "
-	    "DATETIME, packets BIGINT UNSIGNED NOT NULL, bytes BIGINT UNSIGNED NOT NULL, flows INT UNSIGNED NOT "
+	run("CREATE TABLE acct_v7 (ip_src CHAR(45) NOT NULL, stamp_inserted DATETIME NOT NULL, "
+	    "stamp_updated "
+	    "DATETIME, packets BIGINT UNSIGNED NOT NULL, bytes BIGINT UNSIGNED NOT NULL, flows INT "
+	    "UNSIGNED NOT "
 	    "NULL, tcp_flags INT UNSIGNED NOT NULL, note INT DEFAULT 5)");
 	s = open_sink(f);
 	ck_assert(fix_logged(f, "has no unique key over exactly the written key columns"));
@@ -282,7 +303,8 @@ START_TEST(row_by_row)
 	void *s;
 
 	f->p.sql_optimize_clauses = true;
-	run("CREATE TABLE acct (ip_src CHAR(15) NOT NULL, stamp_inserted DATETIME NOT NULL, stamp_updated DATETIME,"
+	run("CREATE TABLE acct (ip_src CHAR(15) NOT NULL, stamp_inserted DATETIME NOT NULL, "
+	    "stamp_updated DATETIME,"
 	    " packets INT UNSIGNED NOT NULL, bytes BIGINT UNSIGNED NOT NULL)");
 	run("CREATE OR REPLACE USER flowledger_few@localhost IDENTIFIED BY 'few'");
 	run("GRANT SELECT, INSERT, UPDATE ON " DB ".* TO flowledger_few@localhost");
@@ -296,7 +318,8 @@ START_TEST(row_by_row)
 		host_row(f, 1699999800, "10.0.0.2", 3, 30);
 		put(f, s);
 	}
-	expect("SELECT ip_src,packets,bytes FROM acct ORDER BY ip_src", "10.0.0.1 2 20|10.0.0.2 6 60");
+	expect("SELECT ip_src,packets,bytes FROM acct ORDER BY ip_src",
+		"10.0.0.1 2 20|10.0.0.2 6 60");
 	ck_assert_uint_eq(counts(s)->rejected, 2);
 	ck_assert_uint_eq(counts(s)->rejected_octets, 40);
 	ck_assert(fix_logged(f, "GRANT CREATE TEMPORARY TABLES"));
@@ -314,8 +337,10 @@ START_TEST(key_too_short)
 	char *cure, *end;
 
 	f->p.sql_optimize_clauses = true;
-	run("CREATE TABLE acct (ip_src CHAR(45) NOT NULL, iface_in INT UNSIGNED NOT NULL, stamp_inserted DATETIME "
-	    "NOT NULL, stamp_updated DATETIME, packets BIGINT UNSIGNED NOT NULL, bytes BIGINT UNSIGNED NOT NULL, "
+	run("CREATE TABLE acct (ip_src CHAR(45) NOT NULL, iface_in INT UNSIGNED NOT NULL, "
+	    "stamp_inserted DATETIME "
+	    "NOT NULL, stamp_updated DATETIME, packets BIGINT UNSIGNED NOT NULL, bytes BIGINT "
+	    "UNSIGNED NOT NULL, "
 	    "PRIMARY KEY (ip_src, stamp_inserted))");
 	s = open_sink(f);
 	host_row(f, 1699999800, "10.0.0.1", 1, 10);
@@ -333,7 +358,8 @@ START_TEST(key_too_short)
 	fix_forget_log(f);
 	s = open_sink(f);
 	put(f, s);
-	expect("SELECT ip_src,iface_in,bytes FROM acct ORDER BY iface_in", "10.0.0.1 0 20|10.0.0.1 7 20");
+	expect("SELECT ip_src,iface_in,bytes FROM acct ORDER BY iface_in",
+		"10.0.0.1 0 20|10.0.0.1 7 20");
 	close_sink(s);
 	fix_free(f);
 }
@@ -342,20 +368,30 @@ END_TEST
 /* Missing columns: no start, and the ALTER that is printed cures it. */
 START_TEST(missing_columns)
 {
-	struct fixture *f = fixture("dst_host, in_iface, out_iface, src_net, timestamp_start, label, flows", 5, _i);
+	struct fixture *f = fixture(
+		"dst_host, in_iface, out_iface, src_net, timestamp_start, label, flows", 5, _i);
 	char *cure, *end;
 	void *s;
 
-	run("CREATE TABLE acct_v5 (agent_id INT UNSIGNED NOT NULL, class_id CHAR(16) NOT NULL, mac_src CHAR(17) NOT "
-	    "NULL, mac_dst CHAR(17) NOT NULL, vlan INT UNSIGNED NOT NULL, ip_src CHAR(45) NOT NULL, ip_dst CHAR(45) "
-	    "NOT NULL, src_port INT UNSIGNED NOT NULL, dst_port INT UNSIGNED NOT NULL, ip_proto CHAR(20) NOT NULL, "
-	    "tos INT UNSIGNED NOT NULL, packets BIGINT UNSIGNED NOT NULL, bytes BIGINT UNSIGNED NOT NULL, flows "
-	    "BIGINT UNSIGNED NOT NULL, stamp_inserted DATETIME NOT NULL, stamp_updated DATETIME, PRIMARY KEY "
-	    "(agent_id, class_id, mac_src, mac_dst, vlan, ip_src, ip_dst, src_port, dst_port, ip_proto, tos, "
+	run("CREATE TABLE acct_v5 (agent_id INT UNSIGNED NOT NULL, class_id CHAR(16) NOT NULL, "
+	    "mac_src CHAR(17) NOT "
+	    "NULL, mac_dst CHAR(17) NOT NULL, vlan INT UNSIGNED NOT NULL, ip_src CHAR(45) NOT "
+	    "NULL, ip_dst CHAR(45) "
+	    "NOT NULL, src_port INT UNSIGNED NOT NULL, dst_port INT UNSIGNED NOT NULL, ip_proto "
+	    "CHAR(20) NOT NULL, "
+	    "tos INT UNSIGNED NOT NULL, packets BIGINT UNSIGNED NOT NULL, bytes BIGINT UNSIGNED "
+	    "NOT NULL, flows "
+	    "BIGINT UNSIGNED NOT NULL, stamp_inserted DATETIME NOT NULL, stamp_updated DATETIME, "
+	    "PRIMARY KEY "
+	    "(agent_id, class_id, mac_src, mac_dst, vlan, ip_src, ip_dst, src_port, dst_port, "
+	    "ip_proto, tos, "
 	    "stamp_inserted))");
 	ck_assert_ptr_null(sink_find("mysql")->open(&f->p, &f->l, 1));
-	ck_assert_msg(fix_logged(f, "table acct_v5 lacks label, iface_in, iface_out, net_src, timestamp_start, "
-				 "timestamp_start_residual; run: ALTER TABLE"), "%s", f->log);
+	ck_assert_msg(
+		fix_logged(f,
+			"table acct_v5 lacks label, iface_in, iface_out, net_src, timestamp_start, "
+			"timestamp_start_residual; run: ALTER TABLE"),
+		"%s", f->log);
 	ck_assert_uint_eq(sink_find("mysql")->check(&f->p, &f->l), 1);
 	cure = strstr(f->log, "ALTER TABLE");
 	end = strchr(cure, ';');
@@ -370,10 +406,12 @@ START_TEST(missing_columns)
 	fix_next(f);
 	fix_addr(f, fix_row(f, 1699999800, 1, 10), PRIM_ID_dst_host, "10.0.0.1");
 	put(f, s);
-	expect("SELECT ip_src,ip_dst,iface_in,net_src,timestamp_start,timestamp_start_residual,class_id,flows,bytes "
+	expect("SELECT "
+	       "ip_src,ip_dst,iface_in,net_src,timestamp_start,timestamp_start_residual,class_id,"
+	       "flows,bytes "
 	       "FROM acct_v5 ORDER BY timestamp_start",
-	       "0.0.0.0 10.0.0.1 0 0.0.0.0 1970-01-01 00:00:00 0 unknown 1 10|"
-	       "0.0.0.0 10.0.0.1 0 0.0.0.0 2023-11-14 22:10:01 234567 unknown 1 10");
+		"0.0.0.0 10.0.0.1 0 0.0.0.0 1970-01-01 00:00:00 0 unknown 1 10|"
+		"0.0.0.0 10.0.0.1 0 0.0.0.0 2023-11-14 22:10:01 234567 unknown 1 10");
 	close_sink(s);
 	fix_free(f);
 }
@@ -389,18 +427,28 @@ START_TEST(refuses_to_start)
 	} cases[] = {
 		{ NULL, "table acct does not exist", NULL, NULL, NULL, NULL, false, false, false },
 		{ v1, "set sql_history", NULL, NULL, NULL, NULL, true, false, false },
-		{ v1, "Access denied for user 'nobody_here'", "nobody_here", "secret", NULL, NULL, false, false, false },
+		{ v1, "Access denied for user 'nobody_here'", "nobody_here", "secret", NULL, NULL,
+			false, false, false },
 		{ v1, "/nowhere/s", NULL, NULL, "unix:/nowhere/s", NULL, false, false, false },
-		{ v1, "sql_num_hosts writes addresses as bytes; run: ALTER TABLE `acct` MODIFY `ip_src` VARBINARY(16)",
+		{ v1,
+			"sql_num_hosts writes addresses as bytes; run: ALTER TABLE `acct` MODIFY "
+			"`ip_src` VARBINARY(16)",
 			NULL, NULL, NULL, NULL, false, true, false },
-		{ v1, "timestamps_since_epoch writes seconds", NULL, NULL, NULL, NULL, false, false, true },
-		{ v1, "\"tos\" needs sql_table_version 3 or higher (it is 1)", NULL, NULL, NULL, "tos", false, false, false },
-		{ v1, "\"vlan\" needs sql_table_version 2", NULL, NULL, NULL, "vlan", false, false, false },
-		{ v1, "\"flows\" needs sql_table_version 4", NULL, NULL, NULL, "src_host,flows", false, false, false },
-		{ v1, "\"tcpflags\" needs sql_table_version 7", NULL, NULL, NULL, "tcpflags", false, false, false },
-		{ v1, "\"src_as\" needs sql_table_version 6", NULL, NULL, NULL, "src_as,src_host", false, false, false },
-		{ "CREATE TABLE acct (x INT NOT NULL, ip_src CHAR(45) NOT NULL)", "column x of table acct has no default",
-			NULL, NULL, NULL, NULL, false, false, false },
+		{ v1, "timestamps_since_epoch writes seconds", NULL, NULL, NULL, NULL, false, false,
+			true },
+		{ v1, "\"tos\" needs sql_table_version 3 or higher (it is 1)", NULL, NULL, NULL,
+			"tos", false, false, false },
+		{ v1, "\"vlan\" needs sql_table_version 2", NULL, NULL, NULL, "vlan", false, false,
+			false },
+		{ v1, "\"flows\" needs sql_table_version 4", NULL, NULL, NULL, "src_host,flows",
+			false, false, false },
+		{ v1, "\"tcpflags\" needs sql_table_version 7", NULL, NULL, NULL, "tcpflags", false,
+			false, false },
+		{ v1, "\"src_as\" needs sql_table_version 6", NULL, NULL, NULL, "src_as,src_host",
+			false, false, false },
+		{ "CREATE TABLE acct (x INT NOT NULL, ip_src CHAR(45) NOT NULL)",
+			"column x of table acct has no default", NULL, NULL, NULL, NULL, false,
+			false, false },
 	};
 	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
 		struct fixture *f = fixture(cases[i].list ? cases[i].list : "src_host", 1, _i);
@@ -418,7 +466,8 @@ START_TEST(refuses_to_start)
 			f->p.history.seconds = 0;
 		f->p.sql_num_hosts = cases[i].hosts;
 		f->p.timestamps_since_epoch = cases[i].epoch;
-		ck_assert_msg(sink_find("mysql")->open(&f->p, &f->l, 1) == NULL, "%s", cases[i].say);
+		ck_assert_msg(
+			sink_find("mysql")->open(&f->p, &f->l, 1) == NULL, "%s", cases[i].say);
 		ck_assert_msg(fix_logged(f, cases[i].say), "want %s\ngot %s", cases[i].say, f->log);
 		ck_assert_msg(!fix_logged(f, "secret"), "%s", f->log);
 		fix_forget_log(f);
@@ -438,8 +487,10 @@ START_TEST(missing_rights)
 	f->p.sql_user = (char *)"flowledger_few";
 	f->p.sql_passwd = (char *)"few";
 	ck_assert_ptr_null(sink_find("mysql")->open(&f->p, &f->l, 1));
-	ck_assert_msg(fix_logged(f, "run: GRANT SELECT, INSERT, UPDATE ON `" DB "`.`acct` TO 'flowledger_few'@'localhost';"),
-		      "%s", f->log);
+	ck_assert_msg(fix_logged(f,
+			      "run: GRANT SELECT, INSERT, UPDATE ON `" DB
+			      "`.`acct` TO 'flowledger_few'@'localhost';"),
+		"%s", f->log);
 	run("DROP USER flowledger_few@localhost");
 	fix_free(f);
 }
@@ -470,24 +521,30 @@ START_TEST(other_types)
 	void *s;
 
 	f->p.sql_num_hosts = f->p.timestamps_since_epoch = f->p.sql_optimize_clauses = true;
-	run("CREATE TABLE acct (ip_src VARBINARY(16) NOT NULL, ip_dst VARBINARY(16) NOT NULL, timestamp_start BIGINT "
-	    "UNSIGNED NOT NULL, timestamp_start_residual INT UNSIGNED NOT NULL, stamp_inserted INT UNSIGNED NOT NULL,"
-	    " stamp_updated INT UNSIGNED, packets BIGINT UNSIGNED NOT NULL, bytes BIGINT UNSIGNED NOT NULL, PRIMARY "
+	run("CREATE TABLE acct (ip_src VARBINARY(16) NOT NULL, ip_dst VARBINARY(16) NOT NULL, "
+	    "timestamp_start BIGINT "
+	    "UNSIGNED NOT NULL, timestamp_start_residual INT UNSIGNED NOT NULL, stamp_inserted INT "
+	    "UNSIGNED NOT NULL,"
+	    " stamp_updated INT UNSIGNED, packets BIGINT UNSIGNED NOT NULL, bytes BIGINT UNSIGNED "
+	    "NOT NULL, PRIMARY "
 	    "KEY (ip_src, ip_dst, timestamp_start, timestamp_start_residual, stamp_inserted))");
 	s = open_sink(f);
 	host_row(f, 1699999800, "192.0.2.1", 1, UINT64_C(9223372036854775808));
 	fix_addr(f, f->keys[0], PRIM_ID_dst_host, "2001:db8::1");
 	fix_number(f, f->keys[0], PRIM_ID_timestamp_start, UINT64_C(4000000000000007));	/* 2096 */
 	put(f, s);
-	expect("SELECT HEX(ip_src),INET6_NTOA(ip_dst),timestamp_start,timestamp_start_residual,stamp_inserted,"
+	expect("SELECT "
+	       "HEX(ip_src),INET6_NTOA(ip_dst),timestamp_start,timestamp_start_residual,stamp_"
+	       "inserted,"
 	       "stamp_updated,bytes FROM acct",
-	       "C0000201 2001:db8::1 4000000000 7 1699999800 1700000060 9223372036854775808");
+		"C0000201 2001:db8::1 4000000000 7 1699999800 1700000060 9223372036854775808");
 	close_sink(s);
 	fix_free(f);
 }
 END_TEST
 
-/* A stranger's exporter addresses make no more tables than allowed; their rows are refused and counted. */
+/* A stranger's exporter addresses make no more tables than allowed; their rows are refused and
+ * counted. */
 START_TEST(bounded_tables)
 {
 	struct fixture *f = fixture("src_host, peer_src_ip", 1, _i);
@@ -495,9 +552,12 @@ START_TEST(bounded_tables)
 	FILE *out = fdopen(mkstemp(path), "w");
 	void *s;
 
-	fputs("CREATE TABLE IF NOT EXISTS acct_$peer_src_ip (ip_src CHAR(45) NOT NULL, peer_ip_src CHAR(45) NOT NULL,"
-	      " stamp_inserted DATETIME NOT NULL, stamp_updated DATETIME, packets BIGINT UNSIGNED NOT NULL, bytes "
-	      "BIGINT UNSIGNED NOT NULL, PRIMARY KEY (ip_src, peer_ip_src, stamp_inserted));\n", out);
+	fputs("CREATE TABLE IF NOT EXISTS acct_$peer_src_ip (ip_src CHAR(45) NOT NULL, peer_ip_src "
+	      "CHAR(45) NOT NULL,"
+	      " stamp_inserted DATETIME NOT NULL, stamp_updated DATETIME, packets BIGINT UNSIGNED "
+	      "NOT NULL, bytes "
+	      "BIGINT UNSIGNED NOT NULL, PRIMARY KEY (ip_src, peer_ip_src, stamp_inserted));\n",
+		out);
 	fclose(out);
 	f->p.sql_table = (char *)"acct_$peer_src_ip";
 	f->p.sql_table_schema = path;
@@ -563,7 +623,8 @@ START_TEST(told_create_works)
 	*end = '\0';
 	run(cure);
 	fix_forget_log(f);
-	ck_assert_msg(sink_find("mysql")->check(&f->p, &f->l) == 0 && !fix_logged(f, "run:"), "%s", f->log);
+	ck_assert_msg(sink_find("mysql")->check(&f->p, &f->l) == 0 && !fix_logged(f, "run:"), "%s",
+		f->log);
 	fix_free(f);
 }
 END_TEST
@@ -577,9 +638,12 @@ START_TEST(dynamic_tables)
 	FILE *out = fdopen(fd, "w");
 	void *s;
 
-	fputs("CREATE TABLE acct_$peer_src_ip_%Y%m%d_%H%M (ip_src CHAR(45) NOT NULL, peer_ip_src CHAR(45) NOT NULL,"
-	      " stamp_inserted DATETIME NOT NULL, stamp_updated DATETIME, packets BIGINT UNSIGNED NOT NULL, bytes "
-	      "BIGINT UNSIGNED NOT NULL, PRIMARY KEY (ip_src, peer_ip_src, stamp_inserted));\n", out);
+	fputs("CREATE TABLE acct_$peer_src_ip_%Y%m%d_%H%M (ip_src CHAR(45) NOT NULL, peer_ip_src "
+	      "CHAR(45) NOT NULL,"
+	      " stamp_inserted DATETIME NOT NULL, stamp_updated DATETIME, packets BIGINT UNSIGNED "
+	      "NOT NULL, bytes "
+	      "BIGINT UNSIGNED NOT NULL, PRIMARY KEY (ip_src, peer_ip_src, stamp_inserted));\n",
+		out);
 	fclose(out);
 	f->p.sql_table = (char *)"acct_$peer_src_ip_%Y%m%d_%H%M";
 	f->p.sql_table_schema = path;
@@ -589,7 +653,8 @@ START_TEST(dynamic_tables)
 		fix_next(f);
 		for (int i = 0; i < 4; i++) {
 			host_row(f, i & 1 ? 1699999800 : 1700000400, "10.0.0.1", 1, 10);
-			fix_addr(f, f->keys[i], PRIM_ID_peer_src_ip, i & 2 ? "127.0.0.1" : "2001:db8::1");
+			fix_addr(f, f->keys[i], PRIM_ID_peer_src_ip,
+				i & 2 ? "127.0.0.1" : "2001:db8::1");
 		}
 		put(f, s);
 	}
@@ -634,7 +699,8 @@ START_TEST(idle_connection)
 	run(v1);
 	run(ledger);
 	s = open_sink(f);
-	run("BEGIN NOT ATOMIC FOR c IN (SELECT ID FROM INFORMATION_SCHEMA.PROCESSLIST WHERE DB='" DB "' AND "
+	run("BEGIN NOT ATOMIC FOR c IN (SELECT ID FROM INFORMATION_SCHEMA.PROCESSLIST WHERE DB='" DB
+	    "' AND "
 	    "ID<>CONNECTION_ID()) DO KILL c.ID; END FOR; END");
 	host_row(f, 1699999800, "10.0.0.1", 1, 10);
 	put(f, s);
@@ -773,7 +839,8 @@ static bool relay_one(int client, int server, bool cut, bool deliver)
 			/* COM_QUERY "COMMIT": a packet of 7 bytes */
 			if (i == 0 && cut && n == 11 && memcmp(buf + 4, "\3COMMIT", 7) == 0) {
 				if (deliver && write(server, buf, (size_t)n) == n)
-					n = read(server, buf, sizeof(buf));	/* its answer, which nobody gets */
+					n = read(server, buf,
+						sizeof(buf)); /* its answer, which nobody gets */
 				return true;
 			}
 			if (write(p[!i].fd, buf, (size_t)n) != n)
@@ -816,7 +883,8 @@ static pid_t relay_start(const char *path, bool deliver)
  */
 START_TEST(commit_without_answer)
 {
-	bool deliver = _i & 1, with_ledger = _i & 2, disturbed = _i & 8, unsure = disturbed && !with_ledger;
+	bool deliver = _i & 1, with_ledger = _i & 2, disturbed = _i & 8,
+	     unsure = disturbed && !with_ledger;
 	struct fixture *f = fixture("src_host", 1, _i >> 2 & 1);
 	char dir[] = "/tmp/flowledger-relay-XXXXXX", path[64], by_relay[80];
 	pid_t pid;
@@ -839,7 +907,8 @@ START_TEST(commit_without_answer)
 	host_row(f, 1699999800, "10.0.0.1", 1, 10);
 	ck_assert_int_eq(sink_find("mysql")->write(s, &f->purge), SINK_RETRY);
 	if (disturbed)
-		run("INSERT INTO acct VALUES ('0:0:0:0:0:0','0:0:0:0:0:0','10.0.0.1','0.0.0.0',0,0,'0',1,1000,"
+		run("INSERT INTO acct VALUES "
+		    "('0:0:0:0:0:0','0:0:0:0:0:0','10.0.0.1','0.0.0.0',0,0,'0',1,1000,"
 		    "'2023-11-14 22:10:00',NULL) ON DUPLICATE KEY UPDATE bytes=bytes+1000");
 	ck_assert_uint_eq(counts(s)->rows, 0);
 	ck_assert_uint_eq(counts(s)->rejected, 0);
@@ -854,7 +923,9 @@ START_TEST(commit_without_answer)
 	ck_assert_uint_eq(counts(s)->rejected_octets, 20);
 	ck_assert_uint_eq(counts(s)->inserted + counts(s)->updated, 2);
 	ck_assert_uint_eq(counts(s)->reconnects, 1);
-	ck_assert_msg(fix_logged(f, "had arrived before the connection broke") == (deliver && !unsure), "%s", f->log);
+	ck_assert_msg(
+		fix_logged(f, "had arrived before the connection broke") == (deliver && !unsure),
+		"%s", f->log);
 	ck_assert_msg(fix_logged(f, "may count twice") == unsure, "%s", f->log);
 	close_sink(s);
 	kill(pid, SIGKILL);
@@ -886,7 +957,8 @@ START_TEST(versions)
 	FILE *in;
 	void *s;
 
-	snprintf(path, sizeof(path), "%s/pmacct-create-table_v%d.mysql", root ? root : "sql", _i / 2 + 1);
+	snprintf(path, sizeof(path), "%s/pmacct-create-table_v%d.mysql", root ? root : "sql",
+		_i / 2 + 1);
 	in = fopen(path, "r");
 	ck_assert_msg(in != NULL, "%s", path);
 	n = fread(text, 1, sizeof(text) - 1, in);
@@ -894,7 +966,8 @@ START_TEST(versions)
 	fclose(in);
 	run(text);
 	s = open_sink(f);
-	ck_assert_msg(!strstr(f->log, "\n1 ") && strncmp(f->log, "1 ", 2) != 0, "no warning: %s", f->log);
+	ck_assert_msg(
+		!strstr(f->log, "\n1 ") && strncmp(f->log, "1 ", 2) != 0, "no warning: %s", f->log);
 	host_row(f, 1699999800, "10.0.0.1", 1, 10);
 	put(f, s);
 	snprintf(table, sizeof(table), _i / 2 ? "acct_v%d" : "acct", _i / 2 + 1);
@@ -914,22 +987,35 @@ Suite *suite_mysql(void)
 		const TTest *test;
 		int ways;
 	} cases[] = {
-		{ "tutorial rows", tutorial_rows, 2 }, { "many rows", many_rows, 4 },
-		{ "refused rows", refused_rows, 2 }, { "without unique key", without_unique_key, 2 },
-		{ "row by row", row_by_row, 2 }, { "key too short", key_too_short, 2 },
-		{ "missing columns", missing_columns, 2 }, { "refuses to start", refuses_to_start, 1 },
-		{ "missing rights", missing_rights, 1 }, { "narrow ip_proto", narrow_proto, 2 }, { "other types", other_types, 2 },
-		{ "dynamic tables", dynamic_tables, 2 }, { "bounded tables", bounded_tables, 2 },
-		{ "check writes nothing", check_writes_nothing, 1 }, { "told CREATE works", told_create_works, 1 },
+		{ "tutorial rows", tutorial_rows, 2 },
+		{ "many rows", many_rows, 4 },
+		{ "refused rows", refused_rows, 2 },
+		{ "without unique key", without_unique_key, 2 },
+		{ "row by row", row_by_row, 2 },
+		{ "key too short", key_too_short, 2 },
+		{ "missing columns", missing_columns, 2 },
+		{ "refuses to start", refuses_to_start, 1 },
+		{ "missing rights", missing_rights, 1 },
+		{ "narrow ip_proto", narrow_proto, 2 },
+		{ "other types", other_types, 2 },
+		{ "dynamic tables", dynamic_tables, 2 },
+		{ "bounded tables", bounded_tables, 2 },
+		{ "check writes nothing", check_writes_nothing, 1 },
+		{ "told CREATE works", told_create_works, 1 },
 		{ "table goes", table_goes_and_comes, 2 },
-		{ "idle connection", idle_connection, 2 }, { "locked row", locked_row, 2 },
-		{ "run id taken", run_id_taken, 2 }, { "salvage", salvaged, 8 },
-		{ "COMMIT without answer", commit_without_answer, 16 }, { "versions", versions, 18 },
+		{ "idle connection", idle_connection, 2 },
+		{ "locked row", locked_row, 2 },
+		{ "run id taken", run_id_taken, 2 },
+		{ "salvage", salvaged, 8 },
+		{ "COMMIT without answer", commit_without_answer, 16 },
+		{ "versions", versions, 18 },
 	};
 	Suite *s = suite_create("mysql");
 
 	if (!host()) {
-		fprintf(stderr, "mysql: skipped, FLOWLEDGER_MYSQL names no server (tests/e2e/mysql_sink.sh does)\n");
+		fprintf(stderr,
+			"mysql: skipped, FLOWLEDGER_MYSQL names no server (tests/e2e/mysql_sink.sh "
+			"does)\n");
 		return s;
 	}
 	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {

@@ -24,10 +24,12 @@ static const struct {
 	{ "2001:db8::/32", "2001:db8::/32", 0, 0, "0.0.0.0", NULL },
 	{ "0.0.0.0/0", "0.0.0.0/0", 0, 0, "0.0.0.0", NULL },
 	{ "::/0", "::/0", 0, 0, "0.0.0.0", NULL },
-	{ "111.222.1.9/24", "111.222.1.0/24", 0, 0, "0.0.0.0", "host bits are cleared: 111.222.1.0/24" },
+	{ "111.222.1.9/24", "111.222.1.0/24", 0, 0, "0.0.0.0",
+		"host bits are cleared: 111.222.1.0/24" },
 	{ "111.222.1.0/33", NULL, 0, 0, NULL, "length that fits" },
 	{ "2001:db8::/129", NULL, 0, 0, NULL, "length that fits" },
-	{ "111.222.1.0", NULL, 0, 0, NULL, "f:1: \"111.222.1.0\": line skipped, expected prefix/len" },
+	{ "111.222.1.0", NULL, 0, 0, NULL,
+		"f:1: \"111.222.1.0\": line skipped, expected prefix/len" },
 	{ "111.222.1.0/", NULL, 0, 0, NULL, "skipped" },
 	{ "111.222.1.0/24x", NULL, 0, 0, NULL, "skipped" },
 	{ "foo/8", NULL, 0, 0, NULL, "skipped" },
@@ -49,7 +51,8 @@ START_TEST(reads_lines)
 	w = networks_parse("f", lines[_i].line, strlen(lines[_i].line));
 	ck_assert_ptr_nonnull(w);
 	if (lines[_i].said)
-		ck_assert_msg(strstr(said.text.s, lines[_i].said) != NULL, "%s: says %s", lines[_i].line, said.text.s);
+		ck_assert_msg(strstr(said.text.s, lines[_i].said) != NULL, "%s: says %s",
+			lines[_i].line, said.text.s);
 	else
 		ck_assert_str_eq(said.text.s, "I f: 1 networks, 0 skipped\n");
 	ck_assert_uint_eq(w->n, lines[_i].prefix != NULL);
@@ -65,15 +68,23 @@ START_TEST(reads_lines)
 }
 END_TEST
 
-static const char file[] = "! ours\r\n# too\n\n65001,10.0.0.0/8\r\n65002,10.1.0.0/16\nbad\n65003,2001:db8::/32\n65004,10.1.0.0/16";
+static const char file[] =
+	"! ours\r\n# "
+	"too\n\n65001,10.0.0.0/8\r\n65002,10.1.0.0/16\nbad\n65003,2001:db8::/32\n65004,10.1.0.0/16";
 
 static const struct {
 	const char *addr;
 	uint32_t as;	/* 0: no match */
 } finds[] = {
-	{ "10.0.0.1", 65001 }, { "10.255.255.255", 65001 }, { "11.0.0.0", 0 }, { "9.255.255.255", 0 },
-	{ "10.1.2.3", 65004 },	/* longest; of two equal ones the later */
-	{ "2001:db8::1", 65003 }, { "2001:db9::1", 0 }, { "::", 0 }, { "0.0.0.0", 0 },
+	{ "10.0.0.1", 65001 },
+	{ "10.255.255.255", 65001 },
+	{ "11.0.0.0", 0 },
+	{ "9.255.255.255", 0 },
+	{ "10.1.2.3", 65004 }, /* longest; of two equal ones the later */
+	{ "2001:db8::1", 65003 },
+	{ "2001:db9::1", 0 },
+	{ "::", 0 },
+	{ "0.0.0.0", 0 },
 };
 
 START_TEST(finds_the_longest)
@@ -85,7 +96,8 @@ START_TEST(finds_the_longest)
 
 	said_start(&said);
 	w = networks_parse("f", file, sizeof(file) - 1);
-	ck_assert(strstr(said.text.s, "W f:6: \"bad\": line skipped") && strstr(said.text.s, "4 networks, 1 skipped"));
+	ck_assert(strstr(said.text.s, "W f:6: \"bad\": line skipped") &&
+		strstr(said.text.s, "4 networks, 1 skipped"));
 	ck_assert(addr_parse(&a, finds[_i].addr));
 	hit = networks_find(w, &a);
 	ck_assert_msg((hit ? hit->as : 0) == finds[_i].as, "%s", finds[_i].addr);
@@ -132,9 +144,12 @@ START_TEST(a_missing_file_is_an_error)
 
 	said_start(&said);
 	ck_assert_ptr_null(networks_load("n.conf:4: networks_file", "/nonexistent/networks"));
-	ck_assert_str_eq(said.text.s, "E n.conf:4: networks_file: \"/nonexistent/networks\": cannot be read: No such file or directory\n");
+	ck_assert_str_eq(said.text.s,
+		"E n.conf:4: networks_file: \"/nonexistent/networks\": cannot be read: No such "
+		"file or directory\n");
 	ck_assert_ptr_null(numbers_load("ports_file", "/dev", NUMBERS_PORTS));
-	ck_assert(strstr(said.text.s, "E ports_file: \"/dev\": cannot be read: not a regular file") != NULL);
+	ck_assert(strstr(said.text.s,
+			  "E ports_file: \"/dev\": cannot be read: not a regular file") != NULL);
 	said_end(&said);
 }
 END_TEST
@@ -178,7 +193,9 @@ START_TEST(reads_senders)
 	w = senders_parse("allow", text, sizeof(text) - 1);
 	ck_assert(addr_parse(&in, "10.0.0.1") && addr_parse(&out, "10.0.0.2"));
 	ck_assert(networks_find(w, &in) && !networks_find(w, &out));
-	ck_assert(strstr(said.text.s, "allow:3: \"router\": line skipped, expected an address or prefix/len") != NULL);
+	ck_assert(strstr(said.text.s,
+			  "allow:3: \"router\": line skipped, expected an address or prefix/len") !=
+		NULL);
 	networks_free(w);
 	w = senders_parse("allow", "", 0);	/* an empty file refuses all */
 	ck_assert(!networks_find(w, &in));

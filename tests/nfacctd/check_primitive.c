@@ -23,9 +23,10 @@ static const struct {
 	const char *why;	/* part of what is said; "" nothing */
 } lists[] = {
 	{ "src_host", true, BIT(src_host), SUM_NONE, false, false, false, "" },
-	{ " src_host , dst_host ", true, BIT(src_host) | BIT(dst_host), SUM_NONE, false, false, false, "" },
-	{ "dst_host, in_iface, out_iface", true, BIT(dst_host) | BIT(in_iface) | BIT(out_iface), SUM_NONE, false, false,
-	  false, "" },
+	{ " src_host , dst_host ", true, BIT(src_host) | BIT(dst_host), SUM_NONE, false, false,
+		false, "" },
+	{ "dst_host, in_iface, out_iface", true, BIT(dst_host) | BIT(in_iface) | BIT(out_iface),
+		SUM_NONE, false, false, false, "" },
 	{ "src_host,src_host,", true, BIT(src_host), SUM_NONE, false, false, false, "" },
 	{ "proto,tcpflags,flows", true, BIT(proto), SUM_NONE, true, true, false, "" },
 	{ "none", true, 0, SUM_NONE, false, false, true, "" },
@@ -37,10 +38,12 @@ static const struct {
 	{ "sum_as", true, BIT(src_as), SUM_AS, false, false, false, "" },
 	{ "sum_port", true, BIT(src_port), SUM_PORT, false, false, false, "" },
 	{ "sum_mac", true, BIT(src_mac), SUM_MAC, false, false, false, "" },
-	{ "sum_host,flows,tag,tag2,class", true, BIT(src_host) | BIT(tag) | BIT(tag2) | BIT(class), SUM_HOST, true, false,
-	  false, "" },
-	{ "sum_host,dst_port,tcpflags", true, BIT(src_host), SUM_HOST, false, false, false, "sum_host stands alone" },
-	{ "src_hots", false, 0, SUM_NONE, false, false, false, "\"src_hots\", did you mean \"src_host\"" },
+	{ "sum_host,flows,tag,tag2,class", true, BIT(src_host) | BIT(tag) | BIT(tag2) | BIT(class),
+		SUM_HOST, true, false, false, "" },
+	{ "sum_host,dst_port,tcpflags", true, BIT(src_host), SUM_HOST, false, false, false,
+		"sum_host stands alone" },
+	{ "src_hots", false, 0, SUM_NONE, false, false, false,
+		"\"src_hots\", did you mean \"src_host\"" },
 	{ "src_host!x", false, 0, SUM_NONE, false, false, false, "\"src_host!x\"" },
 	{ "src_host dst_host", false, 0, SUM_NONE, false, false, false, "\"src_hostdst_host\"" },
 	{ "xyzzy", false, 0, SUM_NONE, false, false, false, "unknown primitive \"xyzzy\"" },
@@ -51,15 +54,18 @@ START_TEST(reads_lists)
 	struct aggregate_spec a = { .set = 99 };
 	char why[160] = "?";
 
-	ck_assert_msg(aggregate_parse(&a, lists[_i].list, why, sizeof(why)) == lists[_i].ok, "%s: %s", lists[_i].list, why);
-	ck_assert_msg(strstr(why, lists[_i].why) && !lists[_i].why[0] == !why[0], "%s: says \"%s\"", lists[_i].list, why);
+	ck_assert_msg(aggregate_parse(&a, lists[_i].list, why, sizeof(why)) == lists[_i].ok,
+		"%s: %s", lists[_i].list, why);
+	ck_assert_msg(strstr(why, lists[_i].why) && !lists[_i].why[0] == !why[0], "%s: says \"%s\"",
+		lists[_i].list, why);
 	if (!lists[_i].ok) {
 		ck_assert_uint_eq(a.set, 99);
 		return;
 	}
 	ck_assert_uint_eq(a.set, lists[_i].set);
 	ck_assert_int_eq(a.sum, lists[_i].sum);
-	ck_assert(a.flows == lists[_i].flows && a.tcpflags == lists[_i].tcpflags && a.none == lists[_i].none);
+	ck_assert(a.flows == lists[_i].flows && a.tcpflags == lists[_i].tcpflags &&
+		a.none == lists[_i].none);
 }
 END_TEST
 
@@ -126,9 +132,12 @@ static const struct {
 	{ "etype", { 0 }, 0x86dd, { 0 }, "86dd" },
 	{ "etype", { 0 }, 0x800, { 0 }, "800" },
 	{ "src_mac", { 0, 1, 2, 0xab, 0xcd, 0xef }, 0, { 0 }, "00:01:02:ab:cd:ef" },
-	{ "src_host", { 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff, 111, 222, 1, 2 }, 0, { 0 }, "111.222.1.2" },
-	{ "src_host", { 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff, 0, 0, 0, 0 }, 0, { 0 }, "0.0.0.0" },
-	{ "src_host", { 0x20, 1, 0xd, 0xb8, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1 }, 0, { 0 }, "2001:db8::1" },
+	{ "src_host", { 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff, 111, 222, 1, 2 }, 0, { 0 },
+		"111.222.1.2" },
+	{ "src_host", { 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff, 0, 0, 0, 0 }, 0, { 0 },
+		"0.0.0.0" },
+	{ "src_host", { 0x20, 1, 0xd, 0xb8, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1 }, 0, { 0 },
+		"2001:db8::1" },
 	{ "src_host", { 0 }, 0, { 0 }, "::" },
 	{ "sampling_direction", { 0 }, 0, { 0 }, "i" },
 	{ "sampling_direction", { 0 }, 1, { 0 }, "e" },
@@ -137,10 +146,12 @@ static const struct {
 	{ "class", { 0 }, 0, { 0 }, "unknown" },
 	{ "label", { 0 }, 0, { 0 }, "" },
 	{ "timestamp_start", { 0 }, 1700000000123456, { 0 }, "2023-11-14 22:13:20.123456" },
-	{ "timestamp_start", { 0 }, 1700000000123456, { .utc = true }, "2023-11-14 22:13:20.123456" },
+	{ "timestamp_start", { 0 }, 1700000000123456, { .utc = true },
+		"2023-11-14 22:13:20.123456" },
 	{ "timestamp_start", { 0 }, 1700000000123456, { .secs = true }, "2023-11-14 22:13:20" },
 	{ "timestamp_start", { 0 }, 1700000000000001, { .epoch = true }, "1700000000.000001" },
-	{ "timestamp_start", { 0 }, 1700000000000001, { .epoch = true, .secs = true }, "1700000000" },
+	{ "timestamp_start", { 0 }, 1700000000000001, { .epoch = true, .secs = true },
+		"1700000000" },
 };
 
 START_TEST(prints_keys)
@@ -151,7 +162,8 @@ START_TEST(prints_keys)
 	uint64_t v = texts[_i].number;
 
 	memcpy(key, v ? (const void *)&v : texts[_i].bytes, l.field[0].width);
-	ck_assert_uint_eq(key_print(buf, &l.field[0], key, &texts[_i].style), strlen(texts[_i].text));
+	ck_assert_uint_eq(
+		key_print(buf, &l.field[0], key, &texts[_i].style), strlen(texts[_i].text));
 	ck_assert_str_eq(buf, texts[_i].text);
 	if (v)
 		ck_assert_uint_eq(key_number(&l.field[0], key), v);

@@ -50,8 +50,10 @@ static const char *file_text(const char *name)
 	return text;
 }
 
-static const char flow[] = "src_host,dst_host,proto,src_port,dst_port,tcpflags,src_mac,vlan,etype,tos,in_iface,"
-	"src_net,src_mask,peer_src_ip,tag,class,flows,sampling_rate,sampling_direction,timestamp_start,src_as,"
+static const char flow[] =
+	"src_host,dst_host,proto,src_port,dst_port,tcpflags,src_mac,vlan,etype,tos,in_iface,"
+	"src_net,src_mask,peer_src_ip,tag,class,flows,sampling_rate,sampling_direction,timestamp_"
+	"start,src_as,"
 	"export_proto_seqno,peer_dst_ip";
 
 /* The record of IPFIX-gen-softflowd.pcap whose line the reference printed. */
@@ -84,28 +86,44 @@ static const struct {
 	bool epoch, numeric;
 	const char *want;
 } forms[] = {
-	{ PRINT_CSV, NULL, false, false, "TAG,CLASS,SRC_MAC,VLAN,ETYPE,SRC_AS,PEER_SRC_IP,PEER_DST_IP,IN_IFACE,SRC_IP,SRC_NET,DST_IP,"
-	  "SRC_MASK,SRC_PORT,DST_PORT,TCP_FLAGS,PROTOCOL,TOS,SAMPLING_RATE,SAMPLING_DIRECTION,TIMESTAMP_START,"
-	  "EXPORT_PROTO_SEQNO,PACKETS,FLOWS,BYTES\n"
-	  "0,unknown,00:00:00:00:00:00,0,800,0,192.0.2.201,,0,10.0.2.15,0.0.0.0,192.150.187.43,0,49282,80,27,tcp,0,1,i,"
-	  "2026-11-23 07:20:25.000000,12,12,1,2324\n" },
-	{ PRINT_EVENT_CSV, "\\s", false, true, "TAG CLASS SRC_MAC VLAN ETYPE SRC_AS PEER_SRC_IP PEER_DST_IP IN_IFACE SRC_IP SRC_NET "
-	  "DST_IP SRC_MASK SRC_PORT DST_PORT TCP_FLAGS PROTOCOL TOS SAMPLING_RATE SAMPLING_DIRECTION TIMESTAMP_START "
-	  "EXPORT_PROTO_SEQNO\n"
-	  "0 unknown 00:00:00:00:00:00 0 800 0 192.0.2.201  0 10.0.2.15 0.0.0.0 192.150.187.43 0 49282 80 27 6 0 1 i "
-	  "\"2026-11-23 07:20:25.000000\" 12\n" },
-	{ PRINT_JSON, NULL, false, false, "{\"event_type\": \"purge\", \"tag\": 0, \"class\": \"unknown\", \"mac_src\": "
-	  "\"00:00:00:00:00:00\", \"vlan\": 0, \"etype\": \"800\", \"as_src\": 0, \"peer_ip_src\": \"192.0.2.201\", \"peer_ip_dst\": \"\", "
-	  "\"iface_in\": 0, \"ip_src\": \"10.0.2.15\", \"net_src\": \"0.0.0.0\", \"ip_dst\": \"192.150.187.43\", "
-	  "\"mask_src\": 0, \"port_src\": 49282, \"port_dst\": 80, \"tcp_flags\": \"27\", \"ip_proto\": \"tcp\", \"tos\": "
-	  "0, \"sampling_rate\": 1, \"sampling_direction\": \"i\", \"timestamp_start\": \"2026-11-23 07:20:25.000000\", "
-	  "\"export_proto_seqno\": 12, \"stamp_inserted\": \"2026-11-23 07:20:00\", \"stamp_updated\": "
-	  "\"2026-11-23 09:01:31\", \"flows\": 1, \"packets\": 12, \"bytes\": 2324}\n" },
-	{ PRINT_CSV, "\\t", true, true, "TAG\tCLASS\tSRC_MAC\tVLAN\tETYPE\tSRC_AS\tPEER_SRC_IP\tPEER_DST_IP\tIN_IFACE\tSRC_IP\tSRC_NET\t"
-	  "DST_IP\tSRC_MASK\tSRC_PORT\tDST_PORT\tTCP_FLAGS\tPROTOCOL\tTOS\tSAMPLING_RATE\tSAMPLING_DIRECTION\t"
-	  "TIMESTAMP_START\tEXPORT_PROTO_SEQNO\tPACKETS\tFLOWS\tBYTES\n"
-	  "0\tunknown\t00:00:00:00:00:00\t0\t800\t0\t192.0.2.201\t\t0\t10.0.2.15\t0.0.0.0\t192.150.187.43\t0\t49282\t80\t27\t6"
-	  "\t0\t1\ti\t1795418425.000000\t12\t12\t1\t2324\n" },
+	{ PRINT_CSV, NULL, false, false,
+		"TAG,CLASS,SRC_MAC,VLAN,ETYPE,SRC_AS,PEER_SRC_IP,PEER_DST_IP,IN_IFACE,SRC_IP,SRC_"
+		"NET,DST_IP,"
+		"SRC_MASK,SRC_PORT,DST_PORT,TCP_FLAGS,PROTOCOL,TOS,SAMPLING_RATE,SAMPLING_"
+		"DIRECTION,TIMESTAMP_START,"
+		"EXPORT_PROTO_SEQNO,PACKETS,FLOWS,BYTES\n"
+		"0,unknown,00:00:00:00:00:00,0,800,0,192.0.2.201,,0,10.0.2.15,0.0.0.0,192.150.187."
+		"43,0,49282,80,27,tcp,0,1,i,"
+		"2026-11-23 07:20:25.000000,12,12,1,2324\n" },
+	{ PRINT_EVENT_CSV, "\\s", false, true,
+		"TAG CLASS SRC_MAC VLAN ETYPE SRC_AS PEER_SRC_IP PEER_DST_IP IN_IFACE SRC_IP "
+		"SRC_NET DST_IP SRC_MASK SRC_PORT DST_PORT TCP_FLAGS PROTOCOL TOS SAMPLING_RATE "
+		"SAMPLING_DIRECTION TIMESTAMP_START EXPORT_PROTO_SEQNO\n"
+		"0 unknown 00:00:00:00:00:00 0 800 0 192.0.2.201  0 10.0.2.15 0.0.0.0 "
+		"192.150.187.43 0 49282 80 27 6 0 1 i "
+		"\"2026-11-23 07:20:25.000000\" 12\n" },
+	{ PRINT_JSON, NULL, false, false,
+		"{\"event_type\": \"purge\", \"tag\": 0, \"class\": \"unknown\", \"mac_src\": "
+		"\"00:00:00:00:00:00\", \"vlan\": 0, \"etype\": \"800\", \"as_src\": 0, "
+		"\"peer_ip_src\": \"192.0.2.201\", \"peer_ip_dst\": \"\", "
+		"\"iface_in\": 0, \"ip_src\": \"10.0.2.15\", \"net_src\": \"0.0.0.0\", \"ip_dst\": "
+		"\"192.150.187.43\", "
+		"\"mask_src\": 0, \"port_src\": 49282, \"port_dst\": 80, \"tcp_flags\": \"27\", "
+		"\"ip_proto\": \"tcp\", \"tos\": "
+		"0, \"sampling_rate\": 1, \"sampling_direction\": \"i\", \"timestamp_start\": "
+		"\"2026-11-23 07:20:25.000000\", "
+		"\"export_proto_seqno\": 12, \"stamp_inserted\": \"2026-11-23 07:20:00\", "
+		"\"stamp_updated\": "
+		"\"2026-11-23 09:01:31\", \"flows\": 1, \"packets\": 12, \"bytes\": 2324}\n" },
+	{ PRINT_CSV, "\\t", true, true,
+		"TAG\tCLASS\tSRC_MAC\tVLAN\tETYPE\tSRC_AS\tPEER_SRC_IP\tPEER_DST_IP\tIN_IFACE\tSRC_"
+		"IP\tSRC_NET\t"
+		"DST_IP\tSRC_MASK\tSRC_PORT\tDST_PORT\tTCP_FLAGS\tPROTOCOL\tTOS\tSAMPLING_"
+		"RATE\tSAMPLING_DIRECTION\t"
+		"TIMESTAMP_START\tEXPORT_PROTO_SEQNO\tPACKETS\tFLOWS\tBYTES\n"
+		"0\tunknown\t00:00:00:00:00:00\t0\t800\t0\t192.0.2.201\t\t0\t10.0.2.15\t0.0.0."
+		"0\t192.150.187.43\t0\t49282\t80\t27\t6"
+		"\t0\t1\ti\t1795418425.000000\t12\t12\t1\t2324\n" },
 };
 
 START_TEST(as_the_reference)
@@ -122,7 +140,8 @@ START_TEST(as_the_reference)
 	ck_assert_ptr_nonnull(s);
 	flow_row(f);
 	ck_assert_int_eq(put(f, s), SINK_OK);
-	ck_assert_msg(strcmp(file_text("out"), forms[_i].want) == 0, "got %s\nwant %s", file_text("out"), forms[_i].want);
+	ck_assert_msg(strcmp(file_text("out"), forms[_i].want) == 0, "got %s\nwant %s",
+		file_text("out"), forms[_i].want);
 	ck_assert_uint_eq(sink_find("print")->counts(s)->rows, 1);
 	sink_find("print")->close(s);
 	fix_free(f);
@@ -141,8 +160,10 @@ START_TEST(formatted)
 	fix_number(f, f->keys[0], PRIM_ID_proto, 17);
 	ck_assert_int_eq(put(f, s), SINK_OK);
 	ck_assert_str_eq(file_text("out"),
-		"SRC_IP                                         PROTOCOL    PACKETS               BYTES\n"
-		"2001:db8::1                                    udp         12                    18446744073709551615\n");
+		"SRC_IP                                         PROTOCOL    PACKETS               "
+		"BYTES\n"
+		"2001:db8::1                                    udp         12                    "
+		"18446744073709551615\n");
 	sink_find("print")->close(s);
 	fix_free(f);
 }
@@ -163,8 +184,10 @@ START_TEST(appended_with_markers)
 		fix_row(f, 0, 1, 10);
 		ck_assert_int_eq(put(f, s), SINK_OK);
 	}
-	snprintf(want, sizeof(want), "--START (%d)--\nSRC_IP,PACKETS,BYTES\n0.0.0.0,1,10\n--END (%d)--\n"
-		 "--START (%d)--\n0.0.0.0,1,10\n--END (%d)--\n", getpid(), getpid(), getpid(), getpid());
+	snprintf(want, sizeof(want),
+		"--START (%d)--\nSRC_IP,PACKETS,BYTES\n0.0.0.0,1,10\n--END (%d)--\n"
+		"--START (%d)--\n0.0.0.0,1,10\n--END (%d)--\n",
+		getpid(), getpid(), getpid(), getpid());
 	ck_assert_str_eq(file_text("a/b/out"), want);
 	sink_find("print")->close(s);
 	fix_free(f);
@@ -189,10 +212,12 @@ START_TEST(names)
 		fix_addr(f, fix_row(f, 1700000400, 1, 30), PRIM_ID_peer_src_ip, "10.0.0.1");
 		ck_assert_int_eq(put(f, s), SINK_OK);
 	}
-	ck_assert_str_eq(file_text("10_0_0_1/20231114-2210.csv"), "PEER_SRC_IP,PACKETS,BYTES\n10.0.0.1,1,10\n10.0.0.1,1,10\n");
+	ck_assert_str_eq(file_text("10_0_0_1/20231114-2210.csv"),
+		"PEER_SRC_IP,PACKETS,BYTES\n10.0.0.1,1,10\n10.0.0.1,1,10\n");
 	ck_assert_str_eq(file_text("2001_db8__1/20231114-2210.csv"),
 			 "PEER_SRC_IP,PACKETS,BYTES\n2001:db8::1,1,20\n2001:db8::1,1,20\n");
-	ck_assert_str_eq(file_text("10_0_0_1/20231114-2220.csv"), "PEER_SRC_IP,PACKETS,BYTES\n10.0.0.1,1,30\n10.0.0.1,1,30\n");
+	ck_assert_str_eq(file_text("10_0_0_1/20231114-2220.csv"),
+		"PEER_SRC_IP,PACKETS,BYTES\n10.0.0.1,1,30\n10.0.0.1,1,30\n");
 	ck_assert_int_gt(readlink(in_dir("latest"), target, sizeof(target) - 1), 0);
 	ck_assert_str_eq(target, in_dir("2001_db8__1/20231114-2210.csv"));
 	sink_find("print")->close(s);
@@ -247,10 +272,14 @@ START_TEST(disk_full)
 	ck_assert_int_eq(setrlimit(RLIMIT_FSIZE, &before), 0);
 	ck_assert_int_eq(size_of("out"), 34);
 	ck_assert_int_eq(size_of(".out.part"), -1);
-	ck_assert_msg(fix_logged(f, "\" cannot be written; 8000 rows are kept and tried again: File too large"), "%s", f->log);
+	ck_assert_msg(
+		fix_logged(f,
+			"\" cannot be written; 8000 rows are kept and tried again: File too large"),
+		"%s", f->log);
 	ck_assert_int_eq(put(f, s), SINK_OK);
 	/* "0.0.0.0," 8, digits of 0..7999, ",1\n" 3; the head is 21 */
-	ck_assert_int_eq(size_of("out"), (append ? 34 : 21) + 8000 * 11 + 10 + 90 * 2 + 900 * 3 + 7000 * 4);
+	ck_assert_int_eq(
+		size_of("out"), (append ? 34 : 21) + 8000 * 11 + 10 + 90 * 2 + 900 * 3 + 7000 * 4);
 	ck_assert_uint_eq(sink_find("print")->counts(s)->rows, 8001);
 	ck_assert_uint_eq(sink_find("print")->counts(s)->retries, 2);
 	sink_find("print")->close(s);

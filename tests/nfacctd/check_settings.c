@@ -104,7 +104,8 @@ static const char tutorial_2[] =
 
 START_TEST(reads_the_second_tutorial)
 {
-	static const char *const names[] = { "intl_in", "intl_out" }, *const tables[] = { "mx80_INTL_in", "mx80_INTL_out" };
+	static const char *const names[] = { "intl_in", "intl_out" },
+				 *const tables[] = { "mx80_INTL_in", "mx80_INTL_out" };
 	static const enum primitive_id hosts[] = { PRIM_ID_dst_host, PRIM_ID_src_host };
 	struct settings s;
 	struct said said;
@@ -120,8 +121,9 @@ START_TEST(reads_the_second_tutorial)
 	for (int i = 0; i < 2; i++) {
 		ck_assert_str_eq(s.plugin[i].name, names[i]);
 		ck_assert_str_eq(s.plugin[i].sql_table, tables[i]);
-		ck_assert_uint_eq(s.plugin[i].aggregate.set, UINT64_C(1) << hosts[i] | UINT64_C(1) << PRIM_ID_in_iface |
-				  UINT64_C(1) << PRIM_ID_out_iface);
+		ck_assert_uint_eq(s.plugin[i].aggregate.set,
+			UINT64_C(1) << hosts[i] | UINT64_C(1) << PRIM_ID_in_iface |
+				UINT64_C(1) << PRIM_ID_out_iface);
 		ck_assert_int_eq(s.plugin[i].networks_file_filter, FILTER_TRUE);
 		ck_assert_uint_eq(s.plugin[i].pipe_size, 102400000);
 		ck_assert_uint_eq(s.plugin[i].cache_entries, 1048579);
@@ -136,23 +138,32 @@ static const struct {
 	const char *text, *said;
 } refused[] = {
 	{ "aggregate: src_host\n", "no plugins: line" },
-	{ "plugins: kafka\n", "plugin type \"kafka\" is not known and left out; expected one of mysql" },
+	{ "plugins: kafka\n",
+		"plugin type \"kafka\" is not known and left out; expected one of mysql" },
 	{ "plugins: ,\n", "no plugin is left" },
 	{ "plugins: print[a\n", "a [ without its ]" },
-	{ "plugins: print\naggregate: src_hots\n", ": aggregate \"src_hots\": unknown primitive \"src_hots\", did you mean \"src_host\"?" },
+	{ "plugins: print\naggregate: src_hots\n",
+		": aggregate \"src_hots\": unknown primitive \"src_hots\", did you mean "
+		"\"src_host\"?" },
 	{ "plugins: print\naggregate[default]: nonsense\n", "unknown primitive \"nonsense\"" },
 	{ "plugins: print\nnfacctd_ip: {my ip to receive data}\n",
-	  "\"{my ip to receive data}\": expected an IPv4 or IPv6 address" },
+		"\"{my ip to receive data}\": expected an IPv4 or IPv6 address" },
 	{ "plugins: print\nsfacctd_ip: here\n", "\"here\": expected an IPv4 or IPv6 address" },
 	{ "plugins: mysql\n", "the default tables need stamp_inserted" },
-	{ "plugins: mysql\nsql_history: 1h\naggregate: vlan\n", "primitive \"vlan\" needs sql_table_version 2 or later" },
-	{ "plugins: mysql\nsql_history: 1h\nsql_table_version: 2\naggregate: tos\n", "needs sql_table_version 3" },
-	{ "plugins: mysql\nsql_history: 1h\nsql_table_version: 3\naggregate: src_host,flows\n", "\"flows\" needs" },
-	{ "plugins: mysql\nsql_history: 1h\nsql_table_version: 5\naggregate: src_as\n", "needs sql_table_version 6" },
+	{ "plugins: mysql\nsql_history: 1h\naggregate: vlan\n",
+		"primitive \"vlan\" needs sql_table_version 2 or later" },
+	{ "plugins: mysql\nsql_history: 1h\nsql_table_version: 2\naggregate: tos\n",
+		"needs sql_table_version 3" },
+	{ "plugins: mysql\nsql_history: 1h\nsql_table_version: 3\naggregate: src_host,flows\n",
+		"\"flows\" needs" },
+	{ "plugins: mysql\nsql_history: 1h\nsql_table_version: 5\naggregate: src_as\n",
+		"needs sql_table_version 6" },
 	{ "plugins: mysql\nsql_history: 1h\nsql_table_version: 6\naggregate: src_host,tcpflags\n",
-	  "\"tcpflags\" needs sql_table_version 7" },
-	{ "plugins: print\nnfacctd_net: file\naggregate: src_net\n", "nfacctd_net: file needs a networks_file" },
-	{ "plugins: print\nnfacctd_as: file\naggregate: dst_as\n", "nfacctd_as: file needs a networks_file" },
+		"\"tcpflags\" needs sql_table_version 7" },
+	{ "plugins: print\nnfacctd_net: file\naggregate: src_net\n",
+		"nfacctd_net: file needs a networks_file" },
+	{ "plugins: print\nnfacctd_as: file\naggregate: dst_as\n",
+		"nfacctd_as: file needs a networks_file" },
 };
 
 START_TEST(refuses)
@@ -162,7 +173,8 @@ START_TEST(refuses)
 
 	said_start(&said);
 	ck_assert_int_eq(load(&s, refused[_i].text, NULL), -1);
-	ck_assert_msg(strstr(said.text.s, refused[_i].said) != NULL, "%s\nsays %s", refused[_i].text, said.text.s);
+	ck_assert_msg(strstr(said.text.s, refused[_i].said) != NULL, "%s\nsays %s",
+		refused[_i].text, said.text.s);
 	settings_clear(&s);
 	said_end(&said);
 }
@@ -173,23 +185,31 @@ static const struct {
 	const char *text, *said;
 	unsigned problems;
 } told[] = {
-	{ "plugins: print\ndaemonize: yes\n", "\"yes\": invalid value, line ignored; expected true or false", 1 },
-	{ "plugins: print\nsql_refresh_time: 5m\n", "\"5m\": invalid value, line ignored; expected a whole number", 1 },
+	{ "plugins: print\ndaemonize: yes\n",
+		"\"yes\": invalid value, line ignored; expected true or false", 1 },
+	{ "plugins: print\nsql_refresh_time: 5m\n",
+		"\"5m\": invalid value, line ignored; expected a whole number", 1 },
 	{ "plugins: print\nsql_refresh_time: 0\n", "expected a whole number from 1", 1 },
 	{ "plugins: print\nnfacctd_port: 65536\n", "from 1 to 65535", 1 },
-	{ "plugins: print\nnfacctd_prot: 5678\n", "unknown key, line ignored; did you mean \"nfacctd_port\"?", 1 },
+	{ "plugins: print\nnfacctd_prot: 5678\n",
+		"unknown key, line ignored; did you mean \"nfacctd_port\"?", 1 },
 	{ "plugins: print[in]\naggregate[on]: src_host\n", "no plugin is called \"on\"", 1 },
 	{ "plugins: print[a],print[a]\n", "a second plugin \"a\" is left out", 1 },
 	{ "plugins: print,kafka[x]\n", "plugin type \"kafka\" is not known", 1 },
 	{ "plugins: print\naggregate: sum_host,dst_port\n", "sum_host stands alone", 1 },
 	{ "plugins: print\nsql_history_roundoff: mxh\n", "letters other than", 1 },
-	{ "plugins: print\nprint_history_roundoff: mxh\n", ": print_history_roundoff \"mxh\": plugin", 1 },
-	{ "plugins: print\nprint_history: 1w\nprint_history_roundoff: wd\n", "w does not go with d or M", 1 },
-	{ "plugins: print\nprint_history: 5m\nprint_history_offset: 300\n", "must be shorter than sql_history", 1 },
+	{ "plugins: print\nprint_history_roundoff: mxh\n",
+		": print_history_roundoff \"mxh\": plugin", 1 },
+	{ "plugins: print\nprint_history: 1w\nprint_history_roundoff: wd\n",
+		"w does not go with d or M", 1 },
+	{ "plugins: print\nprint_history: 5m\nprint_history_offset: 300\n",
+		"must be shorter than sql_history", 1 },
 	{ "plugins: print\nprint_history: 5m\nprint_history_offset: 299\n", "", 0 },
 	{ "plugins: print\naggregate_filter: tcp\n", "needs the [name]", 1 },
-	{ "plugins: print\nnfacctd_ext_sampling_rate: 10\n", "no effect without nfacctd_renormalize", 1 },
-	{ "plugins: print\nnfacctd_time_new: true\nnfacctd_pro_rating: true\n", "needs nfacctd_time_new: false", 1 },
+	{ "plugins: print\nnfacctd_ext_sampling_rate: 10\n",
+		"no effect without nfacctd_renormalize", 1 },
+	{ "plugins: print\nnfacctd_time_new: true\nnfacctd_pro_rating: true\n",
+		"needs nfacctd_time_new: false", 1 },
 	{ "plugins: print[a]\naggregate[a]: dst_host\naggregate: src_host\n", "overrides", 1 },
 	{ "plugins: print\nbgp_daemon: true\n", "bgp_daemon: accepted without effect", 0 },
 	{ "plugins: print\nclassifiers: /x\n", "accepted without effect", 0 },
@@ -208,8 +228,10 @@ START_TEST(tells)
 
 	said_start(&said);
 	ck_assert_int_eq(load(&s, told[_i].text, &problems), 0);
-	ck_assert_msg(strstr(said.text.s, told[_i].said) != NULL, "%s\nsays %s", told[_i].text, said.text.s);
-	ck_assert_msg(problems == told[_i].problems, "%s\n%u problems: %s", told[_i].text, problems, said.text.s);
+	ck_assert_msg(strstr(said.text.s, told[_i].said) != NULL, "%s\nsays %s", told[_i].text,
+		said.text.s);
+	ck_assert_msg(problems == told[_i].problems, "%s\n%u problems: %s", told[_i].text, problems,
+		said.text.s);
 	settings_clear(&s);
 	said_end(&said);
 }
@@ -221,9 +243,14 @@ START_TEST(takes_aliases)
 	struct said said;
 
 	said_start(&said);
-	ck_assert_int_eq(load(&s, "plugins: print[a]\nsfacctd_port: 6343\nprint_refresh_time: 7\nprint_history: 2M\n"
-			      "sql_history_since_epoch: true\nnfacctd_as_new: file\nprint_num_protos: TRUE\n"
-			      "sfacctd_time_new: true\nnfacctd_disable_sanity_checks: false\n", NULL), 0);
+	ck_assert_int_eq(load(&s,
+				 "plugins: print[a]\nsfacctd_port: 6343\nprint_refresh_time: "
+				 "7\nprint_history: 2M\n"
+				 "sql_history_since_epoch: true\nnfacctd_as_new: "
+				 "file\nprint_num_protos: TRUE\n"
+				 "sfacctd_time_new: true\nnfacctd_disable_sanity_checks: false\n",
+				 NULL),
+		0);
 	ck_assert_uint_eq(s.port, 6343);
 	ck_assert(s.time_new && !s.disable_checks);
 	ck_assert_int_eq(s.as_source, NET_FILE);
@@ -249,12 +276,25 @@ START_TEST(an_empty_password_is_one)
 END_TEST
 
 static const char *const defaults[][2] = {
-	{ "nfacctd_port", "2100" }, { "daemonize", "false" }, { "files_umask", "077" }, { "aggregate", "src_host" },
-	{ "sql_refresh_time", "60" }, { "sql_table_version", "1" }, { "sql_cache_entries", "32771" },
-	{ "plugin_pipe_size", "4096000" }, { "sql_user", "pmacct" }, { "sql_passwd", "arealsmartpwd" },
-	{ "sql_host", "localhost" }, { "nfacctd_disable_checks", "true" }, { "nfacctd_time_new", "false" },
-	{ "nfacctd_renormalize", "false" }, { "sql_optimize_clauses", "false" }, { "sql_dont_try_update", "false" },
-	{ "print_output", "formatted" }, { "nfacctd_as", "netflow" }, { "nfacctd_net", "netflow" },
+	{ "nfacctd_port", "2100" },
+	{ "daemonize", "false" },
+	{ "files_umask", "077" },
+	{ "aggregate", "src_host" },
+	{ "sql_refresh_time", "60" },
+	{ "sql_table_version", "1" },
+	{ "sql_cache_entries", "32771" },
+	{ "plugin_pipe_size", "4096000" },
+	{ "sql_user", "pmacct" },
+	{ "sql_passwd", "arealsmartpwd" },
+	{ "sql_host", "localhost" },
+	{ "nfacctd_disable_checks", "true" },
+	{ "nfacctd_time_new", "false" },
+	{ "nfacctd_renormalize", "false" },
+	{ "sql_optimize_clauses", "false" },
+	{ "sql_dont_try_update", "false" },
+	{ "print_output", "formatted" },
+	{ "nfacctd_as", "netflow" },
+	{ "nfacctd_net", "netflow" },
 };
 
 START_TEST(defaults_are_the_references)
@@ -274,16 +314,20 @@ START_TEST(names_are_unique)
 {
 	for (size_t i = 0; i < settings_nkeys; i++) {
 		for (size_t j = 0; j < settings_nkeys; j++) {
-			const char *alias = settings_keys[j].aliases ? settings_keys[j].aliases : "";
+			const char *alias =
+				settings_keys[j].aliases ? settings_keys[j].aliases : "";
 			const char *at = strstr(alias, settings_keys[i].name);
 			size_t n = strlen(settings_keys[i].name);
 
-			ck_assert_msg(i == j || strcmp(settings_keys[i].name, settings_keys[j].name) != 0, "%s",
-				      settings_keys[i].name);
-			ck_assert_msg(!at || (at > alias && at[-1] != ' ') || (at[n] && at[n] != ' '), "%s is an alias",
-				      settings_keys[i].name);
+			ck_assert_msg(
+				i == j || strcmp(settings_keys[i].name, settings_keys[j].name) != 0,
+				"%s", settings_keys[i].name);
+			ck_assert_msg(
+				!at || (at > alias && at[-1] != ' ') || (at[n] && at[n] != ' '),
+				"%s is an alias", settings_keys[i].name);
 		}
-		ck_assert_msg(settings_keys[i].help && *settings_keys[i].help, "%s", settings_keys[i].name);
+		ck_assert_msg(settings_keys[i].help && *settings_keys[i].help, "%s",
+			settings_keys[i].name);
 	}
 }
 END_TEST
@@ -306,8 +350,8 @@ START_TEST(the_manual_has_every_key)
 
 		snprintf(line, sizeof(line), "\n.B %s", settings_keys[i].name);
 		at = strstr(text, line);
-		ck_assert_msg(at && (at[strlen(line)] == '\n' || at[strlen(line)] == ','), "%s: run nfacctd --keys-roff",
-			      settings_keys[i].name);
+		ck_assert_msg(at && (at[strlen(line)] == '\n' || at[strlen(line)] == ','),
+			"%s: run nfacctd --keys-roff", settings_keys[i].name);
 	}
 }
 END_TEST

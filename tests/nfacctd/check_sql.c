@@ -15,8 +15,9 @@ static const struct {
 	bool optimize, history;
 	const char *columns;
 } layouts[] = {
-	{ "src_host", 1, false, true, "mac_src* mac_dst* ip_src ip_dst* src_port* dst_port* ip_proto* stamp_inserted "
-	  "stamp_updated packets bytes" },
+	{ "src_host", 1, false, true,
+		"mac_src* mac_dst* ip_src ip_dst* src_port* dst_port* ip_proto* stamp_inserted "
+		"stamp_updated packets bytes" },
 	{ "src_host", 1, true, true, "ip_src stamp_inserted stamp_updated packets bytes" },
 	{ "none", 1, true, false, "packets bytes" },
 	{ "tag", 2, true, false, "agent_id packets bytes" },
@@ -25,13 +26,18 @@ static const struct {
 	{ "src_port", 7, true, false, "src_port packets bytes" },
 	{ "src_port", 8, true, false, "port_src packets bytes" },
 	{ "class", 9, true, false, "class_id packets bytes" },
-	{ "dst_host, in_iface, out_iface", 5, false, true, "agent_id* class_id* mac_src* mac_dst* vlan* iface_in iface_out "
-	  "ip_src* ip_dst src_port* dst_port* ip_proto* tos* stamp_inserted stamp_updated packets bytes flows*" },
-	{ "flows, tcpflags, src_host", 7, true, true, "ip_src stamp_inserted stamp_updated tcp_flags packets bytes flows" },
-	{ "src_as", 1, false, false, "mac_src* mac_dst* ip_src ip_dst* src_port* dst_port* ip_proto* packets bytes" },
+	{ "dst_host, in_iface, out_iface", 5, false, true,
+		"agent_id* class_id* mac_src* mac_dst* vlan* iface_in iface_out "
+		"ip_src* ip_dst src_port* dst_port* ip_proto* tos* stamp_inserted stamp_updated "
+		"packets bytes flows*" },
+	{ "flows, tcpflags, src_host", 7, true, true,
+		"ip_src stamp_inserted stamp_updated tcp_flags packets bytes flows" },
+	{ "src_as", 1, false, false,
+		"mac_src* mac_dst* ip_src ip_dst* src_port* dst_port* ip_proto* packets bytes" },
 	{ "src_as, src_host", 6, true, false, "as_src ip_src packets bytes" },
-	{ "timestamp_start, src_mask, src_net, peer_src_ip, etype", 1, true, false, "etype peer_ip_src net_src mask_src "
-	  "timestamp_start timestamp_start_residual packets bytes" },
+	{ "timestamp_start, src_mask, src_net, peer_src_ip, etype", 1, true, false,
+		"etype peer_ip_src net_src mask_src "
+		"timestamp_start timestamp_start_residual packets bytes" },
 };
 
 START_TEST(columns)
@@ -45,7 +51,8 @@ START_TEST(columns)
 		f->p.history.seconds = 0;
 	ck_assert_msg(sql_columns_make(&s, &f->p, &f->l, why, sizeof(why)), "%s", why);
 	for (size_t i = 0; i < s.n; i++)
-		sprintf(got + strlen(got), "%s%s%s", i ? " " : "", s.c[i].name, s.c[i].constant ? "*" : "");
+		sprintf(got + strlen(got), "%s%s%s", i ? " " : "", s.c[i].name,
+			s.c[i].constant ? "*" : "");
 	ck_assert_str_eq(got, layouts[_i].columns);
 	fix_free(f);
 }
@@ -68,13 +75,15 @@ START_TEST(as_before_six)
 }
 END_TEST
 
-/* Indexes as "column", "column?" null default, "column+" AUTO_INCREMENT, "column=" constant default, "column(" prefix. */
+/* Indexes as "column", "column?" null default, "column+" AUTO_INCREMENT, "column=" constant
+ * default, "column(" prefix. */
 static const struct {
 	const char *index;
 	enum sql_unique want;
 	const char *missing;
 } indexes[] = {
-	{ "mac_src mac_dst ip_src ip_dst src_port dst_port ip_proto stamp_inserted", SQL_UNIQUE_COVERS, NULL },
+	{ "mac_src mac_dst ip_src ip_dst src_port dst_port ip_proto stamp_inserted",
+		SQL_UNIQUE_COVERS, NULL },
 	{ "stamp_inserted IP_SRC", SQL_UNIQUE_COVERS, NULL },
 	{ "ip_src stamp_inserted site=", SQL_UNIQUE_COVERS, NULL },
 	{ "ip_src", SQL_UNIQUE_COLLIDES, "stamp_inserted" },
@@ -110,7 +119,8 @@ START_TEST(unique_keys)
 		x.column[x.n].null_default = mark == '?';
 		x.column[x.n++].constant_default = mark == '=';
 	}
-	ck_assert_msg(sql_unique_judge(&s, &x, &missing) == indexes[_i].want, "%s", indexes[_i].index);
+	ck_assert_msg(
+		sql_unique_judge(&s, &x, &missing) == indexes[_i].want, "%s", indexes[_i].index);
 	if (indexes[_i].missing)
 		ck_assert_str_eq(missing->name, indexes[_i].missing);
 	else
@@ -165,7 +175,8 @@ START_TEST(groups)
 
 	for (uint64_t i = 0; i < 1000; i++)
 		fix_number(f, fix_row(f, 0, i, 1), PRIM_ID_tag, i % 300);
-	ck_assert(name_groups_make(&g, "t_$tag", 65, true, &f->p, &f->l, 0, f->rows, f->purge.nrows));
+	ck_assert(
+		name_groups_make(&g, "t_$tag", 65, true, &f->p, &f->l, 0, f->rows, f->purge.nrows));
 	ck_assert_uint_eq(g.n, 300);
 	ck_assert_uint_eq(g.unnamed, 0);
 	for (size_t i = 0; i < g.n; i++) {
@@ -178,7 +189,8 @@ START_TEST(groups)
 	}
 	ck_assert_uint_eq(rows, 1000);
 	name_groups_clear(&g);
-	ck_assert(name_groups_make(&g, "t_$tag", 5, true, &f->p, &f->l, 0, f->rows, f->purge.nrows));
+	ck_assert(
+		name_groups_make(&g, "t_$tag", 5, true, &f->p, &f->l, 0, f->rows, f->purge.nrows));
 	ck_assert_uint_eq(g.unnamed, 600);	/* 100..299 are too long, three rows each */
 	name_groups_clear(&g);
 	ck_assert(name_groups_make(&g, "acct", 65, true, &f->p, &f->l, 0, f->rows, 0));
@@ -192,11 +204,28 @@ static const struct {
 	unsigned err;
 	enum link_meaning want;
 } errors[] = {
-	{ 0, LINK_OK }, { 1999, LINK_STUCK }, { 2000, LINK_LOST }, { 2006, LINK_LOST }, { 2013, LINK_LOST },
-	{ 2026, LINK_LOST }, { 2999, LINK_LOST }, { 3000, LINK_STUCK }, { 5003, LINK_STUCK }, { 1205, LINK_REPLAY },
-	{ 1213, LINK_REPLAY }, { 1264, LINK_REFUSED }, { 1406, LINK_REFUSED }, { 1366, LINK_REFUSED },
-	{ 1690, LINK_REFUSED }, { 1062, LINK_REFUSED }, { 1054, LINK_STUCK }, { 1146, LINK_STUCK },
-	{ 1045, LINK_STUCK }, { 1142, LINK_STUCK }, { 1114, LINK_STUCK }, { 1364, LINK_STUCK },
+	{ 0, LINK_OK },
+	{ 1999, LINK_STUCK },
+	{ 2000, LINK_LOST },
+	{ 2006, LINK_LOST },
+	{ 2013, LINK_LOST },
+	{ 2026, LINK_LOST },
+	{ 2999, LINK_LOST },
+	{ 3000, LINK_STUCK },
+	{ 5003, LINK_STUCK },
+	{ 1205, LINK_REPLAY },
+	{ 1213, LINK_REPLAY },
+	{ 1264, LINK_REFUSED },
+	{ 1406, LINK_REFUSED },
+	{ 1366, LINK_REFUSED },
+	{ 1690, LINK_REFUSED },
+	{ 1062, LINK_REFUSED },
+	{ 1054, LINK_STUCK },
+	{ 1146, LINK_STUCK },
+	{ 1045, LINK_STUCK },
+	{ 1142, LINK_STUCK },
+	{ 1114, LINK_STUCK },
+	{ 1364, LINK_STUCK },
 };
 
 START_TEST(meanings)
@@ -208,8 +237,13 @@ END_TEST
 static const struct {
 	const char *text, *want;
 } quotes[] = {
-	{ "abc", "'abc'" }, { "", "''" }, { "a b~", "'a b~'" }, { "o'clock", "_utf8mb4 x'6f27636c6f636b'" },
-	{ "a\\", "_utf8mb4 x'615c'" }, { "\n", "_utf8mb4 x'0a'" }, { "\xc3\xa9", "_utf8mb4 x'c3a9'" },
+	{ "abc", "'abc'" },
+	{ "", "''" },
+	{ "a b~", "'a b~'" },
+	{ "o'clock", "_utf8mb4 x'6f27636c6f636b'" },
+	{ "a\\", "_utf8mb4 x'615c'" },
+	{ "\n", "_utf8mb4 x'0a'" },
+	{ "\xc3\xa9", "_utf8mb4 x'c3a9'" },
 	{ "\x7f", "_utf8mb4 x'7f'" },
 };
 

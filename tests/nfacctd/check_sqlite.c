@@ -79,8 +79,10 @@ static void host_row(struct fixture *f, const char *src, uint64_t packets, uint6
 	fix_addr(f, fix_row(f, 1699999800, packets, octets), PRIM_ID_src_host, src);
 }
 
-static const char narrow[] = "CREATE TABLE acct (ip_src CHAR(45) NOT NULL, packets INTEGER NOT NULL, bytes INTEGER "
-	"NOT NULL, stamp_inserted DATETIME NOT NULL, stamp_updated DATETIME, PRIMARY KEY (ip_src, stamp_inserted))";
+static const char narrow[] =
+	"CREATE TABLE acct (ip_src CHAR(45) NOT NULL, packets INTEGER NOT NULL, bytes INTEGER "
+	"NOT NULL, stamp_inserted DATETIME NOT NULL, stamp_updated DATETIME, PRIMARY KEY (ip_src, "
+	"stamp_inserted))";
 
 /* With the shipped table; then with no key at all: the same sums. */
 START_TEST(adds_up)
@@ -110,11 +112,14 @@ START_TEST(adds_up)
 	host_row(f, "2001:db8::1", 2, UINT64_C(4611686018427387903));
 	host_row(f, "10.0.0.3", 3, 30);
 	put(f, s);
-	expect("SELECT mac_src,ip_src,ip_dst,src_port,ip_proto,packets,bytes,stamp_inserted,stamp_updated FROM acct "
+	expect("SELECT "
+	       "mac_src,ip_src,ip_dst,src_port,ip_proto,packets,bytes,stamp_inserted,stamp_updated "
+	       "FROM acct "
 	       "ORDER BY ip_src",
-	       "0:0:0:0:0:0 10.0.0.1 0.0.0.0 0 0 6 60 2023-11-14 22:10:00 2023-11-14 22:15:20|"
-	       "0:0:0:0:0:0 10.0.0.3 0.0.0.0 0 0 3 30 2023-11-14 22:10:00 2023-11-14 22:15:20|"
-	       "0:0:0:0:0:0 2001:db8::1 0.0.0.0 0 0 4 9223372036854775807 2023-11-14 22:10:00 2023-11-14 22:15:20");
+		"0:0:0:0:0:0 10.0.0.1 0.0.0.0 0 0 6 60 2023-11-14 22:10:00 2023-11-14 22:15:20|"
+		"0:0:0:0:0:0 10.0.0.3 0.0.0.0 0 0 3 30 2023-11-14 22:10:00 2023-11-14 22:15:20|"
+		"0:0:0:0:0:0 2001:db8::1 0.0.0.0 0 0 4 9223372036854775807 2023-11-14 22:10:00 "
+		"2023-11-14 22:15:20");
 	ck_assert_uint_eq(sink_find("sqlite3")->counts(s)->inserted, 3);
 	ck_assert_uint_eq(sink_find("sqlite3")->counts(s)->updated, 2);
 	sink_find("sqlite3")->close(s);
@@ -130,7 +135,8 @@ START_TEST(refused_rows)
 
 	f->p.sql_optimize_clauses = true;
 	run(narrow);
-	run("CREATE TRIGGER no7 BEFORE INSERT ON acct WHEN NEW.ip_src='10.0.0.7' BEGIN SELECT RAISE(ABORT,'not seven'); END");
+	run("CREATE TRIGGER no7 BEFORE INSERT ON acct WHEN NEW.ip_src='10.0.0.7' BEGIN SELECT "
+	    "RAISE(ABORT,'not seven'); END");
 	s = open_sink(f);
 	c = sink_find("sqlite3")->counts(s);
 	host_row(f, "10.0.0.1", 1, INT64_MAX);
@@ -159,15 +165,18 @@ START_TEST(locked_and_ledger)
 
 	f->p.sql_optimize_clauses = true;
 	run(narrow);
-	run("CREATE TABLE flow_ledger (run_id INTEGER, plugin TEXT, purge_id INTEGER, worker INTEGER, batch INTEGER, purge_rows"
-	    " INTEGER, purge_packets INTEGER, purge_octets INTEGER, stamp DATETIME, PRIMARY KEY (run_id, plugin, purge_id, worker))");
+	run("CREATE TABLE flow_ledger (run_id INTEGER, plugin TEXT, purge_id INTEGER, worker "
+	    "INTEGER, batch INTEGER, purge_rows"
+	    " INTEGER, purge_packets INTEGER, purge_octets INTEGER, stamp DATETIME, PRIMARY KEY "
+	    "(run_id, plugin, purge_id, worker))");
 	s = open_sink(f);
 	host_row(f, "10.0.0.1", 1, 10);
 	run("INSERT INTO flow_ledger VALUES (5,'t',2,0,0,0,0,0,NULL)");
 	put(f, s);
 	expect("SELECT ip_src,bytes FROM acct", "10.0.0.1 10");
-	expect("SELECT run_id,plugin,purge_id,worker,batch,purge_rows,purge_octets FROM flow_ledger WHERE purge_id=1",
-	       "5 t 1 0 0 1 10");
+	expect("SELECT run_id,plugin,purge_id,worker,batch,purge_rows,purge_octets FROM "
+	       "flow_ledger WHERE purge_id=1",
+		"5 t 1 0 0 1 10");
 	fix_next(f);	/* its line is somebody else's */
 	host_row(f, "10.0.0.1", 1, 10);
 	put(f, s);
@@ -185,10 +194,14 @@ START_TEST(refuses_to_start)
 		const char *table, *say;
 		bool no_file, no_history;
 	} cases[] = {
-		{ NULL, "unable to open database file; sqlite3 /nowhere/db < sql/pmacct-create-table_v1.sqlite3", true, false },
+		{ NULL,
+			"unable to open database file; sqlite3 /nowhere/db < "
+			"sql/pmacct-create-table_v1.sqlite3",
+			true, false },
 		{ NULL, "no table acct in", false, false },
 		{ narrow, "set sql_history", false, true },
-		{ "CREATE TABLE acct (packets INTEGER)", "ALTER TABLE \"acct\" ADD COLUMN ip_src CHAR(45)", false, false },
+		{ "CREATE TABLE acct (packets INTEGER)",
+			"ALTER TABLE \"acct\" ADD COLUMN ip_src CHAR(45)", false, false },
 	};
 	struct fixture *f = fixture("src_host", 1);
 

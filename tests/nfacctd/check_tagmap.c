@@ -11,7 +11,8 @@
 
 Suite *suite_tagmap(void);
 
-/* From 127.0.0.5, domain 258 (engine type 1, id 2): in 5, out 7, tcp 10.0.0.1:1024 -> 8.8.8.8:443, AS 64501. */
+/* From 127.0.0.5, domain 258 (engine type 1, id 2): in 5, out 7, tcp 10.0.0.1:1024 -> 8.8.8.8:443,
+ * AS 64501. */
 static void make_record(struct flow_origin *o, struct flow_record *r)
 {
 	memset(o, 0, sizeof(*o));
@@ -52,19 +53,25 @@ static const struct {
 	{ "set_tag=1 in=-5\nset_tag=2 in=-6\n", 2, 0, "", -1 },
 	{ "set_tag=18446744073709551615\n", UINT64_MAX, 0, "", -1 },
 	/* observed: tag 10, tag2 20 */
-	{ "set_tag=10 ip=127.0.0.5 in=5 jeq=x\nset_tag=99\nset_tag2=20 out=7 label=x\n", 10, 20, "", -1 },
+	{ "set_tag=10 ip=127.0.0.5 in=5 jeq=x\nset_tag=99\nset_tag2=20 out=7 label=x\n", 10, 20, "",
+		-1 },
 	/* example 2 of pretag.map */
-	{ "set_tag=11000 in=5 jeq=eval_out\nset_tag=100 out=6 label=eval_out stack=sum\nset_tag=101 out=7 stack=sum\n",
-	  11101, 0, "", -1 },
+	{ "set_tag=11000 in=5 jeq=eval_out\nset_tag=100 out=6 label=eval_out "
+	  "stack=sum\nset_tag=101 out=7 stack=sum\n",
+		11101, 0, "", -1 },
 	{ "set_tag=6 jeq=next\nset_tag=9 stack=or\n", 15, 0, "", -1 },
 	{ "set_tag=6 jeq=next\nset_tag=9\n", 9, 0, "", -1 },
-	{ "set_label=blabla " ANY "jeq=blabla2\nset_label=blabla2 " ANY "label=blabla2\n", 0, 0, "blabla,blabla2", -1 },
+	{ "set_label=blabla " ANY "jeq=blabla2\nset_label=blabla2 " ANY "label=blabla2\n", 0, 0,
+		"blabla,blabla2", -1 },
 	{ "set_label=hello filter='src net 10.0.0.0/8'\n", 0, 0, "hello", -1 },
-	{ "set_label=hello filter='udp or src net 11.0.0.0/8'\nset_tag=3 filter=\"tcp port 443\"\n", 3, 0, "", -1 },
+	{ "set_label=hello filter='udp or src net 11.0.0.0/8'\nset_tag=3 filter=\"tcp port 443\"\n",
+		3, 0, "", -1 },
 	{ "set_tos=184 in=5 jeq=next\nset_tag=1\n", 1, 0, "", 184 },
 	{ "set_tag=1 engine_type=1 engine_id=2 source_id=258\n", 1, 0, "", -1 },
 	{ "set_tag=1 nexthop=192.0.2.1 src_net=10.0.0.0/8 dst_net=8.8.8.8\n", 1, 0, "", -1 },
-	{ "set_tag=1 src_as=-64501\nset_tag=2 src_as=64501 ip_proto=tcp src_port=1024 dst_port=443\n", 2, 0, "", -1 },
+	{ "set_tag=1 src_as=-64501\nset_tag=2 src_as=64501 ip_proto=tcp src_port=1024 "
+	  "dst_port=443\n",
+		2, 0, "", -1 },
 	{ "set_tag=1 tcp_flags=0x12 src_mac=00:00:00:00:00:01\n", 1, 0, "", -1 },
 	{ "set_tag=1 direction=0\nset_tag=2 direction=1\nset_tag=3 direction=-1\n", 3, 0, "", -1 },
 	/* A jump goes forward only. */
@@ -85,8 +92,9 @@ START_TEST(finds_rules)
 	m = tagmap_parse("m", finds[_i].map, strlen(finds[_i].map), TAGMAP_PRE_TAG);
 	make_record(&o, &r);
 	tagmap_find(m, &view, &o, &r, &t);
-	ck_assert_msg(t.tag == finds[_i].tag && t.tag2 == finds[_i].tag2, "%s: tag %llu, tag2 %llu; %s", finds[_i].map,
-		      (unsigned long long)t.tag, (unsigned long long)t.tag2, said.text.s);
+	ck_assert_msg(t.tag == finds[_i].tag && t.tag2 == finds[_i].tag2,
+		"%s: tag %llu, tag2 %llu; %s", finds[_i].map, (unsigned long long)t.tag,
+		(unsigned long long)t.tag2, said.text.s);
 	ck_assert_str_eq(label_text(t.label), finds[_i].label);
 	ck_assert_int_eq(t.has_tos ? t.tos : -1, finds[_i].tos);
 	said_end(&said);
@@ -99,7 +107,8 @@ static const struct {
 	const char *line, *said;
 	enum tagmap_kind kind;
 } wrong[] = {
-	{ "set_tag=x", "m:1: \"set_tag=x\": line skipped, expected a number, or a number and ++", TAGMAP_PRE_TAG },
+	{ "set_tag=x", "m:1: \"set_tag=x\": line skipped, expected a number, or a number and ++",
+		TAGMAP_PRE_TAG },
 	{ "set_tag=1 in=", "expected a number", TAGMAP_PRE_TAG },
 	{ "set_tag=1 in=4294967296", "expected a number", TAGMAP_PRE_TAG },
 	{ "set_tag = 1", "without blanks around =", TAGMAP_PRE_TAG },
@@ -107,14 +116,15 @@ static const struct {
 	{ "set_tag=1 ip=-10.0.0.1", "an address or prefix", TAGMAP_PRE_TAG },
 	{ "set_tag=1 direction=2", "0 (ingress) or 1 (egress)", TAGMAP_PRE_TAG },
 	{ "set_tag=1 filter='tcp", "a closing quote", TAGMAP_PRE_TAG },
-	{ "set_tag=1 filter='tpc'", "m:1: \"set_tag=1 filter='tpc'\": line skipped", TAGMAP_PRE_TAG },
+	{ "set_tag=1 filter='tpc'", "m:1: \"set_tag=1 filter='tpc'\": line skipped",
+		TAGMAP_PRE_TAG },
 	{ "set_tag=1 colour=red", "a key that this map has", TAGMAP_PRE_TAG },
 	{ "set_tag=1 return=true jeq=next", "a key that this map has", TAGMAP_PRE_TAG },
 	{ "set_tag=1 stack=and", "stack=sum or stack=or", TAGMAP_PRE_TAG },
 	{ "set_tos=256", "set_tos=0 to 255", TAGMAP_PRE_TAG },
 	{ "ip=10.0.0.1", "something to set", TAGMAP_PRE_TAG },
-	{ "set_label=0123456789012345678901234567890123456789012345678901234567890123", "1 to 63 characters",
-	  TAGMAP_PRE_TAG },
+	{ "set_label=0123456789012345678901234567890123456789012345678901234567890123",
+		"1 to 63 characters", TAGMAP_PRE_TAG },
 	{ "ip=10.0.0.1", "id= with the sampling interval", TAGMAP_SAMPLING },
 	{ "id=0 ip=10.0.0.1", "id= with the sampling interval", TAGMAP_SAMPLING },
 	{ "id=4294967296", "a sampling interval", TAGMAP_SAMPLING },
@@ -127,7 +137,8 @@ START_TEST(skips_lines)
 
 	said_start(&said);
 	m = tagmap_parse("m", wrong[_i].line, strlen(wrong[_i].line), wrong[_i].kind);
-	ck_assert_msg(strstr(said.text.s, wrong[_i].said) != NULL, "%s: says %s", wrong[_i].line, said.text.s);
+	ck_assert_msg(strstr(said.text.s, wrong[_i].said) != NULL, "%s: says %s", wrong[_i].line,
+		said.text.s);
 	ck_assert_uint_eq(tagmap_rules(m), 0);
 	ck_assert_uint_eq(tagmap_skipped(m), 1);
 	said_end(&said);
@@ -143,7 +154,8 @@ START_TEST(jump_into_nothing)
 
 	said_start(&said);
 	m = tagmap_parse("m", text, strlen(text), TAGMAP_PRE_TAG);
-	ck_assert_msg(strstr(said.text.s, "m:2: jeq=a: no rule below has label=a") != NULL, "%s", said.text.s);
+	ck_assert_msg(strstr(said.text.s, "m:2: jeq=a: no rule below has label=a") != NULL, "%s",
+		said.text.s);
 	ck_assert_uint_eq(tagmap_skipped(m), 1);
 	said_end(&said);
 	tagmap_free(m);
@@ -182,10 +194,22 @@ static const struct {
 	uint64_t tag;
 	bool passes;
 } tag_lists[] = {
-	{ "10", 10, true }, { "10", 11, false }, { "10,20-30", 25, true }, { "10, 20-30", 31, false },
-	{ "20-30", 20, true }, { "20-30", 30, true }, { "0", 0, true }, { "0", 5, false }, { "-6", 6, false },
-	{ "-6", 7, true }, { "-6", 0, true }, { "10,-6", 10, true }, { "10,-6", 6, false }, { "10,-6", 7, true },
-	{ "-10-20", 15, false }, { "-10-20", 21, true },
+	{ "10", 10, true },
+	{ "10", 11, false },
+	{ "10,20-30", 25, true },
+	{ "10, 20-30", 31, false },
+	{ "20-30", 20, true },
+	{ "20-30", 30, true },
+	{ "0", 0, true },
+	{ "0", 5, false },
+	{ "-6", 6, false },
+	{ "-6", 7, true },
+	{ "-6", 0, true },
+	{ "10,-6", 10, true },
+	{ "10,-6", 6, false },
+	{ "10,-6", 7, true },
+	{ "-10-20", 15, false },
+	{ "-10-20", 21, true },
 };
 
 START_TEST(filters_tags)
@@ -194,13 +218,14 @@ START_TEST(filters_tags)
 	struct tag_filter *f = tag_filter_new(tag_lists[_i].list, &expected);
 
 	ck_assert_ptr_nonnull(f);
-	ck_assert_msg(tag_filter_passes(f, tag_lists[_i].tag) == tag_lists[_i].passes, "%s: %llu", tag_lists[_i].list,
-		      (unsigned long long)tag_lists[_i].tag);
+	ck_assert_msg(tag_filter_passes(f, tag_lists[_i].tag) == tag_lists[_i].passes, "%s: %llu",
+		tag_lists[_i].list, (unsigned long long)tag_lists[_i].tag);
 	tag_filter_free(f);
 }
 END_TEST
 
-static const char *const bad_lists[] = { "", ",", "x", "10-", "-", "20-10", "1 2", "18446744073709551616" };
+static const char *const bad_lists[] = { "", ",", "x", "10-", "-", "20-10", "1 2",
+	"18446744073709551616" };
 
 START_TEST(refuses_lists)
 {
@@ -215,9 +240,18 @@ static const struct {
 	const char *list, *label;
 	bool passes;
 } label_lists[] = {
-	{ "a", "a", true }, { "a", "ab", false }, { "ab", "a", false }, { "a,b", "b", true }, { "null", "", true },
-	{ "null", "a", false }, { "-null", "", false }, { "-null", "a", true }, { "-a", "a", false }, { "-a", "", true },
-	{ "a", "", false }, { "a, b", "b", true },
+	{ "a", "a", true },
+	{ "a", "ab", false },
+	{ "ab", "a", false },
+	{ "a,b", "b", true },
+	{ "null", "", true },
+	{ "null", "a", false },
+	{ "-null", "", false },
+	{ "-null", "a", true },
+	{ "-a", "a", false },
+	{ "-a", "", true },
+	{ "a", "", false },
+	{ "a, b", "b", true },
 };
 
 START_TEST(filters_labels)
@@ -227,8 +261,8 @@ START_TEST(filters_labels)
 	const uint32_t label = label_of(label_lists[_i].label, strlen(label_lists[_i].label));
 
 	ck_assert_ptr_nonnull(f);
-	ck_assert_msg(label_filter_passes(f, label) == label_lists[_i].passes, "%s: %s", label_lists[_i].list,
-		      label_lists[_i].label);
+	ck_assert_msg(label_filter_passes(f, label) == label_lists[_i].passes, "%s: %s",
+		label_lists[_i].list, label_lists[_i].label);
 	label_filter_free(f);
 }
 END_TEST

@@ -67,7 +67,8 @@ static inline uint64_t stat_of(const char *name)
 
 static inline void has_said(const char *what)
 {
-	ck_assert_msg(strstr(said.text.s, what) != NULL, "not said: %s\nbut:\n%s", what, said.text.s);
+	ck_assert_msg(
+		strstr(said.text.s, what) != NULL, "not said: %s\nbut:\n%s", what, said.text.s);
 }
 
 static inline unsigned times_said(const char *what)
@@ -87,22 +88,25 @@ static inline void put(uint8_t **p, uint64_t v, int n)
 
 static inline void feed(const uint8_t *p, size_t n, uint32_t exporter, int64_t when)
 {
-	struct datagram d = { { p, n }, { addr_make4(exporter), 2055, false }, (uint64_t)when * 1000000 };
+	struct datagram d = { { p, n }, { addr_make4(exporter), 2055, false },
+		(uint64_t)when * 1000000 };
 
 	engine_feed(engine, &d);
 }
 
 /* Records `first`, first + 1, ... of 10.1.x.y, with so many packets and octets each; engine 0. */
-static inline void feed_hosts(uint32_t exporter, int64_t when, uint32_t sequence, uint32_t first, unsigned n,
-			      uint32_t packets, uint32_t octets)
+static inline void feed_hosts(uint32_t exporter, int64_t when, uint32_t sequence, uint32_t first,
+	unsigned n, uint32_t packets, uint32_t octets)
 {
 	uint8_t buf[24 + 48 * 30], *p = buf;
 
 	ck_assert_uint_le(n, 30);
-	put(&p, 5, 2), put(&p, n, 2), put(&p, 5000000, 4), put(&p, (uint64_t)when, 4), put(&p, 0, 4);
+	put(&p, 5, 2), put(&p, n, 2), put(&p, 5000000, 4), put(&p, (uint64_t)when, 4),
+		put(&p, 0, 4);
 	put(&p, sequence, 4), put(&p, 0, 4);
 	for (unsigned i = 0; i < n; i++) {
-		put(&p, 0x0a010000 + first + i, 4), put(&p, 0x0a020202, 4), put(&p, 0, 4), put(&p, 0, 4);
+		put(&p, 0x0a010000 + first + i, 4), put(&p, 0x0a020202, 4), put(&p, 0, 4),
+			put(&p, 0, 4);
 		put(&p, packets, 4), put(&p, octets, 4), put(&p, 5000000, 4), put(&p, 5000000, 4);
 		put(&p, 0, 8), put(&p, 0, 8);
 	}

@@ -52,7 +52,10 @@ static inline struct fixture *fix_new(const char *list, uint32_t version)
 	f->p.timestamps_utc = true;
 	f->p.sql_check = true;
 	f->p.sql_tables_max = 1024;
-	f->purge = (struct purge){ .id = 1, .now = 1700000060, .deadline = 1700000060, .slot = 1699999800,
+	f->purge = (struct purge) { .id = 1,
+		.now = 1700000060,
+		.deadline = 1700000060,
+		.slot = 1699999800,
 		.rows = f->rows };
 	log_capture(fix_log_line, f);
 	return f;
@@ -94,7 +97,7 @@ static inline void fix_number(struct fixture *f, uint8_t *key, enum primitive_id
 	const struct key_field *field = key_layout_find(&f->l, id);
 
 	ck_assert_ptr_nonnull(field);
-	memcpy(key + field->offset, &value, field->width);	/* tests run on little-endian hosts */
+	memcpy(key + field->offset, &value, field->width); /* tests run on little-endian hosts */
 }
 
 /* A fresh purge with the next id. */

@@ -15,7 +15,8 @@ Suite *suite_expect(void);
 static char dir[] = "/tmp/check_expect.XXXXXX";
 static char networks[64];
 
-static const char networks_text[] = "! ours\n111.222.1.0/24\n111.222.2.0/24\n# and\n\n  111.222.3.0/24  \r\n";
+static const char networks_text[] =
+	"! ours\n111.222.1.0/24\n111.222.2.0/24\n# and\n\n  111.222.3.0/24  \r\n";
 
 static void make_dir(void)
 {
@@ -53,7 +54,8 @@ static void hear(void *ctx, enum log_level level, const char *text)
  * what was logged when they cannot be told; to be freed.  %N in the
  * configuration is the networks file, %D the folder.
  */
-static char *rows_of(const struct flow_literal *flow, size_t nflows, const char *conf, const char *plugin)
+static char *rows_of(
+	const struct flow_literal *flow, size_t nflows, const char *conf, const char *plugin)
 {
 	char path[128], *text = NULL;
 	size_t size;
@@ -114,8 +116,11 @@ static const struct flow_literal tutorial[] = {
 	{ "111.222.3.9", "111.222.3.9", 1, 11, 5, 7, WHEN },
 };
 
-#define FIRST "daemonize: true\nplugins: mysql\nsql_db: pmacct\nsql_user: root\nsql_passwd: x\naggregate: sum_host\n" \
-	"nfacctd_port: 5678\nsql_refresh_time: 120\nsql_history: 10m\nsql_history_roundoff: mh\nsql_table_version: 1\n"
+#define FIRST                                                                                 \
+	"daemonize: true\nplugins: mysql\nsql_db: pmacct\nsql_user: root\nsql_passwd: "       \
+	"x\naggregate: sum_host\n"                                                            \
+	"nfacctd_port: 5678\nsql_refresh_time: 120\nsql_history: 10m\nsql_history_roundoff: " \
+	"mh\nsql_table_version: 1\n"
 #define SECOND "daemonize:false\nplugins: mysql[intl_in],mysql[intl_out]\nsql_passwd: {secret}\n" \
 	"aggregate[intl_in]: dst_host, in_iface, out_iface\naggregate[intl_out]: src_host, in_iface, out_iface\n" \
 	"sql_refresh_time: 300\nsql_history: 5m\nsql_history_roundoff: mh\nsql_table_version: 5\n" \
@@ -141,25 +146,31 @@ static const struct {
 	const char *rows;
 } tutorials[] = {
 	{ "first configuration", FIRST, NULL, 5, ALL_HOSTS },
-	{ "networks_file and no filter said: it is one", FIRST "networks_file: %N\n", NULL, 5, OUR_HOSTS },
-	{ "filter said", FIRST "networks_file: %N\nnetworks_file_filter: true\n", NULL, 5, OUR_HOSTS },
-	{ "filter denied", FIRST "networks_file: %N\nnetworks_file_filter: false\n", NULL, 5, ALL_HOSTS },
+	{ "networks_file and no filter said: it is one", FIRST "networks_file: %N\n", NULL, 5,
+		OUR_HOSTS },
+	{ "filter said", FIRST "networks_file: %N\nnetworks_file_filter: true\n", NULL, 5,
+		OUR_HOSTS },
+	{ "filter denied", FIRST "networks_file: %N\nnetworks_file_filter: false\n", NULL, 5,
+		ALL_HOSTS },
 	{ "others dropped", FIRST "networks_file: %N\nnetworks_drop_others: true\n", NULL, 5,
-	  V1("111.222.1.2", "61", "6100") V1("111.222.2.3", "1", "100") V1("111.222.3.9", "2", "22") },
+		V1("111.222.1.2", "61", "6100") V1("111.222.2.3", "1", "100")
+			V1("111.222.3.9", "2", "22") },
 	{ "second configuration, in", SECOND, "intl_in", 4,
-	  V5("1", "2", "0.0.0.0", "0.0.0.0", "1000", "7000") V5("5", "5", "0.0.0.0", "111.222.2.3", "1000", "100000")
-	  V5("5", "7", "0.0.0.0", "0.0.0.0", "10000", "1000000")
-	  V5("7", "5", "0.0.0.0", "111.222.1.2", "50000", "5000000") },
+		V5("1", "2", "0.0.0.0", "0.0.0.0", "1000", "7000") V5("5", "5", "0.0.0.0",
+			"111.222.2.3", "1000", "100000") V5("5", "7", "0.0.0.0", "0.0.0.0", "10000",
+			"1000000") V5("7", "5", "0.0.0.0", "111.222.1.2", "50000", "5000000") },
 	{ "second configuration, out", SECOND, "intl_out", 4,
-	  V5("1", "2", "0.0.0.0", "0.0.0.0", "1000", "7000") V5("5", "5", "111.222.1.2", "0.0.0.0", "1000", "100000")
-	  V5("5", "7", "111.222.1.2", "0.0.0.0", "10000", "1000000")
-	  V5("7", "5", "0.0.0.0", "0.0.0.0", "50000", "5000000") },
+		V5("1", "2", "0.0.0.0", "0.0.0.0", "1000", "7000")
+			V5("5", "5", "111.222.1.2", "0.0.0.0", "1000", "100000")
+				V5("5", "7", "111.222.1.2", "0.0.0.0", "10000", "1000000")
+					V5("7", "5", "0.0.0.0", "0.0.0.0", "50000", "5000000") },
 };
 
 START_TEST(tutorial_rows)
 {
-	same_rows(tutorials[_i].name, rows_of(tutorial, tutorials[_i].flows, tutorials[_i].conf, tutorials[_i].plugin),
-		  tutorials[_i].rows);
+	same_rows(tutorials[_i].name,
+		rows_of(tutorial, tutorials[_i].flows, tutorials[_i].conf, tutorials[_i].plugin),
+		tutorials[_i].rows);
 }
 END_TEST
 
@@ -171,7 +182,8 @@ END_TEST
 static const struct flow_literal mixed[] = {
 	{ "10.0.0.1", "10.0.1.1", 2, 200, 1, 2, 1000, 80, 6, 2, 24, 24, 65001, 65002, 100, WHEN },
 	{ "10.0.1.1", "10.0.0.1", 1, 50, 2, 1, 80, 1000, 6, 16, 24, 24, 65002, 65001, 0, WHEN },
-	{ "2001:db8::1", "2001:db8:1::1", 3, 300, 1, 2, 0, 32768, 58, 0, 64, 48, 65001, 4200000000, 10, WHEN },
+	{ "2001:db8::1", "2001:db8:1::1", 3, 300, 1, 2, 0, 32768, 58, 0, 64, 48, 65001, 4200000000,
+		10, WHEN },
 	{ "10.0.0.9", "10.0.0.9", 1, 7, 1, 1, 9, 9, 17, 0, 24, 32, 65001, 65001, 0, WHEN },
 };
 
@@ -180,43 +192,74 @@ static const struct {
 } cases[] = {
 	{ "none", SMALL "aggregate: none\n", HOUR "7\t557\n" },
 	{ "sum_net: each prefix once for each end", SMALL "aggregate: sum_net\n",
-	  "10.0.0.0\t" HOUR "4\t257\n" "10.0.0.9\t" HOUR "1\t7\n" "10.0.1.0\t" HOUR "3\t250\n"
-	  "2001:db8:1::\t" HOUR "3\t300\n" "2001:db8::\t" HOUR "3\t300\n" },
+		"10.0.0.0\t" HOUR "4\t257\n"
+		"10.0.0.9\t" HOUR "1\t7\n"
+		"10.0.1.0\t" HOUR "3\t250\n"
+		"2001:db8:1::\t" HOUR "3\t300\n"
+		"2001:db8::\t" HOUR "3\t300\n" },
 	{ "sum_as", SMALL "aggregate: sum_as, flows\n",
-	  "4200000000\t" HOUR "3\t1\t300\n" "65001\t" HOUR "8\t5\t564\n" "65002\t" HOUR "3\t2\t250\n" },
+		"4200000000\t" HOUR "3\t1\t300\n"
+		"65001\t" HOUR "8\t5\t564\n"
+		"65002\t" HOUR "3\t2\t250\n" },
 	{ "sum_port", SMALL "aggregate: sum_port\nsql_table_version: 9\n",
-	  "0\t" HOUR "3\t300\n" "1000\t" HOUR "3\t250\n" "32768\t" HOUR "3\t300\n" "80\t" HOUR "3\t250\n" "9\t" HOUR
-	  "2\t14\n" },
-	{ "sum_ alone: others are dropped, flows stay", SMALL "aggregate: sum_host, dst_port, tcpflags, flows\n"
-	  "networks_file: %N\nnetworks_file_filter: true\n",
-	  "0.0.0.0\t" HOUR "8\t6\t514\n" "::\t" HOUR "6\t2\t600\n" },
+		"0\t" HOUR "3\t300\n"
+		"1000\t" HOUR "3\t250\n"
+		"32768\t" HOUR "3\t300\n"
+		"80\t" HOUR "3\t250\n"
+		"9\t" HOUR "2\t14\n" },
+	{ "sum_ alone: others are dropped, flows stay",
+		SMALL "aggregate: sum_host, dst_port, tcpflags, flows\n"
+		      "networks_file: %N\nnetworks_file_filter: true\n",
+		"0.0.0.0\t" HOUR "8\t6\t514\n"
+		"::\t" HOUR "6\t2\t600\n" },
 	{ "TCP flags are OR-ed", SMALL "aggregate: proto, tcpflags\n",
-	  "ipv6-icmp\t" HOUR "0\t3\t300\n" "tcp\t" HOUR "18\t3\t250\n" "udp\t" HOUR "0\t1\t7\n" },
+		"ipv6-icmp\t" HOUR "0\t3\t300\n"
+		"tcp\t" HOUR "18\t3\t250\n"
+		"udp\t" HOUR "0\t1\t7\n" },
 	{ "protocols as numbers", SMALL "aggregate: proto\nsql_num_protos: true\n",
-	  "17\t" HOUR "1\t7\n" "58\t" HOUR "3\t300\n" "6\t" HOUR "3\t250\n" },
-	{ "renormalize by what was announced", SMALL "aggregate: proto, sampling_rate\nnfacctd_renormalize: true\n",
-	  "ipv6-icmp\t1\t" HOUR "30\t3000\n" "tcp\t0\t" HOUR "1\t50\n" "tcp\t1\t" HOUR "200\t20000\n"
-	  "udp\t0\t" HOUR "1\t7\n" },
+		"17\t" HOUR "1\t7\n"
+		"58\t" HOUR "3\t300\n"
+		"6\t" HOUR "3\t250\n" },
+	{ "renormalize by what was announced",
+		SMALL "aggregate: proto, sampling_rate\nnfacctd_renormalize: true\n",
+		"ipv6-icmp\t1\t" HOUR "30\t3000\n"
+		"tcp\t0\t" HOUR "1\t50\n"
+		"tcp\t1\t" HOUR "200\t20000\n"
+		"udp\t0\t" HOUR "1\t7\n" },
 	{ "sampling_rate without renormalize", SMALL "aggregate: sampling_rate\n",
-	  "0\t" HOUR "2\t57\n" "10\t" HOUR "3\t300\n" "100\t" HOUR "2\t200\n" },
-	{ "an external rate overrides", SMALL "aggregate: none\nnfacctd_renormalize: true\n"
-	  "nfacctd_ext_sampling_rate: 10\n", HOUR "70\t5570\n" },
-	{ "or helps out", SMALL "aggregate: none\nnfacctd_renormalize: true\nnfacctd_ext_sampling_rate: 2\n"
-	  "nfacctd_ext_sampling_rate_mode: default\n", HOUR "234\t23114\n" },
-	{ "a rate without renormalize changes nothing", SMALL "aggregate: none\nnfacctd_ext_sampling_rate: 10\n",
-	  HOUR "7\t557\n" },
+		"0\t" HOUR "2\t57\n"
+		"10\t" HOUR "3\t300\n"
+		"100\t" HOUR "2\t200\n" },
+	{ "an external rate overrides",
+		SMALL "aggregate: none\nnfacctd_renormalize: true\n"
+		      "nfacctd_ext_sampling_rate: 10\n",
+		HOUR "70\t5570\n" },
+	{ "or helps out",
+		SMALL "aggregate: none\nnfacctd_renormalize: true\nnfacctd_ext_sampling_rate: 2\n"
+		      "nfacctd_ext_sampling_rate_mode: default\n",
+		HOUR "234\t23114\n" },
+	{ "a rate without renormalize changes nothing",
+		SMALL "aggregate: none\nnfacctd_ext_sampling_rate: 10\n", HOUR "7\t557\n" },
 	{ "prefixes and masks of the exporter", SMALL "aggregate: src_net, src_mask\n",
-	  "10.0.0.0\t24\t" HOUR "3\t207\n" "10.0.1.0\t24\t" HOUR "1\t50\n" "2001:db8::\t64\t" HOUR "3\t300\n" },
-	{ "the key of one plugin, a default of all", "plugins: sqlite3[p], print[q]\naggregate[p]: none\naggregate: proto\n"
-	  "sql_history: 1h\nsql_history_roundoff: h\nsql_optimize_clauses: true\naggregate[p]: none\n", HOUR "7\t557\n" },
-	{ "AS numbers of version 1 stand in the host's column", "plugins: sqlite3[p]\naggregate: src_as\nsql_history: 1h\n"
-	  "sql_history_roundoff: h\n",
-	  "0:0:0:0:0:0\t0:0:0:0:0:0\t65001\t0.0.0.0\t0\t0\t0\t" HOUR "6\t507\n"
-	  "0:0:0:0:0:0\t0:0:0:0:0:0\t65002\t0.0.0.0\t0\t0\t0\t" HOUR "1\t50\n" },
-	{ "epoch", SMALL "aggregate: none\ntimestamps_since_epoch: true\n", "1792036800\t7\t557\n" },
+		"10.0.0.0\t24\t" HOUR "3\t207\n"
+		"10.0.1.0\t24\t" HOUR "1\t50\n"
+		"2001:db8::\t64\t" HOUR "3\t300\n" },
+	{ "the key of one plugin, a default of all",
+		"plugins: sqlite3[p], print[q]\naggregate[p]: none\naggregate: proto\n"
+		"sql_history: 1h\nsql_history_roundoff: h\nsql_optimize_clauses: "
+		"true\naggregate[p]: none\n",
+		HOUR "7\t557\n" },
+	{ "AS numbers of version 1 stand in the host's column",
+		"plugins: sqlite3[p]\naggregate: src_as\nsql_history: 1h\n"
+		"sql_history_roundoff: h\n",
+		"0:0:0:0:0:0\t0:0:0:0:0:0\t65001\t0.0.0.0\t0\t0\t0\t" HOUR "6\t507\n"
+		"0:0:0:0:0:0\t0:0:0:0:0:0\t65002\t0.0.0.0\t0\t0\t0\t" HOUR "1\t50\n" },
+	{ "epoch", SMALL "aggregate: none\ntimestamps_since_epoch: true\n",
+		"1792036800\t7\t557\n" },
 	{ "times of flows, to the microsecond", SMALL "aggregate: timestamp_start\n",
-	  "2026-10-15 04:55:00\t0\t" HOUR "7\t557\n" },
-	{ "exporter and protocol", SMALL "aggregate: peer_src_ip, export_proto_version\n", "192.0.2.1\t5\t" HOUR "7\t557\n" },
+		"2026-10-15 04:55:00\t0\t" HOUR "7\t557\n" },
+	{ "exporter and protocol", SMALL "aggregate: peer_src_ip, export_proto_version\n",
+		"192.0.2.1\t5\t" HOUR "7\t557\n" },
 };
 
 START_TEST(case_rows)
@@ -232,31 +275,50 @@ START_TEST(resolving_files)
 	static const struct {
 		const char *name, *conf, *rows;
 	} files[] = {
-		{ "AS numbers by file", SMALL "aggregate: src_as, dst_as\nnetworks_file: %D/nets\nnfacctd_as: file\n",
-		  "0\t64500\t" HOUR "3\t300\n" "100\t200\t" HOUR "2\t200\n" "100\t100\t" HOUR "1\t7\n"
-		  "200\t100\t" HOUR "1\t50\n" },
-		{ "prefixes by file", SMALL "aggregate: dst_net, dst_mask\nnetworks_file: %D/nets\nnfacctd_net: file\n",
-		  "10.0.0.0\t23\t" HOUR "2\t57\n" "10.0.1.0\t25\t" HOUR "2\t200\n" "2001:db8:1::\t48\t" HOUR "3\t300\n" },
-		{ "the longer of both", SMALL "aggregate: dst_net, dst_mask\nnetworks_file: %D/nets\nnfacctd_net: longest\n",
-		  "10.0.0.0\t24\t" HOUR "1\t50\n" "10.0.0.9\t32\t" HOUR "1\t7\n" "10.0.1.0\t25\t" HOUR "2\t200\n"
-		  "2001:db8:1::\t48\t" HOUR "3\t300\n" },
+		{ "AS numbers by file",
+			SMALL
+			"aggregate: src_as, dst_as\nnetworks_file: %D/nets\nnfacctd_as: file\n",
+			"0\t64500\t" HOUR "3\t300\n"
+			"100\t200\t" HOUR "2\t200\n"
+			"100\t100\t" HOUR "1\t7\n"
+			"200\t100\t" HOUR "1\t50\n" },
+		{ "prefixes by file",
+			SMALL
+			"aggregate: dst_net, dst_mask\nnetworks_file: %D/nets\nnfacctd_net: file\n",
+			"10.0.0.0\t23\t" HOUR "2\t57\n"
+			"10.0.1.0\t25\t" HOUR "2\t200\n"
+			"2001:db8:1::\t48\t" HOUR "3\t300\n" },
+		{ "the longer of both",
+			SMALL "aggregate: dst_net, dst_mask\nnetworks_file: %D/nets\nnfacctd_net: "
+			      "longest\n",
+			"10.0.0.0\t24\t" HOUR "1\t50\n"
+			"10.0.0.9\t32\t" HOUR "1\t7\n"
+			"10.0.1.0\t25\t" HOUR "2\t200\n"
+			"2001:db8:1::\t48\t" HOUR "3\t300\n" },
 		{ "ports", SMALL "aggregate: src_port, dst_port\nports_file: %D/ports\n",
-		  "0\t0\t" HOUR "4\t307\n" "0\t80\t" HOUR "2\t200\n" "80\t0\t" HOUR "1\t50\n" },
+			"0\t0\t" HOUR "4\t307\n"
+			"0\t80\t" HOUR "2\t200\n"
+			"80\t0\t" HOUR "1\t50\n" },
 		{ "protocols", SMALL "aggregate: proto\nprotos_file: %D/protos\n",
-		  "255\t" HOUR "3\t300\n" "tcp\t" HOUR "3\t250\n" "udp\t" HOUR "1\t7\n" },
+			"255\t" HOUR "3\t300\n"
+			"tcp\t" HOUR "3\t250\n"
+			"udp\t" HOUR "1\t7\n" },
 	};
 	char path[128];
 
-	text_file(path, sizeof(path), dir, "nets", "100,10.0.0.0/23\n64999_200,10.0.1.7/25\n192.0.2.1,64500,2001:db8:1::/48\n"
-		  "nonsense\n10.0.0.0/33\n");
+	text_file(path, sizeof(path), dir, "nets",
+		"100,10.0.0.0/23\n64999_200,10.0.1.7/25\n192.0.2.1,64500,2001:db8:1::/48\n"
+		"nonsense\n10.0.0.0/33\n");
 	text_file(path, sizeof(path), dir, "ports", "80\n! 1000\n");
 	text_file(path, sizeof(path), dir, "protos", "tcp\n17\n");
 	/* The first one's rows sort as text: 100 100 before 100 200. */
 	for (size_t i = 1; i < sizeof(files) / sizeof(files[0]); i++)
 		same_rows(files[i].name, ROWS(mixed, files[i].conf, "p"), files[i].rows);
 	same_rows(files[0].name, ROWS(mixed, files[0].conf, "p"),
-		  "0\t64500\t" HOUR "3\t300\n" "100\t100\t" HOUR "1\t7\n" "100\t200\t" HOUR "2\t200\n"
-		  "200\t100\t" HOUR "1\t50\n");
+		"0\t64500\t" HOUR "3\t300\n"
+		"100\t100\t" HOUR "1\t7\n"
+		"100\t200\t" HOUR "2\t200\n"
+		"200\t100\t" HOUR "1\t50\n");
 }
 END_TEST
 
@@ -266,10 +328,12 @@ END_TEST
 #define AT(ms) { "10.0.0.1", "10.0.0.2", 1, 100, .first_ms = (ms), .last_ms = (ms), .sent_ms = (ms) }
 
 /* 1792040400 is 2026-10-15 05:00:00 UTC. */
-static const struct flow_literal edges[] = { AT(1792040399999), AT(1792040400000), AT(1792040400001), AT(1792040999999) };
+static const struct flow_literal edges[] = { AT(1792040399999), AT(1792040400000),
+	AT(1792040400001), AT(1792040999999) };
 
 static const struct flow_literal long_flow[] = {
-	{ "10.0.0.1", "10.0.0.2", 10, 1000, .first_ms = 1792040300000, .last_ms = 1792040600000, .sent_ms = 1792040600000 },
+	{ "10.0.0.1", "10.0.0.2", 10, 1000, .first_ms = 1792040300000, .last_ms = 1792040600000,
+		.sent_ms = 1792040600000 },
 };
 
 /*
@@ -278,15 +342,16 @@ static const struct flow_literal long_flow[] = {
  * 13.347 400.4 400.4 186.853, two left over, to the last and the second.
  */
 static const struct flow_literal odd_flow[] = {
-	{ "10.0.0.1", "10.0.0.2", 1001, 1000003, .first_ms = 1792040398000, .last_ms = 1792040548000,
-	  .sent_ms = 1792040548000 },
+	{ "10.0.0.1", "10.0.0.2", 1001, 1000003, .first_ms = 1792040398000,
+		.last_ms = 1792040548000, .sent_ms = 1792040548000 },
 };
 
 static const struct flow_literal late[] = {
 	{ "10.0.0.1", "10.0.0.2", 1, 1, .first_ms = 1792040100000, .sent_ms = 1792044000000 },
 	{ "10.0.0.1", "10.0.0.2", 1, 10, .first_ms = 1794637000000, .sent_ms = 1792044000000 },
 	{ "10.0.0.1", "10.0.0.2", 1, 100, .first_ms = 0, .sent_ms = 1792044000000 },
-	{ "10.0.0.1", "10.0.0.2", 1, 1000, .first_ms = 1792040100000, .sent_ms = 1792044000000, .protocol = PROTO_SFLOW },
+	{ "10.0.0.1", "10.0.0.2", 1, 1000, .first_ms = 1792040100000, .sent_ms = 1792044000000,
+		.protocol = PROTO_SFLOW },
 };
 
 static const struct {
@@ -295,38 +360,50 @@ static const struct {
 	size_t n;
 	const char *rows;
 } times[] = {
-	{ "bins are half-open", "UTC", TIMED "sql_history: 10m\nsql_history_roundoff: mh\n", edges, 4,
-	  "2026-10-15 04:50:00\t1\t100\n2026-10-15 05:00:00\t3\t300\n" },
-	{ "an offset", "UTC", TIMED "sql_history: 10m\nsql_history_roundoff: mh\nsql_history_offset: 300\n", edges, 4,
-	  "2026-10-15 04:55:00\t3\t300\n2026-10-15 05:05:00\t1\t100\n" },
+	{ "bins are half-open", "UTC", TIMED "sql_history: 10m\nsql_history_roundoff: mh\n", edges,
+		4, "2026-10-15 04:50:00\t1\t100\n2026-10-15 05:00:00\t3\t300\n" },
+	{ "an offset", "UTC",
+		TIMED "sql_history: 10m\nsql_history_roundoff: mh\nsql_history_offset: 300\n",
+		edges, 4, "2026-10-15 04:55:00\t3\t300\n2026-10-15 05:05:00\t1\t100\n" },
 	{ "no history", "UTC", TIMED, edges, 4, "4\t400\n" },
-	{ "a flow is booked whole where it starts", "UTC", TIMED "sql_history: 1m\nsql_history_roundoff: m\n", long_flow, 1,
-	  "2026-10-15 04:58:00\t10\t1000\n" },
-	{ "pro-rating: 100 s and 200 s", "UTC", TIMED "sql_history: 1h\nsql_history_roundoff: h\nnfacctd_pro_rating: true\n",
-	  long_flow, 1, "2026-10-15 04:00:00\t3\t333\n2026-10-15 05:00:00\t7\t667\n" },
-	{ "pro-rating conserves", "UTC", TIMED "sql_history: 1m\nsql_history_roundoff: m\nnfacctd_pro_rating: true\n",
-	  odd_flow, 1, "2026-10-15 04:59:00\t13\t13334\n2026-10-15 05:00:00\t401\t400001\n"
-	  "2026-10-15 05:01:00\t400\t400001\n2026-10-15 05:02:00\t187\t186667\n" },
-	{ "pro-rating without bins", "UTC", TIMED "nfacctd_pro_rating: true\n", odd_flow, 1, "1001\t1000003\n" },
-	{ "arrival, with time_new", "UTC", TIMED "sql_history: 1h\nsql_history_roundoff: h\nnfacctd_time_new: true\n", late, 4,
-	  "2026-10-15 06:00:00\t4\t1111\n" },
+	{ "a flow is booked whole where it starts", "UTC",
+		TIMED "sql_history: 1m\nsql_history_roundoff: m\n", long_flow, 1,
+		"2026-10-15 04:58:00\t10\t1000\n" },
+	{ "pro-rating: 100 s and 200 s", "UTC",
+		TIMED "sql_history: 1h\nsql_history_roundoff: h\nnfacctd_pro_rating: true\n",
+		long_flow, 1, "2026-10-15 04:00:00\t3\t333\n2026-10-15 05:00:00\t7\t667\n" },
+	{ "pro-rating conserves", "UTC",
+		TIMED "sql_history: 1m\nsql_history_roundoff: m\nnfacctd_pro_rating: true\n",
+		odd_flow, 1,
+		"2026-10-15 04:59:00\t13\t13334\n2026-10-15 05:00:00\t401\t400001\n"
+		"2026-10-15 05:01:00\t400\t400001\n2026-10-15 05:02:00\t187\t186667\n" },
+	{ "pro-rating without bins", "UTC", TIMED "nfacctd_pro_rating: true\n", odd_flow, 1,
+		"1001\t1000003\n" },
+	{ "arrival, with time_new", "UTC",
+		TIMED "sql_history: 1h\nsql_history_roundoff: h\nnfacctd_time_new: true\n", late, 4,
+		"2026-10-15 06:00:00\t4\t1111\n" },
 	{ "a clock 30 days off counts at arrival; so do flows without times, and sFlow", "UTC",
-	  TIMED "sql_history: 1h\nsql_history_roundoff: h\n", late, 4,
-	  "2026-10-15 04:00:00\t1\t1\n2026-10-15 06:00:00\t3\t1110\n" },
-	{ "no limit", "UTC", TIMED "sql_history: 1h\nsql_history_roundoff: h\nnfacctd_time_limit: 0\n", late, 4,
-	  "2026-10-15 04:00:00\t1\t1\n2026-10-15 06:00:00\t2\t1100\n2026-11-14 06:00:00\t1\t10\n" },
-	{ "a tight one", "UTC", TIMED "sql_history: 1h\nsql_history_roundoff: h\nnfacctd_time_limit: 60\n", late, 4,
-	  "2026-10-15 06:00:00\t4\t1111\n" },
-	{ "local time", "Asia/Kolkata", TIMED "sql_history: 1h\nsql_history_roundoff: h\n", edges, 4,
-	  "2026-10-15 10:00:00\t4\t400\n" },
-	{ "UTC on request", "Europe/Berlin", TIMED "sql_history: 10m\nsql_history_roundoff: mh\ntimestamps_utc: true\n",
-	  edges, 4, "2026-10-15 04:50:00\t1\t100\n2026-10-15 05:00:00\t3\t300\n" },
+		TIMED "sql_history: 1h\nsql_history_roundoff: h\n", late, 4,
+		"2026-10-15 04:00:00\t1\t1\n2026-10-15 06:00:00\t3\t1110\n" },
+	{ "no limit", "UTC",
+		TIMED "sql_history: 1h\nsql_history_roundoff: h\nnfacctd_time_limit: 0\n", late, 4,
+		"2026-10-15 04:00:00\t1\t1\n2026-10-15 06:00:00\t2\t1100\n2026-11-14 "
+		"06:00:00\t1\t10\n" },
+	{ "a tight one", "UTC",
+		TIMED "sql_history: 1h\nsql_history_roundoff: h\nnfacctd_time_limit: 60\n", late, 4,
+		"2026-10-15 06:00:00\t4\t1111\n" },
+	{ "local time", "Asia/Kolkata", TIMED "sql_history: 1h\nsql_history_roundoff: h\n", edges,
+		4, "2026-10-15 10:00:00\t4\t400\n" },
+	{ "UTC on request", "Europe/Berlin",
+		TIMED "sql_history: 10m\nsql_history_roundoff: mh\ntimestamps_utc: true\n", edges,
+		4, "2026-10-15 04:50:00\t1\t100\n2026-10-15 05:00:00\t3\t300\n" },
 };
 
 START_TEST(time_rows)
 {
 	use_zone(times[_i].zone);
-	same_rows(times[_i].name, rows_of(times[_i].flow, times[_i].n, times[_i].conf, "p"), times[_i].rows);
+	same_rows(times[_i].name, rows_of(times[_i].flow, times[_i].n, times[_i].conf, "p"),
+		times[_i].rows);
 }
 END_TEST
 
@@ -334,24 +411,33 @@ END_TEST
  * Europe/Berlin left summer time on 2026-10-25 at 01:00 UTC: 02:00 to 03:00
  * local came twice, 1792886400 (00:00 UTC) and 1792890000 are its two starts.
  */
-static const struct flow_literal autumn[] = { AT(1792886400000), AT(1792889999000), AT(1792890000000), AT(1792893600000) };
+static const struct flow_literal autumn[] = { AT(1792886400000), AT(1792889999000),
+	AT(1792890000000), AT(1792893600000) };
 /* And entered it on 2026-03-29 at 01:00 UTC, 1774746000: after 01:59:59 came 03:00:00. */
-static const struct flow_literal spring[] = { AT(1774742400000), AT(1774745999000), AT(1774746000000), AT(1774738800000) };
+static const struct flow_literal spring[] = { AT(1774742400000), AT(1774745999000),
+	AT(1774746000000), AT(1774738800000) };
 
 static const struct {
 	const char *name, *history;
 	const struct flow_literal *flow;
 	const char *rows;
 } zones[] = {
-	{ "the hour that comes twice is one row", "sql_history: 1h\nsql_history_roundoff: h\n", autumn,
-	  "2026-10-25 02:00:00\t3\t300\n2026-10-25 03:00:00\t1\t100\n" },
-	{ "the hour that does not come is none", "sql_history: 1h\nsql_history_roundoff: h\n", spring,
-	  "2026-03-29 00:00:00\t1\t100\n2026-03-29 01:00:00\t2\t200\n2026-03-29 03:00:00\t1\t100\n" },
-	{ "a day of 25 hours", "sql_history: 1d\nsql_history_roundoff: mh\n", autumn, "2026-10-25 00:00:00\t4\t400\n" },
-	{ "a day of 23 hours", "sql_history: 1d\nsql_history_roundoff: mh\n", spring, "2026-03-29 00:00:00\t4\t400\n" },
-	{ "a week, from Monday", "sql_history: 1w\nsql_history_roundoff: w\n", autumn, "2026-10-19 00:00:00\t4\t400\n" },
-	{ "a month", "sql_history: 1M\nsql_history_roundoff: mhdM\n", autumn, "2026-10-01 00:00:00\t4\t400\n" },
-	{ "a quarter", "sql_history: 3M\nsql_history_roundoff: M\n", spring, "2026-01-01 00:00:00\t4\t400\n" },
+	{ "the hour that comes twice is one row", "sql_history: 1h\nsql_history_roundoff: h\n",
+		autumn, "2026-10-25 02:00:00\t3\t300\n2026-10-25 03:00:00\t1\t100\n" },
+	{ "the hour that does not come is none", "sql_history: 1h\nsql_history_roundoff: h\n",
+		spring,
+		"2026-03-29 00:00:00\t1\t100\n2026-03-29 01:00:00\t2\t200\n2026-03-29 "
+		"03:00:00\t1\t100\n" },
+	{ "a day of 25 hours", "sql_history: 1d\nsql_history_roundoff: mh\n", autumn,
+		"2026-10-25 00:00:00\t4\t400\n" },
+	{ "a day of 23 hours", "sql_history: 1d\nsql_history_roundoff: mh\n", spring,
+		"2026-03-29 00:00:00\t4\t400\n" },
+	{ "a week, from Monday", "sql_history: 1w\nsql_history_roundoff: w\n", autumn,
+		"2026-10-19 00:00:00\t4\t400\n" },
+	{ "a month", "sql_history: 1M\nsql_history_roundoff: mhdM\n", autumn,
+		"2026-10-01 00:00:00\t4\t400\n" },
+	{ "a quarter", "sql_history: 3M\nsql_history_roundoff: M\n", spring,
+		"2026-01-01 00:00:00\t4\t400\n" },
 };
 
 START_TEST(zone_rows)
@@ -369,8 +455,10 @@ END_TEST
 START_TEST(bins_hold_their_seconds)
 {
 	static const struct rules_plugin plugins[] = {
-		{ .history = { 600, 0 }, .roundoff = (char *)"mh" }, { .history = { 86400, 0 }, .roundoff = (char *)"h" },
-		{ .history = { 0, 1 }, .roundoff = (char *)"d" }, { .history = { 30, 0 } },
+		{ .history = { 600, 0 }, .roundoff = (char *)"mh" },
+		{ .history = { 86400, 0 }, .roundoff = (char *)"h" },
+		{ .history = { 0, 1 }, .roundoff = (char *)"d" },
+		{ .history = { 30, 0 } },
 		{ .history = { 3600, 0 }, .roundoff = (char *)"h", .history_offset = 120 },
 	};
 
@@ -399,8 +487,9 @@ START_TEST(sums_beyond_64_bits)
 
 	same_rows("unsigned", ROWS(big, SMALL "aggregate: none\n", "p"),
 		  HOUR "18446744073709551616\t27670116110564327423\n");
-	same_rows("times 1000", ROWS(big, SMALL "aggregate: none\nnfacctd_renormalize: true\n", "p"),
-		  HOUR "18446744073709551615001\t18455967445746406390808\n");
+	same_rows("times 1000",
+		ROWS(big, SMALL "aggregate: none\nnfacctd_renormalize: true\n", "p"),
+		HOUR "18446744073709551615001\t18455967445746406390808\n");
 }
 END_TEST
 
@@ -409,30 +498,36 @@ END_TEST
 static const struct {
 	const char *name, *conf, *want;
 } refusals[] = {
-	{ "a filter", SMALL "aggregate_filter[p]: src net 10.0.0.0/8\n", "expect does not model aggregate_filter" },
+	{ "a filter", SMALL "aggregate_filter[p]: src net 10.0.0.0/8\n",
+		"expect does not model aggregate_filter" },
 	{ "tags", SMALL "pre_tag_map: /etc/tags\n", "expect does not model pre_tag_map" },
-	{ "preprocessing", SMALL "sql_preprocess: minb=100\n", "expect does not model sql_preprocess" },
+	{ "preprocessing", SMALL "sql_preprocess: minb=100\n",
+		"expect does not model sql_preprocess" },
 	{ "a sampling map", SMALL "sampling_map: /x\n", "expect does not model sampling_map" },
 	{ "seconds", SMALL "nfacctd_time_secs: true\n", "expect does not model nfacctd_time_secs" },
 	{ "an unknown primitive", SMALL "aggregate: src_hots\n", "unknown primitive \"src_hots\"" },
-	{ "a column that the truth lacks", SMALL "aggregate: src_mac\n", "the truth has no column for src_mac" },
-	{ "a primitive above the table's version", "plugins: mysql[p]\naggregate: tos\nsql_history: 1h\n"
-	  "sql_history_roundoff: h\n", "tos needs sql_table_version 3" },
+	{ "a column that the truth lacks", SMALL "aggregate: src_mac\n",
+		"the truth has no column for src_mac" },
+	{ "a primitive above the table's version",
+		"plugins: mysql[p]\naggregate: tos\nsql_history: 1h\n"
+		"sql_history_roundoff: h\n",
+		"tos needs sql_table_version 3" },
 	{ "bins that the start decides", TIMED "sql_history: 7m\nsql_history_roundoff: mh\n",
-	  "start when the collector is started" },
+		"start when the collector is started" },
 	{ "no round-off", TIMED "sql_history: 1h\n", "start when the collector is started" },
 	{ "no plugins", "aggregate: none\n", "no plugins: line" },
 	{ "another plugin", "plugins: mysql[q]\n", "no plugin is called \"p\"" },
 	{ "a missing colon", SMALL "daemonize true\n", "daemonize true" },
-	{ "a missing networks file", SMALL "aggregate: src_host\nnetworks_file: /nonexistent/n\n", "/nonexistent/n" },
+	{ "a missing networks file", SMALL "aggregate: src_host\nnetworks_file: /nonexistent/n\n",
+		"/nonexistent/n" },
 };
 
 START_TEST(refused)
 {
 	char *got = ROWS(mixed, refusals[_i].conf, "p");
 
-	ck_assert_msg(strstr(got, refusals[_i].want) != NULL, "%s: want %s, got %s", refusals[_i].name, refusals[_i].want,
-		      got);
+	ck_assert_msg(strstr(got, refusals[_i].want) != NULL, "%s: want %s, got %s",
+		refusals[_i].name, refusals[_i].want, got);
 	free(got);
 }
 END_TEST
@@ -440,10 +535,15 @@ END_TEST
 /* Keys that do not change rows, keys of another plugin and harmless values pass. */
 START_TEST(passed_over)
 {
-	same_rows("ignored", ROWS(mixed, "plugins: sqlite3[p], mysql[q]\naggregate: none\nsql_history: 1h\n"
-				  "sql_history_roundoff: h\nsql_optimize_clauses: true\ndaemonize: true\nnonsense: x\n"
-				  "aggregate_filter[q]: tcp\nnfacctd_time_secs: false\nplugin_buffer_size: 1024000\n", "p"),
-		  HOUR "7\t557\n");
+	same_rows("ignored",
+		ROWS(mixed,
+			"plugins: sqlite3[p], mysql[q]\naggregate: none\nsql_history: 1h\n"
+			"sql_history_roundoff: h\nsql_optimize_clauses: true\ndaemonize: "
+			"true\nnonsense: x\n"
+			"aggregate_filter[q]: tcp\nnfacctd_time_secs: false\nplugin_buffer_size: "
+			"1024000\n",
+			"p"),
+		HOUR "7\t557\n");
 }
 END_TEST
 

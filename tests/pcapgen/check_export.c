@@ -27,13 +27,17 @@ static struct crafted made;
 static void open_exporter(const char *keys, const char *more)
 {
 	char text[2048], why[SCENARIO_WHY];
-	int n = snprintf(text, sizeof(text), "duration: 1h\nrate: 10 records/s\n"
+	int n = snprintf(text, sizeof(text),
+		"duration: 1h\nrate: 10 records/s\n"
 		"exporters:\n  - { address: 192.0.2.9, port: 2055, %s }\n"
-		"customers:\n  - { prefix: 10.0.0.0/24, as: 70000, interface: 11, next_hop: 10.0.0.254 }\n"
+		"customers:\n  - { prefix: 10.0.0.0/24, as: 70000, interface: 11, next_hop: "
+		"10.0.0.254 }\n"
 		"  - { prefix: '2001:db8::/64', hosts: 3, as: 3, interface: 13 }\n"
 		"remotes:\n  - { prefix: 198.51.100.0/24, as: 9, interface: 21 }\n"
 		"  - { prefix: '2001:db8:9::/48', as: 4200000000, interface: 22 }\n"
-		"applications:\n  - { proto: tcp, port: 443 }\n  - { proto: udp, port: 53, tos: 4 }\n%s", keys, more);
+		"applications:\n  - { proto: tcp, port: 443 }\n  - { proto: udp, port: 53, tos: 4 "
+		"}\n%s",
+		keys, more);
 
 	sc = scenario_parse("test", text, (size_t)n, why);
 	ck_assert_msg(sc != NULL, "%s", why);
@@ -73,18 +77,21 @@ static void on_row(void *ctx, const struct truth_row *row)
 }
 
 /* The members that every record of ours has. */
-static void check_record(const struct flow_record *got, const struct flow_record *want, uint64_t later_us, bool times)
+static void check_record(const struct flow_record *got, const struct flow_record *want,
+	uint64_t later_us, bool times)
 {
-	static const enum flow_field fields[] = { FLOW_octets, FLOW_packets, FLOW_in_if, FLOW_out_if, FLOW_src_port,
-		FLOW_dst_port, FLOW_proto, FLOW_tos, FLOW_tcp_flags, FLOW_src_mask, FLOW_dst_mask, FLOW_src_as, FLOW_dst_as };
+	static const enum flow_field fields[] = { FLOW_octets, FLOW_packets, FLOW_in_if,
+		FLOW_out_if, FLOW_src_port, FLOW_dst_port, FLOW_proto, FLOW_tos, FLOW_tcp_flags,
+		FLOW_src_mask, FLOW_dst_mask, FLOW_src_as, FLOW_dst_as };
 
 	ck_assert(addr_equal(&got->src, &want->src));
 	ck_assert(addr_equal(&got->dst, &want->dst));
 	ck_assert(addr_equal(&got->next_hop, &want->next_hop));
 	for (size_t i = 0; i < sizeof(fields) / sizeof(fields[0]); i++)
-		ck_assert_msg(flow_get(got, fields[i]) == flow_get(want, fields[i]), "%s: %llu, not %llu",
-			      flow_fields[fields[i]].name, (unsigned long long)flow_get(got, fields[i]),
-			      (unsigned long long)flow_get(want, fields[i]));
+		ck_assert_msg(flow_get(got, fields[i]) == flow_get(want, fields[i]),
+			"%s: %llu, not %llu", flow_fields[fields[i]].name,
+			(unsigned long long)flow_get(got, fields[i]),
+			(unsigned long long)flow_get(want, fields[i]));
 	if (times) {
 		ck_assert_uint_eq(got->first_us, want->first_us + later_us);
 		ck_assert_uint_eq(got->last_us, want->last_us + later_us);
@@ -101,7 +108,8 @@ static const struct {
 	{ "v9", "protocol: netflow9, domain: 7", 1, true },
 	{ "v9 options", "protocol: netflow9, sampling: 1000, refresh_datagrams: 4", 1000, true },
 	{ "v9 record", "protocol: netflow9, sampling: 30, sampling_says: record", 30, true },
-	{ "v9 short counters, about to wrap", "protocol: netflow9, counter_octets: 4, uptime: 4294960s", 1, true },
+	{ "v9 short counters, about to wrap",
+		"protocol: netflow9, counter_octets: 4, uptime: 4294960s", 1, true },
 	{ "v5 about to wrap", "protocol: netflow5, uptime: 4294960s", 1, true },
 	{ "ipfix", "protocol: ipfix, domain: 4294967295, refresh: 1s", 1, true },
 	{ "ipfix options", "protocol: ipfix, sampling: 17", 17, true },
@@ -127,13 +135,15 @@ static void witness_agrees(int i, const char *more)
 		d.recv_us = (START_MS + k * 337) * 1000;
 		seen.n = 0;
 		witness_read(w, &d, k + 1, on_row, &seen);
-		ck_assert_msg(seen.n == made.nrecords && seen.n > 0, "%s, datagram %llu: %zu records, not %zu",
-			      exporters[i].name, (unsigned long long)k, seen.n, made.nrecords);
+		ck_assert_msg(seen.n == made.nrecords && seen.n > 0,
+			"%s, datagram %llu: %zu records, not %zu", exporters[i].name,
+			(unsigned long long)k, seen.n, made.nrecords);
 		for (size_t r = 0; r < seen.n; r++) {
 			uint32_t sampling = flow_has(&seen.rows[r].flow, FLOW_sampling_num) ?
 				seen.rows[r].flow.sampling_num / seen.rows[r].flow.sampling_den : 1;
 
-			check_record(&seen.rows[r].flow, &made.records[r], made.later_us, exporters[i].times);
+			check_record(&seen.rows[r].flow, &made.records[r], made.later_us,
+				exporters[i].times);
 			ck_assert_uint_eq(sampling, exporters[i].sampling);
 			ck_assert_uint_eq(seen.rows[r].sequence, made.sequence);
 			ck_assert_uint_eq(seen.rows[r].domain, sc->exporters[0].domain);
@@ -146,7 +156,9 @@ static void witness_agrees(int i, const char *more)
 
 START_TEST(witness_sees_the_truth)
 {
-	witness_agrees(_i, "flows:\n  octets: { kind: pareto, min: 40, max: 100G, alpha: 0.5 }\n  lasting_ms: 70000\n");
+	witness_agrees(_i,
+		"flows:\n  octets: { kind: pareto, min: 40, max: 100G, alpha: 0.5 }\n  lasting_ms: "
+		"70000\n");
 }
 END_TEST
 
@@ -162,7 +174,9 @@ START_TEST(netflow5_counts_records)
 {
 	uint32_t sequence = UINT32_MAX - 40;
 
-	open_exporter("protocol: netflow5, domain: 772, sampling: 64, sequence: 4294967255, records: 7", "");
+	open_exporter(
+		"protocol: netflow5, domain: 772, sampling: 64, sequence: 4294967255, records: 7",
+		"");
 	for (uint64_t k = 0; k < 20; k++) {
 		uint64_t at = START_MS + k * 1001;
 		const uint8_t *p = craft(at);
@@ -188,7 +202,9 @@ START_TEST(netflow5_fills_thirty)
 	open_exporter("protocol: netflow5", "");
 	ck_assert_uint_eq(be16(craft(START_MS) + 2), 30);
 	ck_assert_uint_eq(made.data.n, 1464);
-	ck_assert_uint_eq(made.records[0].src_as == 9 ? made.records[0].dst_as : made.records[0].src_as, 23456);
+	ck_assert_uint_eq(
+		made.records[0].src_as == 9 ? made.records[0].dst_as : made.records[0].src_as,
+		23456);
 	close_exporter();
 }
 END_TEST
@@ -196,10 +212,12 @@ END_TEST
 /* A flow above 32 bits is several records that sum up to it, and none of them is cut. */
 START_TEST(large_flows_are_split)
 {
-	static const char *const kinds[] = { "protocol: netflow5, records: 5", "protocol: netflow9, counter_octets: 4, records: 5, families: 4" };
+	static const char *const kinds[] = { "protocol: netflow5, records: 5",
+		"protocol: netflow9, counter_octets: 4, records: 5, families: 4" };
 	uint64_t octets = 0, packets = 0;
 
-	open_exporter(kinds[_i], "flows:\n  octets: 12884901885\n  packet_octets: 1000\n");	/* 3 * (2^32 - 1) */
+	open_exporter(kinds[_i],
+		"flows:\n  octets: 12884901885\n  packet_octets: 1000\n"); /* 3 * (2^32 - 1) */
 	craft(START_MS);
 	ck_assert_uint_eq(made.nrecords, 5);
 	for (size_t i = 0; i < 3; i++) {
@@ -248,7 +266,9 @@ static struct sets walk(const uint8_t *p, size_t n, bool v9)
 
 START_TEST(netflow9_counts_datagrams)
 {
-	open_exporter("protocol: netflow9, domain: 77, sequence: 4294967295, sampling: 10, refresh: 0s, refresh_datagrams: 5", "");
+	open_exporter("protocol: netflow9, domain: 77, sequence: 4294967295, sampling: 10, "
+		      "refresh: 0s, refresh_datagrams: 5",
+		"");
 	for (uint64_t k = 0; k < 20; k++) {
 		uint64_t at = START_MS + k * 999;
 		const uint8_t *p = craft(at);
@@ -278,7 +298,9 @@ START_TEST(ipfix_counts_data_records)
 {
 	uint32_t sequence = UINT32_MAX - 5;
 
-	open_exporter("protocol: ipfix, domain: 77, sequence: 4294967290, sampling: 10, refresh: 2s, refresh_datagrams: 0", "");
+	open_exporter("protocol: ipfix, domain: 77, sequence: 4294967290, sampling: 10, refresh: "
+		      "2s, refresh_datagrams: 0",
+		"");
 	for (uint64_t k = 0; k < 20; k++) {
 		uint64_t at = START_MS + k * 500;
 		const uint8_t *p = craft(at);
@@ -318,7 +340,8 @@ START_TEST(sflow_counts_datagrams_and_samples)
 			ck_assert_uint_eq(be32(sample), 1);
 			ck_assert_uint_eq(be32(sample + 8), samples);
 			ck_assert_uint_eq(be32(sample + 16), 300);
-			ck_assert_uint_eq(be32(sample + 20), samples * 300);	/* the pool: rate a sample */
+			ck_assert_uint_eq(
+				be32(sample + 20), samples * 300); /* the pool: rate a sample */
 			sample += 8 + be32(sample + 4);
 		}
 		ck_assert_ptr_eq(sample, p + made.data.n);
@@ -343,7 +366,8 @@ START_TEST(cycle_goes_on)
 		if (k < 4)
 			octets[k] = made.records[0].octets;
 		ck_assert_uint_eq(made.records[0].octets, octets[k % 4]);
-		ck_assert_uint_eq(made.records[1].last_us + made.later_us, (START_MS + k * 333 - 100) * 1000);
+		ck_assert_uint_eq(
+			made.records[1].last_us + made.later_us, (START_MS + k * 333 - 100) * 1000);
 		/* last switched: the header's uptime less the delay */
 		ck_assert_uint_eq(be32(p + 24 + 48 + 28), be32(p + 4) - 100);
 	}

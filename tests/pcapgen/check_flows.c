@@ -44,7 +44,8 @@ END_TEST
 /* Every value comes, none beyond, and evenly: chi-square of 16 classes below 45 (p = 7e-5). */
 START_TEST(draws_below)
 {
-	static const uint64_t n[] = { 1, 2, 3, 16, 1000, UINT64_C(1) << 63, UINT64_C(0xffffffffffffffff) };
+	static const uint64_t n[] = { 1, 2, 3, 16, 1000, UINT64_C(1) << 63,
+		UINT64_C(0xffffffffffffffff) };
 	uint64_t classes[16] = { 0 };
 	struct rng r;
 	double chi = 0;
@@ -87,17 +88,18 @@ END_TEST
 static const struct {
 	uint64_t u, want;	/* -log2(u / 2^64) * 2^32, cut */
 } logs[] = {
-	{ UINT64_C(1) << 63, ONE }, { 1, 64 * ONE }, { 2, 63 * ONE }, { UINT64_C(1) << 40, 24 * ONE },
-	{ UINT64_C(3) << 62, 1782572486 },	/* 2 - log2 3 = 0.4150374992788438 */
-	{ 10, UINT64_C(260610334416) },		/* 64 - log2 10 = 60.678071905112638 */
+	{ UINT64_C(1) << 63, ONE }, { 1, 64 * ONE }, { 2, 63 * ONE },
+	{ UINT64_C(1) << 40, 24 * ONE },
+	{ UINT64_C(3) << 62, 1782572486 }, /* 2 - log2 3 = 0.4150374992788438 */
+	{ 10, UINT64_C(260610334416) }, /* 64 - log2 10 = 60.678071905112638 */
 };
 
 START_TEST(logarithm)
 {
 	uint64_t got = fixed_neg_log2(logs[_i].u), want = logs[_i].want;
 
-	ck_assert_msg(got + 2 >= want && got <= want + 2, "%llu: %llu, not %llu", (unsigned long long)logs[_i].u,
-		      (unsigned long long)got, (unsigned long long)want);
+	ck_assert_msg(got + 2 >= want && got <= want + 2, "%llu: %llu, not %llu",
+		(unsigned long long)logs[_i].u, (unsigned long long)got, (unsigned long long)want);
 }
 END_TEST
 
@@ -106,10 +108,17 @@ static const struct {
 	int64_t e;
 	uint64_t max, want;
 } powers[] = {
-	{ 100, 0, 1000, 100 }, { 100, (int64_t)ONE, 1000, 200 }, { 100, 4 * (int64_t)ONE, 1000, 1000 },
-	{ 100, -(int64_t)ONE, 1000, 50 }, { 100, -9 * (int64_t)ONE, 1000, 1 }, { 1000000, (int64_t)ONE / 2, UINT64_MAX, 1414213 },
-	{ 1, 39 * (int64_t)ONE, UINT64_MAX, UINT64_C(1) << 39 }, { 1, 62 * (int64_t)ONE, UINT64_MAX, UINT64_C(1) << 62 },
-	{ 2, 63 * (int64_t)ONE, UINT64_MAX, UINT64_MAX }, { 5, 90 * (int64_t)ONE, 77, 77 }, { 5, -90 * (int64_t)ONE, 77, 1 },
+	{ 100, 0, 1000, 100 },
+	{ 100, (int64_t)ONE, 1000, 200 },
+	{ 100, 4 * (int64_t)ONE, 1000, 1000 },
+	{ 100, -(int64_t)ONE, 1000, 50 },
+	{ 100, -9 * (int64_t)ONE, 1000, 1 },
+	{ 1000000, (int64_t)ONE / 2, UINT64_MAX, 1414213 },
+	{ 1, 39 * (int64_t)ONE, UINT64_MAX, UINT64_C(1) << 39 },
+	{ 1, 62 * (int64_t)ONE, UINT64_MAX, UINT64_C(1) << 62 },
+	{ 2, 63 * (int64_t)ONE, UINT64_MAX, UINT64_MAX },
+	{ 5, 90 * (int64_t)ONE, 77, 77 },
+	{ 5, -90 * (int64_t)ONE, 77, 1 },
 	{ 0, 0, 7, 1 },
 };
 
@@ -117,8 +126,9 @@ START_TEST(power)
 {
 	uint64_t got = fixed_scale_exp2(powers[_i].base, powers[_i].e, powers[_i].max);
 
-	ck_assert_msg(got == powers[_i].want, "%llu * 2^%lld: %llu", (unsigned long long)powers[_i].base,
-		      (long long)powers[_i].e, (unsigned long long)got);
+	ck_assert_msg(got == powers[_i].want, "%llu * 2^%lld: %llu",
+		(unsigned long long)powers[_i].base, (long long)powers[_i].e,
+		(unsigned long long)got);
 }
 END_TEST
 
@@ -153,8 +163,8 @@ START_TEST(distributions)
 		ck_assert(v >= shapes[_i].d.min && v <= shapes[_i].d.max);
 		below += v < shapes[_i].at;
 	}
-	ck_assert_msg(below + 1000 >= shapes[_i].below && below <= shapes[_i].below + 1000, "%s: %llu below",
-		      shapes[_i].name, (unsigned long long)below);
+	ck_assert_msg(below + 1000 >= shapes[_i].below && below <= shapes[_i].below + 1000,
+		"%s: %llu below", shapes[_i].name, (unsigned long long)below);
 }
 END_TEST
 
@@ -170,7 +180,8 @@ static const char scenario_text[] =
 	"remotes:\n"
 	"  - { prefix: 198.51.100.0/24, as: 9, interface: 21 }\n"
 	"  - { prefix: '2001:db8:9::/127', as: 9, interface: 22 }\n"
-	"applications:\n  - { proto: tcp, port: 443 }\n  - { proto: icmp, port: 769 }\n  - { proto: gre }\n"
+	"applications:\n  - { proto: tcp, port: 443 }\n  - { proto: icmp, port: 769 }\n  - { "
+	"proto: gre }\n"
 	"flows:\n  octets: { kind: uniform, min: 1, max: 5000 }\n  packet_octets: 1000\n"
 	"  delay_ms: { kind: uniform, min: 5, max: 6 }\n  upload_percent: 40\n";
 
@@ -188,7 +199,8 @@ static const struct network *home(const struct scenario *sc, const struct addr *
 {
 	for (size_t i = 0; i < sc->ncustomers + sc->nremotes; i++) {
 		*inside = i < sc->ncustomers;
-		const struct network *w = *inside ? &sc->customers[i] : &sc->remotes[i - sc->ncustomers];
+		const struct network *w =
+			*inside ? &sc->customers[i] : &sc->remotes[i - sc->ncustomers];
 
 		if (prefix_contains(&w->prefix, a))
 			return w;
@@ -200,7 +212,8 @@ static const struct network *home(const struct scenario *sc, const struct addr *
 static void check_flow(const struct scenario *sc, const struct flow_record *r)
 {
 	bool from_inside, to_inside;
-	const struct network *from = home(sc, &r->src, &from_inside), *to = home(sc, &r->dst, &to_inside);
+	const struct network *from = home(sc, &r->src, &from_inside),
+			     *to = home(sc, &r->dst, &to_inside);
 
 	ck_assert(from_inside != to_inside);
 	ck_assert(addr_is4(&r->src) == addr_is4(&r->dst));
@@ -241,8 +254,10 @@ START_TEST(draws_flows)
 		ck_assert(flow_equal(&r, &again));
 		check_flow(sc, &r);
 		ck_assert_uint_eq(r.packets, (r.octets + 999) / 1000);
-		ck_assert(r.last_us / 1000 <= 1000000 + i - 5 && r.last_us / 1000 >= 1000000 + i - 6);
-		ck_assert(r.first_us <= r.last_us && r.first_us % 1000 == 0 && r.last_us % 1000 == 0);
+		ck_assert(
+			r.last_us / 1000 <= 1000000 + i - 5 && r.last_us / 1000 >= 1000000 + i - 6);
+		ck_assert(
+			r.first_us <= r.last_us && r.first_us % 1000 == 0 && r.last_us % 1000 == 0);
 		if (r.packets == 1)
 			ck_assert(r.first_us == r.last_us);
 		v4 += addr_is4(&r.src);

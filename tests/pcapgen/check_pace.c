@@ -20,7 +20,8 @@ static const struct {
 	{ "... and what is cut does not add up", 3, 3, S },
 	{ "a year at 3/s", 3, 3 * UINT64_C(31536000), 31536000 * S },
 	{ "a year and one at 3/s", 3, 3 * UINT64_C(31536000) + 1, 31536000 * S + 333333333 },
-	{ "beyond 64 bits of units * 10^9", 1000000000, UINT64_C(400) * 86400 * 1000000000, UINT64_C(400) * 86400 * S },
+	{ "beyond 64 bits of units * 10^9", 1000000000, UINT64_C(400) * 86400 * 1000000000,
+		UINT64_C(400) * 86400 * S },
 	{ "no rate: at once", 0, 12345, 0 },
 };
 
@@ -28,8 +29,8 @@ START_TEST(due)
 {
 	struct pace p = { .rate = rows[_i].rate };
 
-	ck_assert_msg(pace_due_ns(&p, rows[_i].before) == rows[_i].due_ns, "%s: %llu", rows[_i].name,
-		      (unsigned long long)pace_due_ns(&p, rows[_i].before));
+	ck_assert_msg(pace_due_ns(&p, rows[_i].before) == rows[_i].due_ns, "%s: %llu",
+		rows[_i].name, (unsigned long long)pace_due_ns(&p, rows[_i].before));
 }
 END_TEST
 

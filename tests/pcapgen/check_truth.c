@@ -12,8 +12,11 @@
 
 Suite *suite_truth(void);
 
-#define HEADER "datagram\texporter\tport\tversion\tdomain\tsequence\tsrc\tdst\tsport\tdport\tproto\ttos\ttcpflags\t" \
-	"in_if\tout_if\tsrc_as\tdst_as\tsrc_mask\tdst_mask\tnext_hop\tpackets\toctets\tsampling\tfirst_ms\tlast_ms"
+#define HEADER                                                                                    \
+	"datagram\texporter\tport\tversion\tdomain\tsequence\tsrc\tdst\tsport\tdport\tproto\ttos" \
+	"\ttcpflags\t"                                                                            \
+	"in_if\tout_if\tsrc_as\tdst_as\tsrc_mask\tdst_mask\tnext_"                                \
+	"hop\tpackets\toctets\tsampling\tfirst_ms\tlast_ms"
 #define OURS "\tprotocol\tsent_ms"
 #define ROW "3\t192.0.2.1\t2055\t9\t7\t41\t10.0.0.1\t2001:db8::1\t1024\t443\t6\t8\t27\t1\t2\t64500\t4200000000\t24\t48\t" \
 	"192.0.2.9\t18446744073709551615\t1500\t100\t1767614400123\t1767614400456"
@@ -64,14 +67,23 @@ static struct addr address(const char *text)
 
 static struct truth_row full_row(void)
 {
-	struct truth_row row = { .datagram = 3, .exporter = address("192.0.2.1"), .port = 2055,
-		.protocol = PROTO_NETFLOW9, .version = 9, .domain = 7, .sequence = 41, .sent_us = 1767614401000999 };
-	static const struct { enum flow_field f; uint64_t v; } numbers[] = { { FLOW_src_port, 1024 },
-		{ FLOW_dst_port, 443 }, { FLOW_proto, 6 }, { FLOW_tos, 8 }, { FLOW_tcp_flags, 27 }, { FLOW_in_if, 1 },
-		{ FLOW_out_if, 2 }, { FLOW_src_as, 64500 }, { FLOW_dst_as, 4200000000 }, { FLOW_src_mask, 24 },
+	struct truth_row row = { .datagram = 3,
+		.exporter = address("192.0.2.1"),
+		.port = 2055,
+		.protocol = PROTO_NETFLOW9,
+		.version = 9,
+		.domain = 7,
+		.sequence = 41,
+		.sent_us = 1767614401000999 };
+	static const struct {
+		enum flow_field f;
+		uint64_t v;
+	} numbers[] = { { FLOW_src_port, 1024 }, { FLOW_dst_port, 443 }, { FLOW_proto, 6 },
+		{ FLOW_tos, 8 }, { FLOW_tcp_flags, 27 }, { FLOW_in_if, 1 }, { FLOW_out_if, 2 },
+		{ FLOW_src_as, 64500 }, { FLOW_dst_as, 4200000000 }, { FLOW_src_mask, 24 },
 		{ FLOW_dst_mask, 48 }, { FLOW_packets, UINT64_MAX }, { FLOW_octets, 1500 },
-		{ FLOW_sampling_num, 100 }, { FLOW_sampling_den, 1 }, { FLOW_first_us, 1767614400123000 },
-		{ FLOW_last_us, 1767614400456999 } };
+		{ FLOW_sampling_num, 100 }, { FLOW_sampling_den, 1 },
+		{ FLOW_first_us, 1767614400123000 }, { FLOW_last_us, 1767614400456999 } };
 
 	row.flow = flow_record_empty;
 	for (size_t i = 0; i < sizeof(numbers) / sizeof(numbers[0]); i++)
@@ -108,20 +120,28 @@ END_TEST
 /* What was not exported is empty, but for the sampling interval, whose absence is 1. */
 START_TEST(writes_absence)
 {
-	struct truth_row row = { .datagram = 1, .exporter = address("::1"), .protocol = PROTO_SFLOW, .version = 5,
+	struct truth_row row = { .datagram = 1,
+		.exporter = address("::1"),
+		.protocol = PROTO_SFLOW,
+		.version = 5,
 		.flow = flow_record_empty };
 	char got[2048];
 
 	write_rows(&row, 1);
 	get_file(got, sizeof(got));
-	ck_assert_str_eq(got, HEADER OURS "\n1\t::1\t0\t5\t0\t0" "\t\t\t\t\t\t\t\t\t\t\t\t\t\t\t\t\t1\t\t\tsflow5\t0\n");
+	ck_assert_str_eq(got,
+		HEADER OURS "\n1\t::1\t0\t5\t0\t0"
+			    "\t\t\t\t\t\t\t\t\t\t\t\t\t\t\t\t\t1\t\t\tsflow5\t0\n");
 }
 END_TEST
 
 START_TEST(writes_ratios)
 {
-	static const struct { uint32_t num, den; const char *text; } ratios[] = { { 100, 1, "100" }, { 1, 1, "1" },
-		{ 200, 2, "100" }, { 3, 2, "3/2" }, { 0, 1, "1" }, { 7, 0, "7" } };
+	static const struct {
+		uint32_t num, den;
+		const char *text;
+	} ratios[] = { { 100, 1, "100" }, { 1, 1, "1" }, { 200, 2, "100" }, { 3, 2, "3/2" },
+		{ 0, 1, "1" }, { 7, 0, "7" } };
 	struct truth_row row = full_row();
 	char got[2048], want[64];
 
@@ -178,7 +198,8 @@ START_TEST(reads_by_name)
 	struct truth_row row;
 
 	snprintf(text, sizeof(text), "%s", file);
-	second = strstr(text, "octets\t");	/* a second column of that name is an error; make it a stranger */
+	second = strstr(text,
+		"octets\t"); /* a second column of that name is an error; make it a stranger */
 	memcpy(second, "OCTETS", 6);
 	put_file(text, strlen(text));
 	r = truth_open(path, why);
@@ -202,7 +223,8 @@ static const struct {
 	{ "doubled column", HEADER "\tsrc\n", ":1: column \"src\" stands there twice" },
 	{ "no end", HEADER "\n" ROW, ":2: the last line has no end" },
 	{ "letters", HEADER "\nx" ROW "\n", ":2: column \"datagram\": \"x3\" is not a number" },
-	{ "no datagram", HEADER "\n\t192.0.2.1\t1\n", ":2: column \"datagram\": \"\" is not a number" },
+	{ "no datagram", HEADER "\n\t192.0.2.1\t1\n",
+		":2: column \"datagram\": \"\" is not a number" },
 };
 
 START_TEST(refuses)
@@ -217,8 +239,8 @@ START_TEST(refuses)
 	if (r)
 		got = truth_next(r, &row, why);
 	ck_assert_int_eq(got, -1);
-	ck_assert_msg(strncmp(why, path, strlen(path)) == 0 && strstr(why, bad[_i].why) != NULL, "%s: %s", bad[_i].name,
-		      why);
+	ck_assert_msg(strncmp(why, path, strlen(path)) == 0 && strstr(why, bad[_i].why) != NULL,
+		"%s: %s", bad[_i].name, why);
 	truth_close(r);
 }
 END_TEST
@@ -229,12 +251,31 @@ static const struct {
 	const char *text;
 	bool good;
 } cells[] = {
-	{ 2, "65535", true }, { 2, "65536", false }, { 4, "4294967295", true }, { 4, "4294967296", false },
-	{ 8, "65535", true }, { 8, "65536", false }, { 10, "255", true }, { 10, "256", false }, { 10, "-1", false },
-	{ 20, "18446744073709551615", true }, { 20, "18446744073709551616", false }, { 20, "", true },
-	{ 20, "1.5", false }, { 20, " 1", false }, { 22, "1", true }, { 22, "0", false }, { 22, "3/2", true },
-	{ 22, "3/0", false }, { 22, "/2", false }, { 22, "4294967296", false }, { 23, "18446744073709551", true },
-	{ 23, "18446744073709552", false }, { 6, "10.0.0.256", false }, { 6, "", true }, { 1, "", false },
+	{ 2, "65535", true },
+	{ 2, "65536", false },
+	{ 4, "4294967295", true },
+	{ 4, "4294967296", false },
+	{ 8, "65535", true },
+	{ 8, "65536", false },
+	{ 10, "255", true },
+	{ 10, "256", false },
+	{ 10, "-1", false },
+	{ 20, "18446744073709551615", true },
+	{ 20, "18446744073709551616", false },
+	{ 20, "", true },
+	{ 20, "1.5", false },
+	{ 20, " 1", false },
+	{ 22, "1", true },
+	{ 22, "0", false },
+	{ 22, "3/2", true },
+	{ 22, "3/0", false },
+	{ 22, "/2", false },
+	{ 22, "4294967296", false },
+	{ 23, "18446744073709551", true },
+	{ 23, "18446744073709552", false },
+	{ 6, "10.0.0.256", false },
+	{ 6, "", true },
+	{ 1, "", false },
 };
 
 START_TEST(bounds)
@@ -252,8 +293,8 @@ START_TEST(bounds)
 	put_file(text, strlen(text));
 	r = truth_open(path, why);
 	ck_assert_ptr_nonnull(r);
-	ck_assert_msg(truth_next(r, &got, why) == (cells[_i].good ? 1 : -1), "column %zu \"%s\": %s", cells[_i].column,
-		      cells[_i].text, why);
+	ck_assert_msg(truth_next(r, &got, why) == (cells[_i].good ? 1 : -1),
+		"column %zu \"%s\": %s", cells[_i].column, cells[_i].text, why);
 	truth_close(r);
 }
 END_TEST
@@ -275,7 +316,10 @@ START_TEST(cut_anywhere)
 			continue;
 		while ((got = truth_next(r, &row, why)) == 1)
 			ck_assert_uint_eq(row.flow.octets, 1500);
-		ck_assert_int_eq(got, n && file[n - 1] == '\n' ? 0 : n + 1 == sizeof(file) ? 0 : -1);
+		ck_assert_int_eq(got,
+			n && file[n - 1] == '\n'        ? 0
+				: n + 1 == sizeof(file) ? 0
+							: -1);
 		truth_close(r);
 	}
 }

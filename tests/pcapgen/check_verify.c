@@ -22,23 +22,25 @@ static const char *in_dir(char *to, const char *name)
 }
 
 static const struct flow_literal flows[] = {
-	{ "10.0.0.1", "10.0.0.2", 10, 1000, 1, 2, .first_ms = 1792040100000, .last_ms = 1792040100000,
-	  .sent_ms = 1792040100000 },
+	{ "10.0.0.1", "10.0.0.2", 10, 1000, 1, 2, .first_ms = 1792040100000,
+		.last_ms = 1792040100000, .sent_ms = 1792040100000 },
 	{ "10.0.0.2", "10.0.0.1", 4, 400, 2, 1, .first_ms = 1792040100000, .last_ms = 1792040100000,
-	  .sent_ms = 1792040100000 },
+		.sent_ms = 1792040100000 },
 	{ "10.0.0.1", "10.0.0.2", 5, 500, 1, 2, .first_ms = 1792040700000, .last_ms = 1792040700000,
-	  .sent_ms = 1792040700000 },
-	{ "10.0.0.3", "10.0.0.4", 1, 6000000000, 1, 2, .first_ms = 1792040100000, .last_ms = 1792040100000,
-	  .sent_ms = 1792040100000 },
+		.sent_ms = 1792040700000 },
+	{ "10.0.0.3", "10.0.0.4", 1, 6000000000, 1, 2, .first_ms = 1792040100000,
+		.last_ms = 1792040100000, .sent_ms = 1792040100000 },
 };
 
 enum { FLOWS = sizeof(flows) / sizeof(flows[0]) };
 
-static const char schema[] =
-	"CREATE TABLE acct_v7 (agent_id INT, class_id TEXT, mac_src TEXT, mac_dst TEXT, vlan INT, as_src INT, as_dst INT,"
-	" ip_src TEXT, ip_dst TEXT, src_port INT, dst_port INT, tcp_flags INT, ip_proto TEXT, tos INT, packets INT,"
-	" bytes INT, flows INT, stamp_inserted TEXT, stamp_updated TEXT);"
-	"CREATE VIEW acct AS SELECT ip_src, ip_dst, stamp_inserted, packets, bytes, flows FROM acct_v7;";
+static const char schema[] = "CREATE TABLE acct_v7 (agent_id INT, class_id TEXT, mac_src TEXT, "
+			     "mac_dst TEXT, vlan INT, as_src INT, as_dst INT,"
+			     " ip_src TEXT, ip_dst TEXT, src_port INT, dst_port INT, tcp_flags "
+			     "INT, ip_proto TEXT, tos INT, packets INT,"
+			     " bytes INT, flows INT, stamp_inserted TEXT, stamp_updated TEXT);"
+			     "CREATE VIEW acct AS SELECT ip_src, ip_dst, stamp_inserted, packets, "
+			     "bytes, flows FROM acct_v7;";
 
 #define ROW(src, dst, stamp, packets, bytes) \
 	"INSERT INTO acct_v7 VALUES (0,'unknown','0:0:0:0:0:0','0:0:0:0:0:0',0,0,0,'" src "','" dst "',0,0,0,'0',0," \
@@ -50,7 +52,8 @@ static const char schema[] =
 #define RIGHT_3 ROW("10.0.0.1", "10.0.0.2", "05:00", "5", "500")
 #define RIGHT_4 ROW("10.0.0.3", "10.0.0.4", "04:50", "1", "6000000000")
 
-static const char conf_text[] = "plugins: sqlite3[p]\naggregate: src_host, dst_host\nsql_table_version: 7\n"
+static const char conf_text[] =
+	"plugins: sqlite3[p]\naggregate: src_host, dst_host\nsql_table_version: 7\n"
 	"sql_history: 10m\nsql_history_roundoff: mh\nsql_db: ";
 
 static void database(const char *sql)
@@ -88,7 +91,8 @@ static void make_files(void)
 
 static void remove_files(void)
 {
-	static const char *const names[] = { "truth", "conf", "db", "out", "junit", "json", "stats" };
+	static const char *const names[] = { "truth", "conf", "db", "out", "junit", "json",
+		"stats" };
 	char path[64];
 
 	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++)
@@ -119,7 +123,8 @@ static char *contents(const char *name)
 /* Run `pcapgen verify` with more arguments behind; what it prints is in file "out". */
 static int verify(int argc, const char *const *more)
 {
-	char truth[64], conf[64], out[64], *argv[24] = { (char *)"verify", (char *)"--truth", truth, (char *)"--conf", conf };
+	char truth[64], conf[64], out[64],
+		*argv[24] = { (char *)"verify", (char *)"--truth", truth, (char *)"--conf", conf };
 	int n = 5, status, fd, saved, saved_err;
 
 	in_dir(truth, "truth");
@@ -162,39 +167,58 @@ static const struct {
 	const char *says[4];
 } cases[] = {
 	{ "equal, a row in two halves", RIGHT_1 RIGHT_2 RIGHT_3 RIGHT_4, 0,
-	  { "OK 4 flows, 4 rows, 0 wrong, 0 unexplained: verified\n" } },
-	{ "a row of zeros is none", RIGHT_1 RIGHT_2 RIGHT_3 RIGHT_4 ROW("9.9.9.9", "9.9.9.9", "04:50", "0", "0"), 0,
-	  { "OK 4 flows, 4 rows, 0 wrong" } },
+		{ "OK 4 flows, 4 rows, 0 wrong, 0 unexplained: verified\n" } },
+	{ "a row of zeros is none",
+		RIGHT_1 RIGHT_2 RIGHT_3 RIGHT_4 ROW("9.9.9.9", "9.9.9.9", "04:50", "0", "0"), 0,
+		{ "OK 4 flows, 4 rows, 0 wrong" } },
 	{ "missing", RIGHT_1 RIGHT_2 RIGHT_3, 1,
-	  { "wrong: plugin p: ip_src=10.0.0.3 ip_dst=10.0.0.4 bin 2026-10-15 04:50:00: bytes 6000000000 expected, 0 found"
-	    " (-6000000000), packets 1 expected, 0 found (-1): missing\n", "WRONG 4 flows, 4 rows, 1 wrong, 1 unexplained" } },
-	{ "all missing", "", 1, { "4 rows, 4 wrong", "bytes 6000001900 expected, 0 found (-6000001900)" } },
-	{ "unexpected", RIGHT_1 RIGHT_2 RIGHT_3 RIGHT_4 ROW("9.9.9.9", "9.9.9.8", "04:50", "1", "1"), 1,
-	  { "ip_src=9.9.9.9 ip_dst=9.9.9.8 bin 2026-10-15 04:50:00: bytes 0 expected, 1 found (+1)", ": unexpected\n" } },
+		{ "wrong: plugin p: ip_src=10.0.0.3 ip_dst=10.0.0.4 bin 2026-10-15 04:50:00: bytes "
+		  "6000000000 expected, 0 found"
+		  " (-6000000000), packets 1 expected, 0 found (-1): missing\n",
+			"WRONG 4 flows, 4 rows, 1 wrong, 1 unexplained" } },
+	{ "all missing", "", 1,
+		{ "4 rows, 4 wrong", "bytes 6000001900 expected, 0 found (-6000001900)" } },
+	{ "unexpected",
+		RIGHT_1 RIGHT_2 RIGHT_3 RIGHT_4 ROW("9.9.9.9", "9.9.9.8", "04:50", "1", "1"), 1,
+		{ "ip_src=9.9.9.9 ip_dst=9.9.9.8 bin 2026-10-15 04:50:00: bytes 0 expected, 1 "
+		  "found (+1)",
+			": unexpected\n" } },
 	{ "doubled", RIGHT_1 RIGHT_1 RIGHT_2 RIGHT_3 RIGHT_4, 1,
-	  { "bytes 1000 expected, 2000 found (+1000), packets 10 expected, 20 found (+10): doubled\n" } },
-	{ "a factor", RIGHT_1 RIGHT_2 RIGHT_4 ROW("10.0.0.1", "10.0.0.2", "05:00", "5000", "500000"), 1,
-	  { "1000 times what was sent" } },
-	{ "a part", RIGHT_2 RIGHT_3 RIGHT_4 ROW("10.0.0.1", "10.0.0.2", "04:50", "2", "200"), 1, { "one in 5: sampling" } },
-	{ "moved to the next bin", RIGHT_1 RIGHT_3 RIGHT_4 ROW("10.0.0.2", "10.0.0.1", "05:00", "4", "400"), 1,
-	  { "ip_src=10.0.0.2 ip_dst=10.0.0.1 bin 2026-10-15 04:50:00", "moved to bin 2026-10-15 05:00:00\n",
-	    "moved from bin 2026-10-15 04:50:00\n", "2 wrong, 0 unexplained" } },
-	{ "moved in part", ROW("10.0.0.1", "10.0.0.2", "04:50", "9", "910") RIGHT_2
-	  ROW("10.0.0.1", "10.0.0.2", "05:00", "6", "590") RIGHT_4, 1,
-	  { "bytes 1000 expected, 910 found (-90), packets 10 expected, 9 found (-1): moved to bin 2026-10-15 05:00:00",
-	    "2 wrong, 0 unexplained" } },
-	{ "swapped", RIGHT_1 RIGHT_2 RIGHT_3 ROW("10.0.0.4", "10.0.0.3", "04:50", "1", "6000000000"), 1,
-	  { "ip_src=10.0.0.3 ip_dst=10.0.0.4", "source and destination swapped\n", "2 wrong, 0 unexplained" } },
-	{ "wrapped", RIGHT_1 RIGHT_2 RIGHT_3 ROW("10.0.0.3", "10.0.0.4", "04:50", "1", "1705032704"), 1,
-	  { "(-4294967296)", "wrapped at 2^32\n" } },
-	{ "frames for IP", RIGHT_1 RIGHT_3 RIGHT_4 ROW("10.0.0.2", "10.0.0.1", "04:50", "4", "472"), 1,
-	  { "18 octets more for each packet" } },
+		{ "bytes 1000 expected, 2000 found (+1000), packets 10 expected, 20 found (+10): "
+		  "doubled\n" } },
+	{ "a factor",
+		RIGHT_1 RIGHT_2 RIGHT_4 ROW("10.0.0.1", "10.0.0.2", "05:00", "5000", "500000"), 1,
+		{ "1000 times what was sent" } },
+	{ "a part", RIGHT_2 RIGHT_3 RIGHT_4 ROW("10.0.0.1", "10.0.0.2", "04:50", "2", "200"), 1,
+		{ "one in 5: sampling" } },
+	{ "moved to the next bin",
+		RIGHT_1 RIGHT_3 RIGHT_4 ROW("10.0.0.2", "10.0.0.1", "05:00", "4", "400"), 1,
+		{ "ip_src=10.0.0.2 ip_dst=10.0.0.1 bin 2026-10-15 04:50:00",
+			"moved to bin 2026-10-15 05:00:00\n",
+			"moved from bin 2026-10-15 04:50:00\n", "2 wrong, 0 unexplained" } },
+	{ "moved in part",
+		ROW("10.0.0.1", "10.0.0.2", "04:50", "9", "910")
+			RIGHT_2 ROW("10.0.0.1", "10.0.0.2", "05:00", "6", "590") RIGHT_4,
+		1,
+		{ "bytes 1000 expected, 910 found (-90), packets 10 expected, 9 found (-1): moved "
+		  "to bin 2026-10-15 05:00:00",
+			"2 wrong, 0 unexplained" } },
+	{ "swapped",
+		RIGHT_1 RIGHT_2 RIGHT_3 ROW("10.0.0.4", "10.0.0.3", "04:50", "1", "6000000000"), 1,
+		{ "ip_src=10.0.0.3 ip_dst=10.0.0.4", "source and destination swapped\n",
+			"2 wrong, 0 unexplained" } },
+	{ "wrapped",
+		RIGHT_1 RIGHT_2 RIGHT_3 ROW("10.0.0.3", "10.0.0.4", "04:50", "1", "1705032704"), 1,
+		{ "(-4294967296)", "wrapped at 2^32\n" } },
+	{ "frames for IP", RIGHT_1 RIGHT_3 RIGHT_4 ROW("10.0.0.2", "10.0.0.1", "04:50", "4", "472"),
+		1, { "18 octets more for each packet" } },
 	{ "less", RIGHT_2 RIGHT_3 RIGHT_4 ROW("10.0.0.1", "10.0.0.2", "04:50", "9", "931"), 1,
-	  { "(-69)", "less, unexplained\n", "1 wrong, 1 unexplained: wrong\n" } },
-	{ "a packet less", RIGHT_2 RIGHT_3 RIGHT_4 ROW("10.0.0.1", "10.0.0.2", "04:50", "9", "1000"), 1,
-	  { "(-1)", "less, unexplained\n", "1 wrong, 1 unexplained" } },
+		{ "(-69)", "less, unexplained\n", "1 wrong, 1 unexplained: wrong\n" } },
+	{ "a packet less",
+		RIGHT_2 RIGHT_3 RIGHT_4 ROW("10.0.0.1", "10.0.0.2", "04:50", "9", "1000"), 1,
+		{ "(-1)", "less, unexplained\n", "1 wrong, 1 unexplained" } },
 	{ "more", RIGHT_2 RIGHT_3 RIGHT_4 ROW("10.0.0.1", "10.0.0.2", "04:50", "11", "1001"), 1,
-	  { "(+1)", "more, unexplained\n", "1 wrong, 1 unexplained" } },
+		{ "(+1)", "more, unexplained\n", "1 wrong, 1 unexplained" } },
 };
 
 START_TEST(rows)
@@ -233,20 +257,29 @@ END_TEST
 START_TEST(junit_and_json)
 {
 	char junit[64], json[64], *text;
-	const char *const more[] = { "--junit", in_dir(junit, "junit"), "--json", in_dir(json, "json") };
+	const char *const more[] = { "--junit", in_dir(junit, "junit"), "--json",
+		in_dir(json, "json") };
 
 	database(RIGHT_1 RIGHT_2 ROW("10.0.0.1", "10.0.0.2", "05:00", "10", "1000") RIGHT_4);
 	ck_assert_int_eq(verify(4, more), 1);
 	text = contents("junit");
-	ck_assert_msg(strstr(text, "<testsuites name=\"pcapgen verify\" tests=\"2\" failures=\"1\">") &&
-		      strstr(text, "<testcase classname=\"p\" name=\"bin 2026-10-15 04:50:00\"/>") &&
-		      strstr(text, "<failure message=\"1 wrong rows\">ip_src=10.0.0.1 ip_dst=10.0.0.2 bin"), "%s", text);
+	ck_assert_msg(
+		strstr(text, "<testsuites name=\"pcapgen verify\" tests=\"2\" failures=\"1\">") &&
+			strstr(text,
+				"<testcase classname=\"p\" name=\"bin 2026-10-15 04:50:00\"/>") &&
+			strstr(text,
+				"<failure message=\"1 wrong rows\">ip_src=10.0.0.1 ip_dst=10.0.0.2 "
+				"bin"),
+		"%s", text);
 	free(text);
 	text = contents("json");
 	ck_assert_msg(strstr(text, "\"verdict\": \"wrong\"") && strstr(text, "\"flows\": 4") &&
-		      strstr(text, "\"rows\": 4, \"wrong\": 1, \"unexplained\": 0") &&
-		      strstr(text, "\"expected\": {\"bytes\": 500, \"packets\": 5}, \"found\": {\"bytes\": 1000,"
-			     " \"packets\": 10}, \"explanation\": \"doubled\""), "%s", text);
+			strstr(text, "\"rows\": 4, \"wrong\": 1, \"unexplained\": 0") &&
+			strstr(text,
+				"\"expected\": {\"bytes\": 500, \"packets\": 5}, \"found\": "
+				"{\"bytes\": 1000,"
+				" \"packets\": 10}, \"explanation\": \"doubled\""),
+		"%s", text);
 	free(text);
 	database(RIGHT_1 RIGHT_2 RIGHT_3 RIGHT_4);
 	ck_assert_int_eq(verify(4, more), 0);
@@ -254,7 +287,8 @@ START_TEST(junit_and_json)
 	ck_assert_msg(strstr(text, "failures=\"0\"") && !strstr(text, "<failure"), "%s", text);
 	free(text);
 	text = contents("json");
-	ck_assert_msg(strstr(text, "\"verdict\": \"equal\"") && strstr(text, "\"wrong_rows\": []"), "%s", text);
+	ck_assert_msg(strstr(text, "\"verdict\": \"equal\"") && strstr(text, "\"wrong_rows\": []"),
+		"%s", text);
 	free(text);
 }
 END_TEST
@@ -264,14 +298,20 @@ static const struct {
 	int status;
 	const char *says;
 } accounts[] = {
-	{ "all there, whatever was dropped", RIGHT_1 RIGHT_2 RIGHT_3 RIGHT_4, "kernel_drops\t3\n", 0, "verified" },
-	{ "less, and the kernel dropped", RIGHT_1 RIGHT_2 RIGHT_3, "datagrams_received\t9\nkernel_drops\t3\n", 5,
-	  "1 wrong, 0 unexplained: lost outside the collector" },
-	{ "too much is no loss", RIGHT_1 RIGHT_1 RIGHT_2 RIGHT_3, "kernel_drops\t3\n", 1, "2 wrong" },
-	{ "less, and some is pending", RIGHT_1 RIGHT_2 RIGHT_3, "plugin_octets_pending{plugin=\"p\"}\t7\n", 7, "not flushed" },
-	{ "less, and it says why", RIGHT_1 RIGHT_2 RIGHT_3, "kernel_drops\t0\nplugin_octets_rejected{plugin=\"p\"}\t6\n", 1,
-	  "the collector's losses: plugin_octets_rejected{plugin=\"p\"}=6" },
-	{ "less, and it says nothing", RIGHT_1 RIGHT_2 RIGHT_3, "kernel_drops\t0\n", 1, "the collector's losses: none" },
+	{ "all there, whatever was dropped", RIGHT_1 RIGHT_2 RIGHT_3 RIGHT_4, "kernel_drops\t3\n",
+		0, "verified" },
+	{ "less, and the kernel dropped", RIGHT_1 RIGHT_2 RIGHT_3,
+		"datagrams_received\t9\nkernel_drops\t3\n", 5,
+		"1 wrong, 0 unexplained: lost outside the collector" },
+	{ "too much is no loss", RIGHT_1 RIGHT_1 RIGHT_2 RIGHT_3, "kernel_drops\t3\n", 1,
+		"2 wrong" },
+	{ "less, and some is pending", RIGHT_1 RIGHT_2 RIGHT_3,
+		"plugin_octets_pending{plugin=\"p\"}\t7\n", 7, "not flushed" },
+	{ "less, and it says why", RIGHT_1 RIGHT_2 RIGHT_3,
+		"kernel_drops\t0\nplugin_octets_rejected{plugin=\"p\"}\t6\n", 1,
+		"the collector's losses: plugin_octets_rejected{plugin=\"p\"}=6" },
+	{ "less, and it says nothing", RIGHT_1 RIGHT_2 RIGHT_3, "kernel_drops\t0\n", 1,
+		"the collector's losses: none" },
 	{ "no file: it died", RIGHT_1 RIGHT_2 RIGHT_3, NULL, 7, "not flushed" },
 };
 
@@ -283,7 +323,8 @@ START_TEST(ledger)
 	if (accounts[_i].stats)
 		text_file(path, sizeof(path), dir, "stats", accounts[_i].stats);
 	database(accounts[_i].sql);
-	ck_assert_msg(verify(2, more) == accounts[_i].status, "%s: wrong status", accounts[_i].name);
+	ck_assert_msg(
+		verify(2, more) == accounts[_i].status, "%s: wrong status", accounts[_i].name);
 	says(accounts[_i].name, accounts[_i].says);
 }
 END_TEST
@@ -310,7 +351,8 @@ START_TEST(statuses)
 	database(RIGHT_1 RIGHT_2 RIGHT_3 RIGHT_4);
 	while (n < 4 && usages[_i].more[n])
 		n++;
-	ck_assert_msg(verify(n, usages[_i].more) == usages[_i].status, "%s: wrong status", usages[_i].name);
+	ck_assert_msg(verify(n, usages[_i].more) == usages[_i].status, "%s: wrong status",
+		usages[_i].name);
 }
 END_TEST
 

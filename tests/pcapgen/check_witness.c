@@ -35,17 +35,21 @@ static const struct {
 	const char *file, *columns, *why;
 } exceptions[] = {
 	{ "NFv8-gen-flowtools-agg09.pcap", "in_if out_if tos",
-	  "method 9: tshark reads the type of service before the interfaces, flow-tools wrote it behind them" },
+		"method 9: tshark reads the type of service before the interfaces, flow-tools "
+		"wrote it behind them" },
 	{ "sFlowv5-akvorado-ipv4-data.pcap", "octets",
-	  "a raw header and an IPv4 record in one sample: the IP length counts (1344), the truth has the frame's" },
+		"a raw header and an IPv4 record in one sample: the IP length counts (1344), the "
+		"truth has the frame's" },
 	{ "IPFIX-swisscom-scenario5.pcap", "src dst sport dport proto tos tcpflags",
-	  "elements twice in one template: the last counts, the truth has the first" },
+		"elements twice in one template: the last counts, the truth has the first" },
 };
 
 static bool excepted(const char *file, const char *column)
 {
 	for (size_t i = 0; i < sizeof(exceptions) / sizeof(exceptions[0]); i++) {
-		const char *at = strcmp(exceptions[i].file, file) ? NULL : strstr(exceptions[i].columns, column);
+		const char *at = strcmp(exceptions[i].file, file)
+			? NULL
+			: strstr(exceptions[i].columns, column);
 
 		if (at && (at[strlen(column)] == ' ' || !at[strlen(column)]))
 			return true;
@@ -183,14 +187,22 @@ static const struct {
 	const char *column;
 	enum flow_field field;
 } numbers[] = {
-	{ "sport", FLOW_src_port }, { "dport", FLOW_dst_port }, { "proto", FLOW_proto }, { "tos", FLOW_tos },
-	{ "tcpflags", FLOW_tcp_flags }, { "in_if", FLOW_in_if }, { "out_if", FLOW_out_if },
-	{ "src_as", FLOW_src_as }, { "dst_as", FLOW_dst_as }, { "packets", FLOW_packets }, { "octets", FLOW_octets },
+	{ "sport", FLOW_src_port },
+	{ "dport", FLOW_dst_port },
+	{ "proto", FLOW_proto },
+	{ "tos", FLOW_tos },
+	{ "tcpflags", FLOW_tcp_flags },
+	{ "in_if", FLOW_in_if },
+	{ "out_if", FLOW_out_if },
+	{ "src_as", FLOW_src_as },
+	{ "dst_as", FLOW_dst_as },
+	{ "packets", FLOW_packets },
+	{ "octets", FLOW_octets },
 };
 
 /* A column of the truth against ours; an empty one says nothing. */
-static void same(const char *file, const struct truth_row *r, size_t line, const char *column, const char *want,
-		 const char *got)
+static void same(const char *file, const struct truth_row *r, size_t line, const char *column,
+	const char *want, const char *got)
 {
 	struct addr a;
 	char text[ADDR_TEXT];
@@ -199,8 +211,8 @@ static void same(const char *file, const struct truth_row *r, size_t line, const
 		return;
 	if (addr_parse(&a, want))
 		want = addr_print(&a, text);
-	ck_assert_msg(!strcmp(want, got), "%s line %zu datagram %llu: %s: truth %s, witness %s", file, line,
-		      (unsigned long long)r->datagram, column, want, got);
+	ck_assert_msg(!strcmp(want, got), "%s line %zu datagram %llu: %s: truth %s, witness %s",
+		file, line, (unsigned long long)r->datagram, column, want, got);
 }
 
 static void same_flow(const char *file, const struct tsv *t, size_t line, const struct truth_row *r)
@@ -228,7 +240,8 @@ static bool positive(const char *text)
 }
 
 /* The reverse half: the same ends, the other way round. */
-static void same_reverse(const char *file, const struct tsv *t, size_t line, const struct truth_row *r)
+static void same_reverse(
+	const char *file, const struct tsv *t, size_t line, const struct truth_row *r)
 {
 	char text[ADDR_TEXT];
 
@@ -246,9 +259,10 @@ static void same_reverse(const char *file, const struct tsv *t, size_t line, con
 	same(file, r, line, "rev_packets", tsv_get(t, "rev_packets"), text);
 }
 
-/* An sFlow interface of a compact sample holds its format in the top bits: only ifIndex values are kept. */
-static void same_interface(const char *file, const struct tsv *t, size_t line, const struct truth_row *r,
-			   const char *column, uint32_t got)
+/* An sFlow interface of a compact sample holds its format in the top bits: only ifIndex values are
+ * kept. */
+static void same_interface(const char *file, const struct tsv *t, size_t line,
+	const struct truth_row *r, const char *column, uint32_t got)
 {
 	const char *text = tsv_get(t, column);
 	uint64_t want = strtoull(text, NULL, 10);
@@ -262,7 +276,8 @@ static void same_interface(const char *file, const struct tsv *t, size_t line, c
 	same(file, r, line, column, a, b);
 }
 
-static void same_sample(const char *file, const struct tsv *t, size_t line, const struct truth_row *r)
+static void same_sample(
+	const char *file, const struct tsv *t, size_t line, const struct truth_row *r)
 {
 	const struct flow_record *f = &r->flow;
 	const char *length = tsv_get(t, "frame_length"), *want;
@@ -313,7 +328,8 @@ static void walk(const char *file, const char *truth, const struct heard *h, boo
 		line++;
 		while (at < h->n && is_sflow(&h->row[at]) != sflow)
 			at++;
-		ck_assert_msg(at < h->n, "%s: the witness has fewer records than line %zu", file, line);
+		ck_assert_msg(
+			at < h->n, "%s: the witness has fewer records than line %zu", file, line);
 		if (sflow) {
 			same_sample(file, &t, line, &h->row[at++]);
 			continue;
@@ -326,8 +342,9 @@ static void walk(const char *file, const char *truth, const struct heard *h, boo
 	}
 	while (at < h->n && is_sflow(&h->row[at]) != sflow)
 		at++;
-	ck_assert_msg(at == h->n, "%s: the witness has %zu records more than the truth, the first in datagram %llu", file,
-		      h->n - at, (unsigned long long)h->row[at < h->n ? at : 0].datagram);
+	ck_assert_msg(at == h->n,
+		"%s: the witness has %zu records more than the truth, the first in datagram %llu",
+		file, h->n - at, (unsigned long long)h->row[at < h->n ? at : 0].datagram);
 	tsv_close(&t);
 }
 
@@ -340,7 +357,8 @@ START_TEST(corpus_capture)
 	snprintf(path, sizeof(path), "%s/%s", corpus, file);
 	listen_to(&h, path);
 	list = xstrdup(captures[_i][1]);
-	/* The first file is the truth, a .sflow.tsv that of the other family; .tshark.tsv are other opinions. */
+	/* The first file is the truth, a .sflow.tsv that of the other family; .tshark.tsv are other
+	 * opinions. */
 	for (char *one = strtok_r(list, ",", &save); one; one = strtok_r(NULL, ",", &save))
 		if (!strstr(one, ".tshark."))
 			walk(file, one, &h, strstr(one, ".sflow.") || !strncmp(file, "sFlow", 5));
@@ -357,12 +375,17 @@ END_TEST
 	FLOW_BIT(tcp_flags) | FLOW_BIT(src_mask) | FLOW_BIT(dst_mask) | FLOW_BIT(src_as) | FLOW_BIT(dst_as) | \
 	FLOW_BIT(next_hop) | FLOW_BIT(first_us) | FLOW_BIT(last_us))
 
-/* What lib/wire's decoder emits, as truth rows: with the collector's rules on what is traffic and when it began. */
+/* What lib/wire's decoder emits, as truth rows: with the collector's rules on what is traffic and
+ * when it began. */
 static void overhear(void *ctx, const struct flow_origin *o, struct flow_record *rec, size_t n)
 {
 	for (size_t i = 0; i < n; i++) {
-		struct truth_row row = { .exporter = o->exporter, .protocol = o->protocol, .version = o->version,
-			.domain = o->domain, .sequence = o->sequence, .flow = rec[i] };
+		struct truth_row row = { .exporter = o->exporter,
+			.protocol = o->protocol,
+			.version = o->version,
+			.domain = o->domain,
+			.sequence = o->sequence,
+			.flow = rec[i] };
 
 		if (!flow_has(&rec[i], FLOW_octets) && !rec[i].packets)
 			continue;
@@ -410,8 +433,10 @@ static void described(char *buf, size_t n, const struct truth_row *row)
 /* One in one is what nobody said. */
 static bool same_ratio(const struct flow_record *x, const struct flow_record *y)
 {
-	uint64_t xn = x->sampling_num ? x->sampling_num : 1, xd = x->sampling_den ? x->sampling_den : 1;
-	uint64_t yn = y->sampling_num ? y->sampling_num : 1, yd = y->sampling_den ? y->sampling_den : 1;
+	uint64_t xn = x->sampling_num ? x->sampling_num : 1,
+		 xd = x->sampling_den ? x->sampling_den : 1;
+	uint64_t yn = y->sampling_num ? y->sampling_num : 1,
+		 yd = y->sampling_den ? y->sampling_den : 1;
 
 	return xn * yd == yn * xd;
 }
@@ -422,11 +447,14 @@ static bool alike(const struct truth_row *x, const struct truth_row *y, uint64_t
 	if (!same_ratio(&x->flow, &y->flow))
 		return false;
 	for (unsigned i = 0; i < FLOW_FIELDS; i++)
-		if (members >> i & 1 && memcmp((const uint8_t *)&x->flow + flow_fields[i].offset,
-					    (const uint8_t *)&y->flow + flow_fields[i].offset, flow_fields[i].width))
+		if (members >> i & 1 &&
+			memcmp((const uint8_t *)&x->flow + flow_fields[i].offset,
+				(const uint8_t *)&y->flow + flow_fields[i].offset,
+				flow_fields[i].width))
 			return false;
-	return addr_equal(&x->exporter, &y->exporter) && x->domain == y->domain && x->version == y->version &&
-		x->sequence == y->sequence && x->protocol == y->protocol;
+	return addr_equal(&x->exporter, &y->exporter) && x->domain == y->domain &&
+		x->version == y->version && x->sequence == y->sequence &&
+		x->protocol == y->protocol;
 }
 
 /* One datagram through both. */
@@ -447,7 +475,8 @@ static void both_read(struct both *t, const char *file, const struct datagram *d
 			continue;
 		described(x, sizeof(x), &t->a.row[i]);
 		described(y, sizeof(y), &t->b.row[i]);
-		ck_abort_msg("%s datagram %llu record %zu:\nwitness %s\ndecoder %s", file, (unsigned long long)number, i, x, y);
+		ck_abort_msg("%s datagram %llu record %zu:\nwitness %s\ndecoder %s", file,
+			(unsigned long long)number, i, x, y);
 	}
 	ck_assert_msg(t->a.n == t->b.n, "%s datagram %llu: witness %zu records, decoder %zu", file,
 		      (unsigned long long)number, t->a.n, t->b.n);
@@ -526,7 +555,8 @@ static void find_corpus(void)
 	snprintf(path, sizeof(path), "%s/MANIFEST.tsv", corpus);
 	if (!tsv_open(&t, path)) {
 		tsv_close(&t);
-		fprintf(stderr, "check_witness: no corpus in %s: its captures are skipped\n", corpus);
+		fprintf(stderr, "check_witness: no corpus in %s: its captures are skipped\n",
+			corpus);
 		return;
 	}
 	while (tsv_next(&t)) {

@@ -62,7 +62,8 @@ static inline void literal_row(struct truth_row *row, const struct flow_literal 
 }
 
 /* A file of this text in `dir`; the name is written to `path`. */
-static inline void text_file(char *path, size_t n, const char *dir, const char *name, const char *text)
+static inline void text_file(
+	char *path, size_t n, const char *dir, const char *name, const char *text)
 {
 	FILE *f;
 

@@ -26,8 +26,10 @@ START_TEST(hashes)
 
 	ck_assert(addr_parse(&a, exporters[_i].addr));
 	for (int i = 0; i < 4; i++) {
-		ck_assert_uint_eq(balance_hash_crc32.pick(&a, sizes[i], &turn), exporters[_i].crc[i]);
-		ck_assert_uint_eq(balance_hash_agent.pick(&a, sizes[i], &turn), exporters[_i].agent[i]);
+		ck_assert_uint_eq(
+			balance_hash_crc32.pick(&a, sizes[i], &turn), exporters[_i].crc[i]);
+		ck_assert_uint_eq(
+			balance_hash_agent.pick(&a, sizes[i], &turn), exporters[_i].agent[i]);
 	}
 	ck_assert_uint_eq(turn, 0);
 }
@@ -54,7 +56,8 @@ END_TEST
 START_TEST(turns)
 {
 	struct addr a = addr_zero4;
-	uint64_t turn = UINT64_MAX - 2;	/* also over the end of the counter nobody is outside the pool */
+	uint64_t turn =
+		UINT64_MAX - 2; /* also over the end of the counter nobody is outside the pool */
 
 	for (int i = 0; i < 10; i++)
 		ck_assert_uint_lt(balance_rr.pick(&a, 3, &turn), 3);
@@ -69,18 +72,21 @@ enum { MANY = 20000, RECEIVERS = 4 };
 static size_t winner(const struct pool *p, uint32_t exporter, uint32_t domain)
 {
 	const struct endpoint from = { addr_make4(0x0a000000 + exporter), 2055, false };
-	const struct subject s = { .from = &from, .peek = { .protocol = PROTO_NETFLOW9, .domain = domain } };
+	const struct subject s = { .from = &from,
+		.peek = { .protocol = PROTO_NETFLOW9, .domain = domain } };
 
 	return p->balance->choose(p, &s);
 }
 
-/* Each receiver has its weight's share; when one goes only its exporters move, and they come back. */
+/* Each receiver has its weight's share; when one goes only its exporters move, and they come back.
+ */
 START_TEST(rendezvous)
 {
 	static size_t before[MANY];
 	static const uint32_t weights[RECEIVERS] = { 1, 1, 2, 4 };
 	struct receiver r[RECEIVERS], *list[RECEIVERS];
-	struct pool p = { .balance = _i ? &balance_rendezvous_domain : &balance_rendezvous, .receivers = list,
+	struct pool p = { .balance = _i ? &balance_rendezvous_domain : &balance_rendezvous,
+		.receivers = list,
 		.n = RECEIVERS };
 	size_t count[RECEIVERS] = { 0 }, moved[RECEIVERS] = { 0 }, domains = 0;
 
@@ -109,7 +115,8 @@ START_TEST(rendezvous)
 			moved[now]++;
 	}
 	/* Those that moved: again by weight, 1 : 1 : 4. */
-	ck_assert_msg(moved[3] > 3 * moved[0] && moved[3] > 3 * moved[1], "%zu %zu %zu", moved[0], moved[1], moved[3]);
+	ck_assert_msg(moved[3] > 3 * moved[0] && moved[3] > 3 * moved[1], "%zu %zu %zu", moved[0],
+		moved[1], moved[3]);
 	r[2].health.down = false;
 	for (uint32_t i = 0; i < MANY; i++) {
 		ck_assert_uint_eq(winner(&p, i, 7), before[i]);

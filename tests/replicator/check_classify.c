@@ -22,19 +22,32 @@ static const struct {
 	const char *source, *exporter;
 	bool wants;
 } matches[] = {
-	{ "10.0.0.0/8", "10.255.0.1", true }, { "10.0.0.0/8", "11.0.0.1", false },
-	{ "10.0.0.0/8", "9.255.255.255", false }, { "10.0.0.0/8", "2001:db8::1", false },
-	{ "10.1.2.3/8", "10.9.9.9", true },	/* samplicate: never */
-	{ "10.0.0.0/255.0.0.0", "10.255.0.1", true }, { "10.0.0.1", "10.0.0.1", true },
-	{ "10.0.0.1", "10.0.0.2", false }, { "10.0.0.1/32", "10.0.0.0", false },
-	{ "10.0.0.2/31", "10.0.0.3", true }, { "10.0.0.2/31", "10.0.0.4", false },
-	{ "0.0.0.0", "10.0.0.1", true }, { "0.0.0.0/32", "2001:db8::1", true }, { "0.0.0.0/0", "1.2.3.4", true },
-	{ "128.0.0.0/1", "128.0.0.0", true }, { "128.0.0.0/1", "127.255.255.255", false },
-	{ "[2001:db8::]/32", "2001:db8:ffff::1", true }, { "[2001:db8::]/32", "2001:db9::1", false },
-	{ "[2001:db8::]/33", "2001:db8:8000::1", false },	/* samplicate looks at the first octet only */
-	{ "[2001:db8::1]", "2001:db8::1", true }, { "[2001:db8::1]", "2001:db8::2", false },
-	{ "[2001:db8::1]/127", "2001:db8::", true }, { "[::]/0", "2001:db8::1", true },
-	{ "[::]/0", "10.0.0.1", true }, { "[::ffff:10.0.0.0]/104", "10.1.1.1", true },
+	{ "10.0.0.0/8", "10.255.0.1", true },
+	{ "10.0.0.0/8", "11.0.0.1", false },
+	{ "10.0.0.0/8", "9.255.255.255", false },
+	{ "10.0.0.0/8", "2001:db8::1", false },
+	{ "10.1.2.3/8", "10.9.9.9", true }, /* samplicate: never */
+	{ "10.0.0.0/255.0.0.0", "10.255.0.1", true },
+	{ "10.0.0.1", "10.0.0.1", true },
+	{ "10.0.0.1", "10.0.0.2", false },
+	{ "10.0.0.1/32", "10.0.0.0", false },
+	{ "10.0.0.2/31", "10.0.0.3", true },
+	{ "10.0.0.2/31", "10.0.0.4", false },
+	{ "0.0.0.0", "10.0.0.1", true },
+	{ "0.0.0.0/32", "2001:db8::1", true },
+	{ "0.0.0.0/0", "1.2.3.4", true },
+	{ "128.0.0.0/1", "128.0.0.0", true },
+	{ "128.0.0.0/1", "127.255.255.255", false },
+	{ "[2001:db8::]/32", "2001:db8:ffff::1", true },
+	{ "[2001:db8::]/32", "2001:db9::1", false },
+	{ "[2001:db8::]/33", "2001:db8:8000::1",
+		false }, /* samplicate looks at the first octet only */
+	{ "[2001:db8::1]", "2001:db8::1", true },
+	{ "[2001:db8::1]", "2001:db8::2", false },
+	{ "[2001:db8::1]/127", "2001:db8::", true },
+	{ "[::]/0", "2001:db8::1", true },
+	{ "[::]/0", "10.0.0.1", true },
+	{ "[::ffff:10.0.0.0]/104", "10.1.1.1", true },
 	{ "[::ffff:10.0.0.0]", "10.0.0.0", true },
 };
 
@@ -53,7 +66,8 @@ START_TEST(sources)
 	ck_assert_int_eq(receivers_read_text(&rs, "f", line, strlen(line), &plain, false), 0);
 	ck_assert(addr_parse(&d.from.addr, matches[_i].exporter));
 	classify_subject(&s, &d, 2055);
-	ck_assert_msg(classify(&rs, &s, &pool, 1) == matches[_i].wants, "%s %s", line, matches[_i].exporter);
+	ck_assert_msg(classify(&rs, &s, &pool, 1) == matches[_i].wants, "%s %s", line,
+		matches[_i].exporter);
 	receivers_clear(&rs, &o);
 	log_capture(NULL, NULL);
 }
@@ -82,7 +96,8 @@ START_TEST(every_length)
 		d.from.addr = p.source.addr;
 		d.from.addr.b[bit / 8] = (uint8_t)(d.from.addr.b[bit / 8] ^ 1u << (7 - bit % 8));
 		classify_subject(&s, &d, 2055);
-		ck_assert_int_eq(classify_wants(&p, &s), same_bits(&p.source.addr, &d.from.addr, (unsigned)_i));
+		ck_assert_int_eq(classify_wants(&p, &s),
+			same_bits(&p.source.addr, &d.from.addr, (unsigned)_i));
 	}
 }
 END_TEST
@@ -90,7 +105,8 @@ END_TEST
 /* All that match fire, in the order of the file. */
 START_TEST(all_matching_fire)
 {
-	static const char text[] = "10.0.0.0/8: 127.0.0.1\n11.0.0.0/8: 127.0.0.1\n0.0.0.0: 127.0.0.1\n10.0.0.1: 127.0.0.1\n";
+	static const char text[] = "10.0.0.0/8: 127.0.0.1\n11.0.0.0/8: 127.0.0.1\n0.0.0.0: "
+				   "127.0.0.1\n10.0.0.1: 127.0.0.1\n";
 	struct receivers rs;
 	struct outlet o = { 0 };
 	struct datagram d = { .data = { (const uint8_t *)"", 0 } };

@@ -39,7 +39,9 @@ static void setup(void)
 	receivers_init(&rs);
 	for (int i = 0; i < SINKS; i++) {
 		struct endpoint e = { .addr = addr_make4(0x7f000001) };
-		struct listen_options o = { .recv_buffer = 200000 };	/* what any user may have: some 400 small datagrams */
+		struct listen_options o = {
+			.recv_buffer = 200000
+		}; /* what any user may have: some 400 small datagrams */
 		struct sockaddr_storage ss;
 		socklen_t len = sizeof(ss);
 
@@ -86,7 +88,8 @@ static struct batch make(size_t n, uint32_t exporters, size_t (*size)(size_t))
 		octets[i][0] = (uint8_t)(i % exporters);
 		memcpy(octets[i] + 4, &(uint32_t){ (uint32_t)i }, 4);
 		d->data = (struct bytes){ octets[i], size(i) };
-		d->from = (struct endpoint){ addr_make4(0x0a000001 + (uint32_t)(i % exporters)), 2055, false };
+		d->from = (struct endpoint) { addr_make4(0x0a000001 + (uint32_t)(i % exporters)),
+			2055, false };
 	}
 	return (struct batch){ .d = datagrams, .n = n };
 }
@@ -104,7 +107,8 @@ static size_t mixed(size_t i)
 
 static uint64_t accounted(const struct receiver *r)
 {
-	return r->filtered + r->balanced + r->sampled + r->merged + r->out.counts.sent + receiver_losses(r);
+	return r->filtered + r->balanced + r->sampled + r->merged + r->out.counts.sent +
+		receiver_losses(r);
 }
 
 static void expect_double_entry(uint64_t total)
@@ -133,7 +137,8 @@ static size_t drain(int k, uint32_t *numbers, size_t max)
 
 			ck_assert_uint_ge(in->d[i].data.n, 8);
 			memcpy(&number, in->d[i].data.p + 4, 4);
-			ck_assert_msg(last[in->d[i].data.p[0]] <= number, "order of exporter %u", in->d[i].data.p[0]);
+			ck_assert_msg(last[in->d[i].data.p[0]] <= number, "order of exporter %u",
+				in->d[i].data.p[0]);
 			last[in->d[i].data.p[0]] = number + 1;
 			if (n < max)
 				numbers[n] = number;
@@ -182,7 +187,9 @@ START_TEST(entries_choose)
 	struct batch b = make(200, 4, mixed);	/* 10.0.0.1 to 10.0.0.4 */
 	uint32_t got[200];
 
-	use("10.0.0.1: 127.0.0.1/%1$u\n10.0.0.2/31: 127.0.0.1/%2$u 127.0.0.1/%3$u\n0.0.0.0: 127.0.0.1/%3$u", false);
+	use("10.0.0.1: 127.0.0.1/%1$u\n10.0.0.2/31: 127.0.0.1/%2$u 127.0.0.1/%3$u\n0.0.0.0: "
+	    "127.0.0.1/%3$u",
+		false);
 	fanout_batch(f, &b, 1);
 	expect_double_entry(200);
 	ck_assert_uint_eq(drain(0, got, 200), 50);
@@ -190,11 +197,14 @@ START_TEST(entries_choose)
 	ck_assert_uint_eq(drain(1, got, 200), 100);
 	ck_assert_uint_eq(rs.pools[1].receivers[0]->filtered, 100);
 	/* Two entries match: two copies. */
-	ck_assert_uint_eq(rs.pools[1].receivers[1]->out.counts.sent + rs.pools[2].receivers[0]->out.counts.sent, 300);
+	ck_assert_uint_eq(rs.pools[1].receivers[1]->out.counts.sent +
+			rs.pools[2].receivers[0]->out.counts.sent,
+		300);
 }
 END_TEST
 
-/* samplicator: of ten with FREQ 3, numbers 1, 4, 7, 10 pass; the count goes on from batch to batch. */
+/* samplicator: of ten with FREQ 3, numbers 1, 4, 7, 10 pass; the count goes on from batch to batch.
+ */
 START_TEST(frequency)
 {
 	uint32_t got[10];
@@ -225,7 +235,9 @@ START_TEST(balanced)
 	uint32_t got[600];
 	size_t sum = 0;
 
-	snprintf(text, sizeof(text), "id=1 ip=127.0.0.1:%%1$u,127.0.0.1:%%2$u,127.0.0.1:%%3$u balance-alg=%s", names[_i]);
+	snprintf(text, sizeof(text),
+		"id=1 ip=127.0.0.1:%%1$u,127.0.0.1:%%2$u,127.0.0.1:%%3$u balance-alg=%s",
+		names[_i]);
 	use(text, true);
 	fanout_batch(f, &b, 1);
 	expect_double_entry(600);
@@ -241,7 +253,8 @@ START_TEST(balanced)
 }
 END_TEST
 
-/* Nobody listens at one, one has no route, one wants what does not fit: the fourth has everything. */
+/* Nobody listens at one, one has no route, one wants what does not fit: the fourth has everything.
+ */
 START_TEST(others_lose_nothing)
 {
 	uint32_t got[1];
@@ -259,7 +272,8 @@ START_TEST(others_lose_nothing)
 		ck_assert_uint_eq(drain(0, got, 1), 64);
 	}
 	ck_assert_uint_eq(receiver_losses(rs.pools[0].receivers[2]), 0);
-	ck_assert_uint_eq(receiver_losses(rs.pools[0].receivers[1]), total);	/* broadcast is not permitted: EACCES */
+	ck_assert_uint_eq(receiver_losses(rs.pools[0].receivers[1]),
+		total); /* broadcast is not permitted: EACCES */
 	ck_assert_uint_eq(rs.pools[0].receivers[1]->out.counts.unreachable, total);
 }
 END_TEST
@@ -273,7 +287,8 @@ START_TEST(too_long_is_cut)
 	use("0.0.0.0: 127.0.0.1/%1$u", false);
 	fanout_batch(g, &b, 1);
 	ck_assert_uint_eq(g->counts.cut, 5);
-	ck_assert_uint_eq(rs.pools[0].receivers[0]->out.counts.sent_octets, 8 + 15 + 22 + 5 * 22 + 14 + 21);
+	ck_assert_uint_eq(
+		rs.pools[0].receivers[0]->out.counts.sent_octets, 8 + 15 + 22 + 5 * 22 + 14 + 21);
 	ck_assert_uint_eq(drain(0, got, 10), 10);
 	fanout_free(g);
 }
@@ -333,7 +348,10 @@ START_TEST(time_to_live)
 	socklen_t len = sizeof(ss);
 	char text[64], control[64], octet;
 	struct iovec iov = { &octet, 1 };
-	struct msghdr m = { .msg_iov = &iov, .msg_iovlen = 1, .msg_control = control, .msg_controllen = sizeof(control) };
+	struct msghdr m = { .msg_iov = &iov,
+		.msg_iovlen = 1,
+		.msg_control = control,
+		.msg_controllen = sizeof(control) };
 	struct batch b = make(1, 1, equal);
 	int fd, ttl = 0;
 
@@ -341,8 +359,9 @@ START_TEST(time_to_live)
 		at.addr.b[15] = 1;
 	fd = socket_listen(&at, &(struct listen_options){ .no_timestamp = true });
 	ck_assert_int_ge(fd, 0);
-	ck_assert_int_eq(setsockopt(fd, _i ? IPPROTO_IPV6 : IPPROTO_IP, _i ? IPV6_RECVHOPLIMIT : IP_RECVTTL, &(int){ 1 },
-				    sizeof(int)), 0);
+	ck_assert_int_eq(setsockopt(fd, _i ? IPPROTO_IPV6 : IPPROTO_IP,
+				 _i ? IPV6_RECVHOPLIMIT : IP_RECVTTL, &(int) { 1 }, sizeof(int)),
+		0);
 	ck_assert_int_eq(getsockname(fd, (struct sockaddr *)&ss, &len), 0);
 	endpoint_from_sockaddr(&bound, &ss);
 	snprintf(text, sizeof(text), "0.0.0.0: %s/%u/1,7", _i ? "[::1]" : "127.0.0.1", bound.port);
@@ -446,7 +465,8 @@ END_TEST
 
 /* ---- selection by what is in a datagram ------------------------------------------ */
 
-/* Exporter i % 4; of four one each: v5 of engine 1/2, v9 of domain 5, sFlow of agent 192.0.2.9, something else. */
+/* Exporter i % 4; of four one each: v5 of engine 1/2, v9 of domain 5, sFlow of agent 192.0.2.9,
+ * something else. */
 static struct batch make_protocols(size_t n)
 {
 	struct batch b = make(n, 4, equal);
@@ -485,10 +505,20 @@ static const struct {
 	const char *rule;
 	unsigned want;		/* bits: of which of the four kinds */
 } rules[] = {
-	{ "protocol=netflow5", 1 }, { "protocol=netflow9,sflow", 6 }, { "protocol=unknown", 8 },
-	{ "domain=258", 1 }, { "domain=5-9", 2 }, { "agent=192.0.2.0/24", 4 }, { "agent=192.0.3.0/24", 0 },
-	{ "from=10.0.0.2/32,10.0.0.4/32", 10 }, { "port=2055", 15 }, { "port=2056-2057", 0 },
-	{ "size=0-31", 0 }, { "size=32", 15 }, { "size=33-65535", 0 }, { "protocol=netflow5 size=33", 0 },
+	{ "protocol=netflow5", 1 },
+	{ "protocol=netflow9,sflow", 6 },
+	{ "protocol=unknown", 8 },
+	{ "domain=258", 1 },
+	{ "domain=5-9", 2 },
+	{ "agent=192.0.2.0/24", 4 },
+	{ "agent=192.0.3.0/24", 0 },
+	{ "from=10.0.0.2/32,10.0.0.4/32", 10 },
+	{ "port=2055", 15 },
+	{ "port=2056-2057", 0 },
+	{ "size=0-31", 0 },
+	{ "size=32", 15 },
+	{ "size=33-65535", 0 },
+	{ "protocol=netflow5 size=33", 0 },
 };
 
 START_TEST(rules_choose)
@@ -513,7 +543,8 @@ START_TEST(rules_choose)
 }
 END_TEST
 
-/* 1 in 5, by batches: about a fifth arrives, numbered without a gap; the next receiver has all as it was. */
+/* 1 in 5, by batches: about a fifth arrives, numbered without a gap; the next receiver has all as
+ * it was. */
 START_TEST(samples_and_numbers)
 {
 	const size_t at[3] = { 16, 12, 16 };
@@ -522,8 +553,9 @@ START_TEST(samples_and_numbers)
 	size_t got = 0, all = 0;
 	char text[256];
 
-	snprintf(text, sizeof(text), "id=1 ip=127.0.0.1:%u sample=5 renumber=true\nid=2 ip=127.0.0.1:%u", port[0],
-		 port[1]);
+	snprintf(text, sizeof(text),
+		"id=1 ip=127.0.0.1:%u sample=5 renumber=true\nid=2 ip=127.0.0.1:%u", port[0],
+		port[1]);
 	ck_assert_int_eq(receivers_read_text(&rs, "f", text, strlen(text), &plain, true), 0);
 	receivers_open(&rs, &outlet);
 	for (size_t turn = 0; turn < 10; turn++) {
@@ -534,8 +566,10 @@ START_TEST(samples_and_numbers)
 		fanout_batch(f, &b, 1);
 		while (batch_recv(in, sink[0]) > 0) {
 			for (size_t i = 0; i < in->n; i++, got++) {
-				const unsigned kind = in->d[i].data.p[0] == 0xaa ? 3 :
-					in->d[i].data.p[1] == 5 ? 0 : in->d[i].data.p[1] == 9 ? 1 : 2;
+				const unsigned kind = in->d[i].data.p[0] == 0xaa ? 3
+					: in->d[i].data.p[1] == 5                ? 0
+					: in->d[i].data.p[1] == 9                ? 1
+										 : 2;
 				uint32_t number;
 
 				if (kind == 3)
@@ -550,7 +584,9 @@ START_TEST(samples_and_numbers)
 		while (batch_recv(in, sink[1]) > 0) {
 			for (size_t i = 0; i < in->n; i++, all++)
 				if (in->d[i].data.p[1] == 9)
-					ck_assert_uint_lt(be32(in->d[i].data.p + 12) - (uint32_t)turn * 10, 10);
+					ck_assert_uint_lt(
+						be32(in->d[i].data.p + 12) - (uint32_t)turn * 10,
+						10);
 		}
 	}
 	expect_double_entry(400);

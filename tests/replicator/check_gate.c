@@ -233,7 +233,8 @@ START_TEST(duplicates_bounded)
 	ck_assert(!dedup_seen(d, (struct bytes){ (const uint8_t *)&n, 4 }, 1001));
 	/* Behind the window there is nothing to be early for. */
 	n = 99;
-	ck_assert(!dedup_seen(d, (struct bytes){ (const uint8_t *)&n, 4 }, 3 * UINT64_C(1000000000)));
+	ck_assert(!dedup_seen(
+		d, (struct bytes) { (const uint8_t *)&n, 4 }, 3 * UINT64_C(1000000000)));
 	ck_assert_uint_eq(d->early, 2);
 	dedup_free(d);
 }

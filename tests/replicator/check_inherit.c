@@ -62,7 +62,8 @@ static int as_child(int row)
 	manager(fd);
 	if (inherit_from_manager(fds, 4) != kinds[row].expect)
 		return __LINE__ & 127;
-	if (kinds[row].expect > 0 ? fds[0] != 3 : !strstr(logged, "descriptor 3, which is no UDP socket"))
+	if (kinds[row].expect > 0 ? fds[0] != 3
+				  : !strstr(logged, "descriptor 3, which is no UDP socket"))
 		return __LINE__ & 127;
 	/* Told once: the children of this process are not meant. */
 	return getenv("LISTEN_FDS") || inherit_from_manager(fds, 4) != 0 ? __LINE__ & 127 : 0;
@@ -83,7 +84,9 @@ END_TEST
 
 START_TEST(adopts_sockets)
 {
-	const struct listen_options o = { .recv_buffer = 100000, .gro = true, .no_timestamp = true };
+	const struct listen_options o = {
+		.recv_buffer = 100000, .gro = true, .no_timestamp = true
+	};
 	struct endpoint e = { .addr = addr_make4(0x7f000001) }, seen;
 	int fd = socket_listen(&e, &(struct listen_options){ .recv_buffer = 20000 }), other[2];
 
@@ -149,7 +152,8 @@ static const struct {
 START_TEST(from_process)
 {
 	char path[] = "/tmp/check-inherit-XXXXXX";
-	struct settings s = { .control = path, .listen = { addr_make4(0x7f000001), requests[_i].port, false } };
+	struct settings s = { .control = path,
+		.listen = { addr_make4(0x7f000001), requests[_i].port, false } };
 	int fds[WORKERS_MAX], n, fd, temp = mkstemp(path);
 	pthread_t thread;
 

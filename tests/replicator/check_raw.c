@@ -52,7 +52,8 @@ static uint32_t plain_sum(const uint8_t *p, size_t n, uint32_t sum)
 }
 
 /* One packet into got[]: where its octets belong, and whether more follow. */
-static bool take(const uint8_t *p, size_t headers, const uint8_t *data, size_t n, size_t *at, bool v4, uint8_t ttl)
+static bool take(const uint8_t *p, size_t headers, const uint8_t *data, size_t n, size_t *at,
+	bool v4, uint8_t ttl)
 {
 	bool more;
 
@@ -90,7 +91,10 @@ static bool take(const uint8_t *p, size_t headers, const uint8_t *data, size_t n
 
 START_TEST(fragments_fit_together)
 {
-	struct raw_head h = { .ttl = rows[_i].ttl, .tos = rows[_i].tos, .id = 77, .no_checksum = rows[_i].no_checksum };
+	struct raw_head h = { .ttl = rows[_i].ttl,
+		.tos = rows[_i].tos,
+		.id = 77,
+		.no_checksum = rows[_i].no_checksum };
 	const size_t total = rows[_i].payload + 8;
 	size_t header, room, expected = 0, at, n;
 	uint32_t sum;
@@ -103,7 +107,8 @@ START_TEST(fragments_fit_together)
 	h.to.port = 2055;
 	v4 = addr_is4(&h.to.addr);
 	header = v4 ? 20 : 40;
-	room = header + total <= rows[_i].mtu ? total : (rows[_i].mtu - header - (v4 ? 0 : 8)) / 8 * 8;
+	room = header + total <= rows[_i].mtu ? total
+					      : (rows[_i].mtu - header - (v4 ? 0 : 8)) / 8 * 8;
 	for (size_t part = 0; part < total; part += room) {
 		uint8_t out[RAW_FRAGMENT_HEADERS];
 		size_t headers, data, skip = part ? part - 8 : 0;
@@ -111,7 +116,8 @@ START_TEST(fragments_fit_together)
 		ck_assert(more);
 		n = total - part < room ? total - part : room;
 		data = part ? n : n - 8;
-		headers = raw_headers(out, &h, raw_sum((struct bytes){ payload, rows[_i].payload }), part, n, total);
+		headers = raw_headers(out, &h,
+			raw_sum((struct bytes) { payload, rows[_i].payload }), part, n, total);
 		ck_assert_uint_le(headers + data, rows[_i].mtu);
 		more = take(out, headers, payload + skip, data, &at, v4, rows[_i].ttl);
 		ck_assert_uint_eq(at, expected);

@@ -46,7 +46,8 @@ static void run(const struct bytes *d, size_t n)
 		classify_subject(&subjects[i], &one, 2055);
 		subjects[i].from = &from;
 	}
-	ck_assert_uint_eq(rebuild(r, &(struct share){ in_data, in_from, in_at, n }, subjects, 0, &out), n);
+	ck_assert_uint_eq(
+		rebuild(r, &(struct share) { in_data, in_from, in_at, n }, subjects, 0, &out), n);
 }
 
 #define B(...) { (const uint8_t[]){ __VA_ARGS__ }, sizeof((const uint8_t[]){ __VA_ARGS__ }) }
@@ -59,7 +60,8 @@ static void expect(size_t i, struct bytes want)
 }
 
 #define V9(count, second, sequence) 0, 9, 0, count, 0, 0, 0, 7, 0x66, 0, 0, second, 0, 0, 0, sequence, 0, 0, 0, 5
-/* 256: source (8, 4), octets (1, 2): records of 6 octets; 257: destination (12, 4), octets (1, 4). */
+/* 256: source (8, 4), octets (1, 2): records of 6 octets; 257: destination (12, 4), octets (1, 4).
+ */
 #define T256 1, 0, 0, 2, 0, 8, 0, 4, 0, 1, 0, 2
 #define T257 1, 1, 0, 2, 0, 12, 0, 4, 0, 1, 0, 4
 #define OURS(k, v) 10, 1, 0, k, 0, v
@@ -69,15 +71,15 @@ START_TEST(v9)
 {
 	const struct bytes in[] = {
 		B(V9(2, 0, 40), 0, 0, 0, 28, T256, T257),
-		B(V9(5, 0, 41), 1, 0, 0, 24, OURS(1, 1), THEIRS(2, 2), OURS(3, 3), 0, 0,
-		  1, 1, 0, 20, 10, 2, 0, 9, 0, 0, 0, 9, 10, 1, 0, 9, 0, 0, 0, 8),
-		B(V9(2, 0, 42), 1, 0, 0, 16, OURS(4, 4), THEIRS(5, 5)),		/* the same second: joins */
-		B(V9(1, 1, 43), 1, 0, 0, 12, THEIRS(6, 6), 0, 0),		/* nothing left of it */
+		B(V9(5, 0, 41), 1, 0, 0, 24, OURS(1, 1), THEIRS(2, 2), OURS(3, 3), 0, 0, 1, 1, 0,
+			20, 10, 2, 0, 9, 0, 0, 0, 9, 10, 1, 0, 9, 0, 0, 0, 8),
+		B(V9(2, 0, 42), 1, 0, 0, 16, OURS(4, 4), THEIRS(5, 5)), /* the same second: joins */
+		B(V9(1, 1, 43), 1, 0, 0, 12, THEIRS(6, 6), 0, 0), /* nothing left of it */
 		B(V9(1, 1, 44), 1, 0, 0, 12, OURS(7, 7), 0, 0),
-		B(V9(1, 1, 45), 1, 2, 0, 8, 1, 2, 3, 4),			/* no template */
+		B(V9(1, 1, 45), 1, 2, 0, 8, 1, 2, 3, 4), /* no template */
 	};
-	const struct bytes joined = B(V9(4, 0, 41), 1, 0, 0, 16, OURS(1, 1), OURS(3, 3), 1, 1, 0, 12,
-				      10, 1, 0, 9, 0, 0, 0, 8, 1, 0, 0, 12, OURS(4, 4), 0, 0);
+	const struct bytes joined = B(V9(4, 0, 41), 1, 0, 0, 16, OURS(1, 1), OURS(3, 3), 1, 1, 0,
+		12, 10, 1, 0, 9, 0, 0, 0, 8, 1, 0, 0, 12, OURS(4, 4), 0, 0);
 	const struct bytes last = B(V9(1, 1, 42), 1, 0, 0, 12, OURS(7, 7), 0, 0);
 
 	run(in, 6);
@@ -139,7 +141,8 @@ static struct bytes v5(uint8_t *buf, const uint8_t *second, size_t n, uint8_t se
 START_TEST(netflow5)
 {
 	static uint8_t a[24 + 48 * 3], b[24 + 48 * 3], want[24 + 48 * 3];
-	const struct bytes in[] = { v5(a, (const uint8_t[]){ 1, 2, 1 }, 3, 7), v5(b, (const uint8_t[]){ 2, 2, 1 }, 3, 10) };
+	const struct bytes in[] = { v5(a, (const uint8_t[]) { 1, 2, 1 }, 3, 7),
+		v5(b, (const uint8_t[]) { 2, 2, 1 }, 3, 10) };
 
 	v5(want, (const uint8_t[]){ 1, 1, 1 }, 3, 7);
 	want[24 + 48 + 3] = want[24 + 96 + 3] = 2;
@@ -158,8 +161,8 @@ END_TEST
 /* What cannot be read is not for a tenant. */
 START_TEST(unreadable)
 {
-	const struct bytes in[] = { B(0xaa, 0xbb), B(0, 8, 0, 0), B(0, 9, 0, 1), B(0, 5, 0, 9, 1, 2, 3),
-		{ (const uint8_t *)"", 0 } };
+	const struct bytes in[] = { B(0xaa, 0xbb), B(0, 8, 0, 0), B(0, 9, 0, 1),
+		B(0, 5, 0, 9, 1, 2, 3), { (const uint8_t *)"", 0 } };
 
 	run(in, 5);
 	ck_assert_uint_eq(out.n, 0);
@@ -170,10 +173,12 @@ END_TEST
 /* From an sFlow 5 datagram: header, two counter samples (interfaces 3 and 4), nothing else. */
 START_TEST(counters_by_interface)
 {
-	static const uint8_t interface3[] = { 0, 0, 0, 2, 0, 0, 0, 12, 0, 0, 0, 1, 0, 0, 0, 3, 0, 0, 0, 0 };
-	static const uint8_t interface4[] = { 0, 0, 0, 2, 0, 0, 0, 12, 0, 0, 0, 1, 0, 0, 0, 4, 0, 0, 0, 0 };
-	static const uint8_t head[] = { 0, 0, 0, 5, 0, 0, 0, 1, 192, 0, 2, 1, 0, 0, 0, 9, 0, 0, 0, 6, 0, 0, 0, 7,
-		0, 0, 0, 2 };
+	static const uint8_t interface3[] = { 0, 0, 0, 2, 0, 0, 0, 12, 0, 0, 0, 1, 0, 0, 0, 3, 0, 0,
+		0, 0 };
+	static const uint8_t interface4[] = { 0, 0, 0, 2, 0, 0, 0, 12, 0, 0, 0, 1, 0, 0, 0, 4, 0, 0,
+		0, 0 };
+	static const uint8_t head[] = { 0, 0, 0, 5, 0, 0, 0, 1, 192, 0, 2, 1, 0, 0, 0, 9, 0, 0, 0,
+		6, 0, 0, 0, 7, 0, 0, 0, 2 };
 	uint8_t d[sizeof(head) + 40], want[sizeof(head) + 20];
 	const char *why;
 

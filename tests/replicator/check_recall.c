@@ -30,7 +30,8 @@ static void teardown(void)
 
 static struct datagram datagram(const uint8_t *p, size_t n, uint16_t port)
 {
-	return (struct datagram){ .data = { p, n }, .from = { addr_make4(0x0a000001), port, false } };
+	return (struct datagram) { .data = { p, n },
+		.from = { addr_make4(0x0a000001), port, false } };
 }
 #define D(bytes, port) datagram(bytes, sizeof(bytes), port)
 
@@ -119,17 +120,20 @@ START_TEST(who_heard_is_not_told)
 }
 END_TEST
 
-/* Options template 300: scope 1 (system, 4), sampler ID (48, 1), interval (50, 4); records of 9 octets. */
-static const uint8_t v9_options[] = { V9(3, 1), 0, 1, 0, 24, 1, 44, 0, 4, 0, 8, 0, 1, 0, 4, 0, 48, 0, 1, 0, 50, 0, 4,
-	0, 0 };
+/* Options template 300: scope 1 (system, 4), sampler ID (48, 1), interval (50, 4); records of 9
+ * octets. */
+static const uint8_t v9_options[] = { V9(3, 1), 0, 1, 0, 24, 1, 44, 0, 4, 0, 8, 0, 1, 0, 4, 0, 48,
+	0, 1, 0, 50, 0, 4, 0, 0 };
 static const uint8_t v9_samplers[] = { V9(2, 2), 1, 44, 0, 24, 0, 0, 0, 0, 1, 0, 0, 0, 100,
 	0, 0, 0, 0, 2, 0, 0, 0, 200, 0, 0 };
-static const uint8_t v9_sampler1[] = { V9(1, 3), 1, 44, 0, 16, 0, 0, 0, 0, 1, 0, 0, 0, 50, 0, 0, 0 };
+static const uint8_t v9_sampler1[] = { V9(1, 3), 1, 44, 0, 16, 0, 0, 0, 0, 1, 0, 0, 0, 50, 0, 0,
+	0 };
 
 START_TEST(keeps_one_record_for_each_sampler)
 {
-	static const uint8_t want[] = { V9(3, 41), 0, 1, 0, 24, 1, 44, 0, 4, 0, 8, 0, 1, 0, 4, 0, 48, 0, 1, 0, 50, 0, 4,
-		0, 0, 1, 44, 0, 24, 0, 0, 0, 0, 2, 0, 0, 0, 200, 0, 0, 0, 0, 1, 0, 0, 0, 50, 0, 0 };
+	static const uint8_t want[] = { V9(3, 41), 0, 1, 0, 24, 1, 44, 0, 4, 0, 8, 0, 1, 0, 4, 0,
+		48, 0, 1, 0, 50, 0, 4, 0, 0, 1, 44, 0, 24, 0, 0, 0, 0, 2, 0, 0, 0, 200, 0, 0, 0, 0,
+		1, 0, 0, 0, 50, 0, 0 };
 	uint8_t got[4096];
 	size_t n;
 
@@ -151,8 +155,8 @@ END_TEST
 START_TEST(numbers_ipfix_by_records)
 {
 	static const uint8_t templates[] = { IPFIX(32, 0), 0, 2, 0, 16, T256 };
-	static const uint8_t options[] = { IPFIX(56, 0), 0, 3, 0, 18, 1, 44, 0, 2, 0, 1, 0, 144, 0, 4, 0, 34, 0, 4,
-		1, 44, 0, 20, 0, 0, 0, 1, 0, 0, 0, 10, 0, 0, 0, 2, 0, 0, 0, 20 };
+	static const uint8_t options[] = { IPFIX(56, 0), 0, 3, 0, 18, 1, 44, 0, 2, 0, 1, 0, 144, 0,
+		4, 0, 34, 0, 4, 1, 44, 0, 20, 0, 0, 0, 1, 0, 0, 0, 10, 0, 0, 0, 2, 0, 0, 0, 20 };
 	static const uint8_t data[] = { IPFIX(28, 42), 1, 0, 0, 12, 0, 0, 0, 9, 0, 0, 0, 1 };
 	static const uint8_t want[] = { IPFIX(72, 40), 0, 2, 0, 16, T256,
 		0, 3, 0, 20, 1, 44, 0, 2, 0, 1, 0, 144, 0, 4, 0, 34, 0, 4, 0, 0,

@@ -44,12 +44,13 @@ static const char *show(const struct receivers *set)
 
 	text[0] = '\0';
 	for (size_t i = 0; i < set->npools; i++) {
-		at += (size_t)snprintf(text + at, sizeof(text) - at, "%s%s{", i ? " " : "", set->pools[i].label);
+		at += (size_t)snprintf(
+			text + at, sizeof(text) - at, "%s%s{", i ? " " : "", set->pools[i].label);
 		for (size_t k = 0; k < set->pools[i].n; k++) {
 			const struct receiver *r = set->pools[i].receivers[k];
 
-			at += (size_t)snprintf(text + at, sizeof(text) - at, "%s%s %u/%u", k ? "," : "", r->label,
-					       r->frequency, r->ttl);
+			at += (size_t)snprintf(text + at, sizeof(text) - at, "%s%s %u/%u",
+				k ? "," : "", r->label, r->frequency, r->ttl);
 		}
 		at += (size_t)snprintf(text + at, sizeof(text) - at, "}");
 	}
@@ -59,7 +60,8 @@ static const char *show(const struct receivers *set)
 /* ---- words (samplicator, replicators.md 1.2) ---------------------------------- */
 
 static const struct {
-	const char *word, *expect;	/* what show() says; or the end of the message when it starts with "!" */
+	const char *word,
+		*expect; /* what show() says; or the end of the message when it starts with "!" */
 } words[] = {
 	{ "192.0.2.1", "192.0.2.1:2000 1/0" },
 	{ "192.0.2.1/", "192.0.2.1:2000 1/0" },
@@ -91,15 +93,19 @@ static const struct {
 	{ "192.0.2.1/99999999999999999999", "!expected a port, 1 to 65535" },
 	{ "192.0.2.1/12x", "!expected a port, A-B or A+N" },
 	{ "192.0.2.1/12-", "!expected a port, A-B or A+N" },
-	{ "192.0.2.1/12-11", "!expected a range of ports that is not empty and ends at 65535 or before" },
-	{ "192.0.2.1/12+0", "!expected a range of ports that is not empty and ends at 65535 or before" },
-	{ "192.0.2.1/65535+2", "!expected a range of ports that is not empty and ends at 65535 or before" },
+	{ "192.0.2.1/12-11",
+		"!expected a range of ports that is not empty and ends at 65535 or before" },
+	{ "192.0.2.1/12+0",
+		"!expected a range of ports that is not empty and ends at 65535 or before" },
+	{ "192.0.2.1/65535+2",
+		"!expected a range of ports that is not empty and ends at 65535 or before" },
 	{ "192.0.2.1/1-65535", "!expected no more than 8192 receivers in all" },
 	{ "192.0.2.1/2000,7", "!expected a TTL behind the second slash: HOST/PORT/FREQ,TTL" },
 	{ "192.0.2.1/2000/", "!expected FREQ after the second slash" },
 	{ "192.0.2.1/2000/0", "!expected FREQ to be 1 or more: one datagram in FREQ is sent" },
 	{ "192.0.2.1/2000/x", "!expected FREQ to be 1 or more: one datagram in FREQ is sent" },
-	{ "192.0.2.1/2000/4294967296", "!expected FREQ to be 1 or more: one datagram in FREQ is sent" },
+	{ "192.0.2.1/2000/4294967296",
+		"!expected FREQ to be 1 or more: one datagram in FREQ is sent" },
 	{ "192.0.2.1/2000/1,0", "!expected TTL to be 1 to 255" },
 	{ "192.0.2.1/2000/1,256", "!expected TTL to be 1 to 255" },
 	{ "192.0.2.1/2000/1,", "!expected TTL to be 1 to 255" },
@@ -117,7 +123,8 @@ START_TEST(reads_words)
 	receivers_add_pool(&rs, "*");
 	got = receivers_add_word(&rs, &rs.pools[0], words[_i].word, &plain, at);
 	if (words[_i].expect[0] == '!') {
-		snprintf(expect, sizeof(expect), "file:3: receiver: \"%s\": %s\n", words[_i].word, words[_i].expect + 1);
+		snprintf(expect, sizeof(expect), "file:3: receiver: \"%s\": %s\n", words[_i].word,
+			words[_i].expect + 1);
 		ck_assert_int_eq(got, -1);
 		ck_assert_str_eq(logged, expect);
 		ck_assert_uint_eq(rs.errors, 1);
@@ -135,7 +142,8 @@ START_TEST(words_cut_anywhere)
 		char *cut = strndup(words[_i].word, n);
 
 		receivers_add_pool(&rs, "*");
-		receivers_add_word(&rs, &rs.pools[rs.npools - 1], cut, &plain, (struct place){ "file", 1 });
+		receivers_add_word(
+			&rs, &rs.pools[rs.npools - 1], cut, &plain, (struct place) { "file", 1 });
 		free(cut);
 	}
 }
@@ -146,9 +154,13 @@ START_TEST(names_are_looked_up)
 	const struct receiver_defaults v4 = { .family = 4 };
 
 	receivers_add_pool(&rs, "*");
-	ck_assert_int_eq(receivers_add_word(&rs, &rs.pools[0], "localhost/9995", &v4, (struct place){ "f", 1 }), 0);
+	ck_assert_int_eq(receivers_add_word(&rs, &rs.pools[0], "localhost/9995", &v4,
+				 (struct place) { "f", 1 }),
+		0);
 	ck_assert_str_eq(show(&rs), "*{127.0.0.1:9995 1/0}");
-	ck_assert_int_eq(receivers_add_word(&rs, &rs.pools[0], "[::1]/9995", &v4, (struct place){ "f", 2 }), -1);
+	ck_assert_int_eq(
+		receivers_add_word(&rs, &rs.pools[0], "[::1]/9995", &v4, (struct place) { "f", 2 }),
+		-1);
 	ck_assert_str_eq(logged, "f:2: receiver: \"[::1]/9995\": expected an IPv4 address\n");
 }
 END_TEST
@@ -160,34 +172,45 @@ static const struct {
 } files[] = {
 	{ "", "", "" },
 	{ "# nothing\n\n   \t\n", "", "" },
-	{ "10.0.0.0/8: 192.0.2.1 192.0.2.2/9995\n", "10.0.0.0/8{192.0.2.1:2000 1/0,192.0.2.2:9995 1/0}", "" },
+	{ "10.0.0.0/8: 192.0.2.1 192.0.2.2/9995\n",
+		"10.0.0.0/8{192.0.2.1:2000 1/0,192.0.2.2:9995 1/0}", "" },
 	{ "  10.0.0.0/255.0.0.0 :192.0.2.1", "10.0.0.0/255.0.0.0{192.0.2.1:2000 1/0}", "" },
 	{ "10.0.0.1: 192.0.2.1#glued\r\n", "10.0.0.1{192.0.2.1:2000 1/0}", "" },
-	{ "[2001:db8::]/32: [::1]:9\n[2001:db8::1]: [::1]/8", "[2001:db8::]/32{[::1]:9 1/0} [2001:db8::1]{[::1]:8 1/0}", "" },
+	{ "[2001:db8::]/32: [::1]:9\n[2001:db8::1]: [::1]/8",
+		"[2001:db8::]/32{[::1]:9 1/0} [2001:db8::1]{[::1]:8 1/0}", "" },
 	{ "10.0.0.1: 192.0.2.1\n10.0.0.1: 192.0.2.1 192.0.2.1",
-	  "10.0.0.1{192.0.2.1:2000 1/0} 10.0.0.1#2{192.0.2.1:2000 1/0,192.0.2.1:2000#2 1/0}", "" },
+		"10.0.0.1{192.0.2.1:2000 1/0} 10.0.0.1#2{192.0.2.1:2000 1/0,192.0.2.1:2000#2 1/0}",
+		"" },
 	{ "10.0.0.1:\n10.0.0.2: 192.0.2.1", "10.0.0.2{192.0.2.1:2000 1/0}",
-	  "f:1: entry: \"10.0.0.1\": has no receivers, ignored\n" },
+		"f:1: entry: \"10.0.0.1\": has no receivers, ignored\n" },
 	{ "10.1.2.3/8: 192.0.2.1", "10.1.2.3/8{192.0.2.1:2000 1/0}",
-	  "f:1: source: \"10.1.2.3/8\": has host bits, taken as 10.0.0.0/8\n" },
-	{ "10.0.0.1 192.0.2.1\n", NULL, "f:1: entry: \"10.0.0.1 192.0.2.1\": expected SRC[/MASK]: RECEIVER ...\n" },
-	{ "[::1 x: 192.0.2.1\n", NULL, "f:1: entry: \"[::1 x: 192.0.2.1\": expected SRC[/MASK]: RECEIVER ...\n" },
+		"f:1: source: \"10.1.2.3/8\": has host bits, taken as 10.0.0.0/8\n" },
+	{ "10.0.0.1 192.0.2.1\n", NULL,
+		"f:1: entry: \"10.0.0.1 192.0.2.1\": expected SRC[/MASK]: RECEIVER ...\n" },
+	{ "[::1 x: 192.0.2.1\n", NULL,
+		"f:1: entry: \"[::1 x: 192.0.2.1\": expected SRC[/MASK]: RECEIVER ...\n" },
 	{ ": 192.0.2.1\n", NULL, "f:1: source: \"\": expected SRC[/MASK], an address or a name\n" },
 	{ "10.0.0.0/33: 192.0.2.1", NULL,
-	  "f:1: source: \"10.0.0.0/33\": expected a prefix length, 0 to 32, or a mask as 255.255.0.0\n" },
+		"f:1: source: \"10.0.0.0/33\": expected a prefix length, 0 to 32, or a mask as "
+		"255.255.0.0\n" },
 	{ "10.0.0.0/255.0.255.0: 192.0.2.1", NULL,
-	  "f:1: source: \"10.0.0.0/255.0.255.0\": expected a prefix length, 0 to 32, or a mask as 255.255.0.0\n" },
-	{ "[::1]/129: 192.0.2.1", NULL, "f:1: source: \"[::1]/129\": expected a prefix length, 0 to 128\n" },
-	{ "[::1]/ffff::: 192.0.2.1", NULL, "f:1: source: \"[::1]/ffff\": expected a prefix length, 0 to 128\n" },
+		"f:1: source: \"10.0.0.0/255.0.255.0\": expected a prefix length, 0 to 32, or a "
+		"mask as 255.255.0.0\n" },
+	{ "[::1]/129: 192.0.2.1", NULL,
+		"f:1: source: \"[::1]/129\": expected a prefix length, 0 to 128\n" },
+	{ "[::1]/ffff::: 192.0.2.1", NULL,
+		"f:1: source: \"[::1]/ffff\": expected a prefix length, 0 to 128\n" },
 	{ "10.0.0.1: 192.0.2.1/x/0 192.0.2.2/0\n10.0.0.2: 192.0.2.3/70000", NULL,
-	  "f:1: receiver: \"192.0.2.1/x/0\": expected FREQ to be 1 or more: one datagram in FREQ is sent\n"
-	  "f:1: receiver: \"192.0.2.2/0\": expected a port, 1 to 65535\n"
-	  "f:2: receiver: \"192.0.2.3/70000\": expected a port, 1 to 65535\n" },
+		"f:1: receiver: \"192.0.2.1/x/0\": expected FREQ to be 1 or more: one datagram in "
+		"FREQ is sent\n"
+		"f:1: receiver: \"192.0.2.2/0\": expected a port, 1 to 65535\n"
+		"f:2: receiver: \"192.0.2.3/70000\": expected a port, 1 to 65535\n" },
 };
 
 START_TEST(reads_files)
 {
-	int got = receivers_read_text(&rs, "f", files[_i].text, strlen(files[_i].text), &plain, false);
+	int got = receivers_read_text(
+		&rs, "f", files[_i].text, strlen(files[_i].text), &plain, false);
 
 	if (!files[_i].expect) {
 		ck_assert_int_eq(got, -1);
@@ -240,52 +263,70 @@ static const struct {
 	{ "! comment\n# too\n\nid=1 ip=192.0.2.1:2055\n", "pool 1{192.0.2.1:2055 1/0}", "" },
 	{ "ip=192.0.2.1:2055,[::1]:2056,   id=7", "pool 7{192.0.2.1:2055 1/0,[::1]:2056 1/0}", "" },
 	{ "id=1 ip=192.0.2.1:1 balance-alg=hash-agent\nid=2 ip=192.0.2.1:1 balance-alg=rr",
-	  "pool 1{192.0.2.1:1 1/0} pool 2{192.0.2.1:1 1/0}", "" },
-	{ "id=1 ip=192.0.2.1:1,192.0.2.2:1 balance-alg=rr", "pool 1{192.0.2.1:1 1/0,192.0.2.2:1 1/0}",
-	  "f:1: balance-alg: \"rr\": splits the datagrams of one exporter: each receiver sees gaps in the "
-	  "sequence numbers\n" },
+		"pool 1{192.0.2.1:1 1/0} pool 2{192.0.2.1:1 1/0}", "" },
+	{ "id=1 ip=192.0.2.1:1,192.0.2.2:1 balance-alg=rr",
+		"pool 1{192.0.2.1:1 1/0,192.0.2.2:1 1/0}",
+		"f:1: balance-alg: \"rr\": splits the datagrams of one exporter: each receiver "
+		"sees gaps in the "
+		"sequence numbers\n" },
 	{ "id=1 ip=192.0.2.1:1,192.0.2.2:2 balance-alg=rendezvous weights=2", NULL,
-	  "f:1: weights: \"2\": expected one for each receiver\n" },
+		"f:1: weights: \"2\": expected one for each receiver\n" },
 	{ "id=1 ip=192.0.2.1:1 balance-alg=rendezvous weights=0", NULL,
-	  "f:1: weights: \"0\": expected a number, 1 to 1000\n" },
+		"f:1: weights: \"0\": expected a number, 1 to 1000\n" },
 	{ "id=1 ip=192.0.2.1:1 weights=3", "pool 1{192.0.2.1:1 1/0}",
-	  "f:1: weights: \"3\": has no effect without balance-alg=rendezvous\n" },
-	{ "id=1 ip=192.0.2.1:1 probe=0", NULL, "f:1: probe: \"0\": expected a TCP port, 1 to 65535\n" },
-	{ "id=1 ip=192.0.2.1:1 source=mine", NULL, "f:1: source: \"mine\": expected own, exporter, raw or proxy\n" },
-	{ "id=1 ip=192.0.2.1:1 from=10.0.0.0/8,2001:db8::/32 port=1,2000-3000 protocol=netflow5,ipfix size=0-1500 "
+		"f:1: weights: \"3\": has no effect without balance-alg=rendezvous\n" },
+	{ "id=1 ip=192.0.2.1:1 probe=0", NULL,
+		"f:1: probe: \"0\": expected a TCP port, 1 to 65535\n" },
+	{ "id=1 ip=192.0.2.1:1 source=mine", NULL,
+		"f:1: source: \"mine\": expected own, exporter, raw or proxy\n" },
+	{ "id=1 ip=192.0.2.1:1 from=10.0.0.0/8,2001:db8::/32 port=1,2000-3000 "
+	  "protocol=netflow5,ipfix size=0-1500 "
 	  "domain=7 agent=192.0.2.0/24 sample=10 renumber=true\nid=2 ip=192.0.2.1:2 else=true",
-	  "pool 1{192.0.2.1:1 1/0} pool 2{192.0.2.1:2 1/0}", "" },
-	{ "id=1 ip=192.0.2.1:1 from=10.0.0.1/8", NULL, "f:1: from: \"10.0.0.1/8\": expected networks without host bits, as "
-	  "10.0.0.0/8,2001:db8::/32, at most 64\n" },
+		"pool 1{192.0.2.1:1 1/0} pool 2{192.0.2.1:2 1/0}", "" },
+	{ "id=1 ip=192.0.2.1:1 from=10.0.0.1/8", NULL,
+		"f:1: from: \"10.0.0.1/8\": expected networks without host bits, as "
+		"10.0.0.0/8,2001:db8::/32, at most 64\n" },
 	{ "id=1 ip=192.0.2.1:1 port=70000", NULL,
-	  "f:1: port: \"70000\": expected ports, N or A-B, at most 64\n" },
+		"f:1: port: \"70000\": expected ports, N or A-B, at most 64\n" },
 	{ "id=1 ip=192.0.2.1:1 size=9-8", NULL,
-	  "f:1: size: \"9-8\": expected numbers of octets, N or A-B, at most 64\n" },
-	{ "id=1 ip=192.0.2.1:1 domain=1,,2", NULL, "f:1: domain: \"1,,2\": expected elements with commas between\n" },
-	{ "id=1 ip=192.0.2.1:1 protocol=v5", NULL, "f:1: protocol: \"v5\": expected some of netflow1 netflow5 netflow7 "
-	  "netflow8 netflow9 ipfix sflow unknown\n" },
+		"f:1: size: \"9-8\": expected numbers of octets, N or A-B, at most 64\n" },
+	{ "id=1 ip=192.0.2.1:1 domain=1,,2", NULL,
+		"f:1: domain: \"1,,2\": expected elements with commas between\n" },
+	{ "id=1 ip=192.0.2.1:1 protocol=v5", NULL,
+		"f:1: protocol: \"v5\": expected some of netflow1 netflow5 netflow7 "
+		"netflow8 netflow9 ipfix sflow unknown\n" },
 	{ "id=1 ip=192.0.2.1:1 else=yes", NULL, "f:1: else: \"yes\": expected true or false\n" },
 	{ "id=1 ip=192.0.2.1:1 sample=0", NULL,
-	  "f:1: sample: \"0\": expected N, 1 or more: one datagram in N is sent\n" },
+		"f:1: sample: \"0\": expected N, 1 or more: one datagram in N is sent\n" },
 	{ "id=1 ip=192.0.2.1:1 tag=5-9", "pool 1{192.0.2.1:1 1/0}",
-	  "f:1: tag: \"5-9\": without pre_tag_map every datagram has tag 0: this pool gets none\n" },
+		"f:1: tag: \"5-9\": without pre_tag_map every datagram has tag 0: this pool gets "
+		"none\n" },
 	{ "id=1 ip=192.0.2.1:1 tag=0", "pool 1{192.0.2.1:1 1/0}", "" },
 	{ "id=0 ip=192.0.2.1:1", NULL, "f:1: id: \"0\": expected a number, 1 to 4294967295\n" },
-	{ "id=4294967296 ip=192.0.2.1:1", NULL, "f:1: id: \"4294967296\": expected a number, 1 to 4294967295\n" },
-	{ "ip=192.0.2.1:1", NULL, "f:1: map: \"id\": is missing; expected id=NUMBER ip=HOST:PORT[,...]\n" },
+	{ "id=4294967296 ip=192.0.2.1:1", NULL,
+		"f:1: id: \"4294967296\": expected a number, 1 to 4294967295\n" },
+	{ "ip=192.0.2.1:1", NULL,
+		"f:1: map: \"id\": is missing; expected id=NUMBER ip=HOST:PORT[,...]\n" },
 	{ "id=1", NULL, "f:1: map: \"ip\": is missing; expected id=NUMBER ip=HOST:PORT[,...]\n" },
-	{ "id=1 ip=192.0.2.1", NULL, "f:1: ip: \"192.0.2.1\": expected HOST:PORT or [ADDR]:PORT\n" },
+	{ "id=1 ip=192.0.2.1", NULL,
+		"f:1: ip: \"192.0.2.1\": expected HOST:PORT or [ADDR]:PORT\n" },
 	{ "id=1 ip=[::1]", NULL, "f:1: ip: \"[::1]\": expected HOST:PORT or [ADDR]:PORT\n" },
-	{ "id=1 ip=192.0.2.1:1 id=1\nid=1 ip=192.0.2.2:1", NULL, "f:2: id: \"1\": another pool has this id\n" },
-	{ "id=1 ip=192.0.2.1:1 balance-alg=fair", NULL, "f:1: balance-alg: \"fair\": one of rr hash-agent hash-tag hash-crc32 rendezvous "
-	  "rendezvous-domain\n" },
-	{ "id=1 ip=192.0.2.1:1 tag=x", NULL, "f:1: tag: \"x\": expected N, -N, A-B, -A-B, with commas between, at most 96\n" },
+	{ "id=1 ip=192.0.2.1:1 id=1\nid=1 ip=192.0.2.2:1", NULL,
+		"f:2: id: \"1\": another pool has this id\n" },
+	{ "id=1 ip=192.0.2.1:1 balance-alg=fair", NULL,
+		"f:1: balance-alg: \"fair\": one of rr hash-agent hash-tag hash-crc32 rendezvous "
+		"rendezvous-domain\n" },
+	{ "id=1 ip=192.0.2.1:1 tag=x", NULL,
+		"f:1: tag: \"x\": expected N, -N, A-B, -A-B, with commas between, at most 96\n" },
 	{ "id=1 ip=192.0.2.1:1 colour=red", NULL,
-	  "f:1: colour: \"red\": unknown key; expected id, ip, tag, balance-alg, weights, probe, "
-	  "src_port, source, from, port, protocol, domain, agent, size, else, sample, renumber, networks, interfaces, filter, spool, spool_size or spool_rate\n" },
+		"f:1: colour: \"red\": unknown key; expected id, ip, tag, balance-alg, weights, "
+		"probe, src_port, source, from, port, protocol, domain, agent, size, else, sample, "
+		"renumber, networks, interfaces, filter, spool, spool_size or spool_rate\n" },
 	{ "id=1 ip=192.0.2.1:1 red", NULL, "f:1: map: \"red\": expected key=value\n" },
-	{ "id=1 kafka_broker=h:9", NULL, "f:1: kafka_broker: \"h:9\": Kafka and ZeroMQ are not supported; expected ip=\n" },
-	{ "id=1 ip=192.0.2.1:1 src_port=65536", NULL, "f:1: src_port: \"65536\": expected a port, 0 to 65535\n" },
+	{ "id=1 kafka_broker=h:9", NULL,
+		"f:1: kafka_broker: \"h:9\": Kafka and ZeroMQ are not supported; expected ip=\n" },
+	{ "id=1 ip=192.0.2.1:1 src_port=65536", NULL,
+		"f:1: src_port: \"65536\": expected a port, 0 to 65535\n" },
 };
 
 START_TEST(reads_maps)
@@ -314,13 +355,28 @@ static const struct {
 	uint64_t tag;
 	bool accepts, lawful;
 } tags[] = {
-	{ "5", 5, true, true }, { "5", 6, false, true }, { "5,6", 6, true, true }, { "5-9", 7, true, true },
-	{ "5-9", 10, false, true }, { "5-9", 9, true, true }, { "-5", 5, false, true }, { "-5", 6, true, true },
-	{ "-5-9", 7, false, true }, { "-5-9", 4, true, true }, { "-5,6", 6, true, true },
-	{ "-5,-6", 6, true, true },	/* the trap: the first has decided */
-	{ "5,-6", 5, true, true }, { "5,-6", 6, false, true }, { "5,-6", 7, true, true }, { "0", 0, true, true },
-	{ "", 0, false, true }, { "a", 0, false, false }, { "1,a", 1, false, false }, { "--1", 0, false, false },
-	{ "1-", 1, false, false }, { "18446744073709551615", UINT64_MAX, true, true },
+	{ "5", 5, true, true },
+	{ "5", 6, false, true },
+	{ "5,6", 6, true, true },
+	{ "5-9", 7, true, true },
+	{ "5-9", 10, false, true },
+	{ "5-9", 9, true, true },
+	{ "-5", 5, false, true },
+	{ "-5", 6, true, true },
+	{ "-5-9", 7, false, true },
+	{ "-5-9", 4, true, true },
+	{ "-5,6", 6, true, true },
+	{ "-5,-6", 6, true, true }, /* the trap: the first has decided */
+	{ "5,-6", 5, true, true },
+	{ "5,-6", 6, false, true },
+	{ "5,-6", 7, true, true },
+	{ "0", 0, true, true },
+	{ "", 0, false, true },
+	{ "a", 0, false, false },
+	{ "1,a", 1, false, false },
+	{ "--1", 0, false, false },
+	{ "1-", 1, false, false },
+	{ "18446744073709551615", UINT64_MAX, true, true },
 	{ "18446744073709551616", 0, false, false },
 };
 
@@ -328,7 +384,8 @@ START_TEST(tag_filters)
 {
 	bool lawful;
 
-	ck_assert_msg(tag_filter_accepts(tags[_i].list, tags[_i].tag, &lawful) == tags[_i].accepts, "%s", tags[_i].list);
+	ck_assert_msg(tag_filter_accepts(tags[_i].list, tags[_i].tag, &lawful) == tags[_i].accepts,
+		"%s", tags[_i].list);
 	ck_assert_msg(lawful == tags[_i].lawful, "%s", tags[_i].list);
 }
 END_TEST
@@ -363,7 +420,8 @@ START_TEST(adopts)
 	read_set(&fresh, "10.0.0.1: 127.0.0.1/11 127.0.0.1/9/3\n10.0.0.3: 127.0.0.1/9\n");
 	receivers_adopt(&rs, &fresh, &outlet);
 	ck_assert_uint_eq(fresh.npools, 0);
-	ck_assert_str_eq(show(&rs), "10.0.0.1{127.0.0.1:11 1/0,127.0.0.1:9 3/0} 10.0.0.3{127.0.0.1:9 1/0}");
+	ck_assert_str_eq(
+		show(&rs), "10.0.0.1{127.0.0.1:11 1/0,127.0.0.1:9 3/0} 10.0.0.3{127.0.0.1:9 1/0}");
 	ck_assert_ptr_eq(rs.pools[0].receivers[1], stays);
 	ck_assert_int_eq(stays->out.fd, fd);
 	ck_assert_uint_eq(stays->out.counts.sent, 90);
@@ -389,9 +447,12 @@ static const struct {
 	uint16_t port;
 	bool loop;
 } loops[] = {
-	{ "127.0.0.1/2000", NULL, 2000, true }, { "127.0.0.1/2001", NULL, 2000, false },
-	{ "[::1]/2000", NULL, 2000, true }, { "192.0.2.77/2000", NULL, 2000, false },
-	{ "127.0.0.1/2000", "127.0.0.1", 2000, true }, { "127.0.0.1/2000", "127.0.0.2", 2000, false },
+	{ "127.0.0.1/2000", NULL, 2000, true },
+	{ "127.0.0.1/2001", NULL, 2000, false },
+	{ "[::1]/2000", NULL, 2000, true },
+	{ "192.0.2.77/2000", NULL, 2000, false },
+	{ "127.0.0.1/2000", "127.0.0.1", 2000, true },
+	{ "127.0.0.1/2000", "127.0.0.2", 2000, false },
 	{ "127.0.0.5/2000", "0.0.0.0", 2000, true },
 };
 

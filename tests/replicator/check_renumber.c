@@ -23,7 +23,8 @@ static const struct {
 	{ "a loss stays", 4, { 1, 2, 9, 10 }, "1111", { 1, 2, 9, 10 } },
 	{ "a loss before what is left out", 5, { 1, 2, 9, 10, 11 }, "11011", { 1, 2, 9, 10 } },
 	{ "late", 5, { 10, 12, 11, 13, 14 }, "11111", { 10, 12, 11, 13, 14 } },
-	{ "over the end", 4, { UINT32_MAX - 1, UINT32_MAX, 0, 1 }, "1001", { UINT32_MAX - 1, UINT32_MAX } },
+	{ "over the end", 4, { UINT32_MAX - 1, UINT32_MAX, 0, 1 }, "1001",
+		{ UINT32_MAX - 1, UINT32_MAX } },
 	{ "begins anew", 5, { 1000, 1001, 3, 4, 5 }, "11111", { 1000, 1001, 3, 4, 5 } },
 };
 
@@ -34,7 +35,9 @@ START_TEST(numbers)
 	size_t k = 0;
 
 	for (size_t i = 0; i < rows[_i].n; i++) {
-		struct peek p = { .protocol = PROTO_NETFLOW9, .domain = 1, .sequence = rows[_i].in[i] };
+		struct peek p = {
+			.protocol = PROTO_NETFLOW9, .domain = 1, .sequence = rows[_i].in[i]
+		};
 		struct peek other = { .protocol = PROTO_NETFLOW9, .domain = 2, .sequence = 77 };
 		const bool sent = rows[_i].sent[i] == '1';
 		const uint32_t number = renumber_next(r, &from, &p, sent);
@@ -42,15 +45,17 @@ START_TEST(numbers)
 		/* Another domain between them does not matter. */
 		ck_assert_uint_eq(renumber_next(r, &from, &other, true), 77);
 		if (sent)
-			ck_assert_msg(number == rows[_i].out[k], "%s: datagram %zu: %u, expected %u", rows[_i].name, i,
-				      number, rows[_i].out[k]);
+			ck_assert_msg(number == rows[_i].out[k],
+				"%s: datagram %zu: %u, expected %u", rows[_i].name, i, number,
+				rows[_i].out[k]);
 		k += sent;
 	}
 	renumber_free(r);
 }
 END_TEST
 
-/* Where the number stands (Cisco's white paper, RFC 3954 5.1, RFC 7011 3.1, sFlow 5 and RFC 3176). */
+/* Where the number stands (Cisco's white paper, RFC 3954 5.1, RFC 7011 3.1, sFlow 5 and RFC 3176).
+ */
 START_TEST(offsets)
 {
 	uint8_t d[40] = { 0 };
@@ -61,10 +66,13 @@ START_TEST(offsets)
 	ck_assert_uint_eq(renumber_offset(&(struct peek){ .protocol = PROTO_IPFIX }, all), 8);
 	ck_assert_uint_eq(renumber_offset(&(struct peek){ .protocol = PROTO_NETFLOW1 }, all), 0);
 	d[7] = 1;
-	ck_assert_uint_eq(renumber_offset(&(struct peek){ .protocol = PROTO_SFLOW, .version = 5 }, all), 16);
-	ck_assert_uint_eq(renumber_offset(&(struct peek){ .protocol = PROTO_SFLOW, .version = 4 }, all), 12);
+	ck_assert_uint_eq(
+		renumber_offset(&(struct peek) { .protocol = PROTO_SFLOW, .version = 5 }, all), 16);
+	ck_assert_uint_eq(
+		renumber_offset(&(struct peek) { .protocol = PROTO_SFLOW, .version = 4 }, all), 12);
 	d[7] = 2;
-	ck_assert_uint_eq(renumber_offset(&(struct peek){ .protocol = PROTO_SFLOW, .version = 5 }, all), 28);
+	ck_assert_uint_eq(
+		renumber_offset(&(struct peek) { .protocol = PROTO_SFLOW, .version = 5 }, all), 28);
 	/* Not in a datagram that is too short for it. */
 	ck_assert_uint_eq(renumber_offset(&(struct peek){ .protocol = PROTO_SFLOW, .version = 5 },
 					  (struct bytes){ d, 31 }), 0);
@@ -77,7 +85,8 @@ START_TEST(is_bounded)
 	const struct endpoint from = { addr_make4(1), 2055, false };
 
 	for (uint32_t i = 0; i < RENUMBER_STREAMS + 10; i++)
-		renumber_next(r, &from, &(struct peek){ .protocol = PROTO_IPFIX, .domain = i }, true);
+		renumber_next(
+			r, &from, &(struct peek) { .protocol = PROTO_IPFIX, .domain = i }, true);
 	ck_assert_uint_eq(renumber_evicted(r), 10);
 	renumber_free(r);
 }

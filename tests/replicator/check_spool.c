@@ -76,7 +76,8 @@ static void take(size_t n)
 
 static void expect_sum(void)
 {
-	ck_assert_uint_eq(s.counts.written + s.counts.taken_over, s.counts.read + s.counts.overwritten + s.waiting);
+	ck_assert_uint_eq(s.counts.written + s.counts.taken_over,
+		s.counts.read + s.counts.overwritten + s.waiting);
 }
 
 START_TEST(in_order)

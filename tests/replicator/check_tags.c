@@ -50,13 +50,14 @@ static const struct {
 	uint64_t tag;
 } datagrams[] = {
 	{ "10.0.0.1", "0.0.0.0", PROTO_NETFLOW5, 2 << 8 | 3, 1 },
-	{ "10.0.0.1", "0.0.0.0", PROTO_NETFLOW5, 2 << 8 | 4, 3 },	/* no other line below fits: 3 stays */
+	{ "10.0.0.1", "0.0.0.0", PROTO_NETFLOW5, 2 << 8 | 4,
+		3 }, /* no other line below fits: 3 stays */
 	{ "10.0.0.1", "0.0.0.0", PROTO_NETFLOW9, 77, 2 },
 	{ "10.0.0.1", "0.0.0.0", PROTO_IPFIX, 77, 2 },
-	{ "10.5.9.9", "0.0.0.0", PROTO_NETFLOW9, 1, 7 },		/* 3, and on at `more` */
+	{ "10.5.9.9", "0.0.0.0", PROTO_NETFLOW9, 1, 7 }, /* 3, and on at `more` */
 	{ "2001:db8::7", "0.0.0.0", PROTO_NETFLOW9, 1, 4 },
 	{ "192.0.2.9", "192.0.2.1", PROTO_SFLOW, 9, 5 },
-	{ "192.0.2.9", "192.0.2.1", PROTO_SFLOW, 8, 6 },		/* the agent, not who sent it */
+	{ "192.0.2.9", "192.0.2.1", PROTO_SFLOW, 8, 6 }, /* the agent, not who sent it */
 	{ "192.0.2.1", "192.0.2.9", PROTO_SFLOW, 8, UINT32_MAX },
 	{ "192.0.2.9", "192.0.2.1", PROTO_NETFLOW9, 8, 0 },
 	{ "172.16.0.1", "0.0.0.0", PROTO_NETFLOW9, 4, 8 },
@@ -105,11 +106,14 @@ static const struct {
 	{ "ip=10.0.0.1\n", "f:1: set_tag: \"\": is missing; expected set_tag=NUMBER\n" },
 	{ "\nset_tag=x\n", "f:2: set_tag: \"x\": expected a number, 0 to 4294967295\n" },
 	{ "set_tag=4294967296\n", "f:1: set_tag: \"4294967296\": expected a number" },
-	{ "set_tag=1 ip=10.0.0.0/33\n", "f:1: ip: \"10.0.0.0/33\": expected an address or a prefix\n" },
-	{ "set_tag=1 src_net=10.0.0.0/8\n", "f:1: src_net: \"10.0.0.0/8\": datagrams are tagged whole here" },
+	{ "set_tag=1 ip=10.0.0.0/33\n",
+		"f:1: ip: \"10.0.0.0/33\": expected an address or a prefix\n" },
+	{ "set_tag=1 src_net=10.0.0.0/8\n",
+		"f:1: src_net: \"10.0.0.0/8\": datagrams are tagged whole here" },
 	{ "set_tag=1 engine_id=+3\n", "f:1: engine_id: \"+3\": expected a number" },
 	{ "set_tag=1 what\n", "f:1: pre_tag_map: \"what\": expected key=value\n" },
-	{ "set_tag=1 label=a\nset_tag=2 jeq=a\n", "f:2: jeq: \"a\": expected the label of a line below\n" },
+	{ "set_tag=1 label=a\nset_tag=2 jeq=a\n",
+		"f:2: jeq: \"a\": expected the label of a line below\n" },
 	{ "set_tag=1 jeq=\n", "f:1: jeq: \"\": expected a label of 1 to 31 characters\n" },
 };
 

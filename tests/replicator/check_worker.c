@@ -36,7 +36,9 @@ static void no_log(void *ctx, enum log_level level, const char *text)
 
 static int bound(struct endpoint *at, bool share)
 {
-	const struct listen_options o = { .recv_buffer = 200000, .no_timestamp = true, .reuse_port = share };
+	const struct listen_options o = {
+		.recv_buffer = 200000, .no_timestamp = true, .reuse_port = share
+	};
 	struct sockaddr_storage ss;
 	socklen_t len = sizeof(ss);
 	const int fd = socket_listen(at, &o);
@@ -52,7 +54,8 @@ static void write_receivers(const char *more)
 	FILE *f = fopen(path, "w");
 
 	ck_assert_ptr_nonnull(f);
-	fprintf(f, "0.0.0.0: 127.0.0.1/%u 127.0.0.1/%u %s\n", sink_at[0].port, sink_at[1].port, more);
+	fprintf(f, "0.0.0.0: 127.0.0.1/%u 127.0.0.1/%u %s\n", sink_at[0].port, sink_at[1].port,
+		more);
 	fclose(f);
 }
 
@@ -147,8 +150,9 @@ static void expect_sums(size_t sent, uint64_t *seen)
 	for (size_t i = 0; i < r.n; i++) {
 		const struct receiver *q = &r.rows[i].sum;
 
-		ck_assert_uint_eq(q->received, q->filtered + q->balanced + q->sampled + q->out.counts.sent +
-				  receiver_losses(q));
+		ck_assert_uint_eq(q->received,
+			q->filtered + q->balanced + q->sampled + q->out.counts.sent +
+				receiver_losses(q));
 	}
 	report_clear(&r);
 }
@@ -191,7 +195,8 @@ START_TEST(nothing_is_lost_while_looked_at)
 			sent++;
 		}
 		if (n % 4 == 0)
-			ck_assert_msg(wait_until(sent - EXPORTERS), "have %zu %zu of %zu", got[0], got[1], sent);
+			ck_assert_msg(wait_until(sent - EXPORTERS), "have %zu %zu of %zu", got[0],
+				got[1], sent);
 		if (n % 16 == 0)
 			expect_sums(sent, &seen);
 		if (n % 50 == 0)

@@ -25,26 +25,43 @@ static const struct {
 	unsigned cells;		/* that differ, and no more */
 	const char *why;
 } exceptions[] = {
-	{ "IPFIX-akvorado-physif.tsv", "in_if", 8, "IE 252 stands in for 10, as in pmacct; the truth has 10 only" },
-	{ "IPFIX-akvorado-physif.tsv", "out_if", 8, "IE 253 stands in for 14, as in pmacct; the truth has 14 only" },
+	{ "IPFIX-akvorado-physif.tsv", "in_if", 8,
+		"IE 252 stands in for 10, as in pmacct; the truth has 10 only" },
+	{ "IPFIX-akvorado-physif.tsv", "out_if", 8,
+		"IE 253 stands in for 14, as in pmacct; the truth has 14 only" },
 	{ "IPFIX-netflowparser-b.tsv", "sampling", 1,
-	  "tshark reads a v9 options template in Set 1, an ID that IPFIX does not have" },
+		"tshark reads a v9 options template in Set 1, an ID that IPFIX does not have" },
 	/* Some templates have an inner and an outer header in Elements of the same number. */
-	{ "IPFIX-swisscom-scenario5.tsv", "src", 56, "the last of equal Elements counts, as in pmacct" },
-	{ "IPFIX-swisscom-scenario5.tsv", "dst", 56, "the last of equal Elements counts, as in pmacct" },
-	{ "IPFIX-swisscom-scenario5.tsv", "sport", 49, "the last of equal Elements counts, as in pmacct" },
-	{ "IPFIX-swisscom-scenario5.tsv", "dport", 49, "the last of equal Elements counts, as in pmacct" },
-	{ "IPFIX-swisscom-scenario5.tsv", "proto", 49, "the last of equal Elements counts, as in pmacct" },
-	{ "NFv8-gen-flowtools-agg09.tsv", "in_if", 100, "flow-tools wrote it: in, out, tos; tshark reads tos, in, out" },
-	{ "NFv8-gen-flowtools-agg09.tsv", "out_if", 100, "flow-tools wrote it: in, out, tos; tshark reads tos, in, out" },
-	{ "NFv8-gen-flowtools-agg09.tsv", "tos", 100, "flow-tools wrote it: in, out, tos; tshark reads tos, in, out" },
-	{ "sFlowv5-akvorado-ipv4-data.tsv", "tcpflags", 1, "a sampled-IPv4 record has the word; the truth skips it for UDP" },
-	{ "sFlowv5-nxthdr.tsv", "proto", 1, "the truth does not have this word of sampled-IPv4 records" },
-	{ "sFlowv5-nxthdr.tsv", "tos", 1, "the truth does not have this word of sampled-IPv4 records" },
-	{ "sFlowv5-nxthdr.tsv", "tcpflags", 1, "the truth does not have this word of sampled-IPv4 records" },
-	{ "sFlowv5-pktvisor-keyed.tsv", "proto", 2, "the truth does not have this word of sampled-IPv4/6 records" },
-	{ "sFlowv5-pktvisor-keyed.tsv", "tos", 2, "the truth does not have this word of sampled-IPv4/6 records" },
-	{ "sFlowv5-pktvisor-keyed.tsv", "tcpflags", 2, "the truth does not have this word of sampled-IPv4/6 records" },
+	{ "IPFIX-swisscom-scenario5.tsv", "src", 56,
+		"the last of equal Elements counts, as in pmacct" },
+	{ "IPFIX-swisscom-scenario5.tsv", "dst", 56,
+		"the last of equal Elements counts, as in pmacct" },
+	{ "IPFIX-swisscom-scenario5.tsv", "sport", 49,
+		"the last of equal Elements counts, as in pmacct" },
+	{ "IPFIX-swisscom-scenario5.tsv", "dport", 49,
+		"the last of equal Elements counts, as in pmacct" },
+	{ "IPFIX-swisscom-scenario5.tsv", "proto", 49,
+		"the last of equal Elements counts, as in pmacct" },
+	{ "NFv8-gen-flowtools-agg09.tsv", "in_if", 100,
+		"flow-tools wrote it: in, out, tos; tshark reads tos, in, out" },
+	{ "NFv8-gen-flowtools-agg09.tsv", "out_if", 100,
+		"flow-tools wrote it: in, out, tos; tshark reads tos, in, out" },
+	{ "NFv8-gen-flowtools-agg09.tsv", "tos", 100,
+		"flow-tools wrote it: in, out, tos; tshark reads tos, in, out" },
+	{ "sFlowv5-akvorado-ipv4-data.tsv", "tcpflags", 1,
+		"a sampled-IPv4 record has the word; the truth skips it for UDP" },
+	{ "sFlowv5-nxthdr.tsv", "proto", 1,
+		"the truth does not have this word of sampled-IPv4 records" },
+	{ "sFlowv5-nxthdr.tsv", "tos", 1,
+		"the truth does not have this word of sampled-IPv4 records" },
+	{ "sFlowv5-nxthdr.tsv", "tcpflags", 1,
+		"the truth does not have this word of sampled-IPv4 records" },
+	{ "sFlowv5-pktvisor-keyed.tsv", "proto", 2,
+		"the truth does not have this word of sampled-IPv4/6 records" },
+	{ "sFlowv5-pktvisor-keyed.tsv", "tos", 2,
+		"the truth does not have this word of sampled-IPv4/6 records" },
+	{ "sFlowv5-pktvisor-keyed.tsv", "tcpflags", 2,
+		"the truth does not have this word of sampled-IPv4/6 records" },
 };
 
 static char corpus[1024];
@@ -149,7 +166,8 @@ static void decode_capture(struct run *r, const char *name)
 	ck_assert_msg(c != NULL, "%s: %s", name, why);
 	d = decoder_init(aligned_alloc(64, (decoder_size(&limits) + 63) & ~(size_t)63), &limits, 1);
 	while ((more = capture_next(c, &dgram, &to, why)) == 1) {
-		struct decoder_input in = { dgram.data, dgram.from.addr, dgram.from.port, dgram.recv_us };
+		struct decoder_input in = { dgram.data, dgram.from.addr, dgram.from.port,
+			dgram.recv_us };
 
 		r->dg++;
 		r->uptime = dgram.data.n >= 8 ? be32(dgram.data.p + 4) : 0;
@@ -167,14 +185,16 @@ static bool excepted(const char *file, const char *column)
 	static unsigned used[sizeof(exceptions) / sizeof(exceptions[0])];
 
 	for (size_t i = 0; i < sizeof(exceptions) / sizeof(exceptions[0]); i++)
-		if (strcmp(file, exceptions[i].file) == 0 && strcmp(exceptions[i].column, column) == 0)
+		if (strcmp(file, exceptions[i].file) == 0 &&
+			strcmp(exceptions[i].column, column) == 0)
 			return ++used[i] <= exceptions[i].cells;
 	return false;
 }
 
 static int shown;
 
-static unsigned differ(const char *file, int line, const char *column, const char *want, const char *have)
+static unsigned differ(
+	const char *file, int line, const char *column, const char *want, const char *have)
 {
 	if (excepted(file, column))
 		return 0;
@@ -224,7 +244,8 @@ static bool truth_time(const struct got *g, const char *unit, const char *raw, u
 	if (!raw[0] || !unit[0])
 		return false;
 	if (strcmp(unit, "switched") == 0 && g->origin.protocol != PROTO_IPFIX) {
-		int64_t t = (int64_t)g->origin.export_us + (int64_t)(int32_t)((uint32_t)v - g->uptime) * 1000;
+		int64_t t = (int64_t)g->origin.export_us +
+			(int64_t)(int32_t)((uint32_t)v - g->uptime) * 1000;
 
 		/* flow-gen's patterns reach back before 1970. */
 		*us = t < 0 ? 0 : (uint64_t)t;
@@ -236,7 +257,8 @@ static bool truth_time(const struct got *g, const char *unit, const char *raw, u
 	else if (strcmp(unit, "delta microseconds") == 0)
 		*us = g->origin.export_us - v;
 	else if (strcmp(unit, "microseconds") == 0 || strcmp(unit, "nanoseconds") == 0)
-		*us = (uint64_t)(((unsigned __int128)v * 1000000 >> 32) - (unsigned __int128)2208988800u * 1000000);
+		*us = (uint64_t)(((unsigned __int128)v * 1000000 >> 32) -
+			(unsigned __int128)2208988800u * 1000000);
 	else
 		return false;
 	return true;
@@ -257,7 +279,8 @@ static unsigned check_time(const char *file, int line, const struct table *t, co
 	return strcmp(have, want) == 0 ? 0 : differ(file, line, column, want, have);
 }
 
-static unsigned check_sampling(const char *file, int line, const char *want, const struct flow_record *r)
+static unsigned check_sampling(
+	const char *file, int line, const char *want, const struct flow_record *r)
 {
 	char text[32] = "";
 
@@ -269,7 +292,8 @@ static unsigned check_sampling(const char *file, int line, const char *want, con
 }
 
 /* The second half of a biflow: the ends traded, the counters of the rev_ columns. */
-static unsigned check_reverse(const char *file, int line, const struct table *t, const struct flow_record *r)
+static unsigned check_reverse(
+	const char *file, int line, const struct table *t, const struct flow_record *r)
 {
 	unsigned bad = 0;
 
@@ -294,8 +318,8 @@ static unsigned check_row(const char *file, int line, const struct table *t, con
 	bad += check_address(file, line, "src", cell(t, "src"), &g->rec, FLOW_src);
 	bad += check_address(file, line, "dst", cell(t, "dst"), &g->rec, FLOW_dst);
 	for (size_t i = 0; i < sizeof(numbers) / sizeof(numbers[0]); i++)
-		bad += check_number(file, line, numbers[i].column, cell(t, numbers[i].column), &g->rec,
-				    numbers[i].field);
+		bad += check_number(file, line, numbers[i].column, cell(t, numbers[i].column),
+			&g->rec, numbers[i].field);
 	bad += check_sampling(file, line, cell(t, "sampling"), &g->rec);
 	bad += check_time(file, line, t, "first", g, FLOW_first_us);
 	bad += check_time(file, line, t, "last", g, FLOW_last_us);
@@ -309,11 +333,14 @@ static unsigned compare_flows(const char *file, struct table *t, const struct ru
 	int line = 1;
 
 	while (table_next(t)) {
-		bool reverse = strtoull(cell(t, "rev_octets"), NULL, 10) || strtoull(cell(t, "rev_packets"), NULL, 10);
+		bool reverse = strtoull(cell(t, "rev_octets"), NULL, 10) ||
+			strtoull(cell(t, "rev_packets"), NULL, 10);
 
 		line++;
 		/* Events without an octet counter are not in the truth. */
-		while (at < r->n && (!flow_has(&r->got[at].rec, FLOW_octets) || r->got[at].origin.protocol == PROTO_SFLOW))
+		while (at < r->n &&
+			(!flow_has(&r->got[at].rec, FLOW_octets) ||
+				r->got[at].origin.protocol == PROTO_SFLOW))
 			at++;
 		if (at == r->n)
 			return bad + differ(file, line, "records", "one more", "the end");
@@ -321,7 +348,9 @@ static unsigned compare_flows(const char *file, struct table *t, const struct ru
 		if (reverse && at < r->n)
 			bad += check_reverse(file, line, t, &r->got[at++].rec);
 	}
-	while (at < r->n && (!flow_has(&r->got[at].rec, FLOW_octets) || r->got[at].origin.protocol == PROTO_SFLOW))
+	while (at < r->n &&
+		(!flow_has(&r->got[at].rec, FLOW_octets) ||
+			r->got[at].origin.protocol == PROTO_SFLOW))
 		at++;
 	return at == r->n ? bad : bad + differ(file, line, "records", "the end", "more");
 }
@@ -329,8 +358,8 @@ static unsigned compare_flows(const char *file, struct table *t, const struct ru
 /* ---- sFlow ----------------------------------------------------------------------------- */
 
 /* Compact interface words have two format bits; only ifIndexes are kept. */
-static unsigned check_if(const char *file, int line, const struct table *t, const char *column, const char *want,
-			 const struct flow_record *r, enum flow_field f)
+static unsigned check_if(const char *file, int line, const struct table *t, const char *column,
+	const char *want, const struct flow_record *r, enum flow_field f)
 {
 	uint64_t v = strtoull(want, NULL, 10);
 
@@ -348,26 +377,33 @@ static unsigned check_sample(const char *file, int line, const struct table *t, 
 	unsigned bad = 0;
 
 	addr_print(&g->origin.exporter, text);
-	bad += strcmp(text, cell(t, "agent")) ? differ(file, line, "agent", cell(t, "agent"), text) : 0;
+	bad += strcmp(text, cell(t, "agent")) ? differ(file, line, "agent", cell(t, "agent"), text)
+					      : 0;
 	snprintf(text, sizeof(text), "%u", g->origin.sequence);
-	bad += strcmp(text, cell(t, "dg_seq")) ? differ(file, line, "dg_seq", cell(t, "dg_seq"), text) : 0;
+	bad += strcmp(text, cell(t, "dg_seq"))
+		? differ(file, line, "dg_seq", cell(t, "dg_seq"), text)
+		: 0;
 	bad += check_address(file, line, "src", cell(t, "src"), &g->rec, FLOW_src);
 	bad += check_address(file, line, "dst", cell(t, "dst"), &g->rec, FLOW_dst);
 	for (size_t i = 0; i < 5; i++) {
-		/* The truth lists type and code of ICMP nowhere; for us they are the destination port. */
-		bool icmp = numbers[i].field == FLOW_dst_port && (g->rec.proto == 1 || g->rec.proto == 58);
+		/* The truth lists type and code of ICMP nowhere; for us they are the destination
+		 * port. */
+		bool icmp = numbers[i].field == FLOW_dst_port &&
+			(g->rec.proto == 1 || g->rec.proto == 58);
 
 		if (!icmp)
-			bad += check_number(file, line, numbers[i].column, cell(t, numbers[i].column),
-					    &g->rec, numbers[i].field);
+			bad += check_number(file, line, numbers[i].column,
+				cell(t, numbers[i].column), &g->rec, numbers[i].field);
 	}
 	bad += check_if(file, line, t, "in_if", cell(t, "in_if"), &g->rec, FLOW_in_if);
 	bad += check_if(file, line, t, "out_if", cell(t, "out_if"), &g->rec, FLOW_out_if);
-	bad += check_number(file, line, "octets", by_ip ? cell(t, "ip_len") : frame, &g->rec, FLOW_octets);
+	bad += check_number(
+		file, line, "octets", by_ip ? cell(t, "ip_len") : frame, &g->rec, FLOW_octets);
 	bad += check_sampling(file, line, cell(t, "sampling_rate"), &g->rec);
 	/* The truth has the whole AS path; the destination is its end. */
 	as = strrchr(cell(t, "dst_as"), ',');
-	bad += check_number(file, line, "dst_as", as ? as + 1 : cell(t, "dst_as"), &g->rec, FLOW_dst_as);
+	bad += check_number(
+		file, line, "dst_as", as ? as + 1 : cell(t, "dst_as"), &g->rec, FLOW_dst_as);
 	bad += check_number(file, line, "src_as", cell(t, "src_as"), &g->rec, FLOW_src_as);
 	return bad;
 }

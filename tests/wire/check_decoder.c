@@ -41,7 +41,8 @@ static void learn(struct world *w, uint16_t version, unsigned host, uint32_t dom
 	struct writer m;
 
 	begin(&m, version);
-	put32(&(struct cursor){ m.buf, m.buf + (version == 9 ? 16 : 12), m.buf + 64, false }, domain);
+	put32(&(struct cursor) { m.buf, m.buf + (version == 9 ? 16 : 12), m.buf + 64, false },
+		domain);
 	put_template(&m, 256, 0, counted, COUNT(counted));
 	flow_msg_end(&m.c, &m.m, 1);
 	ck_assert_int_eq(feed_from(w, host, m.buf, cursor_used(&m.c)), WIRE_OK);
@@ -81,7 +82,8 @@ START_TEST(templates_belong_to_a_domain)	/* [10], [11] */
 	learn(w, versions[_i], 1, 7);
 	data_message(&m, versions[_i], 256, RECORD);
 	/* Another port of the same exporter. */
-	in = (struct decoder_input){ { m.buf, cursor_used(&m.c) }, addr_make4(0xc0000201), 9999, RECV_US };
+	in = (struct decoder_input) { { m.buf, cursor_used(&m.c) }, addr_make4(0xc0000201), 9999,
+		RECV_US };
 	w->n = 0;
 	ck_assert_int_eq(decode(w->d, &in, world_keep, w), WIRE_OK);
 	ck_assert_uint_eq(w->n, 1);
@@ -129,7 +131,7 @@ static const struct {
 	enum wire_err err;
 	bool gone;
 } refusals[] = {
-	{ "withdrawal", 10, 2, "0100 0000", WIRE_WITHDRAWAL, true },			/* [13] */
+	{ "withdrawal", 10, 2, "0100 0000", WIRE_WITHDRAWAL, true }, /* [13] */
 	{ "withdrawal of all", 10, 2, "0002 0000", WIRE_WITHDRAWAL, true },
 	{ "withdrawal of all options", 10, 3, "0003 0000", WIRE_WITHDRAWAL, false },
 	{ "withdrawal of another", 10, 2, "0101 0000", WIRE_WITHDRAWAL, false },
@@ -140,7 +142,8 @@ static const struct {
 	{ "cut before its PEN", 10, 2, "0100 0002 0001 0004 8001 0004", WIRE_TEMPLATE_CUT, false },
 	{ "ID 255", 9, 0, "00ff 0001 0001 0004", WIRE_TEMPLATE_ID, false },
 	{ "ID 2 with fields", 10, 2, "0002 0001 0001 0004", WIRE_TEMPLATE_ID, false },
-	{ "scope of 3 octets", 9, 1, "0100 0003 0004 0001 0004 0022 0004", WIRE_TEMPLATE_SCOPE, true },
+	{ "scope of 3 octets", 9, 1, "0100 0003 0004 0001 0004 0022 0004", WIRE_TEMPLATE_SCOPE,
+		true },
 	{ "no scope in IPFIX", 10, 3, "0100 0001 0000 0022 0004", WIRE_TEMPLATE_SCOPE, true },
 	{ "more scopes than fields", 10, 3, "0100 0001 0002 0022 0004", WIRE_TEMPLATE_SCOPE, true },
 	{ "empty options template", 9, 1, "0100 0000 0000", WIRE_TEMPLATE_EMPTY, true },
@@ -156,7 +159,8 @@ START_TEST(refuses_templates)
 	begin(&m, version);
 	put_set(&m, refusals[_i].set, refusals[_i].hex);
 	ck_assert_int_eq(send(w, &m), WIRE_OK);
-	ck_assert_msg(counts(w)->damaged[refusals[_i].err] == 1 && damage(w) == 1, "%s", refusals[_i].name);
+	ck_assert_msg(counts(w)->damaged[refusals[_i].err] == 1 && damage(w) == 1, "%s",
+		refusals[_i].name);
 	ck_assert_uint_eq(counts(w)->templates, 1);
 	data_message(&m, version, 256, RECORD);
 	feed(w, &m.c);
@@ -200,7 +204,7 @@ static const struct {
 	int err;		/* damage counted once, or -1 */
 } tails[] = {
 	{ "nothing", 9, "", 1, -1 },
-	{ "another Set", 9, "0100 0014" RECORD, 2, -1 },				/* [27]: the count says 1 */
+	{ "another Set", 9, "0100 0014" RECORD, 2, -1 }, /* [27]: the count says 1 */
 	{ "zeros behind v9 (Palo Alto)", 9, "0000 0000 0000 0000", 1, -1 },
 	{ "one zero behind v9", 9, "00", 1, -1 },
 	{ "zeros in IPFIX's own length", 10, "0000 0000 0000", 1, WIRE_LENGTH },
@@ -214,13 +218,16 @@ static const struct {
 	{ "padding 0", 9, "0100 0017" RECORD "000000", 2, -1 },
 	{ "padding of three of anything", 9, "0100 0017" RECORD "010203", 2, -1 },
 	{ "padding of 11 zeros", 10, "0100 001f" RECORD "0000000000000000000000", 2, -1 },
-	{ "a second record cut", 10, "0100 001f" RECORD "0102030405060708090a0b", 2, WIRE_RECORD_CUT },
-	{ "the only record cut", 9, "0100 0013 c0000201 c6336402 000003e8 000000", 1, WIRE_RECORD_CUT },
+	{ "a second record cut", 10, "0100 001f" RECORD "0102030405060708090a0b", 2,
+		WIRE_RECORD_CUT },
+	{ "the only record cut", 9, "0100 0013 c0000201 c6336402 000003e8 000000", 1,
+		WIRE_RECORD_CUT },
 	{ "two octets of a record", 9, "0100 0006 c000", 1, WIRE_RECORD_CUT },
 	{ "reserved Set of v9", 9, "0002 0008 00000000", 1, WIRE_SET_RESERVED },
 	{ "reserved Set 255", 10, "00ff 0008 00000000", 1, WIRE_SET_RESERVED },
 	{ "v9's template Set in IPFIX", 10, "0000 0008 00000000", 1, WIRE_SET_RESERVED },
-	{ "unknown template, then a known one", 9, "0111 0008 00000000 0100 0014" RECORD, 2, WIRE_NO_TEMPLATE },
+	{ "unknown template, then a known one", 9, "0111 0008 00000000 0100 0014" RECORD, 2,
+		WIRE_NO_TEMPLATE },
 };
 
 START_TEST(walks_sets)
@@ -289,7 +296,8 @@ START_TEST(reads_several_templates_a_set)
 	struct writer m;
 
 	begin(&m, versions[_i]);
-	put_set(&m, versions[_i] == 9 ? 0 : 2, "0100 0001 0001 0004  0101 0002 0002 0004 0001 0001  0102 0001 0002 0002 000000");
+	put_set(&m, versions[_i] == 9 ? 0 : 2,
+		"0100 0001 0001 0004  0101 0002 0002 0004 0001 0001  0102 0001 0002 0002 000000");
 	put_set(&m, 257, "00000009 05");
 	put_set(&m, 256, "00000006");
 	put_set(&m, 258, "0007");
@@ -306,40 +314,56 @@ END_TEST
 
 /* ---- sampling --------------------------------------------------------------------------- */
 
-/* Options Sets as they stand on the wire, then a record of two templates: without and with a sampler. */
+/* Options Sets as they stand on the wire, then a record of two templates: without and with a
+ * sampler. */
 static const struct {
 	const char *name;
 	uint16_t version;
-	const char *options, *values;	/* body of the options template Set (ID 300), records of Set 300 */
-	const char *plain;		/* the sampling of a record that names no sampler; "" none */
+	const char *options,
+		*values; /* body of the options template Set (ID 300), records of Set 300 */
+	const char *plain; /* the sampling of a record that names no sampler; "" none */
 	uint32_t id;			/* sampler that the other record names */
 	const char *named;
 	unsigned unscaled;
 } samplers[] = {
 	{ "none announced", 9, NULL, NULL, "", 3, "", 1 },
-	{ "34, scope system [16]", 9, "012c 0004 0008 0001 0004 0022 0004 0023 0001", "00000000 00000064 02", "100/1", 3, "", 1 },
-	{ "sampler 3, one octet of ID [18]", 9, "012c 0004 0008 0001 0004 0030 0001 0032 0002", "00000000 03 0200", "512/1", 3, "512/1", 0 },
-	{ "record names another [18]", 9, "012c 0004 0008 0001 0004 0030 0001 0032 0002", "00000000 03 0200", "512/1", 9, "", 1 },
+	{ "34, scope system [16]", 9, "012c 0004 0008 0001 0004 0022 0004 0023 0001",
+		"00000000 00000064 02", "100/1", 3, "", 1 },
+	{ "sampler 3, one octet of ID [18]", 9, "012c 0004 0008 0001 0004 0030 0001 0032 0002",
+		"00000000 03 0200", "512/1", 3, "512/1", 0 },
+	{ "record names another [18]", 9, "012c 0004 0008 0001 0004 0030 0001 0032 0002",
+		"00000000 03 0200", "512/1", 9, "", 1 },
 	{ "two: the last one without ID [19]", 9, "012c 0004 0008 0001 0004 0030 0001 0022 0004",
-	  "00000000 03 00000200 00000000 04 00000040", "64/1", 3, "512/1", 0 },
+		"00000000 03 00000200 00000000 04 00000040", "64/1", 3, "512/1", 0 },
 	{ "sampler 0 before the last", 9, "012c 0004 0008 0001 0004 0030 0001 0022 0004",
-	  "00000000 00 00000200 00000000 04 00000040", "512/1", 4, "64/1", 0 },
-	{ "an announcement without ID is sampler 0's", 9, "012c 0004 0004 0002 0004 0022 0004", "00000000 00000064", "100/1", 0, "100/1", 0 },
-	{ "34 is 0, 50 is not", 9, "012c 0004 000c 0002 0004 0022 0004 0030 0001 0032 0002", "00000000 00000000 03 0200", "512/1", 3, "512/1", 0 },
-	{ "34 and 50", 9, "012c 0004 000c 0002 0004 0032 0002 0030 0001 0022 0004", "00000000 0200 03 00000064", "100/1", 3, "100/1", 0 },
-	{ "interface scope, interval 0", 9, "012c 0004 0004 0002 0004 0022 0004", "00000000 00000000", "", 3, "", 1 },
-	{ "a good one stays when 0 follows", 9, "012c 0004 0004 0002 0004 0022 0004", "00000000 0000000a 00000000 00000000", "10/1", 3, "", 1 },
+		"00000000 00 00000200 00000000 04 00000040", "512/1", 4, "64/1", 0 },
+	{ "an announcement without ID is sampler 0's", 9, "012c 0004 0004 0002 0004 0022 0004",
+		"00000000 00000064", "100/1", 0, "100/1", 0 },
+	{ "34 is 0, 50 is not", 9, "012c 0004 000c 0002 0004 0022 0004 0030 0001 0032 0002",
+		"00000000 00000000 03 0200", "512/1", 3, "512/1", 0 },
+	{ "34 and 50", 9, "012c 0004 000c 0002 0004 0032 0002 0030 0001 0022 0004",
+		"00000000 0200 03 00000064", "100/1", 3, "100/1", 0 },
+	{ "interface scope, interval 0", 9, "012c 0004 0004 0002 0004 0022 0004",
+		"00000000 00000000", "", 3, "", 1 },
+	{ "a good one stays when 0 follows", 9, "012c 0004 0004 0002 0004 0022 0004",
+		"00000000 0000000a 00000000 00000000", "10/1", 3, "", 1 },
 	{ "302 and 305/306 [20]", 10, "012c 0004 0001 012e 0004 0130 0002 0131 0004 0132 0004",
-	  "00000003 0001 00000001 000003e7", "1000/1", 3, "1000/1", 0 },
+		"00000003 0001 00000001 000003e7", "1000/1", 3, "1000/1", 0 },
 	{ "302 and 309/310 [21]", 10, "012c 0004 0001 012e 0004 0130 0002 0135 0004 0136 0004",
-	  "00000003 0003 00000001 00000800", "2048/1", 3, "2048/1", 0 },
-	{ "302 and 309/310 with 305 = 1 (ASR 9000)", 10, "012c 0004 0001 012e 0004 0131 0004 0135 0004 0136 0004",
-	  "00000003 00000001 00000001 00000100", "256/1", 3, "256/1", 0 },
-	{ "302 and 311 [21]", 10, "012c 0002 0001 012e 0004 0137 0008", "00000003 3f847ae147ae147b", "100/1", 3, "100/1", 0 },
-	{ "a fraction, reduced", 10, "012c 0003 0001 012e 0004 0131 0004 0132 0004", "00000003 00000004 00000006", "5/2", 3, "5/2", 0 },
-	{ "scope of a template", 10, "012c 0002 0001 0091 0002 0022 0004", "0100 0000000a", "10/1", 3, "", 1 },
-	{ "scope of another template", 10, "012c 0002 0001 0091 0002 0022 0004", "0102 0000000a", "", 3, "", 1 },
-	{ "305 alone", 10, "012c 0002 0001 012e 0004 0131 0004", "00000003 00000001", "1/1", 3, "1/1", 0 },
+		"00000003 0003 00000001 00000800", "2048/1", 3, "2048/1", 0 },
+	{ "302 and 309/310 with 305 = 1 (ASR 9000)", 10,
+		"012c 0004 0001 012e 0004 0131 0004 0135 0004 0136 0004",
+		"00000003 00000001 00000001 00000100", "256/1", 3, "256/1", 0 },
+	{ "302 and 311 [21]", 10, "012c 0002 0001 012e 0004 0137 0008", "00000003 3f847ae147ae147b",
+		"100/1", 3, "100/1", 0 },
+	{ "a fraction, reduced", 10, "012c 0003 0001 012e 0004 0131 0004 0132 0004",
+		"00000003 00000004 00000006", "5/2", 3, "5/2", 0 },
+	{ "scope of a template", 10, "012c 0002 0001 0091 0002 0022 0004", "0100 0000000a", "10/1",
+		3, "", 1 },
+	{ "scope of another template", 10, "012c 0002 0001 0091 0002 0022 0004", "0102 0000000a",
+		"", 3, "", 1 },
+	{ "305 alone", 10, "012c 0002 0001 012e 0004 0131 0004", "00000003 00000001", "1/1", 3,
+		"1/1", 0 },
 };
 
 static void check_sampling(const char *name, const struct flow_record *r, const char *want)
@@ -354,8 +378,9 @@ static void check_sampling(const char *name, const struct flow_record *r, const 
 
 static void put_sampled(struct writer *m, uint32_t id)
 {
-	static const struct field_spec plain[] = { { 0, 1, 4 } }, named[] = { { 0, 48, 4 }, { 0, 1, 4 } },
-		selected[] = { { 0, 302, 4 }, { 0, 1, 4 } };
+	static const struct field_spec plain[] = { { 0, 1, 4 } },
+				       named[] = { { 0, 48, 4 }, { 0, 1, 4 } },
+				       selected[] = { { 0, 302, 4 }, { 0, 1, 4 } };
 	char hex[40];
 
 	put_template(m, 256, 0, plain, COUNT(plain));
@@ -416,12 +441,16 @@ END_TEST
 START_TEST(scopes_reach_domains)
 {
 	for (int any = 0; any <= 1; any++) {
-		struct decoder_limits l = { .streams = 8, .templates = 16, .samplers = 32, .options_any_scope = any };
+		struct decoder_limits l = {
+			.streams = 8, .templates = 16, .samplers = 32, .options_any_scope = any
+		};
 		struct world *w = world_new(&l);
 		struct writer m;
 
 		begin(&m, 9);
-		put_set(&m, 1, "012c 0004 0008 0001 0004 0030 0001 0022 0004 012d 0004 0004 0002 0004 0022 0004");
+		put_set(&m, 1,
+			"012c 0004 0008 0001 0004 0030 0001 0022 0004 012d 0004 0004 0002 0004 "
+			"0022 0004");
 		put_set(&m, 300, "00000000 03 00000064");
 		send(w, &m);
 		m.buf[19] = 8;		/* domain 8: interface scope */
@@ -445,7 +474,8 @@ START_TEST(scopes_reach_domains)
 		m.buf[19] = 10;
 		put_sampled(&m, 3);
 		send(w, &m);
-		check_sampling("interface scope reaches others only when asked to", &w->rec[0], any ? "7/1" : "");
+		check_sampling("interface scope reaches others only when asked to", &w->rec[0],
+			any ? "7/1" : "");
 
 		begin(&m, 9);
 		m.buf[19] = 11;
@@ -503,7 +533,9 @@ END_TEST
 START_TEST(options_name_the_exporter)
 {
 	for (int trust = 0; trust <= 1; trust++) {
-		struct decoder_limits l = { .streams = 8, .templates = 16, .samplers = 32, .trust_sender = trust };
+		struct decoder_limits l = {
+			.streams = 8, .templates = 16, .samplers = 32, .trust_sender = trust
+		};
 		struct world *w = world_new(&l);
 		struct writer m;
 		char text[ADDR_TEXT];
@@ -514,17 +546,20 @@ START_TEST(options_name_the_exporter)
 		put_set(&m, 300, "00000001 0a000009");
 		put_set(&m, 256, RECORD);
 		send(w, &m);
-		ck_assert_str_eq(addr_print(&w->origin.exporter, text), trust ? "192.0.2.1" : "10.0.0.9");
+		ck_assert_str_eq(
+			addr_print(&w->origin.exporter, text), trust ? "192.0.2.1" : "10.0.0.9");
 		ck_assert_str_eq(addr_print(&w->origin.sender, text), "192.0.2.1");
 		data_message(&m, 10, 256, RECORD);
 		feed(w, &m.c);
-		ck_assert_str_eq(addr_print(&w->origin.exporter, text), trust ? "192.0.2.1" : "10.0.0.9");
+		ck_assert_str_eq(
+			addr_print(&w->origin.exporter, text), trust ? "192.0.2.1" : "10.0.0.9");
 		world_free(w);
 	}
 }
 END_TEST
 
-/* ---- the fixed formats, sFlow, and nonsense ---------------------------------------------------- */
+/* ---- the fixed formats, sFlow, and nonsense ----------------------------------------------------
+ */
 
 #define V5(count) "0005 " count " 000f4240 6553f100 00000000 00000009 0102 "
 #define V5_RECORD "c0000201 c6336402 00000000 0001 0002 0000000a 000003e8 000f3e58 000f4240 04d2 0050" \
@@ -541,8 +576,10 @@ static const struct {
 	unsigned trailing;
 } fixed[] = {
 	{ "no sampling", V5("0001") "0000" V5_RECORD, WIRE_OK, 1, "", 0 },
-	{ "interval 64 [23]", V5("0001") "0040" V5_RECORD, WIRE_OK, 1, " sampling_num=64 sampling_den=1", 0 },
-	{ "interval 64, mode 1 [23]", V5("0001") "4040" V5_RECORD, WIRE_OK, 1, " sampling_num=64 sampling_den=1", 0 },
+	{ "interval 64 [23]", V5("0001") "0040" V5_RECORD, WIRE_OK, 1,
+		" sampling_num=64 sampling_den=1", 0 },
+	{ "interval 64, mode 1 [23]", V5("0001") "4040" V5_RECORD, WIRE_OK, 1,
+		" sampling_num=64 sampling_den=1", 0 },
 	{ "mode without interval", V5("0001") "4000" V5_RECORD, WIRE_OK, 1, "", 0 },
 	{ "four octets behind [25]", V5("0001") "0000" V5_RECORD "01020304", WIRE_OK, 1, "", 1 },
 	{ "two records, one arrived [26]", V5("0002") "0000" V5_RECORD, WIRE_COUNT, 0, "", 0 },
@@ -607,7 +644,8 @@ static const struct {
 	unsigned trailing;
 } pdus[] = {
 	{ "the next number", V5_AT("0000000a", "0102") V5_RECORD, 2, 0 },
-	{ "two more", V5_AT("0000000a", "0102") V5_RECORD V5_AT("0000000b", "0102") V5_RECORD, 3, 0 },
+	{ "two more", V5_AT("0000000a", "0102") V5_RECORD V5_AT("0000000b", "0102") V5_RECORD, 3,
+		0 },
 	{ "the next, and something", V5_AT("0000000a", "0102") V5_RECORD "0005", 2, 1 },
 	{ "the same again, an old buffer", V5_AT("00000009", "0102") V5_RECORD, 1, 1 },
 	{ "another engine", V5_AT("0000000a", "0103") V5_RECORD, 1, 1 },
@@ -636,7 +674,9 @@ END_TEST
 
 START_TEST(counts_uptime_in_seconds)
 {
-	struct decoder_limits l = { .streams = 8, .templates = 8, .samplers = 8, .uptime_is_seconds = true };
+	struct decoder_limits l = {
+		.streams = 8, .templates = 8, .samplers = 8, .uptime_is_seconds = true
+	};
 	static const struct field_spec first[] = { { 0, 22, 4 } };
 	struct world *w = world_new(&l);
 	uint8_t data[128];
@@ -657,11 +697,14 @@ END_TEST
 /* Method 9 in both readings: octets 24 to 31 are 0001 0002 0003 0000. */
 START_TEST(reads_v8_dialects)
 {
-	static const char hex[] = "0008 0001 000f4240 6553f100 00000000 00000009 0102 09 02 00000000"
+	static const char hex[] =
+		"0008 0001 000f4240 6553f100 00000000 00000009 0102 09 02 00000000"
 		"00000001 0000000a 000003e8 000f3e58 000f4240 fde8 fde9 0001 0002 0300 0000";
 
 	for (int tos_first = 0; tos_first <= 1; tos_first++) {
-		struct decoder_limits l = { .streams = 8, .templates = 8, .samplers = 8, .v8_tos_first = tos_first };
+		struct decoder_limits l = {
+			.streams = 8, .templates = 8, .samplers = 8, .v8_tos_first = tos_first
+		};
 		struct world *w = world_new(&l);
 		uint8_t data[128];
 
@@ -683,12 +726,18 @@ static const struct {
 } peeks[] = {
 	{ "v1", "0001 0001 000f4240 6553f100 00000000", PROTO_NETFLOW1, 1, 0, 0, "0.0.0.0" },
 	{ "v5", V5("0001") "0000", PROTO_NETFLOW5, 5, 0x102, 9, "0.0.0.0" },
-	{ "v7", "0007 0001 000f4240 6553f100 00000000 00000009 01020000", PROTO_NETFLOW7, 7, 0, 9, "0.0.0.0" },
-	{ "v8", "0008 0001 000f4240 6553f100 00000000 00000009 0102 01 02 00000000", PROTO_NETFLOW8, 8, 0x102, 9, "0.0.0.0" },
-	{ "v9", "0009 0001 000f4240 6553f100 00000009 01020304", PROTO_NETFLOW9, 9, 0x1020304, 9, "0.0.0.0" },
-	{ "IPFIX", "000a 0010 6553f100 00000009 01020304", PROTO_IPFIX, 10, 0x1020304, 9, "0.0.0.0" },
-	{ "sFlow 5", "00000005 00000001 0a000001 00000003 00000009 00000001 00000000", PROTO_SFLOW, 5, 3, 9, "10.0.0.1" },
-	{ "sFlow 4", "00000004 00000001 0a000001 00000009 00000001 00000000", PROTO_SFLOW, 4, 0, 9, "10.0.0.1" },
+	{ "v7", "0007 0001 000f4240 6553f100 00000000 00000009 01020000", PROTO_NETFLOW7, 7, 0, 9,
+		"0.0.0.0" },
+	{ "v8", "0008 0001 000f4240 6553f100 00000000 00000009 0102 01 02 00000000", PROTO_NETFLOW8,
+		8, 0x102, 9, "0.0.0.0" },
+	{ "v9", "0009 0001 000f4240 6553f100 00000009 01020304", PROTO_NETFLOW9, 9, 0x1020304, 9,
+		"0.0.0.0" },
+	{ "IPFIX", "000a 0010 6553f100 00000009 01020304", PROTO_IPFIX, 10, 0x1020304, 9,
+		"0.0.0.0" },
+	{ "sFlow 5", "00000005 00000001 0a000001 00000003 00000009 00000001 00000000", PROTO_SFLOW,
+		5, 3, 9, "10.0.0.1" },
+	{ "sFlow 4", "00000004 00000001 0a000001 00000009 00000001 00000000", PROTO_SFLOW, 4, 0, 9,
+		"10.0.0.1" },
 };
 
 START_TEST(peeks_at_headers)
@@ -699,7 +748,8 @@ START_TEST(peeks_at_headers)
 	struct peek p;
 
 	wire_peek(&p, (struct bytes){ data, n });
-	ck_assert_msg(p.protocol == peeks[_i].protocol, "%s: %s", peeks[_i].name, flow_protocol_name(p.protocol));
+	ck_assert_msg(p.protocol == peeks[_i].protocol, "%s: %s", peeks[_i].name,
+		flow_protocol_name(p.protocol));
 	ck_assert_uint_eq(p.version, peeks[_i].version);
 	ck_assert_uint_eq(p.domain, peeks[_i].domain);
 	ck_assert_uint_eq(p.sequence, peeks[_i].sequence);
@@ -715,7 +765,8 @@ START_TEST(peeks_at_headers)
 }
 END_TEST
 
-/* ---- bounds ----------------------------------------------------------------------------------------- */
+/* ---- bounds
+ * ----------------------------------------------------------------------------------------- */
 
 START_TEST(tables_are_bounded)
 {
@@ -760,7 +811,9 @@ END_TEST
 /* One exporter announces without end: the others keep what they told. */
 START_TEST(an_exporter_has_its_share)
 {
-	struct decoder_limits l = { .streams = 64, .templates = 8, .samplers = 8, .exporter_share = 2 };
+	struct decoder_limits l = {
+		.streams = 64, .templates = 8, .samplers = 8, .exporter_share = 2
+	};
 	struct world *w = world_new(&l);
 	struct writer m;
 

@@ -18,16 +18,19 @@ static void check_bytes(const struct cursor *c, const char *hex)
 	ck_assert(!c->full);
 	ck_assert_uint_eq(cursor_used(c), n);
 	for (size_t i = 0; i < n; i++)
-		ck_assert_msg(c->start[i] == want[i], "octet %zu is %02x, not %02x", i, c->start[i], want[i]);
+		ck_assert_msg(c->start[i] == want[i], "octet %zu is %02x, not %02x", i, c->start[i],
+			want[i]);
 }
 
-static const struct field_spec flow[] = { { 0, 8, 4 }, { 0, 27, 16 }, { 0, 1, 3 }, { 0, 4, 1 }, { 0, 22, 4 }, { 0, 210, 3 } };
+static const struct field_spec flow[] = { { 0, 8, 4 }, { 0, 27, 16 }, { 0, 1, 3 }, { 0, 4, 1 },
+	{ 0, 22, 4 }, { 0, 210, 3 } };
 static const struct field_spec sampler[] = { { 0, 1, 4 }, { 0, 48, 1 }, { 0, 50, 2 } };
 
 static void write_message(struct writer *m, uint16_t version)
 {
 	static const uint64_t values[] = { 7, 3, 512 };
-	struct template_spec t = { 256, COUNT(flow), 0, flow }, o = { 300, COUNT(sampler), 1, sampler };
+	struct template_spec t = { 256, COUNT(flow), 0, flow },
+			     o = { 300, COUNT(sampler), 1, sampler };
 	struct flow_record r = flow_record_empty;
 	uint8_t *mark;
 
@@ -76,7 +79,8 @@ END_TEST
 
 START_TEST(writes_enterprise_and_variable)	/* RFC 7011 3.2, 7 */
 {
-	static const struct field_spec f[] = { { 29305, 1, 8 }, { 0, 82, 65535 }, { 0, 1, 65535 }, { 9, 5, 2 } };
+	static const struct field_spec f[] = { { 29305, 1, 8 }, { 0, 82, 65535 }, { 0, 1, 65535 },
+		{ 9, 5, 2 } };
 	struct template_spec t = { 400, COUNT(f), 0, f };
 	struct flow_record r = flow_record_empty;
 	struct flow_msg m = { .version = 10 };
@@ -90,7 +94,8 @@ START_TEST(writes_enterprise_and_variable)	/* RFC 7011 3.2, 7 */
 	flow_msg_put_record(&c, &m, &t, &r);
 	flow_set_end(&c, mark);
 	ck_assert_uint_eq(template_record_size(&t), 0);
-	check_bytes(&c, "0002 0020 0190 0004 8001 0008 00007279 0052 ffff 0001 ffff 8005 0002 00000009"
+	check_bytes(&c,
+		"0002 0020 0190 0004 8001 0008 00007279 0052 ffff 0001 ffff 8005 0002 00000009"
 		"0190 0018 0000000000000000 00 08 0000000000000005 0000");
 }
 END_TEST
@@ -142,15 +147,72 @@ static const struct {
 	uint8_t only;		/* 9, 10, or 0: both */
 	uint32_t unit_us;	/* times */
 } elements[] = {
-	{ 1, 0, 0 }, { 2, 0, 0 }, { 3, 0, 0 }, { 4, 0, 0 }, { 5, 0, 0 }, { 6, 0, 0 }, { 7, 0, 0 }, { 8, 0, 0 },
-	{ 9, 0, 0 }, { 10, 0, 0 }, { 11, 0, 0 }, { 12, 0, 0 }, { 13, 0, 0 }, { 14, 0, 0 }, { 15, 0, 0 }, { 16, 0, 0 },
-	{ 17, 0, 0 }, { 18, 0, 0 }, { 21, 9, 1000 }, { 22, 9, 1000 }, { 23, 0, 0 }, { 24, 0, 0 }, { 27, 0, 0 },
-	{ 28, 0, 0 }, { 29, 0, 0 }, { 30, 0, 0 }, { 31, 0, 0 }, { 34, 0, 0 }, { 48, 0, 0 }, { 56, 0, 0 }, { 58, 0, 0 },
-	{ 59, 0, 0 }, { 61, 0, 0 }, { 62, 0, 0 }, { 63, 0, 0 }, { 80, 0, 0 }, { 85, 0, 0 }, { 86, 0, 0 }, { 89, 0, 0 },
-	{ 128, 0, 0 }, { 129, 0, 0 }, { 150, 0, 1000000 }, { 151, 0, 1000000 }, { 152, 0, 1000 }, { 153, 0, 1000 },
-	{ 154, 0, 1 }, { 155, 0, 1 }, { 156, 0, 1 }, { 157, 0, 1 }, { 158, 0, 1 }, { 159, 0, 1 }, { 225, 0, 0 },
-	{ 226, 0, 0 }, { 227, 0, 0 }, { 228, 0, 0 }, { 231, 0, 0 }, { 233, 0, 0 }, { 234, 0, 0 }, { 235, 0, 0 },
-	{ 243, 0, 0 }, { 244, 0, 0 }, { 256, 0, 0 }, { 281, 0, 0 }, { 282, 0, 0 }, { 302, 0, 0 }, { 323, 0, 1000 },
+	{ 1, 0, 0 },
+	{ 2, 0, 0 },
+	{ 3, 0, 0 },
+	{ 4, 0, 0 },
+	{ 5, 0, 0 },
+	{ 6, 0, 0 },
+	{ 7, 0, 0 },
+	{ 8, 0, 0 },
+	{ 9, 0, 0 },
+	{ 10, 0, 0 },
+	{ 11, 0, 0 },
+	{ 12, 0, 0 },
+	{ 13, 0, 0 },
+	{ 14, 0, 0 },
+	{ 15, 0, 0 },
+	{ 16, 0, 0 },
+	{ 17, 0, 0 },
+	{ 18, 0, 0 },
+	{ 21, 9, 1000 },
+	{ 22, 9, 1000 },
+	{ 23, 0, 0 },
+	{ 24, 0, 0 },
+	{ 27, 0, 0 },
+	{ 28, 0, 0 },
+	{ 29, 0, 0 },
+	{ 30, 0, 0 },
+	{ 31, 0, 0 },
+	{ 34, 0, 0 },
+	{ 48, 0, 0 },
+	{ 56, 0, 0 },
+	{ 58, 0, 0 },
+	{ 59, 0, 0 },
+	{ 61, 0, 0 },
+	{ 62, 0, 0 },
+	{ 63, 0, 0 },
+	{ 80, 0, 0 },
+	{ 85, 0, 0 },
+	{ 86, 0, 0 },
+	{ 89, 0, 0 },
+	{ 128, 0, 0 },
+	{ 129, 0, 0 },
+	{ 150, 0, 1000000 },
+	{ 151, 0, 1000000 },
+	{ 152, 0, 1000 },
+	{ 153, 0, 1000 },
+	{ 154, 0, 1 },
+	{ 155, 0, 1 },
+	{ 156, 0, 1 },
+	{ 157, 0, 1 },
+	{ 158, 0, 1 },
+	{ 159, 0, 1 },
+	{ 225, 0, 0 },
+	{ 226, 0, 0 },
+	{ 227, 0, 0 },
+	{ 228, 0, 0 },
+	{ 231, 0, 0 },
+	{ 233, 0, 0 },
+	{ 234, 0, 0 },
+	{ 235, 0, 0 },
+	{ 243, 0, 0 },
+	{ 244, 0, 0 },
+	{ 256, 0, 0 },
+	{ 281, 0, 0 },
+	{ 282, 0, 0 },
+	{ 302, 0, 0 },
+	{ 323, 0, 1000 },
 	{ 352, 0, 0 },
 };
 
@@ -176,7 +238,8 @@ struct shape {
 	uint64_t members, four;
 };
 
-static void shape_add(struct shape *s, struct random *r, const struct ie *e, uint16_t version, uint32_t unit_us)
+static void shape_add(
+	struct shape *s, struct random *r, const struct ie *e, uint16_t version, uint32_t unit_us)
 {
 	const struct flow_field_info *info = &flow_fields[e->field];
 	bool number = info->kind <= FLOW_KIND_U64;
@@ -215,7 +278,8 @@ static void shape_make(struct shape *s, struct random *r, uint16_t version)
 		if (next(r) % 16 == 0) {
 			bool pen = version == 10 && next(r) % 2;
 
-			s->f[s->t.nfields++] = (struct field_spec){ pen ? 9u : 0u, 20000, (uint16_t)(next(r) % 9) };
+			s->f[s->t.nfields++] = (struct field_spec) { pen ? 9u : 0u, 20000,
+				(uint16_t)(next(r) % 9) };
 		} else if (!elements[i].only || elements[i].only == version) {
 			shape_add(s, r, e, version, elements[i].unit_us);
 		}
@@ -227,7 +291,8 @@ static void shape_make(struct shape *s, struct random *r, uint16_t version)
 		shape_add(s, r, ie_find(0, 1), version, 0);
 }
 
-static void random_member(const struct shape *s, struct random *r, struct flow_record *rec, enum flow_field f)
+static void random_member(
+	const struct shape *s, struct random *r, struct flow_record *rec, enum flow_field f)
 {
 	uint8_t *at = (uint8_t *)rec + flow_fields[f].offset;
 	uint64_t v = next(r), w = next(r);
@@ -249,7 +314,8 @@ static void random_member(const struct shape *s, struct random *r, struct flow_r
 		break;
 	default:
 		if (s->unit_us[f])	/* up to 20 minutes before the export */
-			v = UINT64_C(1000000) * EXPORT_S - v % UINT64_C(1200000000) / s->unit_us[f] * s->unit_us[f];
+			v = UINT64_C(1000000) * EXPORT_S -
+				v % UINT64_C(1200000000) / s->unit_us[f] * s->unit_us[f];
 		else if (s->len[f] < 8)
 			v &= (UINT64_C(1) << 8 * s->len[f]) - 1;
 		if (f == FLOW_sampling_num && v == 0)
@@ -278,8 +344,8 @@ enum { RECORDS = 1000000 };
 enum { RECORDS_A_MESSAGE = 8 };
 
 /* The compiled way of writing gives the same octets. */
-static void check_put_records(const struct shape *s, const struct flow_msg *m, const struct flow_record *r,
-			      const uint8_t *want, size_t n)
+static void check_put_records(const struct shape *s, const struct flow_msg *m,
+	const struct flow_record *r, const uint8_t *want, size_t n)
 {
 	static struct flow_put p;
 	static uint8_t buf[4096];
@@ -337,7 +403,8 @@ START_TEST(comes_back)
 
 	for (size_t n = 0; n < RECORDS / 2; n += RECORDS_A_MESSAGE)
 		one_message(w, &r, _i ? 10 : 9, seed);
-	printf("flowset: %d random v%d records came back, seed %" PRIu64 "\n", RECORDS / 2, _i ? 10 : 9, seed);
+	printf("flowset: %d random v%d records came back, seed %" PRIu64 "\n", RECORDS / 2,
+		_i ? 10 : 9, seed);
 	fflush(stdout);
 	world_free(w);
 }

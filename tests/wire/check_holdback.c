@@ -22,10 +22,13 @@ struct model {
 
 static struct template_key a_key(unsigned owner, unsigned id)
 {
-	return (struct template_key){ .exporter = addr_make4(owner), .id = (uint16_t)id, .protocol = PROTO_IPFIX };
+	return (struct template_key) {
+		.exporter = addr_make4(owner), .id = (uint16_t)id, .protocol = PROTO_IPFIX
+	};
 }
 
-static void is_oldest(const struct held *h, struct model *m, size_t *n, const struct template_key *key)
+static void is_oldest(
+	const struct held *h, struct model *m, size_t *n, const struct template_key *key)
 {
 	size_t at = 0, wrong = 0;
 
@@ -54,7 +57,8 @@ START_TEST(ring_equals_model)
 	holdback_init(&h, mem, RING, 1);
 	for (uint64_t step = 1; step < 20000; step++) {
 		unsigned what = rnd(&seed) % 8;
-		struct template_key key = a_key((unsigned)(rnd(&seed) % OWNERS), 256 + (unsigned)(rnd(&seed) % KEYS));
+		struct template_key key =
+			a_key((unsigned)(rnd(&seed) % OWNERS), 256 + (unsigned)(rnd(&seed) % KEYS));
 		struct held out;
 
 		if (what < 4 && n < WAITING_MAX) {
@@ -141,7 +145,8 @@ static void send_at(struct world *w, struct writer *m, uint64_t recv_us)
 
 	flow_msg_end(&m->c, &m->m, 1);
 	ck_assert(!m->c.full);
-	in = (struct decoder_input){ { m->buf, cursor_used(&m->c) }, addr_make4(0xc0000201u), 2055, recv_us };
+	in = (struct decoder_input) { { m->buf, cursor_used(&m->c) }, addr_make4(0xc0000201u), 2055,
+		recv_us };
 	w->n = 0;
 	ck_assert_int_eq(decode(w->d, &in, world_keep, w), WIRE_OK);
 	ck_assert_uint_eq(decoder_counts(w->d)->held, decoder_counts(w->d)->held_decoded +
@@ -213,7 +218,8 @@ START_TEST(a_set_keeps_its_origin)
 	patch32(m.buf + 12, 5);
 	put_set(&m, 256, "000f4240 000003e8");
 	flow_msg_end(&m.c, &m.m, 1);
-	in = (struct decoder_input){ { m.buf, cursor_used(&m.c) }, addr_make4(0xc0000201u), 1111, RECV_US };
+	in = (struct decoder_input) { { m.buf, cursor_used(&m.c) }, addr_make4(0xc0000201u), 1111,
+		RECV_US };
 	decode(w->d, &in, see, &s);
 	begin(&m, 9);
 	patch32(m.buf + 12, 6);
@@ -222,7 +228,8 @@ START_TEST(a_set_keeps_its_origin)
 	put_template(&m, 256, 0, dated, COUNT(dated));
 	put_set(&m, 256, "000f4240 000003e8 000f4240 000003e8");
 	flow_msg_end(&m.c, &m.m, 1);
-	in = (struct decoder_input){ { m.buf, cursor_used(&m.c) }, addr_make4(0xc0000201u), 2222, RECV_US + 20000000 };
+	in = (struct decoder_input) { { m.buf, cursor_used(&m.c) }, addr_make4(0xc0000201u), 2222,
+		RECV_US + 20000000 };
 	decode(w->d, &in, see, &s);
 	ck_assert_uint_eq(s.chunks, 2);
 	ck_assert_uint_eq(s.n[0], 1);

@@ -93,11 +93,14 @@ START_TEST(lands_where_it_fits)
 
 		if (!e || e->field < 0)
 			continue;
-		ck_assert_msg((flow_fields[e->field].kind == FLOW_KIND_ADDR) == addr, "%s", e->name);
-		ck_assert_msg((flow_fields[e->field].kind == FLOW_KIND_MAC) == (e->type == IE_MAC), "%s", e->name);
+		ck_assert_msg(
+			(flow_fields[e->field].kind == FLOW_KIND_ADDR) == addr, "%s", e->name);
+		ck_assert_msg((flow_fields[e->field].kind == FLOW_KIND_MAC) == (e->type == IE_MAC),
+			"%s", e->name);
 		ck_assert_msg((e->field == FLOW_first_us || e->field == FLOW_last_us) ==
-			      ((e->type >= IE_SECONDS && e->type <= IE_NANOS) || id == 21 || id == 22 || id == 158 ||
-			       id == 159), "%s", e->name);
+				((e->type >= IE_SECONDS && e->type <= IE_NANOS) || id == 21 ||
+					id == 22 || id == 158 || id == 159),
+			"%s", e->name);
 	}
 }
 END_TEST

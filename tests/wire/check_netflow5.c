@@ -238,7 +238,8 @@ START_TEST(dates_by_signed_distance)
 	for (int i = 0; i < 4; i++) {
 		for (int w = 0; w < 3; w++)
 			dgram[4 + 4 * w + i] = (uint8_t)(words[w] >> (24 - 8 * i));
-		dgram[24 + 24 + i] = dgram[24 + 28 + i] = (uint8_t)(times[_i].field >> (24 - 8 * i));
+		dgram[24 + 24 + i] = dgram[24 + 28 + i] =
+			(uint8_t)(times[_i].field >> (24 - 8 * i));
 	}
 	ck_assert_int_eq(netflow5_parse(&m, (struct bytes){ dgram, sizeof(dgram) }), WIRE_OK);
 	m.uptime_is_seconds = times[_i].seconds;

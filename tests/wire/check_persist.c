@@ -9,7 +9,8 @@
 Suite *suite_persist(void);
 
 static const struct field_spec plain[] = { { 0, 8, 4 }, { 0, 12, 4 }, { 0, 1, 4 }, { 0, 2, 4 } };
-static const struct field_spec odd[] = { { 0, 82, 65535 }, { 9, 1, 4 }, { 29305, 1, 4 }, { 0, 1, 3 }, { 0, 22, 4 } };
+static const struct field_spec odd[] = { { 0, 82, 65535 }, { 9, 1, 4 }, { 29305, 1, 4 },
+	{ 0, 1, 3 }, { 0, 22, 4 } };
 
 #define RECORD "c0000201 c6336402 000003e8 0000000a"
 #define ODD "03616263 ffffffff 00000005 0003e8 00000064"
@@ -31,7 +32,8 @@ static struct saved save(const struct world *w)
 	return s;
 }
 
-static const char *load(struct world *w, const uint8_t *p, size_t n, uint64_t now_us, struct decoder_loaded *l)
+static const char *load(
+	struct world *w, const uint8_t *p, size_t n, uint64_t now_us, struct decoder_loaded *l)
 {
 	uint8_t *copy = malloc(n ? n : 1);
 	struct bytes rest = { copy, n };
@@ -54,7 +56,9 @@ static void tell(struct world *w)
 	begin(&m, 10);
 	put_template(&m, 256, 0, plain, COUNT(plain));
 	put_template(&m, 257, 0, odd, COUNT(odd));
-	put_set(&m, 3, "012c 0003 0001 0090 0004 00a0 0008 0082 0004  012d 0004 0001 012e 0004 0130 0002 0131 0004 0132 0004");
+	put_set(&m, 3,
+		"012c 0003 0001 0090 0004 00a0 0008 0082 0004  012d 0004 0001 012e 0004 0130 0002 "
+		"0131 0004 0132 0004");
 	put_set(&m, 300, "00000001 0000018bcfe56800 0a000009");
 	put_set(&m, 301, "00000003 0001 00000001 00000063");
 	send(w, &m);
@@ -84,8 +88,11 @@ START_TEST(knows_again)	/* [41] */
 	ck_assert_uint_eq(w->n, 3);
 	for (size_t i = 0; i < 3; i++)
 		flow_print(want[i], sizeof(want[i]), &w->rec[i]);
-	ck_assert_str_eq(want[0], "src=192.0.2.1 dst=198.51.100.2 octets=1000 packets=10 sampling_num=100 sampling_den=1");
-	ck_assert_str_eq(want[1], "octets=1000 first_us=1700000000100000 sampling_num=100 sampling_den=1");
+	ck_assert_str_eq(want[0],
+		"src=192.0.2.1 dst=198.51.100.2 octets=1000 packets=10 sampling_num=100 "
+		"sampling_den=1");
+	ck_assert_str_eq(
+		want[1], "octets=1000 first_us=1700000000100000 sampling_num=100 sampling_den=1");
 	s = save(w);
 	ck_assert_ptr_null(load(again, s.p, s.n, RECV_US, &l));
 	ck_assert_uint_eq(l.templates, 4);
@@ -126,7 +133,8 @@ END_TEST
 /* Of two tellings the later counts, in whatever order they are read. */
 START_TEST(the_later_telling_counts)
 {
-	static const struct field_spec swapped[] = { { 0, 12, 4 }, { 0, 8, 4 }, { 0, 1, 4 }, { 0, 2, 4 } };
+	static const struct field_spec swapped[] = { { 0, 12, 4 }, { 0, 8, 4 }, { 0, 1, 4 },
+		{ 0, 2, 4 } };
 
 	for (int order = 0; order <= 1; order++) {
 		struct world *old = world_new(NULL), *w = world_new(NULL), *again = world_new(NULL);
@@ -141,8 +149,10 @@ START_TEST(the_later_telling_counts)
 		begin(&m, 10);
 		put_template(&m, 256, 0, plain, COUNT(plain));
 		flow_msg_end(&m.c, &m.m, 1);
-		decode(w->d, &(struct decoder_input){ { m.buf, cursor_used(&m.c) }, addr_make4(0xc0000201u), 2055,
-			RECV_US + 1 }, world_keep, w);
+		decode(w->d,
+			&(struct decoder_input) { { m.buf, cursor_used(&m.c) },
+				addr_make4(0xc0000201u), 2055, RECV_US + 1 },
+			world_keep, w);
 		b = save(w);
 		load(again, order ? a.p : b.p, order ? a.n : b.n, RECV_US, &l);
 		load(again, order ? b.p : a.p, order ? b.n : a.n, RECV_US, &l);

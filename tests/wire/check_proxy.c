@@ -9,9 +9,10 @@
 
 #define SIGNATURE 0x0d, 0x0a, 0x0d, 0x0a, 0, 0x0d, 0x0a, 0x51, 0x55, 0x49, 0x54, 0x0a
 
-static const uint8_t v4[] = { SIGNATURE, 0x21, 0x12, 0, 12, 192, 0, 2, 1, 0, 0, 0, 0, 0xc3, 0x50, 0x08, 0x07 };
-static const uint8_t v6[] = { SIGNATURE, 0x21, 0x22, 0, 36, 0x20, 1, 0xd, 0xb8, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1,
-	0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xc3, 0x50, 0x08, 0x07 };
+static const uint8_t v4[] = { SIGNATURE, 0x21, 0x12, 0, 12, 192, 0, 2, 1, 0, 0, 0, 0, 0xc3, 0x50,
+	0x08, 0x07 };
+static const uint8_t v6[] = { SIGNATURE, 0x21, 0x22, 0, 36, 0x20, 1, 0xd, 0xb8, 0, 0, 0, 0, 0, 0, 0,
+	0, 0, 0, 0, 1, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xc3, 0x50, 0x08, 0x07 };
 
 static const struct {
 	const char *name, *from;
@@ -45,13 +46,15 @@ END_TEST
 
 START_TEST(odd_ones)
 {
-	/* With a TLV behind the addresses; LOCAL; LOCAL with octets to pass over; without addresses; version 1's. */
-	static const uint8_t tlv[] = { SIGNATURE, 0x21, 0x12, 0, 16, 192, 0, 2, 1, 0, 0, 0, 0, 0xc3, 0x50, 0x08, 0x07,
-		4, 0, 1, 9, 0xff };
+	/* With a TLV behind the addresses; LOCAL; LOCAL with octets to pass over; without
+	 * addresses; version 1's. */
+	static const uint8_t tlv[] = { SIGNATURE, 0x21, 0x12, 0, 16, 192, 0, 2, 1, 0, 0, 0, 0, 0xc3,
+		0x50, 0x08, 0x07, 4, 0, 1, 9, 0xff };
 	static const uint8_t local[] = { SIGNATURE, 0x20, 0, 0, 0 };
 	static const uint8_t filled[] = { SIGNATURE, 0x20, 0x12, 0, 2, 1, 2 };
 	static const uint8_t none[] = { SIGNATURE, 0x21, 0, 0, 0 };
-	static const uint8_t short4[] = { SIGNATURE, 0x21, 0x12, 0, 11, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11 };
+	static const uint8_t short4[] = { SIGNATURE, 0x21, 0x12, 0, 11, 1, 2, 3, 4, 5, 6, 7, 8, 9,
+		10, 11 };
 	static const uint8_t version1[] = { SIGNATURE, 0x11, 0x12, 0, 0 };
 	static const uint8_t other[] = { SIGNATURE, 0x22, 0x12, 0, 0 };
 	struct proxy p;
@@ -65,7 +68,8 @@ START_TEST(odd_ones)
 	ck_assert_uint_eq(proxy_read(&p, (struct bytes){ short4, sizeof(short4) }), 0);
 	ck_assert_uint_eq(proxy_read(&p, (struct bytes){ version1, sizeof(version1) }), 0);
 	ck_assert_uint_eq(proxy_read(&p, (struct bytes){ other, sizeof(other) }), 0);
-	ck_assert_uint_eq(proxy_put((uint8_t[PROXY_MAX]){ 0 }, &(struct proxy){ .local = true }), 16);
+	ck_assert_uint_eq(
+		proxy_put((uint8_t[PROXY_MAX]) { 0 }, &(struct proxy) { .local = true }), 16);
 }
 END_TEST
 

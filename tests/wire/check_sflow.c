@@ -583,7 +583,10 @@ static const struct {
 	bool v6;
 	uint32_t frame, ip;
 } ip_lengths[] = {
-	{ 0, false, 118, 100 }, { 7, false, 118, 96 }, { 0, true, 1518, 1500 }, { 0, false, 1518, 1500 },
+	{ 0, false, 118, 100 },
+	{ 7, false, 118, 96 },
+	{ 0, true, 1518, 1500 },
+	{ 0, false, 1518, 1500 },
 };
 
 START_TEST(counts_the_ip_packet)
@@ -606,7 +609,8 @@ START_TEST(counts_the_ip_packet)
 	sflow_put_header(&c, &m);
 	sflow_put_sample(&c, &s, &r);
 	for (int ip = 0; ip < 2; ip++) {
-		ck_assert_int_eq(sflow_parse(&back, (struct bytes){ buf, cursor_used(&c) }), WIRE_OK);
+		ck_assert_int_eq(
+			sflow_parse(&back, (struct bytes) { buf, cursor_used(&c) }), WIRE_OK);
 		sflow_first(&it, &back);
 		it.ip_octets = ip;
 		got = flow_record_empty;

@@ -20,14 +20,19 @@ static const struct {
 } records[] = {
 	{ "v9", 9, false, "0100 0002 0008 0004 000c 0004 ffff", WIRE_OK, 256, 2, 0, 2 },
 	{ "IPFIX", 10, false, "0100 0002 0008 0004 000c 0004 ffff", WIRE_OK, 256, 2, 0, 2 },
-	{ "enterprise", 10, false, "0100 0002 8008 0004 00000009 000c 0004", WIRE_OK, 256, 2, 0, 0 },
-	{ "v9 has no enterprise bit", 9, false, "0100 0002 8008 0004 000c 0004 0009", WIRE_OK, 256, 2, 0, 2 },
-	{ "v9 options, lengths in octets", 9, true, "0100 0004 0008 0001 0004 0022 0004 0023 0001 0000", WIRE_OK, 256, 3, 1, 2 },
+	{ "enterprise", 10, false, "0100 0002 8008 0004 00000009 000c 0004", WIRE_OK, 256, 2, 0,
+		0 },
+	{ "v9 has no enterprise bit", 9, false, "0100 0002 8008 0004 000c 0004 0009", WIRE_OK, 256,
+		2, 0, 2 },
+	{ "v9 options, lengths in octets", 9, true,
+		"0100 0004 0008 0001 0004 0022 0004 0023 0001 0000", WIRE_OK, 256, 3, 1, 2 },
 	{ "v9 options without scope", 9, true, "0100 0000 0004 0022 0004", WIRE_OK, 256, 1, 0, 0 },
-	{ "IPFIX options, counts", 10, true, "0100 0003 0001 0090 0004 0022 0004 0023 0001 0000", WIRE_OK, 256, 3, 1, 2 },
+	{ "IPFIX options, counts", 10, true, "0100 0003 0001 0090 0004 0022 0004 0023 0001 0000",
+		WIRE_OK, 256, 3, 1, 2 },
 	{ "all scopes", 10, true, "0100 0001 0001 0090 0004", WIRE_OK, 256, 1, 1, 0 },
 	{ "withdrawal", 10, false, "0100 0000 0101", WIRE_WITHDRAWAL, 256, 0, 0, 2 },
-	{ "options withdrawal, no scope count", 10, true, "0100 0000 0101", WIRE_WITHDRAWAL, 256, 0, 0, 2 },
+	{ "options withdrawal, no scope count", 10, true, "0100 0000 0101", WIRE_WITHDRAWAL, 256, 0,
+		0, 2 },
 	{ "all options", 10, true, "0003 0000", WIRE_WITHDRAWAL, 3, 0, 0, 0 },
 	{ "ID 3 in a template Set", 10, false, "0003 0000", WIRE_TEMPLATE_ID, 3, 0, 0, 0 },
 	{ "ID 2 in v9", 9, false, "0002 0000 0000", WIRE_TEMPLATE_ID, 2, 0, 0, 0 },
@@ -35,9 +40,12 @@ static const struct {
 	{ "ID 256", 9, false, "0100 0001 0008 0004", WIRE_OK, 256, 1, 0, 0 },
 	{ "ID 65535", 9, false, "ffff 0001 0008 0004", WIRE_OK, 65535, 1, 0, 0 },
 	{ "65535 fields", 10, false, "0100 ffff 0008 0004", WIRE_TEMPLATE_CUT, 256, 0, 0, 0 },
-	{ "v9 options of 0 fields", 9, true, "0100 0000 0000 0101", WIRE_TEMPLATE_EMPTY, 256, 0, 0, 2 },
-	{ "v9 scope of 6 octets", 9, true, "0100 0006 0004 0001 0004 0022 0004", WIRE_TEMPLATE_SCOPE, 256, 0, 0, 0 },
-	{ "two scopes of one field", 10, true, "0100 0001 0002 0090 0004 0101", WIRE_TEMPLATE_SCOPE, 256, 1, 0, 2 },
+	{ "v9 options of 0 fields", 9, true, "0100 0000 0000 0101", WIRE_TEMPLATE_EMPTY, 256, 0, 0,
+		2 },
+	{ "v9 scope of 6 octets", 9, true, "0100 0006 0004 0001 0004 0022 0004",
+		WIRE_TEMPLATE_SCOPE, 256, 0, 0, 0 },
+	{ "two scopes of one field", 10, true, "0100 0001 0002 0090 0004 0101", WIRE_TEMPLATE_SCOPE,
+		256, 1, 0, 2 },
 };
 
 START_TEST(reads_records)
@@ -91,8 +99,12 @@ END_TEST
 
 START_TEST(replaces_and_forgets)
 {
-	static struct template_def def = { .version = 9, .id = 256, .nfields = 1, .fields = { { 0, 1, 4 } } };
-	struct template_key key = { .exporter = addr_make4(1), .domain = 1, .id = 256, .protocol = 1 };
+	static struct template_def def = {
+		.version = 9, .id = 256, .nfields = 1, .fields = { { 0, 1, 4 } }
+	};
+	struct template_key key = {
+		.exporter = addr_make4(1), .domain = 1, .id = 256, .protocol = 1
+	};
 	struct templates t;
 	void *mem = aligned_alloc(64, templates_size(2));
 	bool changed = true;

@@ -40,7 +40,8 @@ struct world {
 	unsigned chunks;
 };
 
-static inline void world_keep(void *ctx, const struct flow_origin *origin, struct flow_record *rec, size_t n)
+static inline void world_keep(
+	void *ctx, const struct flow_origin *origin, struct flow_record *rec, size_t n)
 {
 	struct world *w = ctx;
 
@@ -55,7 +56,9 @@ static inline void world_keep(void *ctx, const struct flow_origin *origin, struc
 
 static inline struct world *world_new(const struct decoder_limits *l)
 {
-	static const struct decoder_limits small = { .streams = 8, .templates = 16, .samplers = 32 };
+	static const struct decoder_limits small = {
+		.streams = 8, .templates = 16, .samplers = 32
+	};
 	struct world *w = calloc(1, sizeof(*w));
 
 	ck_assert_ptr_nonnull(w);
@@ -106,8 +109,8 @@ static inline void begin(struct writer *m, uint16_t version)
 	flow_msg_begin(&m->c, &m->m);
 }
 
-static inline void put_template(struct writer *m, uint16_t id, unsigned nscope, const struct field_spec *f,
-				size_t n)
+static inline void put_template(
+	struct writer *m, uint16_t id, unsigned nscope, const struct field_spec *f, size_t n)
 {
 	struct template_spec t = { id, (uint16_t)n, (uint16_t)nscope, f };
 
