@@ -32,18 +32,30 @@ struct gate {
 	struct dedup *dedup;		/* NULL: off */
 	struct gate_counts counts;
 	uint64_t log_us;
-	/* Ports of our own sockets, and the sockets: what comes from there came in a circle. */
+	/*
+	 * Ports of our own sockets, and the sockets: what comes from there came in a circle.  But
+	 * what waited when such a socket was opened may be of who had its port before: the list is
+	 * in force when everything that waited then was received.
+	 */
 	uint8_t own_ports[65536 / 8];
 	struct endpoint *own;
 	size_t nown;
+	bool own_in_force;
+	uint64_t own_ns;		/* in force from then on in any case; 0: not asked yet */
 	uint32_t generation;		/* of the allow list */
 };
 
 /* NULL with errno. */
 struct gate *gate_new(const struct gate_limits *l, uint64_t seed);
 void gate_free(struct gate *g);
-/* Another allow list may be in force; `own` are the sockets of all workers. */
+/* Another allow list may be in force; `own` are the sockets of all workers, n 0: some of them are
+ * about to be closed. */
 void gate_refresh(struct gate *g, const struct endpoint *own, size_t n);
+/* The listening socket was found empty: nothing in it is older than our own sockets. */
+static inline void gate_drained(struct gate *g)
+{
+	g->own_in_force = true;
+}
 /* Local addresses of the sockets of receivers into `own`, which has room for all; how many. */
 size_t gate_own(const struct receivers *rs, struct endpoint *own);
 /* Take out of the batch what may not come in; the order of the rest stays. */

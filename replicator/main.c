@@ -291,6 +291,13 @@ static int open_control(struct replicator *p)
 	return p->control_fd < 0 ? -1 : 0;
 }
 
+static void refresh_gate(struct worker *w, const struct endpoint *own, size_t n)
+{
+	worker_enter(w);
+	gate_refresh(w->gate, own, n);
+	worker_leave(w);
+}
+
 /* Every gate knows the sockets of every worker, and looks at the allow list anew. */
 static void refresh_gates(struct replicator *p)
 {
@@ -303,11 +310,8 @@ static void refresh_gates(struct replicator *p)
 		n += gate_own(&p->workers[i].receivers, own + n);
 		worker_leave(&p->workers[i]);
 	}
-	for (size_t i = 0; i < p->n; i++) {
-		worker_enter(&p->workers[i]);
-		gate_refresh(p->workers[i].gate, own, n);
-		worker_leave(&p->workers[i]);
-	}
+	for (size_t i = 0; i < p->n; i++)
+		refresh_gate(&p->workers[i], own, n);
 	free(own);
 }
 
@@ -486,6 +490,8 @@ static void finish_reload(struct replicator *p)
 			receivers_clear(&fresh[i], &none);
 		taken = false;
 	}
+	for (size_t i = 0; taken && i < p->n; i++)
+		refresh_gate(&p->workers[i], NULL, 0);
 	for (size_t i = 0; taken && i < p->n; i++) {
 		struct worker *w = &p->workers[i];
 

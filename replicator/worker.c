@@ -109,6 +109,8 @@ static bool turn(struct worker *w, uint64_t now_ns)
 			log_datagrams(w->in.batch);
 		gate_batch(w->gate, &w->receivers, w->in.batch, now_ns);
 		fanout_batch(w->fanout, w->in.batch, now_ns);
+	} else if (n == 0) {
+		gate_drained(w->gate);
 	}
 	worker_leave(w);
 	if (n < 0 && log_allow(&w->recv_log_us, clock_wall_us(), UINT64_C(60000000)))
@@ -172,8 +174,7 @@ static void *work(void *ctx)
 			log_error_errno("poll");
 			break;
 		}
-		if (fds[0].revents)
-			pump(w);
+		pump(w);	/* whatever poll said: the gate waits for an empty socket */
 		probe(w, &probe_ns);
 		replay(w);
 		atomic_fetch_add_explicit(&w->turns, 1, memory_order_relaxed);

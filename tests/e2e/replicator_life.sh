@@ -133,11 +133,7 @@ if [ "$(ulimit -Hn)" -ge 1100 ]; then
 	for i in 1 2 3 4 5; do datagram "$i"; done
 	check "a thousand receivers: five datagrams" wait_for 5 received 5
 	check "a thousand receivers: the process ends" stop_daemon many
-	# The port of a sender may be one that a socket of ours had a moment ago: then it is "looped".
-	check_equal "a thousand receivers: all came" 5 \
-		$(($(stat_value "$STATS" replicated_datagrams) + $(stat_value "$STATS" looped_datagrams)))
-	check_equal "a thousand receivers: each was accounted for" \
-		"1000 $((1000 * $(stat_value "$STATS" replicated_datagrams)))" "$(stat_value "$STATS" receivers) $(
+	check_equal "a thousand receivers: each was accounted for" "1000 5000" "$(stat_value "$STATS" receivers) $(
 		stat_sum "$STATS" '^receiver_(sent|refused|eagain|unreachable|other)[{]')"
 else
 	echo "     a thousand receivers: not tried, $(ulimit -Hn) files are allowed"

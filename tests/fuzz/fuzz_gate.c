@@ -50,6 +50,7 @@ static void fuzz_datagrams(const uint8_t *data, size_t n)
 	if (!g)
 		return;
 	gate_refresh(g, &own, 1);
+	gate_drained(g);
 	for (uint64_t now_ns = 1; n >= 3; now_ns += 300) {
 		for (b.n = 0; n >= 3 && b.n < MOST; b.n++) {
 			size_t octets = (size_t)data[0] << 8 | data[1];

@@ -184,9 +184,39 @@ START_TEST(own_sockets)
 
 	use(0, 0);
 	gate_refresh(g, &own, 1);
+	gate_drained(g);
 	v5(0x0a000001, 0, 1);
 	v5(0x0a000002, 0, 1);
 	ck_assert_uint_eq(go(SECOND), 1);
+	ck_assert_uint_eq(g->counts.looped, 1);
+	/* The same list again changes nothing. */
+	gate_refresh(g, &own, 1);
+	v5(0x0a000001, 1, 1);
+	ck_assert_uint_eq(go(SECOND), 0);
+	ck_assert_uint_eq(g->counts.looped, 2);
+}
+END_TEST
+
+/* What waited when the socket was opened may be of who had the port before. */
+START_TEST(own_sockets_that_are_new)
+{
+	const struct endpoint own = { addr_make4(0x0a000001), 2055, false };
+
+	use(0, 0);
+	gate_refresh(g, &own, 1);
+	v5(0x0a000001, 0, 1);
+	ck_assert_uint_eq(go(SECOND), 1);
+	v5(0x0a000001, 1, 1);
+	ck_assert_uint_eq(go(2 * (uint64_t)SECOND - 1), 1);
+	/* Never empty: after a second all the same. */
+	v5(0x0a000001, 2, 1);
+	ck_assert_uint_eq(go(2 * (uint64_t)SECOND), 0);
+	ck_assert_uint_eq(g->counts.looped, 1);
+	/* About to be closed: the next who gets the port is none of ours. */
+	gate_refresh(g, NULL, 0);
+	gate_drained(g);
+	v5(0x0a000001, 3, 1);
+	ck_assert_uint_eq(go(3 * (uint64_t)SECOND), 1);
 	ck_assert_uint_eq(g->counts.looped, 1);
 }
 END_TEST
@@ -331,6 +361,7 @@ Suite *suite_gate(void)
 	tcase_add_loop_test(t, allow_list_is_wrong, 0, sizeof(bad_lists) / sizeof(bad_lists[0]));
 	tcase_add_test(t, rate_limit);
 	tcase_add_test(t, own_sockets);
+	tcase_add_test(t, own_sockets_that_are_new);
 	tcase_add_test(t, duplicates);
 	tcase_add_test(t, duplicates_bounded);
 	tcase_add_test(t, sequence_v5);
