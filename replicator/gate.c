@@ -194,9 +194,9 @@ static struct lpm_entry *read_entries(const char *path, FILE *f, size_t *n, unsi
 	return entries;
 }
 
-struct lpm *gate_read_allow(const char *path, unsigned *errors)
+struct lpm *gate_read_allow(struct files *files, const char *path, unsigned *errors)
 {
-	FILE *f = fopen(path, "re");
+	FILE *f = files_open(files, path);
 	struct lpm_entry *entries;
 	struct lpm *t = NULL;
 	const unsigned before = *errors;

@@ -62,6 +62,6 @@ size_t gate_own(const struct receivers *rs, struct endpoint *own);
 void gate_batch(struct gate *g, const struct receivers *rs, struct batch *b, uint64_t now_ns);
 
 /* Read an allow list: an address or a prefix a line; NULL after saying what is wrong. */
-struct lpm *gate_read_allow(const char *path, unsigned *errors);
+struct lpm *gate_read_allow(struct files *files, const char *path, unsigned *errors);
 
 #endif /* REPLICATOR_GATE_H */

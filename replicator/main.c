@@ -51,6 +51,7 @@ struct replicator {
 	int receive_buffer;	/* bytes that each socket has */
 	bool stop;
 	uint64_t reloads, reloads_failed, ticks;
+	uint64_t names_ns, names_changed, names_stale;
 	uint64_t stats_log_us, recv_log_us;
 	uint64_t logged_drops;
 	uint64_t watchdog_ns, watched_ns;	/* 0: nobody watches */
@@ -114,7 +115,8 @@ static int set_workers(struct replicator *p, size_t n)
 	for (size_t i = 0; i < p->n; i++)
 		receivers_clear(&p->workers[i].receivers, &none);
 	free(p->workers);
-	status = reload_read(&p->settings, sets, n, &errors);
+	status = reload_read(&p->settings, sets, n, RELOAD_ALL, &errors);
+	reload_settle(&p->settings, status == 0);
 	p->n = n;
 	p->workers = xcalloc(n, sizeof(*p->workers));
 	for (size_t i = 0; i < n; i++) {
@@ -451,6 +453,8 @@ static void collect(const struct replicator *p, struct report *r)
 	report_collect(r, p->workers, p->n);
 	r->reloads = p->reloads;
 	r->reloads_failed = p->reloads_failed;
+	r->names_changed = p->names_changed;
+	r->names_stale = p->names_stale;
 }
 
 static void tick(struct replicator *p)
@@ -474,8 +478,24 @@ static void tick(struct replicator *p)
 static void begin_reload(struct replicator *p)
 {
 	daemon_notify_reloading(clock_mono_ns() / 1000);
-	if (reload_begin(&p->reload) < 0)
+	if (reload_begin(&p->reload, RELOAD_ALL) < 0)
 		log_error_errno("reload");
+}
+
+/* Names that receivers have may have other addresses by now. */
+static void look_names_up(struct replicator *p, uint64_t now_ns)
+{
+	const uint64_t each_ns = p->settings.names_s * UINT64_C(1000000000);
+
+	if (!each_ns || p->reload.busy)
+		return;
+	if (!p->names_ns)
+		p->names_ns = now_ns;
+	if (now_ns - p->names_ns < each_ns)
+		return;
+	p->names_ns = now_ns;
+	if (names_count(p->settings.names) && reload_begin(&p->reload, RELOAD_NAMES) < 0)
+		log_error_errno("look names up");
 }
 
 /* Only a set without an error takes the place of the one in force. */
@@ -483,13 +503,16 @@ static void finish_reload(struct replicator *p)
 {
 	struct receivers *fresh = p->reload.fresh;
 	struct outlet none = { 0 };
-	bool taken = reload_finish(&p->reload);
+	const bool names = p->reload.what == RELOAD_NAMES;
+	const bool read = reload_finish(&p->reload);
+	bool taken = read && check_sender(&fresh[0]) == 0;
 
-	if (taken && check_sender(&fresh[0]) < 0) {
-		for (size_t i = 0; i < p->n; i++)
-			receivers_clear(&fresh[i], &none);
+	/* That names are what they were is no reload. */
+	if (taken && names && receivers_alike(&fresh[0], &p->workers[0].receivers))
 		taken = false;
-	}
+	for (size_t i = 0; read && !taken && i < p->n; i++)
+		receivers_clear(&fresh[i], &none);
+	reload_settle(&p->settings, taken);
 	for (size_t i = 0; taken && i < p->n; i++)
 		refresh_gate(&p->workers[i], NULL, 0);
 	for (size_t i = 0; taken && i < p->n; i++) {
@@ -502,12 +525,16 @@ static void finish_reload(struct replicator *p)
 	}
 	if (taken)
 		refresh_gates(p);
-	p->reloads += taken;
-	p->reloads_failed += !taken;
+	p->names_changed += names && taken;
+	p->names_stale = names_stale(p->settings.names);
+	p->names_ns = clock_mono_ns();
+	p->reloads += !names && taken;
+	p->reloads_failed += !names && !taken;
 	if (taken)
-		log_info("reload: %zu receivers in %zu pools",
+		log_info("%s: %zu receivers in %zu pools", names ? "names" : "reload",
 			receivers_count(&p->workers[0].receivers), p->workers[0].receivers.npools);
-	daemon_notify("READY=1");
+	if (!names)
+		daemon_notify("READY=1");
 	if (p->reload.again)
 		begin_reload(p);
 }
@@ -707,6 +734,7 @@ static int run(struct replicator *p)
 				p->control_fd, commands, sizeof(commands) / sizeof(commands[0]), p);
 		now_ns = clock_mono_ns();
 		feed_watchdog(p, now_ns);
+		look_names_up(p, now_ns);
 		if (idle_ns && now_ns >= last_ns(p) + idle_ns) {
 			log_error("nothing came in %u ms", p->settings.idle_ms);
 			return EXIT_IDLE;

@@ -25,7 +25,8 @@ static void file_name(struct strbuf *b, const struct receiver *r, const char *po
 
 	strbuf_addf(b, "%s/", r->spool_dir);
 	from = b->n;
-	strbuf_addf(b, "%s_%s_%u.spool", pool, r->label, worker);
+	/* By its name, so that what waits goes where the name moves. */
+	strbuf_addf(b, "%s_%s_%u.spool", pool, r->name ? r->name : r->label, worker);
 	for (size_t i = from; i < b->n; i++)
 		if (!isalnum((unsigned char)b->s[i]) && !strchr(".:_-", b->s[i]))
 			b->s[i] = '-';

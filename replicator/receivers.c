@@ -26,6 +26,7 @@ static void receiver_free(struct receiver *r)
 	renumber_free(r->numbers);
 	recall_known_clear(&r->known);
 	free(r->label);
+	free(r->name);
 	free(r);
 }
 
@@ -100,12 +101,19 @@ bool receivers_spoof(const struct receivers *rs)
 	return false;
 }
 
+/* Both may be of a name that is looked up. */
+static bool same_prefix(const struct prefix *a, const struct prefix *b)
+{
+	return a->len == b->len && addr_equal(&a->addr, &b->addr);
+}
+
 bool receivers_alike(const struct receivers *a, const struct receivers *b)
 {
 	if (a->npools != b->npools)
 		return false;
 	for (size_t i = 0; i < a->npools; i++) {
 		if (a->pools[i].n != b->pools[i].n ||
+			!same_prefix(&a->pools[i].source, &b->pools[i].source) ||
 			strcmp(a->pools[i].label, b->pools[i].label) != 0)
 			return false;
 		for (size_t k = 0; k < a->pools[i].n; k++)
@@ -275,6 +283,9 @@ void receivers_adopt(struct receivers *now, struct receivers *fresh, struct outl
 			kept->delay_us = r->delay_us;
 			kept->weight = r->weight;
 			kept->probe_port = r->probe_port;
+			kept->spool_limits = r->spool_limits;
+			if (kept->spool)
+				kept->spool->limits.rate = r->spool_limits.rate;
 			if (kept->frequency != r->frequency)
 				kept->countdown = 0;
 			kept->frequency = r->frequency;

@@ -18,6 +18,7 @@
 #include "base/lpm.h"
 #include "net/batch.h"
 #include "replicator/balance.h"
+#include "replicator/files.h"
 #include "replicator/health.h"
 #include "replicator/raw.h"
 #include "replicator/recall.h"
@@ -39,6 +40,7 @@ struct tenant;
 
 struct receiver {
 	char *label;		/* "192.0.2.9:2055": what logs and statistics call it */
+	char *name;		/* "collector:2055", when it was written so; NULL: as label */
 	struct endpoint to;
 	uint32_t frequency;	/* 1 in N datagrams, 1: all */
 	uint32_t countdown;	/* 0: the next one is sent */
@@ -132,8 +134,8 @@ struct receiver_defaults {
 	int family;		/* 0, 4, 6: of every name that is resolved */
 	bool no_lookup;		/* numbers only: for tests that must not ask a resolver */
 	const char *tag_map;	/* pre_tag_map of the file's pools; NULL: none */
-	struct names
-		*names; /* who looks names up and remembers them; NULL: the resolver each time */
+	struct names *names;	/* who looks up and remembers; NULL: the resolver each time */
+	struct files *files;	/* the texts of files; NULL: the files themselves */
 	bool transparent;
 	uint32_t delay_us;
 	struct sender_options options;

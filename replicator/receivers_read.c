@@ -227,6 +227,7 @@ static struct receiver *pool_add(struct pool *pool, const struct endpoint *to, c
 	struct receiver *r = xcalloc(1, sizeof(*r));
 	char text[ENDPOINT_TEXT];
 	unsigned twins = 1;
+	struct addr literal;
 
 	endpoint_print(to, text);
 	for (size_t i = 0; i < pool->n; i++) {
@@ -239,6 +240,10 @@ static struct receiver *pool_add(struct pool *pool, const struct endpoint *to, c
 		sprintf(r->label, "%s#%u", text, twins);
 	else
 		strcpy(r->label, text);
+	if (!addr_parse(&literal, w->host)) {
+		r->name = xmalloc(sizeof(w->host) + 32);
+		sprintf(r->name, "%s:%u%s", w->host, to->port, r->label + strlen(text));
+	}
 	r->to = *to;
 	r->frequency = w->frequency;
 	r->ttl = w->ttl;
@@ -712,7 +717,8 @@ static int read_lines(struct receivers *rs, const char *origin, FILE *f,
 	rs->file_tags = NULL;
 	if (d->tag_map) {
 		rs->tags = xrealloc(rs->tags, (rs->ntags + 1) * sizeof(struct tags *));
-		rs->file_tags = rs->tags[rs->ntags++] = tags_read(d->tag_map, &rs->errors);
+		rs->file_tags = rs->tags[rs->ntags++] = 
+			tags_read(d->files, d->tag_map, &rs->errors);
 	}
 	rs->files++;
 	while (errno = 0, (n = getline(&line, &room, f)) >= 0) {
@@ -735,7 +741,7 @@ static int read_lines(struct receivers *rs, const char *origin, FILE *f,
 static int read_file(
 	struct receivers *rs, const char *path, const struct receiver_defaults *d, bool map)
 {
-	FILE *f = fopen(path, "re");
+	FILE *f = files_open(d->files, path);
 	int result;
 
 	if (!f) {

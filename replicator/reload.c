@@ -30,12 +30,20 @@ void reload_clear(struct reload *r)
 		close(r->done_fd);
 }
 
-int reload_read(const struct settings *s, struct receivers *sets, size_t n, unsigned *errors)
+void reload_settle(const struct settings *s, bool taken)
+{
+	files_settle(s->texts, taken);
+}
+
+int reload_read(const struct settings *s, struct receivers *sets, size_t n, enum reload_what what,
+		unsigned *errors)
 {
 	struct outlet none = { 0 };
 	size_t i;
 
-	names_refresh(s->names);
+	names_refresh(s->names, what == RELOAD_NAMES);
+	if (what == RELOAD_ALL)
+		files_anew(s->texts);
 	*errors = 0;
 	for (i = 0; i < n; i++) {
 		receivers_init(&sets[i]);
@@ -45,8 +53,7 @@ int reload_read(const struct settings *s, struct receivers *sets, size_t n, unsi
 			break;
 		}
 		if (!receivers_alike(&sets[0], &sets[i])) {
-			log_error("the files of receivers changed while they were read; reload "
-				  "again");
+			log_error("a name has another address at each lookup; reload again");
 			*errors = 1;
 			break;
 		}
@@ -63,18 +70,21 @@ static void *read_all(void *ctx)
 	struct reload *r = ctx;
 	const uint64_t one = 1;
 
-	r->ok = reload_read(r->settings, r->fresh, r->n, &r->errors) == 0;
+	r->ok = reload_read(r->settings, r->fresh, r->n, r->what, &r->errors) == 0;
 	(void)!write(r->done_fd, &one, sizeof(one));
 	return NULL;
 }
 
-int reload_begin(struct reload *r)
+int reload_begin(struct reload *r, enum reload_what what)
 {
 	int err;
 
-	r->again = r->busy;
-	if (r->busy)
+	if (r->busy) {
+		r->again |= what == RELOAD_ALL;
 		return 0;
+	}
+	r->again = false;
+	r->what = what;
 	err = pthread_create(&r->thread, NULL, read_all, r);
 	if (err) {
 		errno = err;

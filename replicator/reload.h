@@ -12,6 +12,8 @@
 
 #include "replicator/settings.h"
 
+enum reload_what { RELOAD_ALL, RELOAD_NAMES };
+
 struct reload {
 	const struct settings *settings;
 	struct receivers *fresh;	/* one a worker; the caller adopts or clears them */
@@ -19,6 +21,7 @@ struct reload {
 	int done_fd;			/* eventfd: reload_finish() has something to say */
 	bool busy;			/* the thread runs */
 	bool again; /* asked for while it ran: the files may have changed since */
+	enum reload_what what;
 	/* The thread's own until it is joined. */
 	pthread_t thread;
 	bool ok;
@@ -28,11 +31,19 @@ struct reload {
 /* 0, or -1 with errno. */
 int reload_init(struct reload *r, const struct settings *s, size_t workers);
 void reload_clear(struct reload *r);
-/* Read `n` sets, all alike; 0, or -1 after saying why: they are then empty. */
-int reload_read(const struct settings *s, struct receivers *sets, size_t n, unsigned *errors);
-/* Begin; 0, or -1 with errno.  While one is at work this only remembers that another is to follow.
+/*
+ * Read `n` sets, all alike; 0, or -1 after saying why: they are then empty.
+ * RELOAD_NAMES: of files as they were read last; only names are looked up anew.
  */
-int reload_begin(struct reload *r);
+int reload_read(const struct settings *s, struct receivers *sets, size_t n, enum reload_what what,
+		unsigned *errors);
+/* The sets were taken or not: so are the texts of the files that they were read from. */
+void reload_settle(const struct settings *s, bool taken);
+/*
+ * Begin; 0, or -1 with errno.  While one is at work this only remembers that another is to
+ * follow, unless it is for names, which will be due again.
+ */
+int reload_begin(struct reload *r, enum reload_what what);
 /* When done_fd is readable: true with r->fresh filled; false after an error, which is logged. */
 bool reload_finish(struct reload *r);
 

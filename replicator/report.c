@@ -263,6 +263,8 @@ void report_stats(struct stats *s, const struct report *r)
 		recall_stats(s, &r->recall);
 	stats_add(s, r->reloads, "reloads");
 	stats_add(s, r->reloads_failed, "reloads_failed");
+	stats_add(s, r->names_changed, "names_changed");
+	stats_add(s, r->names_stale, "names_stale");
 	stats_add(s, r->workers, "workers");
 	stats_add(s, r->n, "receivers");
 	for (size_t i = 0; i < r->n; i++)
@@ -300,6 +302,10 @@ const struct metric_name report_metrics[] = {
 	{ "template_items", "template_items", METRIC_GAUGE,
 		"Templates and option records that are remembered." },
 	{ "template_octets", "template_memory_bytes", METRIC_GAUGE, "Octets of them." },
+	{ "names_changed", "names_changed", METRIC_COUNTER,
+		"Times that receivers moved because a name has another address." },
+	{ "names_stale", "names_stale", METRIC_GAUGE,
+		"Names whose last lookup failed; they keep the address that they had." },
 	{ "workers", "workers", METRIC_GAUGE, "Threads that receive and send." },
 	{ "receivers", "receivers", METRIC_GAUGE, "Receivers in force." },
 	{ "receive_buffer", "receive_buffer_bytes", METRIC_GAUGE,

@@ -41,7 +41,7 @@ struct report {
 	struct report_row *rows;
 	size_t n, workers;
 	struct receiver removed;
-	uint64_t reloads, reloads_failed;
+	uint64_t reloads, reloads_failed, names_changed, names_stale;
 };
 
 /* Fill `r` from the workers; receivers must not be replaced before report_clear(). */

@@ -16,6 +16,8 @@
 #include "replicator/gate.h"
 #include "replicator/worker.h"
 
+enum { NAMES_S = 300 };
+
 /* ---- the configuration file ----------------------------------------------- */
 
 #define GLOBAL(name, aliases, type, T, member, min, max, help)                                 \
@@ -71,6 +73,8 @@ const struct conf_key settings_keys[] = {
 		"datagrams a second that one exporter may send; more are dropped"),
 	GLOBAL("dedup_window", NULL, CONF_U32, uint32_t, dedup_ms, 1, 60000,
 		"milliseconds in which a second copy of a datagram is dropped"),
+	GLOBAL("names_refresh", NULL, CONF_U32, uint32_t, names_s, 0, 86400,
+		"seconds after which receivers' names are looked up again; 300; 0: on reload only"),
 	GLOBAL("metrics", NULL, CONF_STRING, char *, metrics, 0, 0,
 		"ADDRESS:PORT where Prometheus finds the counters over HTTP"),
 	GLOBAL("workers", NULL, CONF_U32, uint32_t, workers, 1, WORKERS_MAX,
@@ -239,6 +243,7 @@ enum {
 	OPT_ALLOW,
 	OPT_RATE,
 	OPT_DEDUP,
+	OPT_NAMES,
 	OPT_TOP
 };
 
@@ -286,6 +291,8 @@ static const struct option_row {
 		"datagrams a second of one exporter; more are dropped" },
 	{ { "dedup", required_argument, NULL, OPT_DEDUP }, "MS",
 		"drop second copies within so many milliseconds" },
+	{ { "names-refresh", required_argument, NULL, OPT_NAMES }, "S",
+		"look receivers' names up again each S seconds (300)" },
 	{ { "metrics", required_argument, NULL, OPT_METRICS }, "ADDR:PORT",
 		"the counters over HTTP, for Prometheus" },
 	{ { "workers", required_argument, NULL, OPT_WORKERS }, "N",
@@ -363,6 +370,7 @@ static const struct {
 	{ 'd', 0, UINT32_MAX, "a number" },
 	{ OPT_RATE, 1, 1000000000, "a number of datagrams a second" },
 	{ OPT_DEDUP, 1, 60000, "a number of milliseconds, 1 to 60000" },
+	{ OPT_NAMES, 0, 86400, "a number of seconds, 0 to 86400" },
 	{ OPT_WORKERS, 1, WORKERS_MAX, "a number of threads, 1 to 64" },
 };
 
@@ -394,6 +402,9 @@ static int set_number(struct settings *s, int letter, const char *value)
 		break;
 	case OPT_DEDUP:
 		s->dedup_ms = (uint32_t)v;
+		break;
+	case OPT_NAMES:
+		s->names_s = (uint32_t)v;
 		break;
 	case OPT_WORKERS:
 		s->workers = (uint32_t)v;
@@ -539,6 +550,7 @@ static void settle_defaults(struct settings *s)
 
 		d->family = s->family;
 		d->names = s->names;
+		d->files = s->texts;
 		if (!s->files[i].map)
 			d->transparent = s->transparent;
 		d->options.no_checksum = s->no_checksum;
@@ -602,6 +614,8 @@ int settings_parse(struct settings *s, int argc, char **argv)
 	memset(s, 0, sizeof(*s));
 	conf_init(&s->conf);
 	s->names = names_new();
+	s->texts = files_new();
+	s->names_s = NAMES_S;
 	s->workers = 1;
 	s->datagram_max = 65536;
 	s->template_memory = 64;
@@ -660,6 +674,7 @@ void settings_clear(struct settings *s)
 	free(s->tees);
 	free(s->files);
 	names_free(s->names);
+	files_free(s->texts);
 	conf_clear(&s->conf);
 	memset(s, 0, sizeof(*s));
 }
@@ -687,7 +702,7 @@ int settings_receivers(const struct settings *s, struct receivers *rs)
 			receivers_add_word(rs, &rs->pools[last], s->words[i], &d, at);
 	}
 	if (s->allow)
-		rs->allow = gate_read_allow(s->allow, &rs->errors);
+		rs->allow = gate_read_allow(s->texts, s->allow, &rs->errors);
 	if (rs->errors)
 		return -1;
 	if (receivers_count(rs) == 0) {

@@ -52,7 +52,9 @@ struct settings {
 	uint64_t rate_limit;		/* datagrams a second of one exporter; 0: any */
 	uint32_t dedup_ms;		/* window for second copies; 0: they pass */
 	bool take_over;			/* the sockets of the process behind `control` */
-	struct names *names;		/* used by who reads the receivers' files */
+	struct names *names;		/* these two: used by who reads the receivers' files */
+	struct files *texts;
+	uint32_t names_s;		/* seconds between two lookups; 0: with reloads only */
 	char *plugins, *receivers;	/* --config's keys */
 	uint32_t template_memory;	/* MB; 0: none */
 	char *control;			/* path of the socket for commands */

@@ -209,9 +209,9 @@ static struct tags *read_stream(const char *origin, FILE *f, unsigned *errors)
 	return NULL;
 }
 
-struct tags *tags_read(const char *path, unsigned *errors)
+struct tags *tags_read(struct files *files, const char *path, unsigned *errors)
 {
-	FILE *f = fopen(path, "re");
+	FILE *f = files_open(files, path);
 	struct tags *t;
 
 	if (!f) {

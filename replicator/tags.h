@@ -15,13 +15,14 @@
 
 #include <stddef.h>
 #include <stdint.h>
+#include "replicator/files.h"
 #include "wire/addr.h"
 #include "wire/decoder.h"
 
 struct tags;
 
 /* Read `path`; NULL after saying what is wrong, which adds to *errors. */
-struct tags *tags_read(const char *path, unsigned *errors);
+struct tags *tags_read(struct files *files, const char *path, unsigned *errors);
 /* The same from memory, for tests and fuzzing. */
 struct tags *tags_read_text(const char *origin, const char *text, size_t n, unsigned *errors);
 void tags_free(struct tags *t);

@@ -21,7 +21,7 @@ e2e_begin replicator_names
 ip link set lo up
 echo "127.0.0.2 collector.test" >"$TMP/hosts"
 echo "hosts: files dns" >"$TMP/nsswitch.conf"
-printf 'nameserver 127.0.0.1\noptions timeout:3 attempts:1\n' >"$TMP/resolv.conf"
+printf 'nameserver 127.0.0.1\noptions timeout:2 attempts:1\n' >"$TMP/resolv.conf"
 for file in hosts nsswitch.conf resolv.conf; do
 	# A file that is a link to nowhere here cannot be covered.
 	if ! [ -f "/etc/$file" ] || ! mount --bind "$TMP/$file" "/etc/$file" 2>"$TMP/mount.log"; then
@@ -76,6 +76,46 @@ end=$(date +%s%N)
 check_equal "told once, however many workers" 1 "$(grep -c 'cannot be looked up now' "$TMP/tee.log")"
 check_equal "21 datagrams to it" 21 "$(sent_to 127.0.0.3)"
 echo "     the lookup took $(((end - start) / 1000000)) ms, the datagrams had arrived after $(((during - start) / 1000000)) ms"
+
+# Looked up again without being asked.  Files are not: what is half written stays there.
+stop_daemon tee
+echo "127.0.0.2 collector.test" >"$TMP/hosts"
+echo "0.0.0.0: collector.test/3000" >"$TMP/receivers"
+must start_daemon tee 2055 "$REPLICATOR" -p 2055 -c "$TMP/receivers" --workers 2 --stats "$TMP/tee.tsv" \
+	--names-refresh 1
+datagram
+check "a second life: one datagram" wait_for 5 received 1
+echo "0.0.0.0: somebody" >"$TMP/receivers"
+echo "127.0.0.4 collector.test" >"$TMP/hosts"
+check "a name that moved is followed" wait_for 5 logged 1 'name "collector.test": was 127.0.0.2, is 127.0.0.4 now'
+check "the receivers are others" wait_for 5 logged 1 'names: 1 receivers'
+datagram
+check "another datagram" wait_for 5 received 2
+check_equal "to the new address" 1 "$(sent_to 127.0.0.4)"
+check_equal "what the old one had is not forgotten" 1 "$(stat_value "$TMP/tee.tsv" 'receiver_sent{receiver="(removed)",pool="(removed)"}')"
+# Of several addresses the one that it has stays, wherever it stands.
+printf '127.0.0.5 collector.test\n127.0.0.4 collector.test\n' >"$TMP/hosts"
+changed() { # NUMBER
+	[ "$(stat_value "$TMP/tee.tsv" names_changed)" = "$1" ]
+}
+stale() { # NUMBER
+	[ "$(stat_value "$TMP/tee.tsv" names_stale)" = "$1" ]
+}
+asked=$(date +%s%N)
+asked_since() {	# two intervals: it was looked up once for sure
+	[ $(($(date +%s%N) - asked)) -gt 2100000000 ]
+}
+wait_for 5 asked_since
+check "of several addresses the one that it had stays" changed 1
+echo "127.0.0.9 nobody.test" >"$TMP/hosts"
+echo "hosts: files" >"$TMP/nsswitch.conf"
+check "a name that is gone is counted" wait_for 10 stale 1
+check "and told" logged 1 'name: "collector.test": cannot be looked up now, stays 127.0.0.4'
+echo "127.0.0.4 collector.test" >"$TMP/hosts"
+check "until it is back" wait_for 5 stale 0
+check_equal "told once" 1 "$(grep -c 'cannot be looked up now' "$TMP/tee.log")"
+check_equal "nothing of this was a reload" "0 0" "$(stat_value "$TMP/tee.tsv" reloads) $(stat_value "$TMP/tee.tsv" reloads_failed)"
+echo "hosts: files dns" >"$TMP/nsswitch.conf"
 
 # A new name that nobody knows is an error, and changes nothing; the end does not wait for a lookup.
 echo "0.0.0.0: nobody.test/3000" >"$TMP/receivers"

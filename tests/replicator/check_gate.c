@@ -113,7 +113,7 @@ START_TEST(allow_list)
 	char path[32];
 
 	write_allow("! routers\n10.0.0.1\n 10.1.0.0/16 \r\n# and\n2001:db8::/32\n", path);
-	rs.allow = gate_read_allow(path, &errors);
+	rs.allow = gate_read_allow(NULL, path, &errors);
 	unlink(path);
 	ck_assert_uint_eq(errors, 0);
 	use(0, 0);
@@ -148,7 +148,7 @@ START_TEST(allow_list_is_wrong)
 	char path[32];
 
 	write_allow(bad_lists[_i].text, path);
-	ck_assert_ptr_null(gate_read_allow(path, &errors));
+	ck_assert_ptr_null(gate_read_allow(NULL, path, &errors));
 	unlink(path);
 	ck_assert_uint_eq(errors, 1);
 	ck_assert_msg(strstr(logged, bad_lists[_i].log) != NULL, "%s", logged);

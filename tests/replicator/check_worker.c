@@ -79,7 +79,8 @@ static void setup(void)
 	write_receivers("");
 	optind = 0;
 	ck_assert_int_eq(settings_parse(&settings, 5, argv), SETTINGS_GO);
-	ck_assert_int_eq(reload_read(&settings, sets, WORKERS, &errors), 0);
+	ck_assert_int_eq(reload_read(&settings, sets, WORKERS, RELOAD_ALL, &errors), 0);
+	reload_settle(&settings, true);
 	const struct worker_limits limits = { 65536, 2, { 0, 0, 1024 } };
 
 	listen_at = (struct endpoint){ .addr = addr_make4(0x7f000001) };
@@ -163,8 +164,8 @@ static void swap_receivers(size_t round)
 
 	ck_assert_int_eq(reload_init(&r, &settings, WORKERS), 0);
 	write_receivers(round % 2 ? "127.0.0.1/1/50" : "");
-	ck_assert_int_eq(reload_begin(&r), 0);
-	ck_assert_int_eq(reload_begin(&r), 0);
+	ck_assert_int_eq(reload_begin(&r, RELOAD_ALL), 0);
+	ck_assert_int_eq(reload_begin(&r, RELOAD_ALL), 0);
 	ck_assert(r.again);
 	while (r.busy && !reload_finish(&r))
 		;
