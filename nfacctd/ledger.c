@@ -107,6 +107,7 @@ static void core_rows(struct stats *out, const struct shot *s)
 	stats_add(out, d->records, "records_decoded");
 	stats_add(out, d->reversed, "records_reversed");
 	stats_add(out, s->chunk.events, "records_events");
+	stats_add(out, d->sections, "records_sections");
 	stats_add(out, s->chunk.other_way, "records_other_direction");
 	stats_add(out, s->chunk.other_way_octets, "octets_other_direction");
 	stats_add(out, s->chunk.other_way_packets, "packets_other_direction");

@@ -452,6 +452,10 @@ const struct conf_key settings_keys[] = {
 		parse_sflow_octets,
 		"Octets of a sampled frame: frame, with Ethernet header and checksum, as sfacctd; "
 		"ip, the length that its IP header states, which bills sFlow and NetFlow alike"),
+	BOOL("nfacctd_packet_sections", NULL, GF(packet_sections, bool), "false",
+		"NetFlow v9 and IPFIX records that hold the first octets of a sampled packet (IE 313 "
+		"or 315) and no counters are that packet, as long as its IP header states, as "
+		"pmacct reads them; false: they are events. Counter records_sections"),
 	BOOL("nfacctd_share_port", NULL, GF(share_port, bool), "false",
 		"Let other processes listen on the port, too; the kernel then splits the traffic"),
 	U32("nfacctd_workers", NULL, GF(workers, uint32_t), 1, 64, "1",

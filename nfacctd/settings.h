@@ -88,7 +88,7 @@ struct settings {
 	uint64_t pipe_size;		/* receive buffer, bytes */
 	char *interface, *mcast_groups, *allow_file;
 	struct proxy_senders proxy_from;	/* whose PROXY headers are believed */
-	bool ipv6_only, share_port;
+	bool ipv6_only, share_port, packet_sections;
 	/* decoding */
 	bool disable_checks, time_new, time_secs, renormalize, pro_rating;
 	bool disable_opt_scope_check, ignore_exporter_address;

@@ -42,6 +42,7 @@ int worker_init(struct worker *w, unsigned id, const struct settings *s, size_t 
 	limits.v8_dst_mask_first = s->v8_dialect == V8_FLOW_TOOLS;
 	limits.v8_tos_first = s->v8_dialect == V8_TSHARK;
 	limits.tunnels = s->tunnels;
+	limits.packet_sections = s->packet_sections;
 	limits.sflow_ip_octets = s->sflow_octets == SFLOW_IP;
 	limits.holdback_octets = s->holdback ? s->holdback_size : 0;
 	limits.hold_us = s->holdback * UINT64_C(1000000);

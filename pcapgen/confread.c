@@ -158,6 +158,13 @@ static const struct refused {
 	{ "use_ip_next_hop", "true" },
 	{ "nfacctd_sflow_octets", "ip" },
 	{ "sfacctd_octets", "ip" },
+	{ "nfacctd_packet_sections", "true" },
+	{ "nfacctd_direction", "ingress" },
+	{ "nfacctd_direction", "egress" },
+	{ "nfacctd_direction_map", NULL },
+	{ "nfacctd_tunnels", NULL },
+	{ "sfacctd_tunnels", NULL },
+	{ "nfacctd_proxy_protocol_from", NULL },
 };
 
 /* `key` stands in the blank-separated list. */

@@ -524,6 +524,8 @@ static const struct {
 	{ FLOW_fwd_status, { 89 } },
 };
 
+/* firewallEvent, as the RFC's number and as Cisco's of NetFlow v9. */
+static const uint16_t firewall_ids[] = { 233, 40005, 0 };
 static const uint16_t octet_ids[] = { 1, 85, 23, 352, 231, 0 };
 static const uint16_t packet_ids[] = { 2, 86, 24, 298, 0 };
 static const uint16_t reverse_octet_ids[] = { 1, 85, 23, 352, 0 };
@@ -621,6 +623,10 @@ static void data_record(struct message *m, const struct values *v)
 		flow_set(&f, FLOW_octets, octets);
 	if (packets_id)
 		flow_set(&f, FLOW_packets, packets);
+	/* A firewall's event other than an update or the end of a connection has no octets. */
+	if ((first_of(v, 0, firewall_ids, &x) && (x == 1 || x == 3 || x == 4)) &&
+		(octets_id == 231 || packets_id == 298 || (!octets_id && find(v, 0, 232).n)))
+		return;
 	/* Neither octets nor packets: an event, not traffic. */
 	if (octets_id || packets)
 		witness_emit(m->r, &f);

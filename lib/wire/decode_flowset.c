@@ -282,6 +282,11 @@ static void emit_record(struct message *m, const struct plan *p, struct scaling 
 	if (p->flags & PLAN_RATIO && !(p->flags & PLAN_INTERVAL && w->rec.sampling_num) &&
 	    plan_ratio(p, w, &num, &den))
 		apply(&w->rec, num, den);
+	if (p->flags & PLAN_SECTION) {
+		m->j->d->counts.sections++;
+		if (m->j->d->limits.packet_sections)
+			plan_section(p, w);
+	}
 	scale_record(m, s, p, &w->rec);
 	r = job_next(m->j);
 	*r = w->rec;

@@ -51,6 +51,8 @@ struct decoder_limits {
 				 */
 	bool sflow_ip_octets; /* nfacctd_sflow_octets: ip: sampled frames count as long as their IP
 				 packet */
+	bool packet_sections; /* nfacctd_packet_sections: v9 and IPFIX records that hold a piece of
+				 a sampled packet (IE 313, 315) are that packet */
 	bool trust_sender; /* nfacctd_ignore_exporter_address: the socket's address, whatever IE
 			      130/131 or sFlow say */
 };
@@ -118,6 +120,7 @@ struct decode_counts {
 	uint64_t records;		/* emitted */
 	uint64_t reversed;		/* of them: second halves of biflows and NSEL events */
 	uint64_t no_octets;		/* of them: without an octet counter */
+	uint64_t sections;		/* of them: with a piece of the packet, read or not */
 	uint64_t unscaled;		/* of them: named a sampler that nobody has announced */
 	uint64_t option_records, counter_samples;
 	uint64_t templates;		/* accepted definitions, refreshes included */

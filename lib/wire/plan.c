@@ -2,6 +2,7 @@
  * plan.c - compiling templates, and the loops that run over records.
  */
 #include <assert.h>
+#include "frame.h"
 #include "plan.h"
 #include "uptime.h"
 
@@ -99,7 +100,8 @@ static uint32_t label_of(const uint8_t *p)
 	X(probability, double, be_float(src, len))                                         \
 	X(addr4, struct addr, addr_from4(src))                                             \
 	X(addr6, struct addr, addr_from16(src))                                            \
-	X(label, uint32_t, label_of(src))
+	X(label, uint32_t, label_of(src))                                                  \
+	X(section, struct bytes, ((struct bytes){ src, len }))
 
 #define X(name, type, value)                                                               \
 	static void op_##name(uint8_t *dst, size_t dst_step, const uint8_t *src,           \
@@ -212,7 +214,14 @@ static const struct {
 	{ 311, AUX_probability },
 	{ 160, AUX_init_ms },
 	{ 145, AUX_template },
+	{ 312, AUX_frame_octets },
 };
+
+/* RFC 5477 8.5: the first octets of a packet that was sampled, from its link or IP header on. */
+static const struct {
+	uint16_t ie;
+	uint8_t section, start;	/* enum plan_section, enum frame_start */
+} sections[] = { { 315, SECTION_frame, FRAME_ETHERNET }, { 313, SECTION_ip, FRAME_IP } };
 
 /* Members that can come from an IPv4 or an IPv6 Element. */
 static const struct {
@@ -234,7 +243,8 @@ enum { IE_FIRST_LABEL = 70, IE_LAST_LABEL = 79, V9_SCOPE_SYSTEM = 1, V9_SCOPE_TE
 
 /* Where a value can go; every slot is taken by one field at most. */
 enum { SLOT_RECORD = 0, SLOT_REVERSE = FLOW_FIELDS, SLOT_ALT = 2 * FLOW_FIELDS,
-	SLOT_AUX = SLOT_ALT + ALT_ADDRS, SLOTS = SLOT_AUX + AUX_NUMBERS };
+	SLOT_AUX = SLOT_ALT + ALT_ADDRS, SLOT_SECTION = SLOT_AUX + AUX_NUMBERS,
+	SLOTS = SLOT_SECTION + PLAN_SECTIONS };
 
 struct slot {
 	uint16_t field;		/* of the template, + 1; 0: empty */
@@ -329,6 +339,9 @@ static bool compile_aux(struct compiler *c, size_t i, uint16_t id, size_t len)
 			take(&c->slots[SLOT_AUX + AUX_probability], i, id, OP_probability);
 		return true;
 	}
+	for (size_t k = 0; k < PLAN_SECTIONS && !c->def->options; k++)
+		if (sections[k].ie == id)
+			take(&c->slots[SLOT_SECTION + sections[k].section], i, id, OP_section);
 	if (id == 130 && len >= 4 && len != IE_VARLEN)
 		take(&c->slots[SLOT_ALT + ALT_exporter4], i, id, OP_addr4);
 	if (id == 131 && len >= 16 && len != IE_VARLEN)
@@ -398,7 +411,10 @@ static uint16_t slot_target(size_t slot)
 {
 	size_t at;
 
-	if (slot >= SLOT_AUX)
+	if (slot >= SLOT_SECTION)
+		at = offsetof(struct plan_work, section) +
+			(slot - SLOT_SECTION) * sizeof(struct bytes);
+	else if (slot >= SLOT_AUX)
 		at = offsetof(struct plan_work, aux) + (slot - SLOT_AUX) * sizeof(uint64_t);
 	else if (slot >= SLOT_ALT)
 		at = offsetof(struct plan_work, alt) + (slot - SLOT_ALT) * sizeof(struct addr);
@@ -490,6 +506,17 @@ static void settle_reverse(struct compiler *c)
 		c->slots[SLOT_REVERSE + f].field = 0;
 }
 
+/* Firewalls (NSEL) count a connection in what they tell of its updates and its end. */
+static void settle_nsel(struct compiler *c)
+{
+	const struct slot *event = &c->slots[FLOW_event];
+
+	if (event->field && event->ie != 230 &&
+		(c->slots[FLOW_octets].ie == 231 || c->slots[FLOW_packets].ie == 298 ||
+			c->slots[SLOT_REVERSE + FLOW_octets].ie == 232))
+		c->p->flags |= PLAN_NSEL;
+}
+
 /* IE 160 in a data record: 21/22 of this record count from there. */
 static void settle_init(struct compiler *c)
 {
@@ -521,7 +548,9 @@ static void emit_slots(struct compiler *c)
 		if (!s->field)
 			continue;
 		add_op(c, s->field - 1u, slot_target(i), s->kind, i);
-		if (i >= SLOT_AUX)
+		if (i >= SLOT_SECTION)
+			p->flags |= PLAN_SECTION;
+		else if (i >= SLOT_AUX)
 			p->aux |= UINT32_C(1) << (i - SLOT_AUX);
 		else if (i >= SLOT_ALT)
 			p->alt |= UINT32_C(1) << (i - SLOT_ALT);
@@ -582,6 +611,7 @@ enum wire_err plan_compile(struct plan *p, const struct template_def *def)
 	settle_masks(&c);
 	settle_interval(&c);
 	settle_reverse(&c);
+	settle_nsel(&c);
 	settle_init(&c);
 	emit_slots(&c);
 	emit_labels(&c);
@@ -690,12 +720,43 @@ static uint64_t since_init(const struct plan_work *w, enum plan_aux a, const str
 	return uptime_to_us((uint32_t)w->aux[a], uptime, t->at_us, 1000);
 }
 
+/* firewallEvent (IE 233): what is created, denied or an alert has no octets of its own. */
+static bool event_counts(const struct plan *p, const struct flow_record *r)
+{
+	return !(p->flags & PLAN_NSEL) || (r->event != 1 && r->event != 3 && r->event != 4);
+}
+
+void plan_section(const struct plan *p, struct plan_work *w)
+{
+	struct flow_record seen = flow_record_empty, *r = &w->rec;
+	uint32_t ip_len = 0;
+	uint64_t news;
+
+	for (size_t i = 0; i < PLAN_SECTIONS && ip_len == 0; i++)
+		frame_parse(&seen, w->section[sections[i].section],
+			(enum frame_start)sections[i].start, &ip_len);
+	flow_set(&seen, FLOW_packets, 1);
+	flow_set(&seen, FLOW_octets, ip_len ? ip_len
+		: p->aux & 1u << AUX_frame_octets ? w->aux[AUX_frame_octets] : 0);
+	if (seen.octets == 0)
+		seen.present &= ~FLOW_BIT(octets);
+	news = seen.present & ~r->present;
+	for (size_t f = 0; f < FLOW_FIELDS; f++)
+		if (news >> f & 1)
+			memcpy((uint8_t *)r + flow_fields[f].offset,
+				(const uint8_t *)&seen + flow_fields[f].offset,
+				flow_fields[f].width);
+	r->present |= news;
+}
+
 size_t plan_record(const struct plan *p, struct plan_work *w, const uint8_t *data, size_t n,
 		   const struct plan_time *t)
 {
 	size_t used = p->min_len;
 
 	w->rec = flow_record_empty;
+	for (size_t i = 0; p->flags & PLAN_SECTION && i < PLAN_SECTIONS; i++)
+		w->section[i] = (struct bytes){ NULL, 0 };
 	if (p->flags & PLAN_VARLEN) {
 		used = run_varlen(p, w, data, n, t);
 		if (used == 0)
@@ -717,6 +778,10 @@ size_t plan_record(const struct plan *p, struct plan_work *w, const uint8_t *dat
 		w->rec.first_us = since_init(w, AUX_first_uptime, t);
 	if (p->flags & PLAN_INIT && p->aux & 1u << AUX_last_uptime)
 		w->rec.last_us = since_init(w, AUX_last_uptime, t);
+	if (!event_counts(p, &w->rec)) {
+		w->rec.octets = w->rec.packets = 0;
+		w->rec.present &= ~(FLOW_BIT(octets) | FLOW_BIT(packets));
+	}
 	return used;
 }
 
@@ -766,7 +831,7 @@ bool plan_reverse(const struct plan *p, const struct plan_work *w, struct flow_r
 	uint64_t octets = p->reverse & FLOW_BIT(octets) ? w->rev.octets : 0;
 	uint64_t packets = p->reverse & FLOW_BIT(packets) ? w->rev.packets : 0;
 
-	if (octets == 0 && packets == 0)
+	if ((octets == 0 && packets == 0) || !event_counts(p, &w->rec))
 		return false;
 	*out = w->rec;
 	for (size_t i = 0; i < sizeof(mirrored) / sizeof(mirrored[0]); i++)

@@ -36,11 +36,14 @@ struct template_def {
 /* Numbers that have no member in the record but decide about it. */
 enum plan_aux { AUX_packet_interval, AUX_packet_space, AUX_size, AUX_population, AUX_probability,
 	AUX_init_ms, AUX_template, AUX_first_uptime, AUX_last_uptime, AUX_src_mask4, AUX_dst_mask4,
-	AUX_random_interval, AUX_NUMBERS };
+	AUX_random_interval, AUX_frame_octets, AUX_NUMBERS };
 
 /* The IPv4 twin of a member that has an IPv6 Element in the same template; exporter addresses. */
 enum plan_alt { ALT_src, ALT_dst, ALT_next_hop, ALT_bgp_next_hop, ALT_post_src, ALT_post_dst,
 	ALT_exporter4, ALT_exporter6, ALT_ADDRS };
+
+/* Pieces of packets, the IP header last: the frame wins. */
+enum plan_section { SECTION_frame, SECTION_ip, PLAN_SECTIONS };
 
 enum plan_flags {
 	PLAN_OPTIONS = 1,
@@ -52,8 +55,10 @@ enum plan_flags {
 	PLAN_RATIO = 64, /* IE 305/306, 309/310 or 311 in the record */
 	PLAN_SYSTEM = 128, /* options of the whole exporter */
 	PLAN_BESIDE = 256, /* an operation writes beside the record: into struct plan_work only */
+	PLAN_NSEL = 512, /* counters of a firewall's event, which not every event has */
+	PLAN_SECTION = 1024, /* a piece of the packet itself (IE 313, 315) */
 	PLAN_CAREFUL = PLAN_OPTIONS | PLAN_VARLEN | PLAN_BIFLOW | PLAN_FAMILIES | PLAN_INIT |
-		PLAN_RATIO | PLAN_BESIDE
+		PLAN_RATIO | PLAN_BESIDE | PLAN_NSEL | PLAN_SECTION
 };
 
 struct plan_op {
@@ -64,8 +69,8 @@ struct plan_op {
 	uint8_t field;		/* enum flow_field that it sets in the record, else FLOW_FIELDS */
 };
 
-/* At most one operation a member and direction, a twin, a number, and ten labels. */
-enum { PLAN_OPS = 2 * FLOW_FIELDS + AUX_NUMBERS + ALT_ADDRS + 10 };
+/* At most one operation a member and direction, a twin, a number, a section, and ten labels. */
+enum { PLAN_OPS = 2 * FLOW_FIELDS + AUX_NUMBERS + ALT_ADDRS + PLAN_SECTIONS + 10 };
 
 struct plan {
 	uint64_t present;	/* members of every record */
@@ -91,6 +96,7 @@ struct plan_work {
 	struct flow_record rev;
 	uint64_t aux[AUX_NUMBERS];
 	struct addr alt[ALT_ADDRS];
+	struct bytes section[PLAN_SECTIONS];	/* in the datagram */
 };
 
 /*
@@ -112,6 +118,13 @@ void plan_columns(const struct plan *p, struct flow_record *out, const uint8_t *
  */
 size_t plan_record(const struct plan *p, struct plan_work *w, const uint8_t *data, size_t n,
 		   const struct plan_time *t);
+
+/*
+ * PLAN_SECTION: what the piece of the packet in the datagram says goes where w->rec says nothing.
+ * It is one packet, of the octets that its IP header states, as NetFlow counts, or of its frame
+ * (IE 312) where that is not IP.
+ */
+void plan_section(const struct plan *p, struct plan_work *w);
 
 /*
  * PLAN_BIFLOW: the other half of w->rec into `out`, with everything that has a

@@ -320,6 +320,8 @@ static void random_member(
 			v &= (UINT64_C(1) << 8 * s->len[f]) - 1;
 		if (f == FLOW_sampling_num && v == 0)
 			v = 1;
+		if (f == FLOW_event)	/* others have no octets: check_plan */
+			v = 2;
 		flow_set(rec, f, v);
 	}
 }

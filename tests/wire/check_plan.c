@@ -235,6 +235,15 @@ static const struct row {
 		"c0000201 c6336402 000003e8 00001388 0000000a 00000014 05",
 		"src=192.0.2.1 dst=198.51.100.2 octets=1000 packets=10 event=5",
 		"src=198.51.100.2 dst=192.0.2.1 octets=5000 packets=20 event=5" },
+	/* collector.md 11: of firewallEvent only the update (5) and the end (2) have octets. */
+	{ "NSEL created", BOTH, { { 0, 233, 1 }, { 0, 231, 4 }, { 0, 232, 4 } },
+		"01 000003e8 00001388", "event=1", 0 },
+	{ "NSEL deleted", BOTH, { { 0, 233, 1 }, { 0, 231, 4 }, { 0, 232, 4 } },
+		"02 000003e8 00001388", "octets=1000 event=2", "octets=5000 event=2" },
+	{ "NSEL denied, Cisco's number", V9, { { 0, 40005, 1 }, { 0, 231, 4 } }, "03 000003e8",
+		"event=3", 0 },
+	{ "firewallEvent beside IE 1", BOTH, { { 0, 233, 1 }, { 0, 1, 4 } }, "01 000003e8",
+		"octets=1000 event=1", 0 },
 	{ "NSEL octets only", BOTH, { { 0, 231, 4 }, { 0, 232, 4 } }, "000003e8 00001388",
 		"octets=1000", "octets=5000" },
 	{ "NSEL beside IE 1", BOTH, { { 0, 1, 4 }, { 0, 231, 4 }, { 0, 232, 4 } },
@@ -318,6 +327,39 @@ START_TEST(decodes)
 {
 	check_row(&rows[_i], 9);
 	check_row(&rows[_i], 10);
+}
+END_TEST
+
+/* A frame of 114 octets of which 46 were sampled: VLAN 231, IPv4 of 96 octets, UDP. */
+#define FRAME "182ad36e503f b402165592f4 8100 00e7 0800" \
+	"4500 0060 8f00 0000 7711 e9b0 33333333 34343434 d8cd 2e01 004c da0f"
+
+START_TEST(reads_packet_sections)
+{
+	static const struct field_spec f[] = { { 0, 10, 4 }, { 0, 312, 2 }, { 0, 315, 65535 } };
+	static const char *const want[] = { "in_if=582",
+		"src=51.51.51.51 dst=52.52.52.52 octets=96 packets=1 in_if=582 src_port=55501 "
+		"dst_port=11777 proto=17 tos=0 vlan=231 ethertype=2048 cos=0 "
+		"src_mac=b4:02:16:55:92:f4 dst_mac=18:2a:d3:6e:50:3f" };
+
+	for (int on = 0; on <= 1; on++) {
+		struct decoder_limits l = {
+			.streams = 8, .templates = 16, .samplers = 32, .packet_sections = on
+		};
+		struct world *w = world_new(&l);
+		struct writer m;
+		char text[1024];
+
+		begin(&m, 10);
+		put_template(&m, 256, 0, f, COUNT(f));
+		put_set(&m, 256, "00000246 0072 2e" FRAME);
+		ck_assert_int_eq(send(w, &m), WIRE_OK);
+		ck_assert_uint_eq(w->n, 1);
+		flow_print(text, sizeof(text), &w->rec[0]);
+		ck_assert_str_eq(text, want[on]);
+		ck_assert_uint_eq(decoder_counts(w->d)->sections, 1);
+		world_free(w);
+	}
 }
 END_TEST
 
@@ -419,6 +461,7 @@ Suite *suite_plan(void)
 
 	tcase_add_loop_test(t, decodes, 0, COUNT(rows));
 	tcase_add_loop_test(t, decodes_many, 0, COUNT(rows));
+	tcase_add_test(t, reads_packet_sections);
 	tcase_add_loop_test(t, lives_in_two_ntp_eras, 0, 5);
 	tcase_add_loop_test(t, survives_cuts, 0, COUNT(rows));
 	suite_add_tcase(s, t);
