@@ -7,6 +7,7 @@
 #include <poll.h>
 #include <stdlib.h>
 #include <sys/eventfd.h>
+#include <sys/prctl.h>
 #include <sys/random.h>
 #include <unistd.h>
 
@@ -19,6 +20,9 @@ enum {
 	BATCH_MESSAGES = 128, /* each up to 64 KiB: 8.5 MB, of which plain datagrams touch little */
 	BATCH_BYTES = 65536,
 	TURNS = 16, /* batches between two looks at the clock and at `stop` */
+	GATHER_NS = 200000, /* see gather() */
+	GATHER_BUFFER = 1 << 20, /* octets; a smaller receive buffer has to be read sooner */
+	SLACK_NS = 5000, /* how much later than asked the kernel may wake us */
 	WAKE_MS = 100, /* at the latest */
 	REPLAY_MS = 5, /* while a spool is sent: its pace is kept this finely */
 	DRAIN_MS = 200, /* at the end: what the kernel holds already */
@@ -30,11 +34,19 @@ void worker_blank(struct worker *w)
 		.room = PTHREAD_MUTEX_INITIALIZER };
 }
 
+static uint64_t gather_ns(int buffer)
+{
+	if (buffer <= 0)
+		return 0;
+	return buffer < GATHER_BUFFER ? GATHER_NS * (uint64_t)buffer / GATHER_BUFFER : GATHER_NS;
+}
+
 int worker_init(struct worker *w, const struct worker_limits *l)
 {
 	const struct recall_limits limits = recall_limits_of(l->template_memory);
 	uint64_t seed;
 
+	atomic_store(&w->gather_ns, gather_ns(socket_recv_buffer(w->in.fd)));
 	w->wake_fd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
 	w->in.batch = batch_new(BATCH_MESSAGES, BATCH_BYTES);
 	w->fanout = fanout_new(&w->receivers, &w->outlet, l->datagram_max);
@@ -97,9 +109,10 @@ static void log_datagrams(const struct batch *b)
 	}
 }
 
-/* Receive and fan out what is there, one batch; false when nothing was. */
-static bool turn(struct worker *w, uint64_t now_ns)
+/* Receive and fan out what is there, one batch; false when nothing more waits. */
+static bool turn(struct worker *w, uint64_t now_ns, bool *any)
 {
+	bool more;
 	int n;
 
 	worker_enter(w);
@@ -109,13 +122,15 @@ static bool turn(struct worker *w, uint64_t now_ns)
 			log_datagrams(w->in.batch);
 		gate_batch(w->gate, &w->receivers, w->in.batch, now_ns);
 		fanout_batch(w->fanout, w->in.batch, now_ns);
-	} else if (n == 0) {
-		gate_drained(w->gate);
 	}
+	more = w->in.batch->full;
+	if (n >= 0 && !more)
+		gate_drained(w->gate);
 	worker_leave(w);
 	if (n < 0 && log_allow(&w->recv_log_us, clock_wall_us(), UINT64_C(60000000)))
 		log_warn_errno("receiving");
-	return n > 0;
+	*any |= n > 0;
+	return more;
 }
 
 /* Until nothing is there, at most TURNS batches. */
@@ -124,11 +139,28 @@ static bool pump(struct worker *w)
 	const uint64_t now_ns = clock_mono_ns();
 	bool any = false;
 
-	for (int i = 0; i < TURNS && turn(w, now_ns); i++)
-		any = true;
+	for (int i = 0; i < TURNS && turn(w, now_ns, &any); i++)
+		;
 	if (any)
 		atomic_store_explicit(&w->last_ns, now_ns, memory_order_relaxed);
 	return any;
+}
+
+/*
+ * The kernel walks a run of datagrams once, so a stream is the cheaper the more
+ * of it is read at a time, and a worker that keeps up with its exporters would
+ * find two or three at each wake-up.  Reads of a stream therefore begin at
+ * least GATHER_NS apart, as the interrupts of a network card do.  What comes
+ * after a pause goes out at once.
+ */
+static void gather(const struct worker *w)
+{
+	const uint64_t due_ns =
+		atomic_load_explicit(&w->last_ns, memory_order_relaxed) +
+		atomic_load_explicit(&w->gather_ns, memory_order_relaxed);
+
+	if (clock_mono_ns() < due_ns)
+		clock_sleep_until(due_ns);
 }
 
 /* What is due now and then beside datagrams. */
@@ -169,11 +201,14 @@ static void *work(void *ctx)
 		endpoint_from_sockaddr(&own, &ss);
 		w->fanout->port = w->outlet.port = own.port;
 	}
+	prctl(PR_SET_TIMERSLACK, (unsigned long)SLACK_NS);	/* of this thread */
 	while (atomic_load(&w->stop) == WORKER_GO) {
 		if (poll(fds, 2, w->replays ? REPLAY_MS : WAKE_MS) < 0 && errno != EINTR) {
 			log_error_errno("poll");
 			break;
 		}
+		if (fds[0].revents)
+			gather(w);
 		pump(w);	/* whatever poll said: the gate waits for an empty socket */
 		probe(w, &probe_ns);
 		replay(w);

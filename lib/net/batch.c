@@ -201,6 +201,7 @@ int batch_recv(struct batch *b, int fd)
 	int n;
 
 	b->n = 0;
+	b->full = false;
 	for (size_t i = 0; i < p->messages; i++) {
 		p->msg[i].msg_hdr.msg_namelen = sizeof(p->from[i]);
 		p->msg[i].msg_hdr.msg_controllen = RECV_CONTROL;
@@ -212,6 +213,7 @@ int batch_recv(struct batch *b, int fd)
 		return errno == EAGAIN || errno == EWOULDBLOCK || errno == EINTR ? 0 : -1;
 	clock_gettime(CLOCK_REALTIME, &ts);
 	now_us = (uint64_t)ts.tv_sec * 1000000 + (uint64_t)ts.tv_nsec / 1000;
+	b->full = (size_t)n == p->messages;
 	for (int i = 0; i < n; i++)
 		split(b, &p->msg[i], now_us);
 	return (int)b->n;

@@ -420,8 +420,28 @@ START_TEST(nothing_there)
 {
 	ck_assert_int_eq(batch_recv(in, in_fd), 0);
 	ck_assert_uint_eq(in->n, 0);
+	ck_assert(!in->full);
 	ck_assert_int_eq(batch_recv(in, -1), -1);
 	ck_assert_int_eq(errno, EBADF);
+	ck_assert(!in->full);
+}
+END_TEST
+
+/* 32 messages fit: with 32 or more there may be more, below there was nothing left. */
+START_TEST(full_means_more)
+{
+	static const size_t sent[] = { 31, 32, 33 };
+	struct bytes d[33];
+
+	make(d, 33, equal);
+	out.gso = false;
+	for (size_t i = 0; i < sizeof(sent) / sizeof(sent[0]); i++) {
+		ck_assert_uint_eq(sender_send(&out, d, sent[i], NULL), sent[i]);
+		ck_assert_int_eq(batch_recv(in, in_fd), sent[i] < 32 ? (int)sent[i] : 32);
+		ck_assert_int_eq(in->full, sent[i] >= 32);
+		ck_assert_int_eq(batch_recv(in, in_fd), sent[i] == 33);
+		ck_assert(!in->full);
+	}
 }
 END_TEST
 
@@ -471,6 +491,7 @@ Suite *suite_batch(void)
 	tcase_add_test(gro, joined_beyond_the_buffer);
 	tcase_add_loop_test(plain, kernel_drops_add_up, 0, 2);
 	tcase_add_test(plain, nothing_there);
+	tcase_add_test(plain, full_means_more);
 	tcase_add_test(plain, waits_for_room);
 	tcase_add_test(plain, free_nothing);
 	suite_add_tcase(s, plain);

@@ -246,6 +246,60 @@ START_TEST(leaves_and_drains)
 }
 END_TEST
 
+/* Receives of worker i so far, and the datagrams in them. */
+static struct batch_counts counts_of(int i)
+{
+	struct batch_counts c;
+
+	worker_enter(&w[i]);
+	c = w[i].in.batch->counts;
+	worker_leave(&w[i]);
+	return c;
+}
+
+/* Reads of a stream are 20 ms apart here, but for the one of poll's time-out each 100 ms. */
+START_TEST(reads_in_portions)
+{
+	enum { STREAM = 640, APART_NS = 20000000 };
+	const int out = socket_connect(&listen_at, NULL, 0);
+	struct batch_counts before[WORKERS];
+	uint64_t start_ns, ns, read = 0;
+
+	memset(expected, 0, sizeof(expected));
+	memset(got, 0, sizeof(got));
+	for (int i = 0; i < WORKERS; i++) {
+		/* 200000 octets of buffer are a fifth of those that allow 0.2 ms. */
+		ck_assert_uint_eq(w[i].gather_ns, 38146);
+		atomic_store(&w[i].gather_ns, APART_NS);
+	}
+	start_ns = clock_mono_ns();
+	for (int i = 0; i < WORKERS; i++)
+		before[i] = counts_of(i);
+	for (uint32_t n = 0; n < STREAM; n++) {
+		const uint32_t what[2] = { 0, n };
+
+		ck_assert_int_eq(send(out, what, sizeof(what), 0), sizeof(what));
+		if (n % 64 == 0)
+			ck_assert(wait_until(n));
+		drain();
+	}
+	ck_assert(wait_until(STREAM));
+	for (int i = 0; i < WORKERS; i++) {
+		const struct batch_counts now = counts_of(i);
+
+		ns = clock_mono_ns() - start_ns;
+		ck_assert_uint_le(now.calls - before[i].calls, ns / APART_NS + ns / 100000000 + 2);
+		read += now.datagrams - before[i].datagrams;
+	}
+	ck_assert_uint_eq(read, STREAM);
+	for (int i = 0; i < WORKERS; i++) {
+		worker_stop(&w[i], WORKER_DRAIN);
+		worker_join(&w[i]);
+	}
+	close(out);
+}
+END_TEST
+
 Suite *suite_worker(void)
 {
 	Suite *s = suite_create("worker");
@@ -254,6 +308,7 @@ Suite *suite_worker(void)
 	tcase_add_checked_fixture(t, setup, teardown);
 	tcase_set_timeout(t, 60);
 	tcase_add_test(t, nothing_is_lost_while_looked_at);
+	tcase_add_test(t, reads_in_portions);
 	tcase_add_loop_test(t, leaves_and_drains, 0, 2);
 	suite_add_tcase(s, t);
 	return s;
