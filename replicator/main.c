@@ -21,6 +21,7 @@
 #include "base/strbuf.h"
 #include "replicator/control.h"
 #include "replicator/inherit.h"
+#include "replicator/outage.h"
 #include "replicator/reload.h"
 #include "replicator/report.h"
 #include "replicator/rights.h"
@@ -38,6 +39,7 @@ enum {
 	EXIT_IDLE = 5, /* samplicator's status for -t */
 	SPARE_FILES = 64,
 	SPOOF_MAX = 16384,
+	SYNC_MAX = 64, /* spools of a worker that are forced to the disk at a time */
 };
 
 struct replicator {
@@ -52,7 +54,7 @@ struct replicator {
 	bool stop;
 	uint64_t reloads, reloads_failed, ticks;
 	uint64_t names_ns, names_changed, names_stale;
-	uint64_t stats_log_us, recv_log_us;
+	uint64_t stats_log_us, recv_log_us, sync_log_us;
 	uint64_t logged_drops;
 	uint64_t watchdog_ns, watched_ns;	/* 0: nobody watches */
 };
@@ -457,6 +459,26 @@ static void collect(const struct replicator *p, struct report *r)
 	r->names_stale = p->names_stale;
 }
 
+/* Spools to the disk, outside of the workers, who would wait for it. */
+static void sync_spools(struct replicator *p)
+{
+	int fds[SYNC_MAX];
+
+	for (size_t i = 0; i < p->n; i++) {
+		size_t n;
+
+		worker_enter(&p->workers[i]);
+		n = outage_sync(&p->workers[i].receivers, clock_mono_ns(), fds, SYNC_MAX);
+		worker_leave(&p->workers[i]);
+		while (n-- > 0) {
+			if (fdatasync(fds[n]) < 0 &&
+				log_allow(&p->sync_log_us, clock_wall_us(), UINT64_C(60000000)))
+				log_warn_errno("a spool to the disk");
+			close(fds[n]);
+		}
+	}
+}
+
 static void tick(struct replicator *p)
 {
 	const uint64_t now_us = clock_wall_us();
@@ -470,6 +492,7 @@ static void tick(struct replicator *p)
 			     " dropped by the kernel, %zu receivers",
 		r.recv.datagrams, r.recv.kernel_drops, r.n);
 	report_clear(&r);
+	sync_spools(p);
 	/* Sockets that could not be opened at first may be by now. */
 	if (++p->ticks % REFRESH_TICKS == 0)
 		refresh_gates(p);

@@ -77,6 +77,10 @@ static void account(struct receiver *r, const struct spool_counts *before)
 
 	r->spool_overwritten += c->overwritten - before->overwritten;
 	r->spool_errors += c->errors - before->errors;
+	if (c->errors != before->errors && log_allow(&r->spool_log_us, clock_wall_us(), LOG_US))
+		log_warn("receiver %s: spool: %s", r->label,
+			r->spool->err == EBADMSG ? "what waited is damaged, and lost"
+						 : strerror(r->spool->err));
 	r->spool_waiting = r->spool->waiting;
 }
 
@@ -195,4 +199,19 @@ void outage_replay(struct fanout *f, uint64_t now_ns)
 		for (size_t k = 0; k < f->receivers->pools[i].n; k++)
 			if (can_replay(f->receivers->pools[i].receivers[k]))
 				replay(f, f->receivers->pools[i].receivers[k], now_ns);
+}
+
+size_t outage_sync(const struct receivers *rs, uint64_t now_ns, int *fds, size_t max)
+{
+	size_t n = 0;
+
+	for (size_t i = 0; i < rs->npools; i++) {
+		for (size_t k = 0; k < rs->pools[i].n && n < max; k++) {
+			struct spool *s = rs->pools[i].receivers[k]->spool;
+
+			fds[n] = s ? spool_sync(s, now_ns) : -1;
+			n += fds[n] >= 0;
+		}
+	}
+	return n;
 }

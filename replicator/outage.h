@@ -13,6 +13,8 @@ bool outage_takes(struct receiver *r, const struct share *s);
 bool outage_look(struct fanout *f, uint64_t now_ns);
 /* Send what is due. */
 void outage_replay(struct fanout *f, uint64_t now_ns);
+/* Spools that are due to be forced to the disk, at most `max`, see spool_sync(). */
+size_t outage_sync(const struct receivers *rs, uint64_t now_ns, int *fds, size_t max);
 /* Close a receiver's spool; what waits stays in the file. */
 void outage_close(struct receiver *r);
 

@@ -285,7 +285,7 @@ void receivers_adopt(struct receivers *now, struct receivers *fresh, struct outl
 			kept->probe_port = r->probe_port;
 			kept->spool_limits = r->spool_limits;
 			if (kept->spool)
-				kept->spool->limits.rate = r->spool_limits.rate;
+				kept->spool->limits = r->spool_limits;
 			if (kept->frequency != r->frequency)
 				kept->countdown = 0;
 			kept->frequency = r->frequency;

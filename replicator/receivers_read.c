@@ -450,11 +450,12 @@ struct map_line {
 	uint64_t probe;
 	char *spool;				/* folder; NULL: none */
 	uint64_t spool_size, spool_rate;	/* MB, datagrams a second */
+	uint64_t spool_sync;			/* seconds */
 	const struct sender_kind *kind;		/* NULL: as tee_transparent says */
 	uint64_t id, source_port;
 };
 
-enum { SPOOL_MB = 100, SPOOL_RATE = 5000 };
+enum { SPOOL_MB = 100, SPOOL_RATE = 5000, SPOOL_SYNC_S = 5 };
 
 /* source=: whose address datagrams are sent from. */
 static const struct {
@@ -538,6 +539,9 @@ static const char *map_key(struct map_line *m, const char *key, char *value)
 	else if (strcmp(key, "spool_rate") == 0)
 		return number_all(value, 10000000, &m->spool_rate) && m->spool_rate ? NULL :
 			"expected datagrams a second, 1 to 10000000";
+	else if (strcmp(key, "spool_sync") == 0)
+		return number_all(value, 3600, &m->spool_sync) ? NULL :
+			"expected seconds, 0 to 3600; 0: never";
 	else if (strcmp(key, "source") == 0)
 		return map_source(m, value);
 	else if (strcmp(key, "else") == 0)
@@ -564,7 +568,7 @@ static const char *map_key(struct map_line *m, const char *key, char *value)
 		       "source, from, "
 		       "port, protocol, domain, agent, size, else, sample, renumber, networks, "
 		       "interfaces, filter, spool, "
-		       "spool_size or spool_rate";
+		       "spool_size, spool_rate or spool_sync";
 	return NULL;
 }
 
@@ -594,7 +598,8 @@ static void map_receivers(struct receivers *rs, struct pool *pool, const struct 
 			r->spool_dir = xstrdup(m->spool);
 		r->spool_limits =
 			(struct spool_limits) { (m->spool_size ? m->spool_size : SPOOL_MB) << 20,
-				m->spool_rate ? m->spool_rate : SPOOL_RATE };
+				m->spool_rate ? m->spool_rate : SPOOL_RATE,
+				m->spool_sync * UINT64_C(1000000000) };
 		r->probe_port = (uint16_t)m->probe;
 		r->source_port = r->transparent ? 0 : (uint16_t)m->source_port;
 	}
@@ -636,7 +641,7 @@ static void map_weights(struct receivers *rs, struct pool *pool, char *text, str
 static void map_line(
 	struct receivers *rs, char *line, const struct receiver_defaults *d, struct place at)
 {
-	struct map_line m = { 0 };
+	struct map_line m = { .spool_sync = SPOOL_SYNC_S };
 	char *save, *word, label[32];
 	struct pool *pool;
 	bool lawful = true;

@@ -5,6 +5,11 @@
  * over the end of the file to its beginning.  The head is written behind the
  * records of each call, so that a process that dies leaves a file that is
  * right up to its last call.
+ *
+ * A machine that dies leaves head and records of different moments, and pages
+ * of an earlier time round the ring between them.  So offsets only grow, a
+ * record knows its own, and a sum tells whether all of it is there: nothing is
+ * sent that is not what was written, and nothing of an earlier round again.
  */
 #include "spool.h"
 
@@ -16,18 +21,34 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#define XXH_INLINE_ALL
+#include <xxhash.h>
+
 enum { HEAD = 4096, UNIT = 1000000, ALIGN = 8, LONGEST = 65536, BUFFER = 1 << 20 };
 
 /* Before each payload. */
 struct record {
-	uint32_t magic;
+	uint32_t magic;		/* of this offset */
 	uint32_t octets;	/* of the payload */
-	uint16_t port, zero[3];
+	uint32_t sum;		/* of the rest of this and the payload */
+	uint16_t port, zero;
 	struct addr from;
 };
 
 static const uint8_t head_magic[8] = "FLSPOOL1";
 enum { RECORD_MAGIC = 0x5370416e };
+
+static uint32_t magic_at(uint64_t offset)
+{
+	return RECORD_MAGIC ^ (uint32_t)(offset / ALIGN);
+}
+
+static uint32_t sum_of(struct record r, const uint8_t *payload, uint64_t offset)
+{
+	r.sum = 0;
+	return (uint32_t)XXH3_64bits_withSeed(
+		payload, r.octets, XXH3_64bits_withSeed(&r, sizeof(r), offset));
+}
 
 static size_t record_size(size_t octets)
 {
@@ -63,6 +84,7 @@ static int transfer(struct spool *s, uint64_t offset, uint8_t *p, size_t n, bool
 static int write_head(struct spool *s)
 {
 	s->head.waiting = s->waiting;
+	s->dirty = true;
 	if (pwrite(s->fd, &s->head, sizeof(s->head), 0) == (ssize_t)sizeof(s->head))
 		return 0;
 	s->err = errno;
@@ -76,7 +98,7 @@ static bool read_record(struct spool *s, uint64_t offset, struct record *r)
 	if (offset + sizeof(*r) > s->head.last ||
 		transfer(s, offset, (uint8_t *)r, sizeof(*r), false) < 0)
 		return false;
-	return r->magic == RECORD_MAGIC && r->octets <= LONGEST &&
+	return r->magic == magic_at(offset) && r->octets <= LONGEST &&
 		offset + record_size(r->octets) <= s->head.last;
 }
 
@@ -84,6 +106,8 @@ static bool read_record(struct spool *s, uint64_t offset, struct record *r)
 static void start_anew(struct spool *s)
 {
 	s->counts.overwritten += s->waiting;
+	s->counts.errors++;
+	s->err = EBADMSG;
 	s->waiting = 0;
 	s->head.first = s->head.last;
 }
@@ -120,7 +144,7 @@ static int read_head(struct spool *s)
 	s->waiting = s->counts.taken_over = s->head.waiting;
 	/* Another size takes effect once it is empty. */
 	if (s->waiting == 0) {
-		s->head.first = s->head.last = 0;
+		s->head.first = s->head.last;
 		s->head.octets = (s->limits.octets - HEAD) / ALIGN * ALIGN;
 	}
 	return 0;
@@ -179,9 +203,12 @@ static size_t gather(struct spool *s, const struct bytes *d, const struct endpoi
 	size_t i;
 
 	for (i = 0, *octets = 0; i < n && *octets + record_size(d[i].n) <= BUFFER; i++) {
-		const struct record r = { RECORD_MAGIC, (uint32_t)d[i].n, from[i]->port, { 0 },
+		const uint64_t offset = s->head.last + *octets;
+		struct record r = { magic_at(offset), (uint32_t)d[i].n, 0, from[i]->port, 0,
 			from[i]->addr };
 		const size_t size = record_size(d[i].n);
+
+		r.sum = sum_of(r, d[i].p, offset);
 
 		memset(s->buffer + *octets + size - ALIGN, 0, ALIGN);
 		memcpy(s->buffer + *octets, &r, sizeof(r));
@@ -240,14 +267,17 @@ size_t spool_peek(struct spool *s, struct bytes *d, struct endpoint *from, size_
 	for (n = 0; n < max && n < s->waiting; n++) {
 		struct record r;
 
-		if (!read_record(s, at, &r)) {
+		const bool sound = read_record(s, at, &r);
+
+		if (sound && (used + r.octets > BUFFER ||
+			transfer(s, at + sizeof(r), s->buffer + used, r.octets, false) < 0))
+			break;
+		if (!sound || r.sum != sum_of(r, s->buffer + used, at)) {
+			/* What is before it goes first. */
 			if (n == 0)
 				start_anew(s);
 			break;
 		}
-		if (used + r.octets > BUFFER ||
-		    transfer(s, at + sizeof(r), s->buffer + used, r.octets, false) < 0)
-			break;
 		d[n] = (struct bytes){ s->buffer + used, r.octets };
 		from[n] = (struct endpoint){ r.from, r.port, false };
 		used += r.octets;
@@ -271,4 +301,15 @@ void spool_taken(struct spool *s, size_t n)
 		s->tokens = s->tokens > UNIT ? s->tokens - UNIT : 0;
 	}
 	write_head(s);
+}
+
+/* ---- to the disk -------------------------------------------------------------------- */
+
+int spool_sync(struct spool *s, uint64_t now_ns)
+{
+	if (!s->limits.sync_ns || !s->dirty || now_ns - s->synced_ns < s->limits.sync_ns)
+		return -1;
+	s->synced_ns = now_ns;
+	s->dirty = false;
+	return fcntl(s->fd, F_DUPFD_CLOEXEC, 0);
 }

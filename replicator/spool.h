@@ -9,8 +9,9 @@
  *
  *	spooled + taken over = replayed + lost again + overwritten + waiting
  *
- * Reads and writes go through the page cache and are not forced to the disk:
- * a machine that loses power may lose what was spooled last.
+ * Reads and writes go through the page cache; spool_sync() is for forcing them to
+ * the disk.  A machine that loses power loses what was spooled since, and sends
+ * again what was sent since; what is damaged is found and counted.
  */
 #ifndef REPLICATOR_SPOOL_H
 #define REPLICATOR_SPOOL_H
@@ -20,12 +21,13 @@
 struct spool_limits {
 	uint64_t octets;	/* of the file */
 	uint64_t rate;		/* datagrams a second when it is sent */
+	uint64_t sync_ns;	/* forced to the disk so often; 0: never */
 };
 
 struct spool_counts {
 	uint64_t written, taken_over;	/* datagrams: by this process, found in the file */
 	uint64_t read;
-	uint64_t overwritten;
+	uint64_t overwritten;		/* or damaged */
 	uint64_t errors;		/* of the file: what it said is in `err` */
 };
 
@@ -35,6 +37,8 @@ struct spool {
 	struct spool_limits limits;
 	struct spool_counts counts;
 	uint64_t waiting;		/* datagrams in the file */
+	bool dirty;			/* changed since it was forced to the disk */
+	uint64_t synced_ns;
 	uint64_t filled_ns, tokens;	/* pace, in millionths of a datagram */
 	struct spool_head {
 		uint8_t magic[8];
@@ -64,5 +68,11 @@ size_t spool_due(struct spool *s, uint64_t now_ns);
  */
 size_t spool_peek(struct spool *s, struct bytes *d, struct endpoint *from, size_t max);
 void spool_taken(struct spool *s, size_t n);
+
+/*
+ * When it is due to be forced to the disk: a descriptor for fdatasync() and
+ * close(), which may take the disk's time and are for whoever has it; else -1.
+ */
+int spool_sync(struct spool *s, uint64_t now_ns);
 
 #endif /* REPLICATOR_SPOOL_H */

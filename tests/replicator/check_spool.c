@@ -28,7 +28,7 @@ static void setup(void)
 	ck_assert_int_ge(fd, 0);
 	close(fd);
 	unlink(path);
-	ck_assert_int_eq(spool_open(&s, path, &(struct spool_limits){ 2 * MB, 1000 }), 0);
+	ck_assert_int_eq(spool_open(&s, path, &(struct spool_limits){ 2 * MB, 1000, 0 }), 0);
 	next_in = next_out = 0;
 }
 
@@ -136,14 +136,14 @@ START_TEST(outlives_the_process)
 	ck_assert_int_eq(spool_open(&other, path, &s.limits), -1);
 	ck_assert_int_eq(errno, EWOULDBLOCK);
 	spool_close(&s);
-	ck_assert_int_eq(spool_open(&s, path, &(struct spool_limits){ 8 * MB, 1000 }), 0);
+	ck_assert_int_eq(spool_open(&s, path, &(struct spool_limits){ 8 * MB, 1000, 0 }), 0);
 	ck_assert_uint_eq(s.waiting, 60);
 	ck_assert_uint_eq(s.counts.taken_over, 60);
 	take(60);
 	expect_sum();
 	/* Empty: the new size holds from the next opening on. */
 	spool_close(&s);
-	ck_assert_int_eq(spool_open(&s, path, &(struct spool_limits){ 8 * MB, 1000 }), 0);
+	ck_assert_int_eq(spool_open(&s, path, &(struct spool_limits){ 8 * MB, 1000, 0 }), 0);
 	ck_assert_uint_eq(s.head.octets, 8 * MB - 4096);
 }
 END_TEST
@@ -159,7 +159,7 @@ START_TEST(damaged)
 		put(200);
 	ck_assert_int_eq(pwrite(s.fd, noise, 8, at[_i]), 8);
 	spool_close(&s);
-	result = spool_open(&s, path, &(struct spool_limits){ 2 * MB, 1000 });
+	result = spool_open(&s, path, &(struct spool_limits){ 2 * MB, 1000, 0 });
 	if (result < 0) {
 		ck_assert_int_eq(errno, EINVAL);
 		return;
@@ -172,6 +172,95 @@ START_TEST(damaged)
 		spool_taken(&s, n);
 	}
 	expect_sum();
+}
+END_TEST
+
+/* What a loss of power leaves: the head of a later moment than a page of records. */
+START_TEST(page_of_an_earlier_round)
+{
+	static uint8_t page[4096];
+	uint32_t lost;
+
+	/* Once round with records of one size, so that later ones lie exactly over them. */
+	const size_t size = 256 - 32, each = (2 * MB - 4096) / 256;
+
+	for (size_t i = 0; i < each; i++)
+		put(size);
+	take(each);
+	ck_assert_int_eq(pread(s.fd, page, sizeof(page), 4096 + 4096), sizeof(page));
+	for (size_t i = 0; i < 64; i++)
+		put(size);
+	ck_assert_int_eq(pwrite(s.fd, page, sizeof(page), 4096 + 4096), sizeof(page));
+	spool_close(&s);
+	ck_assert_int_eq(spool_open(&s, path, &(struct spool_limits){ 2 * MB, 1000, 0 }), 0);
+	ck_assert_uint_eq(s.counts.taken_over, 64);
+	take(16);	/* the page before it */
+	lost = (uint32_t)s.waiting;
+	ck_assert_uint_eq(spool_peek(&s, &(struct bytes){ 0 }, &(struct endpoint){ 0 }, 1), 0);
+	ck_assert_uint_eq(s.counts.overwritten, lost);
+	ck_assert_uint_eq(s.counts.errors, 1);
+	ck_assert_int_eq(s.err, EBADMSG);
+	expect_sum();
+	/* It goes on. */
+	next_out = next_in;
+	put(10);
+	take(1);
+	expect_sum();
+}
+END_TEST
+
+/* The header of a record is there, a page of its payload is not. */
+START_TEST(torn_payload)
+{
+	static const uint8_t zero[4096];
+
+	put(8);		/* octets of the next one are not 0 */
+	put(9000);
+	put(100);
+	ck_assert_int_eq(pwrite(s.fd, zero, sizeof(zero), 4096 + 4096), sizeof(zero));
+	take(1);
+	ck_assert_uint_eq(spool_peek(&s, &(struct bytes){ 0 }, &(struct endpoint){ 0 }, 1), 0);
+	ck_assert_uint_eq(s.counts.overwritten, 2);
+	ck_assert_uint_eq(s.waiting, 0);
+}
+END_TEST
+
+/* Emptied and opened again: what was sent is not found a second time under a head of before. */
+START_TEST(offsets_only_grow)
+{
+	uint64_t last;
+
+	for (int i = 0; i < 10; i++)
+		put(100);
+	take(10);
+	last = s.head.last;
+	spool_close(&s);
+	ck_assert_int_eq(spool_open(&s, path, &(struct spool_limits){ 2 * MB, 1000, 0 }), 0);
+	ck_assert_uint_eq(s.head.last, last);
+	ck_assert_uint_eq(s.head.first, last);
+}
+END_TEST
+
+START_TEST(to_the_disk)
+{
+	const uint64_t second = 1000000000;
+	int fd;
+
+	s.limits.sync_ns = 5 * second;
+	fd = spool_sync(&s, 5 * second);	/* the head of a new file */
+	ck_assert_int_ge(fd, 0);
+	ck_assert_int_eq(fdatasync(fd), 0);
+	close(fd);
+	ck_assert_int_eq(spool_sync(&s, 50 * second), -1);	/* nothing new in it */
+	put(10);
+	ck_assert_int_eq(spool_sync(&s, 10 * second - 1), -1);
+	take(1);
+	fd = spool_sync(&s, 10 * second);
+	ck_assert_int_ge(fd, 0);
+	close(fd);
+	s.limits.sync_ns = 0;
+	put(10);
+	ck_assert_int_eq(spool_sync(&s, 100 * second), -1);
 }
 END_TEST
 
@@ -209,6 +298,10 @@ Suite *suite_spool(void)
 	tcase_add_test(t, oldest_gives_way);
 	tcase_add_test(t, outlives_the_process);
 	tcase_add_loop_test(t, damaged, 0, 7);
+	tcase_add_test(t, page_of_an_earlier_round);
+	tcase_add_test(t, torn_payload);
+	tcase_add_test(t, offsets_only_grow);
+	tcase_add_test(t, to_the_disk);
 	tcase_add_test(t, pace);
 	suite_add_tcase(suite, t);
 	return suite;
