@@ -2,10 +2,9 @@
  * bench_udp.c - the two ends of a replication benchmark: a source that sends as
  * fast as it may, and sinks that only count.
  *
- *	bench-udp send PORT SECONDS SIZE[-SIZE] [gso] [SOURCES]	datagrams to 127.0.0.1:PORT
- *	bench-udp count SECONDS PORT...			until nothing came for SECONDS
- *	bench-udp join SECONDS PORT...			the same with UDP_GRO, as our nfacctd
- *listens
+ *	bench-udp send [ADDR:]PORT SECONDS SIZE[-SIZE] [gso] [SOURCES]	ADDR: 127.0.0.1
+ *	bench-udp count SECONDS PORT...		until nothing came for SECONDS
+ *	bench-udp join SECONDS PORT...		the same with UDP_GRO, as our nfacctd listens
  *
  * Both print one line "name<TAB>value" a figure.  A size range gives every
  * datagram another size.  Plain datagrams leave one by one (sendmmsg), so that
@@ -39,11 +38,20 @@ static void die(const char *what)
 	exit(1);
 }
 
-static struct sockaddr_in loopback(const char *port)
+/* [ADDR:]PORT, on loopback without an address. */
+static struct sockaddr_in place(const char *text)
 {
-	struct sockaddr_in a = { .sin_family = AF_INET, .sin_port = htons((uint16_t)atoi(port)) };
+	const char *colon = strchr(text, ':');
+	struct sockaddr_in a = { .sin_family = AF_INET };
+	char addr[INET_ADDRSTRLEN] = "127.0.0.1";
 
-	a.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+	if (colon)
+		snprintf(addr, sizeof(addr), "%.*s", (int)(colon - text), text);
+	a.sin_port = htons((uint16_t)atoi(colon ? colon + 1 : text));
+	if (inet_pton(AF_INET, addr, &a.sin_addr) != 1) {
+		fprintf(stderr, "%s: expected an IPv4 address and a port\n", text);
+		exit(2);
+	}
 	return a;
 }
 
@@ -67,10 +75,10 @@ static int source(const struct sockaddr_in *to)
 	return fd;
 }
 
-static int send_main(const char *port, double seconds, const char *sizes, int gso, size_t sources)
+static int send_main(const char *at, double seconds, const char *sizes, int gso, size_t sources)
 {
 	static uint8_t data[VECTOR][LARGEST];
-	struct sockaddr_in to = loopback(port);
+	struct sockaddr_in to = place(at);
 	struct mmsghdr msg[VECTOR];
 	struct iovec iov[VECTOR];
 	size_t low = (size_t)atoi(sizes),
@@ -148,7 +156,7 @@ static int count_main(double seconds, char **ports, size_t n, int join)
 		msg[i].msg_hdr.msg_iovlen = 1;
 	}
 	for (size_t i = 0; i < n; i++) {
-		struct sockaddr_in at = loopback(ports[i]);
+		struct sockaddr_in at = place(ports[i]);
 
 		fds[i] = (struct pollfd) { .fd = socket(AF_INET, SOCK_DGRAM | SOCK_NONBLOCK, 0),
 			.events = POLLIN };
@@ -199,7 +207,7 @@ int main(int argc, char **argv)
 	if (argc >= 4 && (strcmp(argv[1], "count") == 0 || strcmp(argv[1], "join") == 0))
 		return count_main(atof(argv[2]), argv + 3, (size_t)argc - 3, argv[1][0] == 'j');
 	fprintf(stderr,
-		"usage: bench-udp send PORT SECONDS SIZE[-SIZE] [gso] [SOURCES] | count|join "
+		"usage: bench-udp send [ADDR:]PORT SECONDS SIZE[-SIZE] [gso] [SOURCES] | count|join "
 		"SECONDS PORT...\n");
 	return 2;
 }
