@@ -556,30 +556,36 @@ static void later(uint8_t *p, uint64_t ms)
 	patch32(p + 4, ms);
 }
 
+static void move_on(struct exporter *e, uint8_t *p, const struct patch *patch, uint64_t later_ms)
+{
+	uint8_t *at = p + patch->at;
+
+	if (patch->kind == PATCH_UPTIME) {
+		patch32(at, be32(at) + (uint32_t)later_ms);
+		patch32(at + 4, be32(at + 4) + (uint32_t)later_ms);
+	} else if (patch->kind == PATCH_MILLIS) {
+		later(at, later_ms);
+		later(at + 8, later_ms);
+	} else {
+		patch_sample(e, at);
+	}
+}
+
 /* Send the next kept datagram again: all of its times `header_ms` less its last ones later. */
 static void reuse(struct exporter *e, uint64_t header_ms, struct crafted *out)
 {
 	struct cycle *cy = &e->cycle;
 	struct kept *k = &cy->kept[cy->next];
 	uint8_t *p = cy->octets + k->at;
-	const struct patch *patch = cy->patches + k->patch, *end = patch + k->npatches;
-	uint64_t later_ms = header_ms - k->header_ms;
+	const struct patch *patch = cy->patches + k->patch;
+	const uint64_t later_ms = header_ms - k->header_ms;
 
 	out->sequence = e->sequence;
 	e->format->patch_header(e, header_ms, p);
-	for (; patch < end; patch++) {
-		uint8_t *at = p + patch->at;
-
-		if (patch->kind == PATCH_UPTIME) {
-			patch32(at, be32(at) + (uint32_t)later_ms);
-			patch32(at + 4, be32(at + 4) + (uint32_t)later_ms);
-		} else if (patch->kind == PATCH_MILLIS) {
-			later(at, later_ms);
-			later(at + 8, later_ms);
-		} else {
-			patch_sample(e, at);
-		}
-	}
+	/* At full rate most come around within their millisecond; samples count all the same. */
+	if (later_ms || (k->npatches && patch->kind == PATCH_SAMPLE))
+		for (size_t i = 0; i < k->npatches; i++)
+			move_on(e, p, &patch[i], later_ms);
 	k->later_ms += later_ms;
 	k->header_ms = header_ms;
 	out->data = (struct bytes){ p, k->n };
