@@ -17,7 +17,10 @@ comma    := ,
 Q        := $(if $(V),,@)
 
 PROGRAMS := nfacctd replicator pcapgen pmacct
-PKGS     := libpcap mysqlclient sqlite3 yaml-0.1 libsystemd libcap-ng libmicrohttpd
+# PostgreSQL is optional: without libpq a plugin of type pgsql says so.
+PGSQL    := $(shell pkg-config --exists libpq && echo libpq)
+WITHOUT  := $(if $(PGSQL),%_pgsql_none.c,nfacctd/pgsql_%.c %_pgsql.c)
+PKGS     := libpcap mysqlclient sqlite3 yaml-0.1 libsystemd libcap-ng libmicrohttpd $(PGSQL)
 CPPFLAGS += -D_GNU_SOURCE -Ilib -I.
 OPT      ?= -O2
 CFLAGS   += -std=c11 -g $(OPT) -pthread -fno-strict-aliasing -Wall -Wextra -Wconversion -Wshadow \
@@ -30,7 +33,7 @@ CPPFLAGS += -DVERSION='"0.1 ($(VERSION))"' $(patsubst -I%,-isystem%,$(PKGCFLAGS)
 LDLIBS   += $(PKGLIBS) -lm
 
 # A program and its folder have one name, so the objects have a folder of their own.
-objects   = $(patsubst %.c,$(B)/obj/%.o,$(wildcard $(1)/*.c))
+objects   = $(patsubst %.c,$(B)/obj/%.o,$(filter-out $(WITHOUT),$(wildcard $(1)/*.c)))
 LIB      := $(foreach d,wire base net,$(call objects,lib/$d))
 
 all: $(PROGRAMS:%=$(B)/%)

@@ -198,6 +198,11 @@ static bool is_mysql(const struct exporter_book *b)
 	return strcmp(b->sink->type, "mysql") == 0;
 }
 
+static bool is_pgsql(const struct exporter_book *b)
+{
+	return strcmp(b->sink->type, "pgsql") == 0;
+}
+
 static void add_table(struct strbuf *sql, const struct exporter_book *b)
 {
 	const char quote = is_mysql(b) ? '`' : '"';
@@ -220,6 +225,8 @@ static void add_time(struct strbuf *sql, const struct exporter_book *b, int64_t 
 		strbuf_addf(sql, "%" PRId64, when);
 	else if (is_mysql(b))
 		strbuf_addf(sql, "FROM_UNIXTIME(%" PRId64 ")", when);
+	else if (is_pgsql(b))
+		strbuf_addf(sql, "to_timestamp(%" PRId64 ")", when);
 	else
 		strbuf_addf(sql, "datetime(%" PRId64 ", 'unixepoch'%s)", when,
 			    b->p->timestamps_utc ? "" : ", 'localtime'");
@@ -278,7 +285,7 @@ static void add_row(struct strbuf *sql, const struct exporter_book *b, const str
 	strbuf_addf(sql, ", '%s', '%s', %u, %u, ", addr_print(&e->s.exporter, exporter),
 		    flow_protocol_name(e->s.protocol), e->s.domain, e->worker);
 	/* As flow_ledger has it: SQLite's integers have a sign. */
-	if (is_mysql(b))
+	if (is_mysql(b) || is_pgsql(b))
 		strbuf_addf(sql, "%" PRIu64, b->run_id);
 	else
 		strbuf_addf(sql, "%" PRId64, (int64_t)b->run_id);

@@ -10,6 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include "base/strbuf.h"
+#include "nfacctd/sql_secret.h"
 
 enum {
 	CONNECT_SECONDS = 5,
@@ -91,24 +92,6 @@ static unsigned note_mysql(struct mysql_link *k)
 	unsigned err = mysql_errno(k->mysql);
 
 	return note(k, err ? err : 2000, mysql_error(k->mysql));
-}
-
-/* The first line of sql_passwd_file; false when it cannot be read. */
-static bool password_from_file(struct mysql_link *k, const char *path, char *buf, size_t size)
-{
-	FILE *f = fopen(path, "re");
-
-	if (!f || !fgets(buf, (int)size, f)) {
-		snprintf(k->why, sizeof(k->why), "sql_passwd_file: \"%s\": %s", path,
-			 f ? "is empty" : "cannot be read");
-		k->err = 1;
-		if (f)
-			fclose(f);
-		return false;
-	}
-	fclose(f);
-	buf[strcspn(buf, "\r\n")] = '\0';
-	return true;
 }
 
 static const char *or_else(const char *s, const char *fallback)
@@ -194,17 +177,13 @@ unsigned link_connect(struct mysql_link *k, const struct plugin_settings *p)
 {
 	const char *host = or_else(p->sql_host, "localhost"), *sock = NULL;
 	const char *user = or_else(p->sql_user, "pmacct"), *db = or_else(p->sql_db, "pmacct");
-	const char *password = p->sql_passwd ? p->sql_passwd : "";
-	char from_file[256];
+	char password[SQL_PASSWORD_MAX];
 
 	link_close(k);
 	snprintf(k->where, sizeof(k->where), "user \"%s\" at \"%s\", database \"%s\"", user, host,
 		db);
-	if (p->sql_passwd_file) {
-		if (!password_from_file(k, p->sql_passwd_file, from_file, sizeof(from_file)))
-			return k->err;
-		password = from_file;
-	}
+	if (!sql_password(p, password, k->why, sizeof(k->why)))
+		return k->err = 1;
 	if (strncmp(host, "unix:", UNIX_PREFIX) == 0) {
 		sock = host + UNIX_PREFIX;
 		host = NULL;
@@ -222,7 +201,7 @@ unsigned link_connect(struct mysql_link *k, const struct plugin_settings *p)
 	} else {
 		k->err = 0;
 	}
-	explicit_bzero(from_file, sizeof(from_file));
+	explicit_bzero(password, sizeof(password));
 	return k->err;
 }
 

@@ -71,6 +71,8 @@ WORDS(parse_filter, enum filter_mode, "true, false or auto",
       { "true", FILTER_TRUE }, { "false", FILTER_FALSE }, { "auto", FILTER_AUTO })
 WORDS(parse_v8_dialect, enum v8_dialect, "flow-tools or tshark",
       { "flow-tools", V8_FLOW_TOOLS }, { "tshark", V8_TSHARK })
+WORDS(parse_sql_data, enum sql_data, "typed or unified", { "typed", SQL_DATA_TYPED },
+	{ "unified", SQL_DATA_UNIFIED })
 WORDS(parse_ext_mode, enum ext_rate_mode, "override or default",
       { "override", EXT_RATE_OVERRIDE }, { "default", EXT_RATE_DEFAULT })
 
@@ -147,7 +149,7 @@ const struct conf_key settings_keys[] = {
 	OWN("files_umask", NULL, GF(files_umask, uint32_t), "077", parse_octal,
 		"umask of the files written, octal"),
 	STR("plugins", NULL, GF(plugins, char *), NULL,
-		"What to do with the sums: a list of type[name]; types mysql, sqlite3, print, "
+		"What to do with the sums: a list of type[name]; types mysql, pgsql, sqlite3, print, "
 		"memory"),
 	/* listening */
 	STR("nfacctd_ip", "sfacctd_ip", GF(ip, char *), NULL,
@@ -265,14 +267,19 @@ const struct conf_key settings_keys[] = {
 	STR("sql_passwd", NULL, PF(sql_passwd, char *), "arealsmartpwd",
 		"Password; with nothing behind the colon: none"),
 	STR("sql_host", NULL, PF(sql_host, char *), "localhost",
-		"Server, or unix:/path of its socket"),
-	U32("sql_port", NULL, PF(sql_port, uint32_t), 1, 65535, "3306", "Port of the server"),
+		"Server, or unix:/path of its socket (pgsql: of the socket's folder)"),
+	U32("sql_port", NULL, PF(sql_port, uint32_t), 1, 65535, NULL,
+		"Port of the server; default 3306, pgsql 5432"),
 	STR("sql_conn_ca_file", NULL, PF(sql_ca_file, char *), NULL,
-		"Use TLS, with this certificate authority"),
+		"mysql, pgsql: use TLS, with this certificate authority; a server that has no "
+		"certificate of it for sql_host is refused, and nothing goes in clear text"),
 	STR("sql_table", NULL, PF(sql_table, char *), NULL,
 		"Table; default acct, acct_v2 ... by version; may hold % and $ variables"),
 	U32("sql_table_version", NULL, PF(sql_table_version, uint32_t), 1, 9, "1",
 		"Layout of the default tables"),
+	OWN("sql_data", NULL, PF(sql_data, enum sql_data), "typed", parse_sql_data,
+		"pgsql, table versions up to 5, without sql_table: typed is acct, or acct_as for AS "
+		"numbers; unified is acct_uni, where addresses are text"),
 	STR("sql_table_schema", NULL, PF(sql_table_schema, char *), NULL,
 		"File with a CREATE TABLE to run before each purge"),
 	STR("sql_recovery_logfile", NULL, PF(sql_recovery_logfile, char *), NULL,
@@ -333,9 +340,8 @@ const struct conf_key settings_keys[] = {
 		"Run it at the first purge of each such span, aligned by the round-off; absent: "
 		"after each purge"),
 	/* known, without effect */
-	NOOPP("sql_data", NULL, "PostgreSQL only: no effect"),
-	NOOPP("sql_use_copy", NULL, "PostgreSQL only: no effect"),
-	NOOPP("sql_delimiter", NULL, "PostgreSQL only: no effect"),
+	NOOPP("sql_use_copy", NULL, "rows go in as arrays, which is as fast: no effect"),
+	NOOPP("sql_delimiter", NULL, "nothing is told apart by a delimiter: no effect"),
 	NOOPP("sql_table_type", NULL, LATER),
 	NOOPP("sql_preprocess", "print_preprocess", LATER),
 	NOOPP("sql_preprocess_type", "print_preprocess_type", LATER),
@@ -482,6 +488,13 @@ const struct conf_key settings_keys[] = {
 		"mysql: tables that sql_table_schema makes in one run for a sql_table with $ "
 		"variables of rows, which "
 		"strangers can vary; rows for more are refused and counted"),
+	STR("sql_conn_cert_file", NULL, PF(sql_cert_file, char *), NULL,
+		"mysql, pgsql: our certificate for the server; needs sql_conn_key_file"),
+	STR("sql_conn_key_file", NULL, PF(sql_key_file, char *), NULL,
+		"Its key; with pgsql readable by its owner only"),
+	BOOL("sql_conn_verify", NULL, PF(sql_verify, bool), "true",
+		"Check the server's certificate; false: any will do, so that only who cannot "
+		"answer in its place is kept out of the traffic"),
 	STR("sql_passwd_file", NULL, PF(sql_passwd_file, char *), NULL,
 		"File whose first line is the password"),
 	STR("sql_exporters_table", NULL, PF(sql_exporters_table, char *), NULL,
@@ -742,6 +755,24 @@ static void check_named(
 	*value = NULL;
 }
 
+static int check_tls(struct settings *s, const struct plugin_settings *p)
+{
+	const char *key = NULL, *text = NULL;
+
+	if (!p->sql_cert_file != !p->sql_key_file) {
+		key = p->sql_cert_file ? "sql_conn_cert_file" : "sql_conn_key_file";
+		text = "sql_conn_cert_file and sql_conn_key_file need each other";
+	} else if (p->sql_cert_file && !p->sql_ca_file && p->sql_verify) {
+		key = "sql_conn_cert_file";
+		text = "needs sql_conn_ca_file, to know whom it is shown to (or sql_conn_verify: "
+		       "false)";
+	}
+	if (!key)
+		return 0;
+	complain(s, key, p, text);
+	return -1;
+}
+
 static int check_plugin(struct settings *s, struct plugin_settings *p)
 {
 	bool history = p->history.seconds || p->history.months;
@@ -791,6 +822,13 @@ static int check_plugin(struct settings *s, struct plugin_settings *p)
 			"expected the name of a table, without quotes");
 		bad = -1;
 	}
+	if (check_tls(s, p) < 0)
+		bad = -1;
+	if (!p->sql_port)
+		p->sql_port = strcmp(p->type, "pgsql") == 0 ? 5432 : 3306;
+	if (p->sql_data == SQL_DATA_UNIFIED && p->sql_table_version > 5 && !p->sql_table)
+		complain(s, "sql_data", p,
+			"unified tables end with sql_table_version 5; typed is taken");
 	if (!p->sql_db && is_sql(p))
 		p->sql_db = xstrdup(strcmp(p->type, "sqlite3") == 0 ? "/tmp/pmacct.db" : "pmacct");
 	return bad;

@@ -23,10 +23,11 @@ enum filter_mode { FILTER_AUTO, FILTER_TRUE, FILTER_FALSE };
 enum sflow_octets { SFLOW_FRAME, SFLOW_IP };
 enum v8_dialect { V8_FLOW_TOOLS, V8_TSHARK };
 enum ext_rate_mode { EXT_RATE_OVERRIDE, EXT_RATE_DEFAULT };
+enum sql_data { SQL_DATA_TYPED, SQL_DATA_UNIFIED };
 
 /* One entry of `plugins:`. */
 struct plugin_settings {
-	char *type;			/* "mysql", "sqlite3", "print", "memory" */
+	char *type;			/* "mysql", "pgsql", "sqlite3", "print", "memory" */
 	char *name;			/* "intl_in"; "default_mysql" when none was given */
 	struct aggregate_spec aggregate;
 	/* maps */
@@ -43,6 +44,9 @@ struct plugin_settings {
 	uint64_t pipe_size, buffer_size, cache_entries;
 	/* sql_* */
 	char *sql_db, *sql_user, *sql_passwd, *sql_passwd_file, *sql_host, *sql_ca_file;
+	char *sql_cert_file, *sql_key_file;	/* ours: the client's */
+	bool sql_verify;			/* ours: the server's certificate */
+	enum sql_data sql_data;
 	uint32_t sql_port;
 	char *sql_table;		/* NULL: by version */
 	uint32_t sql_table_version;

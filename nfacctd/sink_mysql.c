@@ -563,7 +563,7 @@ static struct sink_mysql *prepare(const struct plugin_settings *p, const struct 
 		if (p->sql_table)
 			snprintf(s->table, sizeof(s->table), "%s", p->sql_table);
 		else
-			sql_default_table(s->table, sizeof(s->table), p->sql_table_version);
+			sql_default_table(s->table, sizeof(s->table), p);
 		mysql_lay_out_rows(s);
 		s->rows = xcalloc(MYSQL_BATCH_ROWS, s->row_size ? s->row_size : 1);
 		return s;

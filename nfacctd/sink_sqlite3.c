@@ -709,7 +709,7 @@ static struct sink_sqlite *open_counting(const struct plugin_settings *p,
 	if (p->sql_table)
 		snprintf(s->table, sizeof(s->table), "%s", p->sql_table);
 	else
-		sql_default_table(s->table, sizeof(s->table), p->sql_table_version);
+		sql_default_table(s->table, sizeof(s->table), p);
 	if (name_is_dynamic(s->table) || !p->sql_check)
 		return s;
 	if (p->sql_table_schema && create_table(s, 0, NULL) != 0) {

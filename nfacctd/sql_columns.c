@@ -54,23 +54,35 @@ static struct sql_column *add(struct sql_columns *s, const char *name, enum sql_
 	return c;
 }
 
-/* agent_id became tag in version 9, the ports changed their names in version 8. */
-static const char *column_name(const struct primitive *p, uint32_t version)
+static bool is_pgsql(const struct plugin_settings *p)
 {
-	return version >= (p->format == PRIM_TAG ? 9u : 8u) ? p->sql8 : p->sql7;
+	return strcmp(p->type, "pgsql") == 0;
+}
+
+/*
+ * agent_id became tag in version 9; the ports changed their names in version 8, and in
+ * PostgreSQL they always had the new ones.
+ */
+static const char *column_name(const struct primitive *p, const struct plugin_settings *set)
+{
+	const uint32_t version = set->sql_table_version;
+
+	if (p->format == PRIM_TAG)
+		return version >= 9 ? p->sql8 : p->sql7;
+	return version >= 8 || is_pgsql(set) ? p->sql8 : p->sql7;
 }
 
 static void add_primitive(struct sql_columns *s, const struct primitive *p,
 			  const struct key_field *f, const struct plugin_settings *set)
 {
-	struct sql_column *c = add(s, column_name(p, set->sql_table_version), SQL_KEY,
+	struct sql_column *c = add(s, column_name(p, set), SQL_KEY,
 				   forms[p->format].kind, forms[p->format].type);
 
 	c->primitive = p;
 	c->field = f;
 	if (!f)
 		c->constant = p->filler;
-	if (is_address(p->format) && set->sql_num_hosts) {
+	if (is_address(p->format) && set->sql_num_hosts && !is_pgsql(set)) {
 		c->kind = SQL_BINARY;
 		c->type = "VARBINARY(16) NOT NULL";
 	}
@@ -110,7 +122,7 @@ static bool version_allows(const struct plugin_settings *p, const struct key_lay
 		return true;
 	snprintf(why, size, "aggregate: \"%s\" needs sql_table_version %d or higher (it is %" PRIu32
 		 "), or sql_optimize_clauses: true and a column %s in your table",
-		 prim->name, need, p->sql_table_version, column_name(prim, p->sql_table_version));
+		 prim->name, need, p->sql_table_version, column_name(prim, p));
 	return false;
 }
 
@@ -157,9 +169,9 @@ bool sql_columns_make(struct sql_columns *s, const struct plugin_settings *p,
 		p->timestamps_since_epoch ? "INT UNSIGNED NOT NULL" : "DATETIME NOT NULL";
 
 	memset(s, 0, sizeof(*s));
-	s->style = (struct print_style){ .num_protos = p->num_protos, .secs = p->timestamps_secs,
+	s->style = (struct print_style){ .num_protos = p->num_protos || is_pgsql(p), .secs = p->timestamps_secs,
 		.epoch = p->timestamps_since_epoch, .utc = p->timestamps_utc };
-	s->binary_hosts = p->sql_num_hosts;
+	s->binary_hosts = p->sql_num_hosts && !is_pgsql(p);
 	if (!add_keys(s, p, l, why, why_size))
 		return false;
 	if (l->spec.tcpflags && !version_allows(p, l, PRIM_ID_tcpflags, why, why_size))
@@ -290,12 +302,24 @@ void sql_row_describe(char *buf, size_t size, const struct sql_columns *s, const
 	}
 }
 
-void sql_default_table(char *buf, size_t size, uint32_t version)
+/* PostgreSQL's tables up to version 5: AS numbers have one of their own, and plain text, too. */
+static const char *family(const struct plugin_settings *p)
 {
-	if (version <= 1)
-		snprintf(buf, size, "acct");
+	const uint64_t as = UINT64_C(1) << PRIM_ID_src_as | UINT64_C(1) << PRIM_ID_dst_as;
+
+	if (!is_pgsql(p) || p->sql_table_version > 5)
+		return "acct";
+	if (p->sql_data == SQL_DATA_UNIFIED)
+		return "acct_uni";
+	return p->aggregate.set & as && !p->sql_optimize_clauses ? "acct_as" : "acct";
+}
+
+void sql_default_table(char *buf, size_t size, const struct plugin_settings *p)
+{
+	if (p->sql_table_version <= 1)
+		snprintf(buf, size, "%s", family(p));
 	else
-		snprintf(buf, size, "acct_v%" PRIu32, version);
+		snprintf(buf, size, "%s_v%" PRIu32, family(p), p->sql_table_version);
 }
 
 static const struct sql_column *column_named(const struct sql_columns *s, const char *name)

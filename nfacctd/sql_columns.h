@@ -69,8 +69,8 @@ void sql_cell_make(struct sql_cell *cell, const struct sql_columns *s, const str
 /* "ip_src=10.0.0.1 ... packets=1 bytes=40": a row for people. */
 void sql_row_describe(char *buf, size_t size, const struct sql_columns *s, const struct purge *p,
 		      const struct sum_row *r);
-/* The default table of a version: "acct", "acct_v2" .. */
-void sql_default_table(char *buf, size_t size, uint32_t version);
+/* The default table of a version: "acct", "acct_v2" .., "acct_uni_v2" */
+void sql_default_table(char *buf, size_t size, const struct plugin_settings *p);
 
 /* One unique index of a table that exists, for sql_unique_judge. */
 enum { SQL_INDEX_COLUMNS = 64, SQL_INDEXES_MAX = 64 };

@@ -64,7 +64,7 @@ static void set_tables(struct variables *v, const struct trigger *t, const struc
 	if (t->p->sql_table)
 		snprintf(name, sizeof(name), "%s", t->p->sql_table);
 	else
-		sql_default_table(name, sizeof(name), t->p->sql_table_version);
+		sql_default_table(name, sizeof(name), t->p);
 	set(v, "SQL_TABLE", name);
 	/* No key: its layout is the pipeline's, and $peer_src_ip is of a row, not of a purge. */
 	if (name_expand(made, sizeof(made), name, t->p, NULL, when, NULL))

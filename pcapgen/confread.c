@@ -233,7 +233,7 @@ static char *word_of(const char *p, const char *end)
 
 static bool known_type(const char *type)
 {
-	static const char *const types[] = { "mysql", "sqlite3", "print", "memory" };
+	static const char *const types[] = { "mysql", "pgsql", "sqlite3", "print", "memory" };
 
 	for (size_t i = 0; i < sizeof(types) / sizeof(types[0]); i++)
 		if (!strcmp(type, types[i]))

@@ -2,9 +2,11 @@
  * bench_mysql.c - rows per second of the mysql sink into a real server.
  *
  *	bench-mysql [HOST [ROWS]]	HOST as sql_host; a database is made and dropped
- *	bench-mysql --feed HOST DB PURGES ROWS
+ *	bench-mysql --feed TYPE HOST DB PURGES ROWS
  *		write that many purges into DB.acct, patiently, and print what must
- *		stand there: the end-to-end test kills the server meanwhile
+ *		stand there: the end-to-end tests kill the server meanwhile
+ *	bench-mysql --rate TYPE HOST DB ROWS
+ *		rows per second into DB.acct: new keys, then the same again
  *
  * The user is root without a password.  Peers in the same run: the same rows as
  * single-row INSERTs in one transaction, and as UPDATE-then-INSERT row by row,
@@ -77,7 +79,8 @@ static void fill(struct load *o, size_t n, uint32_t first)
 	o->purge.now = 1700000000 + (int64_t)o->purge.id;
 }
 
-static void load_init(struct load *o, const char *list, const char *host, const char *db, size_t n)
+static void load_init(struct load *o, const char *type, const char *list, const char *host,
+		      const char *db, size_t n)
 {
 	char why[256];
 
@@ -87,9 +90,10 @@ static void load_init(struct load *o, const char *list, const char *host, const 
 		exit(2);
 	}
 	key_layout_make(&o->l, &o->p.aggregate);
+	o->p.type = (char *)type;
 	o->p.name = (char *)"bench";
 	o->p.sql_host = (char *)host;
-	o->p.sql_user = (char *)"root";
+	o->p.sql_user = (char *)(strcmp(type, "pgsql") == 0 ? "postgres" : "root");
 	o->p.sql_passwd = (char *)"";
 	o->p.sql_db = (char *)db;
 	o->p.sql_table_version = 1;
@@ -156,7 +160,7 @@ static void measure(MYSQL *m, const char *label, const char *list, const char *h
 	if (no_key)
 		run(m, "ALTER TABLE acct DROP PRIMARY KEY, ADD KEY (ip_src)");
 	setenv("FLOWLEDGER_MYSQL_BULK", bulk, 1);
-	load_init(&o, list, host, DB, n);
+	load_init(&o, "mysql", list, host, DB, n);
 	s = sink_find("mysql")->open(&o.p, &o.l, 1);
 	if (!s)
 		exit(1);
@@ -185,7 +189,7 @@ static void measure_single(MYSQL *m, const char *list, const char *host, size_t 
 
 	run(m, table);
 	run(m, "SET time_zone='+00:00'");
-	load_init(&o, list, host, DB, n);
+	load_init(&o, "mysql", list, host, DB, n);
 	fill(&o, n, 0);
 	if (!sql_columns_make(&c, &o.p, &o.l, why, sizeof(why)))
 		exit(1);
@@ -213,25 +217,36 @@ static void measure_single(MYSQL *m, const char *list, const char *host, size_t 
 	load_clear(&o);
 }
 
-static int feed(const char *host, const char *db, unsigned purges, size_t n)
+static const char pairs[] = "src_host,dst_host,src_port,proto";
+
+static void *open_sink(struct load *o)
+{
+	void *s = sink_find(o->p.type)->open(
+		&o->p, &o->l, (uint64_t)time(NULL) << 20 | (uint64_t)getpid());
+
+	if (!s)
+		exit(1);
+	return s;
+}
+
+static int feed(const char *type, const char *host, const char *db, unsigned purges, size_t n)
 {
 	uint64_t packets = 0, octets = 0, deadline = clock_mono_ns() + UINT64_C(120000000000);
+	const struct sink *sink = sink_find(type);
 	const struct sink_counts *c;
 	struct load o;
 	void *s;
 
-	load_init(&o, "src_host,dst_host,src_port,proto", host, db, n);
-	s = sink_find("mysql")->open(&o.p, &o.l, (uint64_t)time(NULL) << 20 | (uint64_t)getpid());
-	if (!s)
-		return 1;
-	c = sink_find("mysql")->counts(s);
+	load_init(&o, type, pairs, host, db, n);
+	s = open_sink(&o);
+	c = sink->counts(s);
 	for (unsigned i = 0; i < purges; i++) {
 		fill(&o, n, i * (uint32_t)(n / 2));	/* half of the keys are known */
 		for (size_t r = 0; r < n; r++) {
 			packets += o.rows[r].sums.packets;
 			octets += o.rows[r].sums.octets;
 		}
-		while (sink_find("mysql")->write(s, &o.purge) != SINK_OK) {
+		while (sink->write(s, &o.purge) != SINK_OK) {
 			if (clock_mono_ns() > deadline) {
 				fprintf(stderr, "no server for two minutes\n");
 				return 1;
@@ -242,7 +257,29 @@ static int feed(const char *host, const char *db, unsigned purges, size_t n)
 	printf("rows=%" PRIu64 " packets=%" PRIu64 " octets=%" PRIu64 " rejected=%" PRIu64
 	       " retries=%" PRIu64 " reconnects=%" PRIu64 " ambiguous=%" PRIu64 "\n",
 		c->rows, packets, octets, c->rejected, c->retries, c->reconnects, c->ambiguous);
-	sink_find("mysql")->close(s);
+	sink->close(s);
+	load_clear(&o);
+	return 0;
+}
+
+static int measure_rate(const char *type, const char *host, const char *db, size_t n)
+{
+	struct load o;
+	void *s;
+
+	load_init(&o, type, pairs, host, db, n);
+	s = open_sink(&o);
+	for (int again = 0; again < 2; again++) {
+		uint64_t start;
+
+		fill(&o, n, 0);
+		start = clock_mono_ns();
+		if (sink_find(type)->write(s, &o.purge) != SINK_OK)
+			return 1;
+		printf("  %-44s %-9s %9.0f rows/s\n", type, again ? "existing" : "new",
+		       rate(n, start));
+	}
+	sink_find(type)->close(s);
 	load_clear(&o);
 	return 0;
 }
@@ -256,9 +293,11 @@ int main(int argc, char **argv)
 
 	setvbuf(stdout, NULL, _IOLBF, 0);
 	log_open("bench-mysql");
-	if (argc == 6 && strcmp(argv[1], "--feed") == 0)
-		return feed(argv[2], argv[3], (unsigned)strtoul(argv[4], NULL, 10),
-			(size_t)strtoul(argv[5], NULL, 10));
+	if (argc == 7 && strcmp(argv[1], "--feed") == 0)
+		return feed(argv[2], argv[3], argv[4], (unsigned)strtoul(argv[5], NULL, 10),
+			    (size_t)strtoul(argv[6], NULL, 10));
+	if (argc == 6 && strcmp(argv[1], "--rate") == 0)
+		return measure_rate(argv[2], argv[3], argv[4], (size_t)strtoul(argv[5], NULL, 10));
 	if (!host) {
 		printf("mysql sink: not measured, FLOWLEDGER_MYSQL names no server\n");
 		return 0;

@@ -14,6 +14,12 @@ export TZ=UTC
 mariadb_start
 export MYSQL_UNIX_PORT=$DB_SOCKET # "sql_host: localhost" means the default socket
 
+have_pgsql=
+if pgsql_find; then
+	pgsql_start
+	have_pgsql=1
+fi
+
 sqlite_load() { # DATABASE SCRIPT
 	sqlite3 -bail "$1" <"$ROOT/sql/$2.sqlite3"
 }
@@ -28,6 +34,11 @@ for version in 1 2 3 4 5 6 7 8 9; do
 			sqlite_load "$TMP/v$version.db" "pmacct-create-table_v$version"
 		check "sql: the ledger beside it (SQLite)" sqlite_load "$TMP/v$version.db" flow_ledger
 	fi
+	if [ -n "$have_pgsql" ]; then
+		[ "$version" -gt 1 ] || check "sql: database and user (PostgreSQL)" pg_file postgres "$ROOT/sql/pmacct-create-db.pgsql"
+		check "sql: table version $version loads (PostgreSQL)" \
+			pg_file pmacct "$ROOT/sql/pmacct-create-table_v$version.pgsql"
+	fi
 done
 
 # What the first lines of the MySQL examples say, in that order.
@@ -40,9 +51,14 @@ if command -v sqlite3 >/dev/null; then
 	check "sql: flow_exporters loads (SQLite)" sqlite_load "$TMP/exporters.db" flow_exporters
 fi
 
+if [ -n "$have_pgsql" ]; then
+	check "sql: flow_ledger loads (PostgreSQL)" pg_file pmacct "$ROOT/sql/flow_ledger.pgsql"
+	check "sql: flow_exporters loads (PostgreSQL)" pg_file pmacct "$ROOT/sql/flow_exporters.pgsql"
+fi
+
 # The paths that need root or an installation, and ports of our own.
 adapt() { # NAME PORT
-	sed -e "s#/var/run/#$TMP/#; s#/run/nfacctd/#$TMP/#; s#/var/log/#$TMP/#; s#/var/lib/nfacctd/#$TMP/#; s#/var/spool/nfacctd/#$TMP/spool/#" \
+	sed -e "s#/var/run/#$TMP/#; s#/run/nfacctd/#$TMP/#; s#/var/log/#$TMP/#; s#/var/lib/nfacctd/#$TMP/#; s#/var/spool/nfacctd/#$TMP/spool/#; s#$TMP/postgresql#${PG_HOST:-}#" \
 		-e "s#: */etc/.*nfacctd.networks#: $ROOT/conf/nfacctd.networks#" \
 		-e "s#: */etc/.*nfacctd-tags.map#: $ROOT/conf/nfacctd-tags.map#;" \
 		-e "s#^nfacctd_port:.*#nfacctd_port: $2#; s#^daemonize:.*#daemonize: false#" \
@@ -62,6 +78,9 @@ for path in "$ROOT"/conf/nfacctd-*.conf; do
 	if [ "$name" = nfacctd-sqlite3 ] && ! command -v sqlite3 >/dev/null; then
 		continue
 	fi
+	if [ "$name" = nfacctd-pgsql ] && [ -z "$have_pgsql" ]; then
+		continue
+	fi
 	if ! check "$name: --check finds nothing" "$NFACCTD" -f "$TMP/$name.conf" --check >"$TMP/said" 2>&1; then
 		sed 's/^/     /' "$TMP/said"
 	fi
@@ -77,6 +96,10 @@ check_equal "tutorial: rows arrived" "111.222.1.2 1000" \
 	"$(sql "select concat(ip_src, ' ', bytes) from pmacct.acct_v1 where ip_src not in ('0.0.0.0', '8.8.8.8')")"
 check_equal "evidence: one datagram, one record, nothing lost" "127.0.0.1 netflow5 1 1 0 0" \
 	"$(sql "select concat_ws(' ', exporter, protocol, datagrams, records, lost, undecodable) from pmacct.flow_exporters")"
+if [ -n "$have_pgsql" ]; then
+	check_equal "pgsql: rows arrived" "111.222.1.2	8.8.8.8	17	1000	1" \
+		"$(pg pmacct 'select ip_src, ip_dst, ip_proto, bytes, flows from acct_v7')"
+fi
 check_equal "in-out: rows arrived, multiplied" "111.222.1.2 1000000" \
 	"$(sql "select concat(ip_src, ' ', bytes) from pmacct.mx80_INTL_out")"
 check "print: the newest file has the flow" grep -q '"bytes": *1000' "$TMP/spool/latest.json"

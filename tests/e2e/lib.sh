@@ -200,6 +200,60 @@ sql_file() { # DATABASE FILE
 	mariadb --no-defaults -S "$DB_SOCKET" -uroot "$1" <"$2"
 }
 
+# ---- PostgreSQL ---------------------------------------------------------------
+
+# The server's programs are not in PATH; fails when there are none.
+pgsql_find() {
+	PG_BIN=$(find /usr/lib/postgresql/*/bin -maxdepth 0 2>/dev/null | sort -V | tail -n 1)
+	[ -x "$PG_BIN/postgres" ] && command -v psql >/dev/null
+}
+
+# The server refuses to run as root.  setpriv becomes the program, so that $! is the program.
+PG_AS=()
+[ "$(id -u)" -ne 0 ] || PG_AS=(setpriv --reuid=nobody --regid=nogroup --clear-groups)
+
+# A private server behind the socket in PG_HOST; postgres without a password.
+pgsql_start() { # [OPTION...]
+	PG_HOST=$TMP/pg
+	if ! [ -d "$PG_HOST/data" ]; then
+		chmod 711 "$TMP"
+		mkdir "$PG_HOST"
+		[ "$(id -u)" -ne 0 ] || chown nobody "$PG_HOST"
+		cd "$PG_HOST" || exit 1
+		must "${PG_AS[@]}" "$PG_BIN/initdb" -D "$PG_HOST/data" -A trust -U postgres -N --no-instructions >"$TMP/initdb.log" 2>&1
+		cd "$TMP" || exit 1
+	fi
+	"${PG_AS[@]}" "$PG_BIN/postgres" -D "$PG_HOST/data" -k "$PG_HOST" -p 5432 -c listen_addresses= \
+		-c shared_buffers=32MB -c max_connections=20 -c timezone=UTC "$@" >>"$TMP/pg.log" 2>&1 &
+	PID[pgsql]=$!
+	if ! wait_for 30 pgsql_answers || is_gone "${PID[pgsql]}"; then
+		tail -n 5 "$TMP/pg.log"
+		must false
+	fi
+}
+
+pgsql_answers() {
+	is_gone "${PID[pgsql]}" && return 0	# stop waiting; pgsql_start looks
+	pg postgres 'select 1' >/dev/null 2>&1
+}
+
+# "fast" ends it in order, "immediate" as a crash would.
+pgsql_stop() { # [MODE]
+	"${PG_AS[@]}" "$PG_BIN/pg_ctl" -D "$PG_HOST/data" -m "${1:-fast}" -w stop >/dev/null 2>&1
+	wait_gone "${PID[pgsql]}" 10
+	wait "${PID[pgsql]}" 2>/dev/null
+	unset 'PID[pgsql]'
+}
+
+# Rows as TSV without a heading.
+pg() { # DATABASE STATEMENTS
+	psql -X -q -h "$PG_HOST" -U postgres -d "$1" -At -F '	' -v ON_ERROR_STOP=1 -c "$2"
+}
+
+pg_file() { # DATABASE FILE
+	psql -X -q -h "$PG_HOST" -U postgres -d "$1" -v ON_ERROR_STOP=1 -f "$2"
+}
+
 # ---- our programs -----------------------------------------------------------
 
 is_listening() { # NAME PORT

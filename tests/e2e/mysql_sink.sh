@@ -24,7 +24,7 @@ new_database() { # NAME
 }
 
 feed() { # NAME DATABASE PURGES ROWS, in the background
-	"$BUILD/bench-mysql" --feed "$HOST" "$2" "$3" "$4" >"$TMP/$1.out" 2>"$TMP/$1.log" &
+	"$BUILD/bench-mysql" --feed mysql "$HOST" "$2" "$3" "$4" >"$TMP/$1.out" 2>"$TMP/$1.log" &
 	PID[$1]=$!
 }
 

@@ -5,12 +5,10 @@
  * Each case runs twice: rows as arrays, rows as text.
  */
 #include <mysql.h>
-#include <poll.h>
 #include <signal.h>
-#include <sys/socket.h>
-#include <sys/un.h>
 #include <sys/wait.h>
 #include <unistd.h>
+#include "tests/nfacctd/relay.h"
 #include "tests/nfacctd/sink_fixture.h"
 
 #define DB "flowledger_check"
@@ -810,71 +808,6 @@ START_TEST(salvaged)
 }
 END_TEST
 
-static int unix_socket(const char *path, bool server)
-{
-	struct sockaddr_un a = { .sun_family = AF_UNIX };
-	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0), on;
-
-	snprintf(a.sun_path, sizeof(a.sun_path), "%s", path);
-	on = server ? bind(fd, (struct sockaddr *)&a, sizeof(a)) == 0 ? listen(fd, 4) : -1 :
-		      connect(fd, (struct sockaddr *)&a, sizeof(a));
-	return on == 0 ? fd : -1;
-}
-
-/* One connection through the relay; true when it was cut at COMMIT. */
-static bool relay_one(int client, int server, bool cut, bool deliver)
-{
-	struct pollfd p[2] = { { client, POLLIN, 0 }, { server, POLLIN, 0 } };
-	static char buf[1 << 16];
-
-	while (poll(p, 2, -1) > 0) {
-		for (int i = 0; i < 2; i++) {
-			ssize_t n;
-
-			if (!p[i].revents)
-				continue;
-			n = read(p[i].fd, buf, sizeof(buf));
-			if (n <= 0)
-				return false;
-			/* COM_QUERY "COMMIT": a packet of 7 bytes */
-			if (i == 0 && cut && n == 11 && memcmp(buf + 4, "\3COMMIT", 7) == 0) {
-				if (deliver && write(server, buf, (size_t)n) == n)
-					n = read(server, buf,
-						sizeof(buf)); /* its answer, which nobody gets */
-				return true;
-			}
-			if (write(p[!i].fd, buf, (size_t)n) != n)
-				return false;
-		}
-	}
-	return false;
-}
-
-/* A process between us and the server that breaks the first connection at its COMMIT. */
-static pid_t relay_start(const char *path, bool deliver)
-{
-	int listener = unix_socket(path, true);
-	bool cut = true;
-	pid_t pid;
-
-	ck_assert_int_ge(listener, 0);
-	pid = fork();
-	if (pid != 0) {
-		close(listener);
-		return pid;
-	}
-	for (;;) {
-		int client = accept(listener, NULL, NULL), server = unix_socket(host() + 5, false);
-
-		if (client < 0 || server < 0)
-			_exit(1);
-		if (relay_one(client, server, cut, deliver))
-			cut = false;
-		close(client);
-		close(server);
-	}
-}
-
 /*
  * The answer to COMMIT is lost; the server had committed (deliver) or not.  The
  * purge counts once in both cases, with a ledger or without.  Without, and when
@@ -900,7 +833,7 @@ START_TEST(commit_without_answer)
 	run(v1);
 	if (with_ledger)
 		run(ledger);
-	pid = relay_start(path, deliver);
+	pid = relay_start(path, host() + 5, deliver);
 	f->p.sql_host = by_relay;
 	s = open_sink(f);
 	host_row(f, 1699999800, "2001:db8::15:1234", 2, 20);	/* refused: no witness */
