@@ -5,8 +5,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
-#define XXH_INLINE_ALL
-#include <xxhash.h>
 #ifdef __SSE2__
 #include <emmintrin.h>
 #endif
@@ -15,19 +13,23 @@ enum {
 	BUCKET_SLOTS = 8, /* a cache line of tags and row numbers */
 	BUCKETS = 512, /* of a segment */
 	SLOTS_MAX_USED = BUCKETS * BUCKET_SLOTS / 4 * 3,
-	DEPTH_MAX = 20, /* 2^20 segments; tag bits: 20 for the directory, 9 for the bucket */
+	DEPTH_MAX = 20, /* 2^20 segments; tag bits: 20 for the directory, 9 for the bucket,
+			   the last is always set */
 	CHUNK_ROWS = 4096,
 	REGION_MIN = 256 << 10,
 	REGION_MAX = 4 << 20,
 	LARGE_PAGE = 2 << 20,
 	AHEAD = 32, /* keys in flight */
-	NEAR_ROWS = 16384 /* a table of fewer is in the second-level cache */
+	KEY_WORDS = (KEY_BYTES_MAX + 8) / 8,
+	SUMS_BYTES = 16 /* octets and packets, in front of a row */
 };
+
+typedef unsigned __int128 u128;
 
 /*
  * Eight slots that are compared at once, without a branch a slot; filled from
  * the first on, and over into the next bucket when full.  Row 0 is no row: they
- * count from 1.  No tag is 0.
+ * count from 1.  Tags are odd, so none is 0.
  */
 struct bucket {
 	uint32_t tag[BUCKET_SLOTS], row[BUCKET_SLOTS];
@@ -53,11 +55,11 @@ struct arena {
 struct aggregate {
 	struct agg_shape shape;
 	size_t row_size, key_at, flows_at, flags_at;
-	uint64_t seed;
+	uint64_t secret[KEY_WORDS + 1];
 	struct agg_budget *budget;
 	struct agg_counts counts;
 	bool unbound;
-	unsigned depth;			/* of the directory */
+	unsigned depth;			/* of the directory, from 1 on */
 	struct segment **dir;
 	uint8_t **chunk;
 	size_t nrows, nchunks, chunks_cap;
@@ -272,6 +274,18 @@ static bool chunk_new(struct aggregate *a, bool force)
 	return true;
 }
 
+/* splitmix64 (Steele, Lea, Flood 2014): words that say nothing of each other. */
+static void make_secret(struct aggregate *a, uint64_t seed)
+{
+	for (size_t i = 0; i < KEY_WORDS + 1; i++) {
+		uint64_t z = seed += UINT64_C(0x9e3779b97f4a7c15);
+
+		z = (z ^ z >> 30) * UINT64_C(0xbf58476d1ce4e5b9);
+		z = (z ^ z >> 27) * UINT64_C(0x94d049bb133111eb);
+		a->secret[i] = z ^ z >> 31;
+	}
+}
+
 struct aggregate *aggregate_new(const struct agg_shape *shape, struct agg_budget *budget,
 				uint64_t seed)
 {
@@ -281,9 +295,9 @@ struct aggregate *aggregate_new(const struct agg_shape *shape, struct agg_budget
 		return NULL;
 	a->shape = *shape;
 	a->budget = budget;
-	a->seed = seed;
+	make_secret(a, seed);
 	a->rows.next_size = a->index.next_size = REGION_MIN;
-	a->row_size = 16;
+	a->row_size = SUMS_BYTES;
 	if (shape->flows) {
 		a->flows_at = a->row_size;
 		a->row_size += 8;
@@ -294,8 +308,10 @@ struct aggregate *aggregate_new(const struct agg_shape *shape, struct agg_budget
 	}
 	a->key_at = a->row_size;
 	a->row_size += shape->key_size;
-	a->dir = malloc(sizeof(*a->dir));
-	if (!a->dir || !(a->dir[0] = segment_new(a, 0, true)) || !chunk_new(a, true)) {
+	/* Two ways to the one segment: a shift by all 32 bits of a tag would be none. */
+	a->depth = 1;
+	a->dir = malloc(2 * sizeof(*a->dir));
+	if (!a->dir || !(a->dir[0] = a->dir[1] = segment_new(a, 0, true)) || !chunk_new(a, true)) {
 		aggregate_free(a);
 		errno = ENOMEM;
 		return NULL;
@@ -327,16 +343,57 @@ void aggregate_free(struct aggregate *a)
 
 /* ---- finding ---- */
 
-static inline uint8_t *row_at(const struct aggregate *a, uint32_t row)
+static inline uint8_t *row_of(uint8_t *const *chunk, uint32_t row, size_t row_size)
 {
-	return a->chunk[row / CHUNK_ROWS] + row % CHUNK_ROWS * a->row_size;
+	return chunk[row / CHUNK_ROWS] + row % CHUNK_ROWS * row_size;
 }
 
-static inline uint32_t tag_of(const struct aggregate *a, const uint8_t *key, size_t key_size)
+static inline uint8_t *row_at(const struct aggregate *a, uint32_t row)
 {
-	uint32_t tag = (uint32_t)(XXH3_64bits_withSeed(key, key_size, a->seed) >> 32);
+	return row_of(a->chunk, row, a->row_size);
+}
 
-	return tag + !tag;
+static inline uint64_t word_at(const uint8_t *p)
+{
+	uint64_t w;
+
+	memcpy(&w, p, sizeof(w));
+	return w;
+}
+
+/* The full product, its halves put on top of each other. */
+static inline uint64_t fold(uint64_t x, uint64_t y)
+{
+	return x * y ^ (uint64_t)((u128)x * y >> 64);
+}
+
+/*
+ * One multiplication for two words of a key, each of which is masked by a secret of
+ * its place (as wyhash does), and one at the end for the upper half, which counts.
+ */
+static inline __attribute__((always_inline)) uint64_t hash(const uint64_t *secret,
+							   const uint8_t *key, size_t key_size)
+{
+	uint64_t h = 0;
+	size_t at = 0;
+
+	for (; at + 16 <= key_size; at += 16)
+		h += fold(word_at(key + at) ^ secret[at / 8],
+			  word_at(key + at + 8) ^ secret[at / 8 + 1]);
+	if (at < key_size)
+		h += fold(word_at(key + at) ^ secret[at / 8], secret[at / 8 + 1]);
+	return (h ^ h >> 32) * UINT64_C(0x165667919e3779f9);
+}
+
+/* From the top of a tag: what the directory goes by; from its second bit on: the bucket's number. */
+static inline uint32_t tag_of(uint64_t h)
+{
+	return (uint32_t)(h >> 32) | 1;
+}
+
+static inline size_t bucket_number(uint32_t tag)
+{
+	return tag / 2 % BUCKETS;
 }
 
 /* Bit i: tag i of the bucket is `tag`. */
@@ -368,14 +425,18 @@ static inline bool is_full(const struct bucket *b)
 
 static inline struct segment **segment_of(const struct aggregate *a, uint32_t tag)
 {
-	return &a->dir[(uint64_t)tag << a->depth >> 32];
+	return &a->dir[tag >> (32 - a->depth)];
 }
 
-/* With a constant `n` no call is left of it, nor a loop. */
+/* By words: with a constant `n` no call is left of it, nor a loop. */
 static inline __attribute__((always_inline)) bool key_equal(const uint8_t *x, const uint8_t *y,
 							    size_t n)
 {
-	return memcmp(x, y, n) == 0;
+	uint64_t differ = 0;
+
+	for (size_t at = 0; at < n; at += 8)
+		differ |= word_at(x + at) ^ word_at(y + at);
+	return differ == 0;
 }
 
 /* sum + v, at most 2^64 - 1; *lost grows by what did not fit. */
@@ -390,7 +451,9 @@ static inline uint64_t add_capped(uint64_t sum, uint64_t v, uint64_t *saturated,
 	return UINT64_MAX;
 }
 
-static inline void row_add(struct aggregate *a, uint8_t *row, const struct sums *s)
+/* `plain`: neither flows nor flags. */
+static inline __attribute__((always_inline)) void row_add(struct aggregate *a, uint8_t *row,
+							  const struct sums *s, bool plain)
 {
 	struct agg_counts *c = &a->counts;
 	uint64_t v[2], flows_lost = 0;
@@ -399,6 +462,8 @@ static inline void row_add(struct aggregate *a, uint8_t *row, const struct sums 
 	v[0] = add_capped(v[0], s->octets, &c->saturated, &c->saturated_octets);
 	v[1] = add_capped(v[1], s->packets, &c->saturated, &c->saturated_packets);
 	memcpy(row, v, sizeof(v));
+	if (plain)
+		return;
 	if (a->shape.flows) {
 		memcpy(v, row + a->flows_at, 8);
 		v[0] = add_capped(v[0], s->flows, &c->saturated, &flows_lost);
@@ -415,7 +480,7 @@ static inline void row_add(struct aggregate *a, uint8_t *row, const struct sums 
 
 static void slot_put(struct segment *s, uint32_t tag, uint32_t row)
 {
-	size_t i = tag % BUCKETS;
+	size_t i = bucket_number(tag);
 	unsigned slot = 0;
 
 	while (is_full(&s->bucket[i]))
@@ -459,7 +524,7 @@ static bool segment_split(struct aggregate *a, uint32_t tag)
 		return false;
 	low->depth++;
 	span = (size_t)1 << (a->depth - low->depth);
-	at = (size_t)((uint64_t)tag << a->depth >> 32) & ~(2 * span - 1);
+	at = (tag >> (32 - a->depth)) & ~(2 * span - 1);
 	for (size_t i = 0; i < span; i++)
 		a->dir[at + span + i] = high;
 	memcpy(old, low->bucket, sizeof(old));
@@ -497,7 +562,7 @@ static uint8_t *row_find(const struct aggregate *a, const uint8_t *key, uint32_t
 {
 	const struct segment *s = *segment_of(a, tag);
 
-	for (size_t i = tag % BUCKETS;; i = (i + 1) % BUCKETS) {
+	for (size_t i = bucket_number(tag);; i = (i + 1) % BUCKETS) {
 		const struct bucket *b = &s->bucket[i];
 
 		for (unsigned bits = match(b, tag); bits; bits &= bits - 1) {
@@ -519,7 +584,7 @@ static __attribute__((noinline)) void add_one(struct aggregate *a, const uint8_t
 	if (!row)
 		row = row_new(a, key, tag);
 	if (row) {
-		row_add(a, row, sums);
+		row_add(a, row, sums, false);
 		return;
 	}
 	a->counts.shed++;
@@ -527,108 +592,105 @@ static __attribute__((noinline)) void add_one(struct aggregate *a, const uint8_t
 	a->counts.shed_packets += sums->packets;
 }
 
-/* The first row of that tag in its own bucket, nearly always the right one; else NULL. */
-static inline uint8_t *row_candidate(const struct aggregate *a, const struct bucket *b,
-				     uint32_t tag)
-{
-	unsigned bits = match(b, tag);
-
-	return bits ? row_at(a, b->row[__builtin_ctz(bits)] - 1) : NULL;
-}
-
 static inline const struct bucket *bucket_of(const struct aggregate *a, uint32_t tag)
 {
-	return &(*segment_of(a, tag))->bucket[tag % BUCKETS];
+	return &(*segment_of(a, tag))->bucket[bucket_number(tag)];
 }
 
 /*
- * The hot path, for one key size: tags and slots, then rows, then sums.  Inlined
- * with a constant it loses its loops over the key.
+ * The hot path, for one shape: tags and buckets, then rows, then sums, each fetched
+ * ahead of its use.  The row is the first one of that tag in its own bucket, nearly
+ * always the right one.  Inlined with constants this loses its loops over the key and
+ * its multiplications by the size of a row; what does not change is held in locals,
+ * because any store into a row might change it, as far as the compiler knows.
  */
 static inline __attribute__((always_inline)) void add_ahead(struct aggregate *a,
 							    const uint8_t *keys,
 							    const struct sums *items, size_t n,
-							    size_t key_size)
+							    size_t key_size, bool plain)
 {
-	const size_t key_at = a->key_at, last = a->row_size - 1;
-	uint32_t tag[AHEAD];
-	uint8_t *row[AHEAD];
-	const struct bucket *bucket[AHEAD];
+	const size_t row_size = plain ? SUMS_BYTES + key_size : a->row_size;
+	const size_t key_at = plain ? SUMS_BYTES : a->key_at;
+	uint8_t *const *const chunk = a->chunk;
+	struct {
+		const struct bucket *bucket;
+		uint8_t *row;
+		uint32_t tag;
+	} at[AHEAD];
 
 	for (size_t i = 0; i < n; i++) {
-		tag[i] = tag_of(a, keys + i * key_size, key_size);
-		bucket[i] = bucket_of(a, tag[i]);
-		__builtin_prefetch(bucket[i]);
+		at[i].tag = tag_of(hash(a->secret, keys + i * key_size, key_size));
+		at[i].bucket = bucket_of(a, at[i].tag);
+		__builtin_prefetch(at[i].bucket);
 	}
 	for (size_t i = 0; i < n; i++) {
-		row[i] = row_candidate(a, bucket[i], tag[i]);
-		if (row[i]) {
-			__builtin_prefetch(row[i], 1);
-			__builtin_prefetch(row[i] + last);
+		const struct bucket *const b = at[i].bucket;
+		const unsigned bits = match(b, at[i].tag);
+		uint8_t *row = NULL;
+
+		if (__builtin_expect(bits != 0, 1)) {
+			row = row_of(chunk, b->row[(unsigned)__builtin_ctz(bits)] - 1, row_size);
+			__builtin_prefetch(row, 1);
+			if (64 % row_size)	/* else no row lies in two lines */
+				__builtin_prefetch(row + row_size - 1);
 		}
+		at[i].row = row;
 	}
 	for (size_t i = 0; i < n; i++) {
 		const uint8_t *key = keys + i * key_size;
+		uint8_t *row = at[i].row;
 
-		if (row[i] && key_equal(row[i] + key_at, key, key_size))
-			row_add(a, row[i], &items[i]);
+		if (__builtin_expect(row && key_equal(row + key_at, key, key_size), 1))
+			row_add(a, row, &items[i], plain);
 		else
-			add_one(a, key, tag[i], &items[i]);
+			add_one(a, key, at[i].tag, &items[i]);
 	}
 }
 
-/* A table that the cache holds: fetching ahead would only cost. */
-static inline __attribute__((always_inline)) void add_near(struct aggregate *a, const uint8_t *keys,
-							   const struct sums *items, size_t n,
-							   size_t key_size)
-{
-	for (size_t i = 0; i < n; i++) {
-		const uint8_t *key = keys + i * key_size;
-		uint32_t tag = tag_of(a, key, key_size);
-		uint8_t *row = row_candidate(a, bucket_of(a, tag), tag);
-
-		if (row && key_equal(row + a->key_at, key, key_size))
-			row_add(a, row, &items[i]);
-		else
-			add_one(a, key, tag, &items[i]);
-	}
-}
-
-#define ADD(name, size) \
+#define ADD(name, size, plain) \
 	static void name(struct aggregate *a, const uint8_t *keys, const struct sums *items, size_t n) \
 	{ \
-		if (a->nrows < NEAR_ROWS) \
-			add_near(a, keys, items, n, size); \
-		else \
-			add_ahead(a, keys, items, n, size); \
+		add_ahead(a, keys, items, n, size, plain); \
 	}
+#define ADD_BOTH(size) ADD(add_plain_##size, size, true) ADD(add_##size, size, false)
 
-ADD(add_8, 8)
-ADD(add_16, 16)
-ADD(add_24, 24)
-ADD(add_32, 32)
-ADD(add_40, 40)
-ADD(add_48, 48)
-ADD(add_56, 56)
-ADD(add_64, 64)
-ADD(add_any, a->shape.key_size)
+ADD_BOTH(8)
+ADD_BOTH(16)
+ADD_BOTH(24)
+ADD_BOTH(32)
+ADD_BOTH(40)
+ADD_BOTH(48)
+ADD_BOTH(56)
+ADD_BOTH(64)
+ADD(add_any, a->shape.key_size, false)
 
-/* By key size in words. */
-static void (*const adders[])(struct aggregate *, const uint8_t *, const struct sums *, size_t) = {
-	add_any, add_8, add_16, add_24, add_32, add_40, add_48, add_56, add_64,
+typedef void add_fn(struct aggregate *, const uint8_t *, const struct sums *, size_t);
+
+/* By whether it is plain, and by key size in words. */
+static add_fn *const adders[2][9] = {
+	{ add_any, add_8, add_16, add_24, add_32, add_40, add_48, add_56, add_64 },
+	{ add_any, add_plain_8, add_plain_16, add_plain_24, add_plain_32, add_plain_40,
+	  add_plain_48, add_plain_56, add_plain_64 },
 };
+
+static add_fn *adder_for(const struct agg_shape *s)
+{
+	const size_t words = s->key_size / 8;
+
+	const bool plain = !s->flows && !s->tcp_flags;
+
+	return adders[plain][words < sizeof(adders[0]) / sizeof(adders[0][0]) ? words : 0];
+}
 
 void aggregate_add_total(struct aggregate *a, const uint8_t *keys, const struct sums *items,
 			 size_t n, const struct agg_total *total)
 {
-	const size_t words = a->shape.key_size / 8;
-	const size_t which = words < sizeof(adders) / sizeof(adders[0]) ? words : 0;
+	add_fn *const add = adder_for(&a->shape);
 
 	a->counts.octets += total->octets;
 	a->counts.packets += total->packets;
 	for (size_t i = 0; i < n; i += AHEAD)
-		adders[which](a, keys + i * a->shape.key_size, items + i,
-			      n - i < AHEAD ? n - i : AHEAD);
+		add(a, keys + i * a->shape.key_size, items + i, n - i < AHEAD ? n - i : AHEAD);
 }
 
 void aggregate_add(struct aggregate *a, const uint8_t *keys, const struct sums *items, size_t n)

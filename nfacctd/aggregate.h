@@ -14,7 +14,8 @@
  * small ones.
  *
  * Keys come by the chunk: all tags, then all slots, then all rows are fetched
- * ahead of their use.  The hash is XXH3 with a seed that strangers do not know.
+ * ahead of their use.  The hash is one full multiplication for two words, each
+ * masked by a secret that strangers do not know: half of what XXH3 takes.
  *
  * The memory of all tables together is bounded by a budget.  When it is spent,
  * known keys go on and records with new ones are shed: counted here, with all

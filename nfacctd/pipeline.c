@@ -117,45 +117,45 @@ static bool right_way(struct chunk_state *state, const struct settings *s,
 	return false;
 }
 
-/* Leave out events, which count neither octets nor packets, and records of the other direction. */
-static void keep_traffic(struct chunk *c, struct chunk_state *state, const struct settings *s,
-			 const struct flow_record *rec, size_t n)
+/* Events, which count neither octets nor packets, and records of the other direction do not. */
+static bool is_traffic(struct chunk_state *state, const struct settings *s,
+		       const struct flow_origin *o, const struct flow_record *r)
 {
-	struct chunk_counts *counts = &state->counts;
-
-	c->n = 0;
-	for (size_t i = 0; i < n; i++) {
-		const struct flow_record *r = &rec[i];
-
-		if (!flow_has(r, FLOW_octets)) {
-			if (!r->packets) {
-				counts->events++;
-				continue;
-			}
-			counts->no_octets++;
+	if (!flow_has(r, FLOW_octets)) {
+		if (!r->packets) {
+			state->counts.events++;
+			return false;
 		}
-		if (flow_has(r, FLOW_direction) && !right_way(state, s, c->origin, r))
-			continue;
-		c->rec[c->n++] = r;
+		state->counts.no_octets++;
 	}
+	return !flow_has(r, FLOW_direction) || right_way(state, s, o, r);
 }
 
-/* As exported. */
-static void take_sums(struct chunk *c)
+/* The records that count, and what they count, as exported. */
+static void take_traffic(struct chunk *c, struct chunk_state *state, const struct settings *s,
+			 const struct flow_record *rec, size_t n)
 {
+	/* All but every record has an octet counter and neither of the others. */
+	static const uint64_t looked_at =
+		FLOW_BIT(octets) | FLOW_BIT(direction) | FLOW_BIT(flows);
 	struct agg_total total = { 0, 0 };
+	size_t kept = 0;
 
-	for (size_t i = 0; i < c->n; i++) {
-		const struct flow_record *r = c->rec[i];
-		struct sums *s = &c->sums[i];
+	for (const struct flow_record *r = rec; r < rec + n; r++) {
+		const bool usual = (r->present & looked_at) == FLOW_BIT(octets);
+		struct sums *to = &c->sums[kept];
 
-		s->packets = r->packets;
-		s->octets = r->octets;
-		s->flows = flow_has(r, FLOW_flows) ? r->flows : 1;
-		s->tcp_flags = r->tcp_flags;
+		if (!usual && !is_traffic(state, s, c->origin, r))
+			continue;
+		to->packets = r->packets;
+		to->octets = r->octets;
+		to->flows = usual || !flow_has(r, FLOW_flows) ? 1 : r->flows;
+		to->tcp_flags = r->tcp_flags;
 		total.octets += r->octets;
 		total.packets += r->packets;
+		c->rec[kept++] = r;
 	}
+	c->n = kept;
 	c->total = total;
 }
 
@@ -198,8 +198,7 @@ void chunk_prepare(struct chunk *c, struct chunk_state *state, const struct sett
 
 	c->origin = origin;
 	counts->records += n;
-	keep_traffic(c, state, s, rec, n);
-	take_sums(c);
+	take_traffic(c, state, s, rec, n);
 	counts->octets += c->total.octets;
 	counts->packets += c->total.packets;
 	if (state->timed)

@@ -200,11 +200,14 @@ struct decoder_loss *job_lose_set(
 void job_flush(struct job *j)
 {
 	struct decode_counts *c = &j->d->counts;
+	const struct flow_record *const end = j->d->chunk + j->fill;
+	size_t no_octets = 0;
 
 	if (j->fill == 0)
 		return;
-	for (size_t i = 0; i < j->fill; i++)
-		c->no_octets += !flow_has(&j->d->chunk[i], FLOW_octets);
+	for (const struct flow_record *r = j->d->chunk; r < end; r++)
+		no_octets += !flow_has(r, FLOW_octets);
+	c->no_octets += no_octets;
 	c->records += j->fill;
 	j->row->pub.records += j->fill;
 	j->emit(j->ctx, &j->origin, j->d->chunk, j->fill);
