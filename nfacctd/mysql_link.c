@@ -99,6 +99,35 @@ static const char *or_else(const char *s, const char *fallback)
 	return s && *s ? s : fallback;
 }
 
+static bool wants_tls(const struct plugin_settings *p)
+{
+	return p->sql_ca_file || p->sql_cert_file;
+}
+
+static void set_tls(struct mysql_link *k, const struct plugin_settings *p)
+{
+	/* libmariadb checks against a CA that it has, whatever it was told about checking. */
+	const char *ca = p->sql_verify ? p->sql_ca_file : NULL;
+
+	if (!wants_tls(p))
+		return;
+	mysql_ssl_set(k->mysql, p->sql_key_file, p->sql_cert_file, ca, NULL, NULL);
+#ifdef MARIADB_BASE_VERSION
+	{
+		my_bool on = 1, verify = p->sql_verify;
+
+		mysql_options(k->mysql, MYSQL_OPT_SSL_ENFORCE, &on);
+		mysql_options(k->mysql, MYSQL_OPT_SSL_VERIFY_SERVER_CERT, &verify);
+	}
+#else
+	{
+		unsigned mode = p->sql_verify ? SSL_MODE_VERIFY_IDENTITY : SSL_MODE_REQUIRED;
+
+		mysql_options(k->mysql, MYSQL_OPT_SSL_MODE, &mode);
+	}
+#endif
+}
+
 static void set_options(struct mysql_link *k, const struct plugin_settings *p)
 {
 	unsigned connect = CONNECT_SECONDS, answer = k->answer_seconds, off = 0;
@@ -109,23 +138,7 @@ static void set_options(struct mysql_link *k, const struct plugin_settings *p)
 	/* A server may not ask this client for its files. */
 	mysql_options(k->mysql, MYSQL_OPT_LOCAL_INFILE, &off);
 	mysql_options(k->mysql, MYSQL_SET_CHARSET_NAME, "utf8mb4");
-	if (!p->sql_ca_file)
-		return;
-	mysql_ssl_set(k->mysql, NULL, NULL, p->sql_ca_file, NULL, NULL);
-#ifdef MARIADB_BASE_VERSION
-	{
-		my_bool on = 1;
-
-		mysql_options(k->mysql, MYSQL_OPT_SSL_ENFORCE, &on);
-		mysql_options(k->mysql, MYSQL_OPT_SSL_VERIFY_SERVER_CERT, &on);
-	}
-#else
-	{
-		unsigned mode = SSL_MODE_VERIFY_CA;
-
-		mysql_options(k->mysql, MYSQL_OPT_SSL_MODE, &mode);
-	}
-#endif
+	set_tls(k, p);
 }
 
 /* FLOWLEDGER_MYSQL_BULK=off takes the path of servers that have no arrays, for tests. */
@@ -152,6 +165,10 @@ static unsigned session(struct mysql_link *k, const struct plugin_settings *p)
 	MYSQL_RES *res;
 	MYSQL_ROW row;
 
+	/* Without a check of its certificate libmariadb goes on in clear text with a server that
+	 * has no TLS, enforced or not. */
+	if (wants_tls(p) && !mysql_get_ssl_cipher(k->mysql))
+		return note(k, 2026, "the server has no TLS, and sql_conn_* asks for it");
 	/* Without a strict mode the server clips values, and says nothing to us. */
 	if (link_runf(k, "SET SESSION sql_mode='STRICT_ALL_TABLES,NO_ENGINE_SUBSTITUTION',"
 		      " autocommit=1") != 0)

@@ -118,7 +118,7 @@ static void add_constant(struct strbuf *b, const struct sql_column *c)
 		pg_quote(b, c->constant, strlen(c->constant));
 }
 
-/* "(SELECT a.c0 AS ip_src,'0'::inet AS ip_dst,to_timestamp(a.c1)::.. FROM unnest(..) AS a(c0,c1))" */
+/* "(SELECT a.c0 AS ip_src,to_timestamp(a.c1)::.. AS stamp_inserted FROM unnest(..) AS a(c0,c1))" */
 static void add_source(struct strbuf *b, const struct pg_table *t)
 {
 	const struct sql_columns *s = &t->columns;

@@ -16,7 +16,7 @@ size_t pg_arrays(struct strbuf *array, const struct sql_columns *s, const struct
 
 /* INSERT .. ON CONFLICT DO UPDATE; gives the number of new rows and of all. */
 void pg_text_upsert(struct strbuf *b, const struct pg_table *t);
-/* UPDATE of the rows that are there; gives their number and that of different keys in the arrays. */
+/* UPDATE of the rows that are there; gives their number and that of keys in the arrays. */
 void pg_text_update_from(struct strbuf *b, const struct pg_table *t);
 /* INSERT of those that are not. */
 void pg_text_insert_rest(struct strbuf *b, const struct pg_table *t);

@@ -16,6 +16,7 @@ export MYSQL_UNIX_PORT=$DB_SOCKET # "sql_host: localhost" means the default sock
 
 have_pgsql=
 if pgsql_find; then
+	# shellcheck disable=SC2119
 	pgsql_start
 	have_pgsql=1
 fi

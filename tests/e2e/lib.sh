@@ -223,7 +223,7 @@ pgsql_start() { # [OPTION...]
 		must "${PG_AS[@]}" "$PG_BIN/initdb" -D "$PG_HOST/data" -A trust -U postgres -N --no-instructions >"$TMP/initdb.log" 2>&1
 		cd "$TMP" || exit 1
 	fi
-	"${PG_AS[@]}" "$PG_BIN/postgres" -D "$PG_HOST/data" -k "$PG_HOST" -p 5432 -c listen_addresses= \
+	"${PG_AS[@]}" "$PG_BIN/postgres" -D "$PG_HOST/data" -k "$PG_HOST" -c port=5432 -c listen_addresses= \
 		-c shared_buffers=32MB -c max_connections=20 -c timezone=UTC "$@" >>"$TMP/pg.log" 2>&1 &
 	PID[pgsql]=$!
 	if ! wait_for 30 pgsql_answers || is_gone "${PID[pgsql]}"; then
@@ -247,11 +247,11 @@ pgsql_stop() { # [MODE]
 
 # Rows as TSV without a heading.
 pg() { # DATABASE STATEMENTS
-	psql -X -q -h "$PG_HOST" -U postgres -d "$1" -At -F '	' -v ON_ERROR_STOP=1 -c "$2"
+	psql -X -q -h "$PG_HOST" -p "${PG_PORT:-5432}" -U postgres -d "$1" -At -F '	' -v ON_ERROR_STOP=1 -c "$2"
 }
 
 pg_file() { # DATABASE FILE
-	psql -X -q -h "$PG_HOST" -U postgres -d "$1" -v ON_ERROR_STOP=1 -f "$2"
+	psql -X -q -h "$PG_HOST" -p "${PG_PORT:-5432}" -U postgres -d "$1" -v ON_ERROR_STOP=1 -f "$2"
 }
 
 # ---- our programs -----------------------------------------------------------

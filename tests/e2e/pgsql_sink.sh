@@ -10,6 +10,7 @@ e2e_begin pgsql_sink
 pgsql_find || e2e_skip "no PostgreSQL server here"
 must make -s -C "$ROOT" B="$BUILD" "$BUILD/bench-mysql" "$BUILD/check-nfacctd"
 export TZ=UTC
+# shellcheck disable=SC2119 # its arguments are the server's
 pgsql_start
 
 export FLOWLEDGER_PGSQL=$PG_HOST FLOWLEDGER_SQL=$ROOT/sql
