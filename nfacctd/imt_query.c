@@ -21,13 +21,15 @@ struct want {
 };
 
 struct tuple {
-	struct want want[PRIMITIVES];
+	struct want want[KEY_FIELDS_MAX];
 	size_t n;
 };
 
-static bool is_address(enum prim_format f)
+/* Compared as it is printed, whatever it looks like; labels, directions and times may be, too. */
+static bool as_text(enum prim_format f)
 {
-	return f == PRIM_HOST || f == PRIM_NET || f == PRIM_EXPORTER;
+	return f == PRIM_MAC || f == PRIM_INSIDE_MAC || f == PRIM_CUSTOM_MAC || f == PRIM_RD ||
+	       f == PRIM_CUSTOM_STR || f == PRIM_CUSTOM_RAW;
 }
 
 static bool want_value(struct want *w, const char *text)
@@ -38,7 +40,7 @@ static bool want_value(struct want *w, const char *text)
 	uint64_t v;
 
 	snprintf(plain, sizeof(plain), "%s", text);
-	if (is_address(format)) {
+	if (primitive_is_address(&primitives[w->field->primitive])) {
 		if (format == PRIM_NET)	/* "10.0.0.0/8": the key has the masked address alone */
 			plain[strcspn(plain, "/")] = '\0';
 		if (!addr_parse(&a, plain))
@@ -46,21 +48,20 @@ static bool want_value(struct want *w, const char *text)
 		memcpy(w->bytes, &a, sizeof(a));
 		return true;
 	}
-	if (w->field->width <= sizeof(v) && *text >= '0' && *text <= '9' && format != PRIM_MAC) {
-		v = strtoull(text, &end, format == PRIM_HEX ? 16 : 10);
+	if (w->field->width <= sizeof(v) && *text >= '0' && *text <= '9' && !as_text(format)) {
+		v = strtoull(text, &end, format == PRIM_HEX || format == PRIM_CUSTOM_HEX ? 16 : 10);
 		if (!*end && (w->field->width == sizeof(v) || v >> (8 * w->field->width) == 0)) {
 			memcpy(w->bytes, &v, sizeof(v));
 			return true;
 		}
 	}
-	if (format == PRIM_PROTO) {
+	if (format == PRIM_PROTO || format == PRIM_INSIDE_PROTO) {
 		int number = proto_number(text);
 
 		w->bytes[0] = (uint8_t)number;
 		return number >= 0;
 	}
-	/* MAC addresses, labels, directions, times: as they are printed. */
-	w->by_text = format == PRIM_MAC || format == PRIM_TEXT || format == PRIM_CLASS ||
+	w->by_text = as_text(format) || format == PRIM_TEXT || format == PRIM_CLASS ||
 		format == PRIM_DIR || format == PRIM_TIME || format == PRIM_ARRIVAL ||
 		format == PRIM_EXPORTED;
 	snprintf(w->text, sizeof(w->text), "%s", text);
@@ -78,6 +79,9 @@ static const struct key_field *field_named(const struct key_layout *l, const cha
 	for (size_t i = 0; i < PRIMITIVES; i++)
 		if (a.set >> i & 1)
 			return key_layout_find(l, (enum primitive_id)i);
+	for (size_t i = 0; a.ncustom && i < l->nfields; i++)
+		if (l->field[i].primitive == a.custom[0])
+			return &l->field[i];
 	return NULL;
 }
 
@@ -102,7 +106,7 @@ static bool parse_tuple(struct tuple *t, const struct key_layout *l, const char 
 		if (!w->field)
 			snprintf(why, why_size,
 				"primitive \"%.60s\" is not in the aggregate of this table", name);
-		else if (t->n == PRIMITIVES - 1)
+		else if (t->n == KEY_FIELDS_MAX - 1)
 			snprintf(why, why_size, "too many primitives");
 		else if (!value)
 			snprintf(why, why_size, "\"%.100s\": no value for %.60s", text, name);

@@ -240,8 +240,7 @@ static void add_modify(struct strbuf *b, const struct view *v, const struct sql_
 static bool narrow(struct strbuf *b, const struct view *v, const struct sql_column *c,
 		   const struct found *f)
 {
-	bool address = c->primitive && (c->primitive->format == PRIM_HOST ||
-		c->primitive->format == PRIM_NET || c->primitive->format == PRIM_EXPORTER);
+	bool address = c->primitive && primitive_is_address(c->primitive);
 
 	strbuf_addf(b, "%s of table %s is %s", c->name, v->table, f->full);
 	if (c->kind == SQL_BINARY && !is_binary(f)) {
@@ -273,7 +272,9 @@ static bool narrow(struct strbuf *b, const struct view *v, const struct sql_colu
 		add_modify(b, v, c, "BIGINT UNSIGNED NOT NULL");
 		return false;
 	}
-	if (c->primitive && c->primitive->format == PRIM_MAC && !c->constant &&
+	if (c->primitive && !c->constant &&
+		(c->primitive->format == PRIM_MAC || c->primitive->format == PRIM_INSIDE_MAC ||
+			c->primitive->format == PRIM_CUSTOM_MAC) &&
 		f->chars < MAC_CHARS) {
 		strbuf_add(b, ": a MAC address has 17 characters");
 		add_modify(b, v, c, c->type);

@@ -6,6 +6,7 @@
 #include <string.h>
 #include "base/log.h"
 #include "base/strbuf.h"
+#include "nfacctd/custom.h"
 
 enum { SPREAD_MAX = 1024, BIN_CACHE = 64, SIDES = 2 };
 
@@ -197,6 +198,7 @@ void chunk_prepare(struct chunk *c, struct chunk_state *state, const struct sett
 	const uint64_t unscaled = counts->unscaled, clamped = counts->clamped;
 
 	c->origin = origin;
+	c->first = rec;
 	counts->records += n;
 	take_traffic(c, state, s, rec, n);
 	counts->octets += c->total.octets;
@@ -261,7 +263,7 @@ struct pass {
 	const struct pipeline *p;
 	const struct plugin_maps *maps;
 	const struct flow_origin *origin;
-	const struct flow_record *const *rec;
+	const struct flow_record *const *rec, *first;
 	const struct tags *tags;
 	const uint32_t *rate;		/* of sampling_map, 0: the record's; NULL: no map */
 	/* By side: the entry of the address, or NULL. */
@@ -279,6 +281,9 @@ struct op {
 	uint16_t at;		/* in the key, counting the bin */
 	uint8_t side;		/* 0 source, 1 destination: whose address, mask, AS */
 	uint8_t primitive;
+	uint8_t width;		/* of the field */
+	uint8_t nelements;	/* of extras, and their numbers */
+	uint16_t element[ELEMENTS_MAX];
 };
 
 struct pipeline {
@@ -287,7 +292,7 @@ struct pipeline {
 	struct timebin bins;
 	size_t bin_bytes;		/* of a key, in front */
 	int64_t bin_cache_step;
-	struct op op[SIDES][PRIMITIVES];
+	struct op op[SIDES][KEY_FIELDS_MAX];
 	size_t nops, sides;
 	bool lookup[SIDES];		/* the networks file is asked about that end */
 	bool filter_hosts, drop_others, pro_rating;
@@ -525,6 +530,17 @@ OP(op_rate)
 	}
 }
 
+/* A flow whose start is not told began when its message was written, as far as anybody knows. */
+OP(op_start)
+{
+	EACH(i, key) {
+		const struct flow_record *r = pass->rec[i];
+
+		memcpy(key, flow_has(r, FLOW_first_us) ? &r->first_us : &pass->origin->export_us,
+		       8);
+	}
+}
+
 /* What pre_tag_map gave, or post_tag. */
 OP(op_tag)
 {
@@ -575,6 +591,88 @@ OP(op_origin)
 		memcpy(key, f->value, f->width);
 }
 
+/* ---- extras: what stands beside the records ---- */
+
+/* The octets of an operation's k-th Element; NULL: the record has none. */
+static const struct bytes *element_of(
+	const struct op *op, const struct pass *pass, size_t i, size_t k)
+{
+	const struct extras *x = &pass->origin->extras;
+	const struct bytes *b;
+
+	if (!x->elements)
+		return NULL;
+	b = &x->elements[(size_t)(pass->rec[i] - pass->first) * x->n + op->element[k]];
+	return b->p ? b : NULL;
+}
+
+OP(op_element)
+{
+	const struct primitive *p = &primitives[op->primitive];
+
+	EACH(i, key) {
+		const struct bytes *value = element_of(op, pass, i, 0);
+
+		if (value)
+			custom_fill(key, op->width, p->format, value);
+		else if (op->primitive >= PRIMITIVES)
+			custom_absent(key, p, op->width);
+		else
+			memset(key, 0, op->width);
+	}
+}
+
+/* How many MPLS labels there are: up to the one with the S bit (RFC 3032 2.1); without it 0. */
+OP(op_depth)
+{
+	EACH(i, key) {
+		*key = 0;
+		for (uint8_t k = 0; k < op->nelements && !*key; k++) {
+			const struct bytes *label = element_of(op, pass, i, k);
+
+			if (label && label->n >= 3 && label->p[2] & 1)
+				*key = (uint8_t)(k + 1);
+		}
+	}
+}
+
+static const struct frame_inside *inside_of(const struct pass *pass, size_t i)
+{
+	const struct frame_inside *in = pass->origin->extras.inside;
+
+	return in ? &in[pass->rec[i] - pass->first] : NULL;
+}
+
+/*
+ * VXLAN's network: of a sampled frame, or of layer2SegmentId, whose first octet of eight says what
+ * it is (IANA: 1 is VXLAN) and whose last three are it.
+ */
+OP(op_vni)
+{
+	EACH(i, key) {
+		const struct frame_inside *in = inside_of(pass, i);
+		const struct bytes *value = element_of(op, pass, i, 0);
+		uint32_t vni = 0;
+
+		if (in && in->has_vni)
+			vni = in->vni;
+		else if (value && (value->n < 8 || value->p[value->n - 8] == 1))
+			vni = (uint32_t)(be_any(value->p, value->n) & 0xffffff);
+		memcpy(key, &vni, sizeof(vni));
+	}
+}
+
+/* A member of the packet inside a tunnel; without one zero, of IPv4. */
+OP(op_inside)
+{
+	EACH(i, key) {
+		const struct frame_inside *in = inside_of(pass, i);
+		const struct flow_record *r = in && in->found ? &in->r : &flow_record_empty;
+
+		memcpy(key, (const uint8_t *)r + op->from, op->width);
+	}
+}
+
 /* ---- compiling ---- */
 
 /* The member on the other end, for the second side of a sum. */
@@ -606,7 +704,7 @@ static fill_fn *const copy_ops[] = {
 };
 
 /* By format: what no copy can fill. */
-static fill_fn *const format_ops[PRIM_SYSID + 1] = {
+static fill_fn *const format_ops[PRIM_FORMATS] = {
 	[PRIM_NET] = op_net,
 	[PRIM_PROTO] = op_proto,
 	[PRIM_DIR] = op_direction,
@@ -620,6 +718,20 @@ static fill_fn *const format_ops[PRIM_SYSID + 1] = {
 	[PRIM_SEQNO] = op_origin,
 	[PRIM_VERSION] = op_origin,
 	[PRIM_SYSID] = op_origin,
+	[PRIM_ELEMENT] = op_element,
+	[PRIM_RD] = op_element,
+	[PRIM_CUSTOM_UINT] = op_element,
+	[PRIM_CUSTOM_HEX] = op_element,
+	[PRIM_CUSTOM_IP] = op_element,
+	[PRIM_CUSTOM_MAC] = op_element,
+	[PRIM_CUSTOM_STR] = op_element,
+	[PRIM_CUSTOM_RAW] = op_element,
+	[PRIM_DEPTH] = op_depth,
+	[PRIM_VNI] = op_vni,
+	[PRIM_INSIDE_MAC] = op_inside,
+	[PRIM_INSIDE_HOST] = op_inside,
+	[PRIM_INSIDE_PROTO] = op_inside,
+	[PRIM_INSIDE_NUM] = op_inside,
 };
 
 /*
@@ -639,6 +751,7 @@ static const struct special_op {
 	{ PRIM_ID_dst_port, ALWAYS, op_port },
 	{ PRIM_ID_tos, ALWAYS, op_tos },
 	{ PRIM_ID_etype, ALWAYS, op_etype },
+	{ PRIM_ID_timestamp_start, ALWAYS, op_start },
 	{ PRIM_ID_src_mask, ALWAYS, op_mask },
 	{ PRIM_ID_dst_mask, ALWAYS, op_mask },
 	{ PRIM_ID_src_as, AS_FROM_FILE, op_as },
@@ -670,7 +783,8 @@ static void choose_op(struct pipeline *p, struct op *op, const struct plugin_set
 		p->lookup[op->side] = true;
 }
 
-static void compile_ops(struct pipeline *p, const struct plugin_settings *s)
+static void compile_ops(
+	struct pipeline *p, const struct plugin_settings *s, const struct extras_want *extras)
 {
 	p->sides = p->layout.spec.sum == SUM_NONE ? 1 : 2;
 	p->nops = p->layout.nfields;
@@ -683,6 +797,8 @@ static void compile_ops(struct pipeline *p, const struct plugin_settings *s)
 			if (side)
 				member = other_end(member);
 			op->primitive = f->primitive;
+			op->width = f->width;
+			op->nelements = (uint8_t)extras_of(extras, f->primitive, op->element);
 			op->at = (uint16_t)(f->offset + p->bin_bytes);
 			op->side = p->sides == 2 ? (uint8_t)side : of_destination(member);
 			op->from = member >= 0 ? flow_fields[member].offset : 0;
@@ -793,7 +909,7 @@ struct pipeline *pipeline_new(const struct settings *s, const struct plugin_sett
 	p->pro_rating = s->pro_rating && !s->time_new && p->bins.kind != BIN_NONE;
 	decide_filter(p, ps);
 	p->drop_others = p->filter_hosts && ps->networks_drop_others;
-	compile_ops(p, ps);
+	compile_ops(p, ps, &s->extras);
 	return p;
 }
 
@@ -852,7 +968,8 @@ static const struct {
 } op_reads[] = {
 	{ op_copy1, 0 }, { op_copy2, 0 }, { op_copy4, 0 }, { op_copy6, 0 }, { op_copy8, 0 },
 	{ op_copy16, 0 }, { op_tos, 0 }, { op_proto, 0 }, { op_direction, 0 }, { op_rate, 0 },
-	{ op_tag, 0 }, { op_label, 0 }, { op_class, 0 }, { op_origin, 0 }, 
+	{ op_tag, 0 }, { op_label, 0 }, { op_class, 0 }, { op_origin, 0 }, { op_start, 0 },
+	{ op_element, 0 }, { op_depth, 0 }, { op_vni, 0 }, { op_inside, 0 },
 	{ op_next_hop, FLOW_BIT(next_hop) }, { op_peer_dst, FLOW_BIT(next_hop) },
 	{ op_port, FLOW_BIT(proto) },
 	{ op_host_filtered, FLOW_BIT(src) | FLOW_BIT(dst) },
@@ -900,7 +1017,7 @@ struct lane {
 	/* The chunk at work; of the chunk's own arrays, unless a filter has thinned them out. */
 	const struct flow_origin *origin;
 	size_t n;
-	const struct flow_record *const *rec;
+	const struct flow_record *const *rec, *first;
 	const struct sums *sums;
 	const struct agg_total *total;
 	const int64_t *second;
@@ -1032,6 +1149,7 @@ static void take_chunk(struct lane *l, const struct chunk *c)
 {
 	l->counts.records += c->n;
 	l->origin = c->origin;
+	l->first = c->first;
 	if (l->p->tagged)
 		take_tags(l, c);
 	l->rate = c->mapped ? c->rate : NULL;
@@ -1065,6 +1183,7 @@ static void fill_keys(struct lane *l, size_t side)
 		.maps = l->maps,
 		.origin = l->origin,
 		.rec = l->rec,
+		.first = l->first,
 		.tags = l->p->tagged ? l->tags : NULL,
 		.rate = l->rate,
 		.n = l->n,

@@ -60,6 +60,7 @@ struct chunk_state {
 
 struct chunk {
 	const struct flow_origin *origin;
+	const struct flow_record *first;	/* of all: what is beside them goes by their number */
 	size_t n;			/* records that count; events are left out */
 	const struct flow_record *rec[DECODER_CHUNK];
 	int64_t second[DECODER_CHUNK];	/* that picks the bin; when `timed` */

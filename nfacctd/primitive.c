@@ -11,22 +11,24 @@
 #include <time.h>
 #include "base/conf.h"
 #include "base/protonames.h"
+#include "nfacctd/custom.h"
 #include "nfacctd/labels.h"
 
 enum { FLOW_none = -1 };
 
-const struct primitive primitives[PRIMITIVES] = {
+struct primitive primitives[PRIMITIVES_MAX] = {
 #define PRIM(name, member, format, sql7, sql8, csv, since, filler) \
-	{ #name, FLOW_##member, PRIM_##format, sql7, sql8, csv, since, filler },
+	{ #name, FLOW_##member, PRIM_##format, sql7, sql8, csv, since, filler, 0, 0 },
 #include "base/primitives.def"
 #undef PRIM
 };
 
 /* Bytes in the key of what no record member gives; the others have their member's width. */
-static const uint8_t format_width[] = {
+static const uint8_t format_width[PRIM_FORMATS] = {
 	[PRIM_TAG] = 8,	    [PRIM_TEXT] = 4,	[PRIM_CLASS] = 4,    [PRIM_EXPORTER] = 16,
 	[PRIM_RATE] = 4,    [PRIM_ARRIVAL] = 8, [PRIM_EXPORTED] = 8, [PRIM_SEQNO] = 4,
 	[PRIM_VERSION] = 2, [PRIM_SYSID] = 4,	[PRIM_DIR] = 1,	     [PRIM_MAC] = 0,
+	[PRIM_ELEMENT] = 8, [PRIM_RD] = 8,	[PRIM_DEPTH] = 1,    [PRIM_VNI] = 4,
 };
 
 /* Words of `aggregate` that are no single primitive. */
@@ -48,18 +50,68 @@ enum { SUM_WORDS = sizeof(sum_words) / sizeof(sum_words[0]) };
 #define BIT(id) (UINT64_C(1) << (id))
 static const uint64_t beside_sums = BIT(PRIM_ID_tag) | BIT(PRIM_ID_tag2) | BIT(PRIM_ID_class);
 
+const struct later_word later_words[] = {
+	{ "as_path", "BGP" },		   { "std_comm", "BGP" },
+	{ "ext_comm", "BGP" },		   { "lrg_comm", "BGP" },
+	{ "local_pref", "BGP" },	   { "med", "BGP" },
+	{ "src_as_path", "BGP" },	   { "src_std_comm", "BGP" },
+	{ "src_ext_comm", "BGP" },	   { "src_lrg_comm", "BGP" },
+	{ "src_local_pref", "BGP" },	   { "src_med", "BGP" },
+	{ "src_roa", "RPKI" },		   { "dst_roa", "RPKI" },
+	{ "src_host_country", "GeoIP" },   { "dst_host_country", "GeoIP" },
+	{ "src_host_pocode", "GeoIP" },	   { "dst_host_pocode", "GeoIP" },
+	{ "src_host_coords", "GeoIP" },	   { "dst_host_coords", "GeoIP" },
+	{ "class_frame", "classifiers" },
+};
+const size_t nlater_words = sizeof(later_words) / sizeof(later_words[0]);
+
 static const char *nearest_word(const char *word)
 {
-	const char *names[PRIMITIVES + SUM_WORDS + 2];
+	const char *names[PRIMITIVES_MAX + SUM_WORDS + 2];
 	size_t n = 0;
 
-	for (size_t i = 0; i < PRIMITIVES; i++)
+	for (size_t i = 0; i < PRIMITIVES + customs_loaded(); i++)
 		names[n++] = primitives[i].name;
 	for (size_t i = 0; i < SUM_WORDS; i++)
 		names[n++] = sum_words[i].word;
 	names[n++] = "flows";
 	names[n++] = "none";
 	return conf_nearest(word, names, n);
+}
+
+/* Why a word is of no use. */
+static void explain_word(const char *word, char *why, size_t size)
+{
+	const char *near;
+
+	for (size_t i = 0; i < nlater_words; i++) {
+		if (strcmp(word, later_words[i].word) != 0)
+			continue;
+		snprintf(why, size, "primitive \"%s\" needs %s, which is not in this version", word,
+			 later_words[i].need);
+		return;
+	}
+	near = nearest_word(word);
+	snprintf(why, size,
+		 near ? "unknown primitive \"%s\", did you mean \"%s\"?" :
+			"unknown primitive \"%s\"",
+		 word, near);
+}
+
+/* As in the file that made it, or in other case; false when it is none, or one too many. */
+static bool add_custom(struct aggregate_spec *a, const char *word)
+{
+	const int id = custom_find(word);
+
+	if (id < 0)
+		return false;
+	for (size_t i = 0; i < a->ncustom; i++)
+		if (a->custom[i] == id)
+			return true;
+	if (a->ncustom == CUSTOM_IN_KEY)
+		return false;
+	a->custom[a->ncustom++] = (uint8_t)id;
+	return true;
 }
 
 /* One word into *a; false when nothing has that name. */
@@ -85,7 +137,7 @@ static bool add_word(struct aggregate_spec *a, const char *word)
 			a->set |= BIT(i);
 		return true;
 	}
-	return false;
+	return add_custom(a, word);
 }
 
 /* A sum stands alone: drop the others, and say so in `why`. */
@@ -95,11 +147,12 @@ static void settle_sum(struct aggregate_spec *a, char *why, size_t why_size)
 
 	while (w->sum != a->sum)
 		w++;
-	if ((a->set & ~beside_sums) || a->tcpflags || a->none)
+	if ((a->set & ~beside_sums) || a->ncustom || a->tcpflags || a->none)
 		snprintf(why, why_size, "%s stands alone: the other primitives are dropped",
 			 w->word);
 	a->set = (a->set & beside_sums) | BIT(w->column);
 	a->tcpflags = a->none = false;
+	a->ncustom = 0;
 }
 
 bool aggregate_parse(struct aggregate_spec *a, const char *list, char *why, size_t why_size)
@@ -122,12 +175,7 @@ bool aggregate_parse(struct aggregate_spec *a, const char *list, char *why, size
 		if (n == 0)
 			continue;
 		if (!add_word(&out, word)) {
-			const char *near = nearest_word(word);
-
-			snprintf(why, why_size,
-				 near ? "unknown primitive \"%s\", did you mean \"%s\"?"
-				      : "unknown primitive \"%s\"",
-				 word, near);
+			explain_word(word, why, why_size);
 			return false;
 		}
 		any = true;
@@ -142,30 +190,42 @@ bool aggregate_parse(struct aggregate_spec *a, const char *list, char *why, size
 	return true;
 }
 
+static void lay_out(struct key_layout *l, size_t id)
+{
+	const struct primitive *p = &primitives[id];
+	struct key_field *f = &l->field[l->nfields++];
+
+	f->primitive = (uint8_t)id;
+	f->width = p->width ? p->width : p->member >= 0 ? flow_fields[p->member].width :
+							  format_width[p->format];
+	f->offset = (uint16_t)l->size;
+	l->size += f->width;
+}
+
 void key_layout_make(struct key_layout *l, const struct aggregate_spec *a)
 {
-	size_t at = 0;
-
 	memset(l, 0, sizeof(*l));
 	l->spec = *a;
 	for (size_t i = 0; i < PRIMITIVES; i++) {
-		const struct primitive *p = &primitives[i];
-		struct key_field *f = &l->field[l->nfields];
-
 		if (!(a->set & BIT(i)))
 			continue;
-		f->primitive = (uint8_t)i;
-		f->width = p->member >= 0 ? flow_fields[p->member].width : format_width[p->format];
-		f->offset = (uint16_t)at;
-		at += f->width;
-		l->index[i] = (uint8_t)++l->nfields;
+		lay_out(l, i);
+		l->index[i] = (uint8_t)l->nfields;
 	}
-	l->size = (at + 7) / 8 * 8;
+	for (size_t i = 0; i < a->ncustom; i++)
+		lay_out(l, a->custom[i]);
+	l->size = (l->size + 7) / 8 * 8;
 }
 
 const struct key_field *key_layout_find(const struct key_layout *l, enum primitive_id id)
 {
 	return l->index[id] ? &l->field[l->index[id] - 1] : NULL;
+}
+
+bool primitive_is_address(const struct primitive *p)
+{
+	return p->format == PRIM_HOST || p->format == PRIM_NET || p->format == PRIM_EXPORTER ||
+	       p->format == PRIM_INSIDE_HOST || p->format == PRIM_CUSTOM_IP;
 }
 
 uint64_t key_number(const struct key_field *f, const uint8_t *key)
@@ -229,7 +289,9 @@ static size_t print_time(char *buf, uint64_t us, const struct print_style *style
 	struct tm tm;
 	size_t n;
 
-	if (style->epoch) {
+	if (!us && !style->epoch) {	/* none; as the reference says it */
+		n = print_text(buf, "0000-00-00 00:00:00");
+	} else if (style->epoch) {
 		n = number_print(buf, us / 1000000);
 	} else {
 		memset(&tm, 0, sizeof(tm));
@@ -253,6 +315,52 @@ static size_t print_proto(char *buf, uint64_t proto, const struct print_style *s
 	return print_text(buf, name);
 }
 
+/* RFC 4364 4.2: a type, who administers, what they assigned; another type is not readable. */
+static size_t print_rd(char *buf, const uint8_t *p)
+{
+	char admin[ADDR_TEXT];
+	struct addr a;
+
+	switch (be16(p)) {
+	case 0:
+		return (size_t)snprintf(buf, PRIM_TEXT_MAX, "0:%u:%u", be16(p + 2), be32(p + 4));
+	case 1:
+		a = addr_from4(p + 2);
+		return (size_t)snprintf(buf, PRIM_TEXT_MAX, "1:%s:%u", addr_print(&a, admin),
+					be16(p + 6));
+	case 2:
+		return (size_t)snprintf(buf, PRIM_TEXT_MAX, "2:%u:%u", be32(p + 2), be16(p + 6));
+	default:
+		return print_text(buf, "unknown");
+	}
+}
+
+/* Octets with dashes between; the first says how many. */
+static size_t print_raw(char *buf, const uint8_t *p)
+{
+	static const char digits[] = "0123456789ABCDEF";
+	size_t n = 0;
+
+	for (size_t i = 1; i <= p[0]; i++) {
+		if (n)
+			buf[n++] = '-';
+		buf[n++] = digits[p[i] >> 4];
+		buf[n++] = digits[p[i] & 15];
+	}
+	buf[n] = '\0';
+	return n;
+}
+
+/* A text ends at its first zero, or where its place ends. */
+static size_t print_padded(char *buf, const uint8_t *p, size_t width)
+{
+	const size_t n = strnlen((const char *)p, width);
+
+	memcpy(buf, p, n);
+	buf[n] = '\0';
+	return n;
+}
+
 size_t key_print(char *buf, const struct key_field *f, const uint8_t *key,
 		 const struct print_style *style)
 {
@@ -261,19 +369,31 @@ size_t key_print(char *buf, const struct key_field *f, const uint8_t *key,
 
 	switch (primitives[f->primitive].format) {
 	case PRIM_MAC:
+	case PRIM_INSIDE_MAC:
+	case PRIM_CUSTOM_MAC:
 		return (size_t)snprintf(buf, PRIM_TEXT_MAX, "%02x:%02x:%02x:%02x:%02x:%02x", p[0],
 					p[1], p[2], p[3], p[4], p[5]);
 	case PRIM_HEX:
+	case PRIM_CUSTOM_HEX:
 		return (size_t)snprintf(buf, PRIM_TEXT_MAX, "%" PRIx64, key_number(f, key));
 	case PRIM_PROTO:
+	case PRIM_INSIDE_PROTO:
 		return print_proto(buf, key_number(f, key), style);
 	case PRIM_HOST:
 	case PRIM_NET:
 	case PRIM_EXPORTER:
+	case PRIM_INSIDE_HOST:
+	case PRIM_CUSTOM_IP:
 		memcpy(a.b, p, sizeof(a.b));
 		return strlen(addr_print(&a, buf));
 	case PRIM_TEXT:
 		return print_text(buf, label_text((uint32_t)key_number(f, key)));
+	case PRIM_RD:
+		return print_rd(buf, p);
+	case PRIM_CUSTOM_STR:
+		return print_padded(buf, p, f->width);
+	case PRIM_CUSTOM_RAW:
+		return print_raw(buf, p);
 	case PRIM_CLASS:
 		return print_text(buf, "unknown");
 	case PRIM_DIR:

@@ -34,7 +34,23 @@ enum prim_format {
 	PRIM_EXPORTED,
 	PRIM_SEQNO,
 	PRIM_VERSION,
-	PRIM_SYSID
+	PRIM_SYSID,
+	PRIM_ELEMENT,
+	PRIM_RD,
+	PRIM_DEPTH,
+	PRIM_VNI,
+	PRIM_INSIDE_MAC,
+	PRIM_INSIDE_HOST,
+	PRIM_INSIDE_PROTO,
+	PRIM_INSIDE_NUM,
+	/* of aggregate_primitives */
+	PRIM_CUSTOM_UINT,
+	PRIM_CUSTOM_HEX,
+	PRIM_CUSTOM_IP,
+	PRIM_CUSTOM_MAC,
+	PRIM_CUSTOM_STR,
+	PRIM_CUSTOM_RAW,
+	PRIM_FORMATS
 };
 
 struct primitive {
@@ -44,6 +60,8 @@ struct primitive {
 	const char *sql7, *sql8, *csv;
 	int since;		/* default table version that first has the column; 0: none */
 	const char *filler;
+	uint8_t width;		/* bytes in a key, where neither the member nor the format says */
+	uint8_t digits;		/* of the formatted output; 0: as the format has it */
 };
 
 enum primitive_id {
@@ -53,15 +71,30 @@ enum primitive_id {
 	PRIMITIVES
 };
 
-extern const struct primitive primitives[PRIMITIVES];
+/*
+ * Behind the rows of primitives.def those of the last aggregate_primitives file: a user's own,
+ * by number from PRIMITIVES on (custom.h).  They are made at start, before any thread.
+ */
+enum { CUSTOM_MAX = 128, PRIMITIVES_MAX = PRIMITIVES + CUSTOM_MAX };
+extern struct primitive primitives[PRIMITIVES_MAX];
 
 /* `aggregate` as parsed. */
+enum { CUSTOM_IN_KEY = 16 };
 enum sum_kind { SUM_NONE, SUM_HOST, SUM_NET, SUM_AS, SUM_PORT, SUM_MAC };
 struct aggregate_spec {
 	uint64_t set;		/* bit per enum primitive_id that is in the key */
+	uint8_t custom[CUSTOM_IN_KEY];	/* numbers of a user's own primitives, as they were named */
+	uint8_t ncustom;
 	bool flows, tcpflags, none;
 	enum sum_kind sum;	/* a record is counted under its source and under its destination */
 };
+
+/* Words of the reference that are not in this version, and what they would need. */
+struct later_word {
+	const char *word, *need;
+};
+extern const struct later_word later_words[];
+extern const size_t nlater_words;
 
 /* Parse a comma list; false with *expected naming the bad word (and its neighbour, "did you mean").
  */
@@ -69,15 +102,17 @@ bool aggregate_parse(struct aggregate_spec *a, const char *list, char *why, size
 
 /* One primitive of a key. */
 struct key_field {
-	uint8_t primitive;	/* enum primitive_id */
+	uint8_t primitive;	/* enum primitive_id, or a user's own */
 	uint8_t width;		/* bytes in the key */
 	uint16_t offset;	/* in the key */
 };
 
-enum { KEY_BYTES_MAX = 256, PRIM_TEXT_MAX = 64 };
+enum { KEY_BYTES_MAX = 512, KEY_FIELDS_MAX = PRIMITIVES + CUSTOM_IN_KEY };
+/* The longest text is a string of an exporter's: as long as a VARCHAR(255) holds in any charset. */
+enum { PRIM_TEXT_MAX = 256 };
 
 struct key_layout {
-	struct key_field field[PRIMITIVES];
+	struct key_field field[KEY_FIELDS_MAX];
 	size_t nfields, size;	/* bytes of a packed key, a multiple of 8 */
 	uint8_t index[PRIMITIVES]; /* by primitive: its field's number from 1; 0: not in the key */
 	struct aggregate_spec spec;
@@ -86,6 +121,9 @@ struct key_layout {
 void key_layout_make(struct key_layout *l, const struct aggregate_spec *a);
 /* The field of a primitive, or NULL. */
 const struct key_field *key_layout_find(const struct key_layout *l, enum primitive_id id);
+
+/* True when its column holds addresses as text. */
+bool primitive_is_address(const struct primitive *p);
 
 /* Value of a numeric field of a packed key. */
 uint64_t key_number(const struct key_field *f, const uint8_t *key);

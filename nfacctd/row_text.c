@@ -14,14 +14,17 @@
 static const struct {
 	bool number;
 	unsigned width;
-} forms[] = {
+} forms[PRIM_FORMATS] = {
 	[PRIM_TAG] = { true, 10 }, [PRIM_MAC] = { false, 17 }, [PRIM_NUM] = { true, 10 },
 	[PRIM_HEX] = { false, 5 }, [PRIM_PROTO] = { false, 10 }, [PRIM_HOST] = { false, 45 },
 	[PRIM_NET] = { false, 45 }, [PRIM_TEXT] = { false, 16 }, [PRIM_FLAGS] = { false, 3 },
 	[PRIM_CLASS] = { false, 16 }, [PRIM_EXPORTER] = { false, 45 }, [PRIM_RATE] = { true, 10 },
 	[PRIM_DIR] = { false, 1 }, [PRIM_TIME] = { false, 29 }, [PRIM_ARRIVAL] = { false, 29 },
 	[PRIM_EXPORTED] = { false, 29 }, [PRIM_SEQNO] = { true, 10 }, [PRIM_VERSION] = { true, 5 },
-	[PRIM_SYSID] = { true, 10 },
+	[PRIM_SYSID] = { true, 10 }, [PRIM_ELEMENT] = { true, 10 }, [PRIM_RD] = { false, 18 },
+	[PRIM_DEPTH] = { true, 3 }, [PRIM_VNI] = { true, 8 }, [PRIM_INSIDE_MAC] = { false, 17 },
+	[PRIM_INSIDE_HOST] = { false, 45 }, [PRIM_INSIDE_PROTO] = { false, 10 },
+	[PRIM_INSIDE_NUM] = { true, 10 },
 };
 
 enum { COUNTER_WIDTH = 20 };
@@ -48,15 +51,23 @@ static const uint8_t narrow[PRIMITIVES] = {
 
 static unsigned width_of(const struct primitive *p)
 {
-	unsigned name = (unsigned)strlen(p->csv), form = narrow[p - primitives];
+	unsigned name = (unsigned)strlen(p->csv), form = p->digits;
 
+	if (p < primitives + PRIMITIVES)
+		form = narrow[p - primitives];
 	if (!form)
 		form = forms[p->format].width;
 
 	return name > form ? name : form;
 }
 
-/* The key's fields, with tcp_flags where they stand. */
+static void add_column(struct row_text *t, size_t id, const struct key_field *f)
+{
+	t->column[t->ncolumns++] =
+		(struct row_column){ &primitives[id], f, width_of(&primitives[id]) };
+}
+
+/* The key's fields, with tcp_flags where they stand; a user's own are the last. */
 static void find_columns(struct row_text *t)
 {
 	for (int id = 0; id < PRIMITIVES; id++) {
@@ -64,9 +75,10 @@ static void find_columns(struct row_text *t)
 
 		if (!f && !(primitives[id].format == PRIM_FLAGS && t->l->spec.tcpflags))
 			continue;
-		t->column[t->ncolumns++] = (struct row_column){ &primitives[id], f,
-								width_of(&primitives[id]) };
+		add_column(t, (size_t)id, f);
 	}
+	for (size_t i = t->l->nfields - t->l->spec.ncustom; i < t->l->nfields; i++)
+		add_column(t, t->l->field[i].primitive, &t->l->field[i]);
 }
 
 void row_text_init(struct row_text *t, const struct plugin_settings *p, const struct key_layout *l)
@@ -89,7 +101,8 @@ void row_text_init(struct row_text *t, const struct plugin_settings *p, const st
 	/* Only of labels, and of what a name, a time or an address is made of. */
 	t->quotes = isalnum((unsigned char)sep[0]) || strchr(" .:-", sep[0]);
 	for (size_t i = 0; i < t->ncolumns; i++)
-		t->quotes = t->quotes || t->column[i].primitive->format == PRIM_TEXT;
+		t->quotes = t->quotes || t->column[i].primitive->format == PRIM_TEXT ||
+			    t->column[i].primitive->format == PRIM_CUSTOM_STR;
 }
 
 static bool is_interface(const struct row_column *c)
@@ -100,7 +113,7 @@ static bool is_interface(const struct row_column *c)
 
 void row_text_for_client(struct row_text *t)
 {
-	struct row_column sorted[PRIMITIVES];
+	struct row_column sorted[KEY_FIELDS_MAX];
 	size_t n = 0;
 
 	t->client = true;
@@ -146,13 +159,19 @@ void row_text_head(struct strbuf *b, const struct row_text *t)
 	strbuf_add(b, "\n");
 }
 
-/* The reference prints a BGP next hop that nobody named as nothing, but in its table for people. */
+/*
+ * The reference prints addresses that nobody named, other than those of the flow's ends, as
+ * nothing, but in its table for people.
+ */
 static bool is_unnamed_hop(
 	const struct row_text *t, const struct row_column *c, const struct sum_row *r)
 {
+	const ptrdiff_t id = c->primitive - primitives;
 	struct addr a;
 
-	if (c->primitive != &primitives[PRIM_ID_peer_dst_ip] || t->client ||
+	if ((id != PRIM_ID_peer_dst_ip && id != PRIM_ID_post_nat_src_host &&
+	     id != PRIM_ID_post_nat_dst_host && c->primitive->format != PRIM_INSIDE_HOST) ||
+	    t->client ||
 	    (!is_csv(t) && t->p->print_output != PRINT_JSON))
 		return false;
 	memcpy(a.b, (const uint8_t *)r->key + c->field->offset, sizeof(a.b));

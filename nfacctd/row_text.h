@@ -23,7 +23,7 @@ struct row_text {
 	bool quotes;		/* some value may hold the separator */
 	bool client;		/* of pmacct(1): rows are no events of a purge */
 	size_t ncolumns;
-	struct row_column column[PRIMITIVES];
+	struct row_column column[KEY_FIELDS_MAX];
 };
 
 void row_text_init(struct row_text *t, const struct plugin_settings *p, const struct key_layout *l);

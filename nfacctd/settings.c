@@ -14,6 +14,7 @@
 #include <strings.h>
 #include "base/log.h"
 #include "base/strbuf.h"
+#include "nfacctd/custom.h"
 #include "nfacctd/sink.h"
 #include "wire/addr.h"
 
@@ -184,6 +185,8 @@ const struct conf_key settings_keys[] = {
 		"With renormalize: multiply by this, whatever exporters announce"),
 	BOOL("use_ip_next_hop", NULL, GF(use_ip_next_hop, bool), "false",
 		"peer_dst_ip is the IP next hop where the exporter tells no BGP next hop"),
+	STR("aggregate_primitives", NULL, GF(aggregate_primitives, char *), NULL,
+		"File of primitives of your own, of any Information Element: see PRIMITIVES OF YOUR OWN"),
 	STR("sampling_map", NULL, GF(sampling_map, char *), NULL,
 		"File of sampling intervals by exporter and interface, before what exporters "
 		"announce: see MAPS"),
@@ -379,7 +382,6 @@ const struct conf_key settings_keys[] = {
 	NOOP("plugin_exit_any", NULL, "plugins share the process: no effect"),
 	NOOP("propagate_signals", NULL, "plugins share the process: no effect"),
 	NOOP("proc_priority", NULL, "use the service manager or nice(1): no effect"),
-	NOOP("aggregate_primitives", NULL, LATER),
 	NOOP("flow_to_rd_map", NULL, LATER),
 	NOOP("classifiers", NULL, LATER),
 	NOOP("nfacctd_zmq_address", "sfacctd_zmq_address", "no ZeroMQ input: no effect"),
@@ -872,6 +874,37 @@ static int read_lines(struct settings *s, const char *path, const struct conf *s
 	return 0;
 }
 
+/* Before `aggregate` is read, which may name what is in the file. */
+static int load_customs(struct settings *s)
+{
+	const struct conf_line *l = last_line(s, "aggregate_primitives", NULL);
+	char where[SETTINGS_WHERE];
+	size_t skipped = 0;
+
+	customs_clear();
+	if (!l)
+		return 0;
+	if (customs_load(settings_where(s, "aggregate_primitives", NULL, where), l->value,
+			 &skipped) < 0) {
+		s->conf.errors++;
+		return -1;
+	}
+	s->conf.warnings += (unsigned)skipped;
+	return 0;
+}
+
+static int collect_extras(struct settings *s)
+{
+	for (size_t i = 0; i < s->nplugins; i++)
+		if (!extras_collect(&s->extras, &s->plugin[i].aggregate)) {
+			complain(s, "aggregate", &s->plugin[i],
+				"the primitives of all plugins need more than 32 Elements beside the usual "
+				"ones");
+			return -1;
+		}
+	return 0;
+}
+
 static int apply(struct settings *s)
 {
 	struct conf_plugin *plugins = xcalloc(s->nplugins, sizeof(*plugins));
@@ -889,6 +922,8 @@ static int apply(struct settings *s)
 		bad = -1;
 	for (size_t i = 0; i < s->nplugins && !bad; i++)
 		bad = check_plugin(s, &s->plugin[i]);
+	if (!bad)
+		bad = collect_extras(s);
 	free(alias);
 	free(plugins);
 	return bad;
@@ -903,8 +938,11 @@ int settings_load(
 	err = read_lines(s, path, switches);
 	if (err == 0)
 		err = plugins_parse(s);
-	if (err == 0)
-		err = apply(s);
+	if (err == 0) {
+		/* A file that is missing ends the start, though not before all is said. */
+		err = load_customs(s);
+		err = apply(s) < 0 ? -1 : err;
+	}
 	if (problems)
 		*problems = s->conf.errors + s->conf.warnings;
 	return err;

@@ -10,6 +10,7 @@
 #include "base/conf.h"
 #include "nfacctd/direction.h"
 #include "nfacctd/primitive.h"
+#include "wire/extras.h"
 
 enum print_format {
 	PRINT_FORMATTED,
@@ -121,6 +122,8 @@ struct settings {
 	uint32_t silence; /* seconds after which an exporter counts as silent; 0: never */
 	char *metrics;			/* ADDRESS:PORT for Prometheus */
 	char *stats_file;		/* TSV of all counters, at each purge and at the end */
+	char *aggregate_primitives;
+	struct extras_want extras;	/* Elements that the plugins' keys are made of, beside members */
 	/* the plugins */
 	struct plugin_settings *plugin;
 	size_t nplugins;

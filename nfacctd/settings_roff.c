@@ -160,6 +160,35 @@ static void print_standing(FILE *to, int which)
 	}
 }
 
+/* Primitives whose values differ from those of 1.7.7 on purpose. */
+static const struct {
+	const char *name, *text;
+} values[] = {
+	{ "class", "always unknown" },
+	{ "fw_event", "firewallEvent (IE 233); in 1.7.7 the same column as nat_event" },
+	{ "in_iface, out_iface", "numbers of any length; of sFlow the index alone, 0 for \"several\" "
+				 "and \"dropped\"" },
+	{ "mpls_pw_id, sampling_direction, nat_event", "Elements of any length are read" },
+	{ "src_port, dst_port", "sFlow: type and code of ICMP stand in dst_port" },
+	{ "sum_net", "both ends count" },
+	{ "tos, tunnel_tos", "sFlow: the whole traffic class of IPv6" },
+	{ "tunnel_src_port, tunnel_dst_port", "type and code of ICMP stand in tunnel_dst_port" },
+	{ "vxlan", "IE 351: the last three octets (1.7.7 reads one too far); sFlow: the VNI" },
+	{ "in_vlan, out_vlan, flow_label, fwd_status", "not in 1.7.7" },
+};
+
+static void print_primitives(FILE *to)
+{
+	fputs(".SH PRIMITIVES\nEach word that 1.7.7 knows in\n.I aggregate\nis known.\n"
+	      "Tunnel primitives are of sFlow; those of Elements of NetFlow v9 and IPFIX.\n"
+	      "Different on purpose:\n", to);
+	for (size_t i = 0; i < sizeof(values) / sizeof(values[0]); i++)
+		fprintf(to, ".TP\n.B %s\n%s.\n", values[i].name, values[i].text);
+	fputs(".PP\nNot in this version, and an error that says so:\n", to);
+	for (size_t i = 0; i < nlater_words; i++)
+		fprintf(to, "%s%s", later_words[i].word, i + 1 < nlater_words ? ",\n" : ".\n");
+}
+
 void settings_print_compat(FILE *to)
 {
 	static const char *const heads[STANDS] = {
@@ -184,5 +213,6 @@ void settings_print_compat(FILE *to)
 		fputs(heads[i], to);
 		print_standing(to, i);
 	}
+	print_primitives(to);
 	fputs(".SH \"SEE ALSO\"\n.BR nfacctd (8),\n.BR nfacctd.conf (5)\n", to);
 }

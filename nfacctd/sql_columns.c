@@ -14,7 +14,7 @@
 static const struct {
 	enum sql_kind kind;
 	const char *type;
-} forms[] = {
+} forms[PRIM_FORMATS] = {
 	[PRIM_TAG] = { SQL_NUMBER, "INT UNSIGNED NOT NULL DEFAULT 0" },
 	[PRIM_MAC] = { SQL_TEXT, "CHAR(17) NOT NULL" },
 	[PRIM_NUM] = { SQL_NUMBER, "INT UNSIGNED NOT NULL DEFAULT 0" },
@@ -34,12 +34,21 @@ static const struct {
 	[PRIM_SEQNO] = { SQL_NUMBER, "INT UNSIGNED NOT NULL DEFAULT 0" },
 	[PRIM_VERSION] = { SQL_NUMBER, "INT UNSIGNED NOT NULL DEFAULT 0" },
 	[PRIM_SYSID] = { SQL_NUMBER, "INT UNSIGNED NOT NULL DEFAULT 0" },
+	[PRIM_ELEMENT] = { SQL_NUMBER, "INT UNSIGNED NOT NULL DEFAULT 0" },
+	[PRIM_RD] = { SQL_TEXT, "CHAR(32) NOT NULL DEFAULT '0:0:0'" },
+	[PRIM_DEPTH] = { SQL_NUMBER, "INT UNSIGNED NOT NULL DEFAULT 0" },
+	[PRIM_VNI] = { SQL_NUMBER, "INT UNSIGNED NOT NULL DEFAULT 0" },
+	[PRIM_INSIDE_MAC] = { SQL_TEXT, "CHAR(17) NOT NULL DEFAULT ''" },
+	[PRIM_INSIDE_HOST] = { SQL_TEXT, "CHAR(45) NOT NULL DEFAULT '0.0.0.0'" },
+	[PRIM_INSIDE_PROTO] = { SQL_TEXT, "CHAR(20) NOT NULL DEFAULT '0'" },
+	[PRIM_INSIDE_NUM] = { SQL_NUMBER, "INT UNSIGNED NOT NULL DEFAULT 0" },
+	[PRIM_CUSTOM_UINT] = { SQL_NUMBER, "BIGINT UNSIGNED NOT NULL DEFAULT 0" },
+	[PRIM_CUSTOM_HEX] = { SQL_TEXT, "CHAR(16) NOT NULL DEFAULT '0'" },
+	[PRIM_CUSTOM_IP] = { SQL_TEXT, "CHAR(45) NOT NULL DEFAULT '0.0.0.0'" },
+	[PRIM_CUSTOM_MAC] = { SQL_TEXT, "CHAR(17) NOT NULL DEFAULT ''" },
+	[PRIM_CUSTOM_STR] = { SQL_TEXT, "VARCHAR(255) NOT NULL DEFAULT ''" },
+	[PRIM_CUSTOM_RAW] = { SQL_TEXT, "VARCHAR(255) NOT NULL DEFAULT ''" },
 };
-
-static bool is_address(enum prim_format f)
-{
-	return f == PRIM_HOST || f == PRIM_NET || f == PRIM_EXPORTER;
-}
 
 static struct sql_column *add(struct sql_columns *s, const char *name, enum sql_role role,
 			      enum sql_kind kind, const char *type)
@@ -82,7 +91,8 @@ static void add_primitive(struct sql_columns *s, const struct primitive *p,
 	c->field = f;
 	if (!f)
 		c->constant = p->filler;
-	if (is_address(p->format) && set->sql_num_hosts && !is_pgsql(set)) {
+	if (primitive_is_address(p) && p->format != PRIM_CUSTOM_IP && set->sql_num_hosts &&
+	    !is_pgsql(set)) {
 		c->kind = SQL_BINARY;
 		c->type = "VARBINARY(16) NOT NULL";
 	}
@@ -156,6 +166,8 @@ static bool add_keys(struct sql_columns *s, const struct plugin_settings *p,
 		if (as && !f)		/* the digits of an AS number in a text column */
 			s->c[s->n - 1].kind = SQL_TEXT;
 	}
+	for (size_t i = l->nfields - l->spec.ncustom; i < l->nfields; i++)
+		add_primitive(s, &primitives[l->field[i].primitive], &l->field[i], p);
 	return true;
 }
 

@@ -31,7 +31,7 @@ enum sql_kind {
 };
 
 struct sql_column {
-	char name[32];
+	char name[40];
 	enum sql_role role;
 	enum sql_kind kind;
 	const struct primitive *primitive;	/* NULL for counters and stamps */
@@ -41,7 +41,7 @@ struct sql_column {
 	const char *type;			/* what to declare it as */
 };
 
-enum { SQL_COLUMNS_MAX = 80, SQL_TABLE_NAME_MAX = 64 };
+enum { SQL_COLUMNS_MAX = 112, SQL_TABLE_NAME_MAX = 64 };
 
 struct sql_columns {
 	struct sql_column c[SQL_COLUMNS_MAX];

@@ -49,16 +49,19 @@ int worker_init(struct worker *w, unsigned id, const struct settings *s, size_t 
 	limits.hold_unscaled = s->renormalize;
 	size = (decoder_size(&limits) + 63) / 64 * 64;
 	w->memory = aligned_alloc(64, size);
+	w->extras = calloc(1, decoder_extras_size(&s->extras) + 1);
 	w->lane = calloc(nlanes ? nlanes : 1, sizeof(*w->lane));
 	w->nlanes = nlanes;
 	w->wake = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
 	pthread_mutex_init(&w->lock, NULL);
 	pthread_cond_init(&w->done, NULL);
-	if (!w->memory || !w->lane || w->wake < 0) {
+	if (!w->memory || !w->extras || !w->lane || w->wake < 0) {
 		worker_clear(w);
 		return -1;
 	}
 	w->decoder = decoder_init(w->memory, &limits, seed);
+	if (s->extras.n || s->extras.inside)
+		decoder_want_extras(w->decoder, &s->extras, w->extras);
 	return 0;
 }
 
@@ -69,6 +72,7 @@ void worker_clear(struct worker *w)
 	chunk_state_clear(&w->state);
 	free(w->lane);
 	free(w->memory);
+	free(w->extras);
 	batch_free(w->batch);
 	if (w->wake >= 0)
 		close(w->wake);

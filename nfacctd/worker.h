@@ -25,6 +25,7 @@ struct worker {
 	int fd, wake;			/* socket; eventfd */
 	struct batch *batch;		/* NULL when datagrams are fed */
 	void *memory;			/* the decoder's */
+	void *extras;			/* of the decoder */
 	struct decoder *decoder;
 	const struct networks *allow;	/* senders listened to; NULL: all */
 	struct lane **lane;

@@ -46,6 +46,9 @@ struct decoder {
 	struct plan_work work;
 	struct template_def def;
 	uint64_t wanted;		/* members that somebody reads */
+	const struct extras_want *extras;	/* NULL: none */
+	struct bytes *elements;		/* of the chunk's records, extras->n each */
+	struct frame_inside *inside;	/* one a record, or NULL */
 	/* The first `clean` records of the chunk are empty but for the members in `dirty`. */
 	size_t clean;
 	uint64_t dirty;
@@ -86,5 +89,8 @@ void job_flush(struct job *j);
 void job_prepare(struct job *j, uint64_t writes, size_t n);
 /* A place for the next record; makes room when the chunk is full. */
 struct flow_record *job_next(struct job *j);
+
+/* The elements of record `i` of the chunk, emptied; NULL where none are asked for. */
+struct bytes *job_elements(struct job *j, size_t i);
 
 #endif /* DECODE_H */

@@ -261,6 +261,10 @@ static struct bytes run_columns(
 			chunk[i].sampling_den = start.sampling_den;
 		}
 		plan_columns(p, chunk, body.p, n, &m->time, d->wanted);
+		for (size_t i = 0; d->elements && i < n; i++)
+			job_elements(m->j, i);
+		if (d->elements)
+			plan_extras(p, d->elements, d->extras->n, body.p, n);
 		for (size_t i = 0; by_record && i < n; i++)
 			scale_record(m, s, p, &chunk[i]);
 		m->j->fill = n;
@@ -273,10 +277,22 @@ static struct bytes run_columns(
 	return body;
 }
 
+/* Both halves of a biflow have the record's extras. */
+static void put_record(struct message *m, const struct plan *p, const struct flow_record *r)
+{
+	const struct plan_work *w = &m->j->d->work;
+	struct bytes *elements;
+
+	*job_next(m->j) = *r;
+	elements = job_elements(m->j, m->j->fill - 1);
+	for (size_t i = 0; elements && i < p->nextras; i++)
+		elements[p->extras[i].element] = w->extras[p->extras[i].element];
+}
+
 static void emit_record(struct message *m, const struct plan *p, struct scaling *s)
 {
 	struct plan_work *w = &m->j->d->work;
-	struct flow_record *r, other;
+	struct flow_record other;
 	uint32_t num, den;
 
 	if (p->flags & PLAN_RATIO && !(p->flags & PLAN_INTERVAL && w->rec.sampling_num) &&
@@ -288,12 +304,10 @@ static void emit_record(struct message *m, const struct plan *p, struct scaling 
 			plan_section(p, w);
 	}
 	scale_record(m, s, p, &w->rec);
-	r = job_next(m->j);
-	*r = w->rec;
+	put_record(m, p, &w->rec);
 	if (!(p->flags & PLAN_BIFLOW) || !plan_reverse(p, w, &other))
 		return;
-	r = job_next(m->j);
-	*r = other;
+	put_record(m, p, &other);
 	m->j->d->counts.reversed++;
 }
 

@@ -134,6 +134,37 @@ void decoder_want(struct decoder *d, uint64_t members)
 		FLOW_BIT(sampler);
 }
 
+/* ---- extras ------------------------------------------------------------------- */
+
+static size_t inside_size(const struct extras_want *want)
+{
+	return want->inside ? DECODER_CHUNK * sizeof(struct frame_inside) : 0;
+}
+
+size_t decoder_extras_size(const struct extras_want *want)
+{
+	return inside_size(want) + DECODER_CHUNK * want->n * sizeof(struct bytes);
+}
+
+void decoder_want_extras(struct decoder *d, const struct extras_want *want, void *mem)
+{
+	d->extras = d->templates.extras = want;
+	d->inside = want->inside ? mem : NULL;
+	d->elements = want->n ? (void *)((uint8_t *)mem + inside_size(want)) : NULL;
+}
+
+struct bytes *job_elements(struct job *j, size_t i)
+{
+	struct bytes *row;
+
+	if (!j->d->elements)
+		return NULL;
+	row = j->d->elements + i * j->d->extras->n;
+	memset(row, 0, j->d->extras->n * sizeof(*row));
+	j->origin.extras = (struct extras){ .n = j->d->extras->n, .elements = j->d->elements };
+	return row;
+}
+
 /* ---- one datagram --------------------------------------------------------------- */
 
 void job_damage(struct job *j, enum wire_err err, uint32_t id, uint64_t n)
@@ -413,6 +444,11 @@ static void take_samples(struct job *j, const struct sflow_msg *m, struct sflow_
 	for (;;) {
 		struct flow_record *rec = job_next(j);
 
+		if (j->d->inside) {
+			it->inside = &j->d->inside[j->fill - 1];
+			it->inside->found = it->inside->has_vni = false;
+			j->origin.extras.inside = j->d->inside;
+		}
 		if (!sflow_next(it, &s, rec)) {
 			j->fill--;
 			return;

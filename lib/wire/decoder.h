@@ -19,6 +19,7 @@
 #define DECODER_H
 
 #include <stdbool.h>
+#include "extras.h"
 #include "flow.h"
 #include "wire.h"
 
@@ -87,6 +88,7 @@ struct flow_origin {
 	uint64_t export_us;	/* the header's time; sFlow has none: recv_us */
 	uint64_t recv_us;
 	struct stream *stream;	/* counters of this (exporter, protocol, domain) */
+	struct extras extras;	/* beside the records of this call */
 };
 
 /* Why a record's sampling_num/sampling_den say what they say. */
@@ -187,6 +189,13 @@ struct decoder *decoder_init(void *mem, const struct decoder_limits *l, uint64_t
  * others may be zero though they are present.  Without this: all of them.
  */
 void decoder_want(struct decoder *d, uint64_t members);
+
+/*
+ * Hand over extras, too.  Right after decoder_init(), for templates are compiled for
+ * them; `mem` (decoder_extras_size() octets, aligned as malloc does) and `want` stay the caller's.
+ */
+size_t decoder_extras_size(const struct extras_want *want);
+void decoder_want_extras(struct decoder *d, const struct extras_want *want, void *mem);
 
 /*
  * Decode one datagram; every flow record goes to emit().  WIRE_OK when the

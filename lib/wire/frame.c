@@ -35,6 +35,8 @@ enum {
 	IP_SHIM6 = 140
 };
 
+enum { PORT_VXLAN = 4789 };
+
 struct walk {
 	struct flow_record *r;
 	struct bytes rest;
@@ -428,7 +430,7 @@ static bool enter_udp(struct walk *w, uint16_t port, enum frame_start *start)
 	p = w->rest.p;
 	*start = FRAME_ETHERNET;
 	switch (port) {
-	case 4789:
+	case PORT_VXLAN:
 		return w->rest.n >= 8 && p[0] & 8 && drop(&w->rest, 8);
 	case 6081:
 		return w->rest.n >= 8 && p[0] >> 6 == 0 && be16(p + 2) == 0x6558 &&
@@ -489,6 +491,23 @@ bool frame_tunnel(struct flow_record *r, struct bytes frame, enum frame_start st
 	if (found)
 		put_inside(r, &inmost);
 	return found;
+}
+
+void frame_inside(struct frame_inside *in, struct bytes frame, enum frame_start start)
+{
+	struct flow_record out = flow_record_empty;
+	struct walk w = { .r = &out, .rest = frame };
+
+	*in = (struct frame_inside){ .r = flow_record_empty };
+	if (!walk(&w, start) || !enter(&w, &start))
+		return;
+	/* The VNI stands in the eight octets that enter_udp() has stepped over. */
+	if (out.proto == IP_UDP && out.dst_port == PORT_VXLAN) {
+		in->vni = be32(w.rest.p - 4) >> 8;
+		in->has_vni = true;
+	}
+	w = (struct walk){ .r = &in->r, .rest = w.rest };
+	in->found = walk(&w, start) && flow_has(&in->r, FLOW_src) && flow_has(&in->r, FLOW_dst);
 }
 
 bool frame_udp(struct flow_record *r, struct bytes frame, enum frame_start start,

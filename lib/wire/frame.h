@@ -40,6 +40,16 @@ bool frame_parse(struct flow_record *r, struct bytes frame, enum frame_start sta
 bool frame_tunnel(
 	struct flow_record *r, struct bytes frame, enum frame_start start, unsigned depth);
 
+/* What the first tunnel of a frame carries. */
+struct frame_inside {
+	bool found;		/* the rest holds: there is one, whole up to its addresses */
+	bool has_vni;
+	uint32_t vni;		/* VXLAN's network */
+	struct flow_record r;	/* MACs (of an Ethernet inside), addresses, ports, proto, tos */
+};
+
+void frame_inside(struct frame_inside *in, struct bytes frame, enum frame_start start);
+
 /*
  * For captures: the UDP payload of a frame that holds an unfragmented UDP
  * datagram, with its addresses and ports in `r`; false otherwise, also when

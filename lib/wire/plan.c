@@ -580,7 +580,26 @@ static void emit_labels(struct compiler *c)
 	}
 }
 
-enum wire_err plan_compile(struct plan *p, const struct template_def *def)
+/* Of an Element that stands twice the last one counts, as it does for members. */
+static void note_extras(struct compiler *c, const struct extras_want *want)
+{
+	for (size_t w = 0; w < want->n; w++) {
+		struct plan_extra *e = &c->p->extras[c->p->nextras];
+
+		for (size_t i = c->def->nfields; i-- > 0; ) {
+			const struct field_spec *f = &c->def->fields[i];
+
+			if (f->pen != want->element[w].pen || f->id != want->element[w].id)
+				continue;
+			*e = (struct plan_extra){ c->offset[i], f->len, (uint16_t)w };
+			c->p->nextras++;
+			break;
+		}
+	}
+}
+
+enum wire_err plan_compile(
+	struct plan *p, const struct template_def *def, const struct extras_want *want)
 {
 	struct compiler c = { .p = p, .def = def };
 	uint64_t len = 0;
@@ -615,6 +634,8 @@ enum wire_err plan_compile(struct plan *p, const struct template_def *def)
 	settle_init(&c);
 	emit_slots(&c);
 	emit_labels(&c);
+	if (want && !def->options)
+		note_extras(&c, want);
 	if (p->present & FLOW_BIT(sampling_num)) {
 		p->present &= ~FLOW_BIT(sampling_num);
 		p->flags |= PLAN_INTERVAL;
@@ -634,6 +655,15 @@ void plan_columns(const struct plan *p, struct flow_record *out, const uint8_t *
 		if (members >> op->field & 1)
 			ops[op->kind]((uint8_t *)out + op->dst, sizeof(*out), data + op->src,
 				      p->min_len, n, op->len, t);
+}
+
+void plan_extras(
+	const struct plan *p, struct bytes *out, size_t step, const uint8_t *data, size_t n)
+{
+	for (const struct plan_extra *e = p->extras; e < p->extras + p->nextras; e++)
+		for (size_t i = 0; i < n; i++)
+			out[i * step + e->element] =
+				(struct bytes){ data + i * p->min_len + e->src, e->len };
 }
 
 /* Lengths of variable fields (RFC 7011 7): one octet, or 255 and two more. */
@@ -667,6 +697,8 @@ static size_t run_varlen(const struct plan *p, struct plan_work *w, const uint8_
 	for (const struct plan_op *op = p->ops; op < p->ops + p->nops; op++)
 		ops[op->kind](
 			(uint8_t *)w + op->dst, 0, data + offset[op->src], 0, 1, len[op->src], t);
+	for (const struct plan_extra *e = p->extras; e < p->extras + p->nextras; e++)
+		w->extras[e->element] = (struct bytes){ data + offset[e->src], len[e->src] };
 	return at;
 }
 
@@ -766,6 +798,7 @@ size_t plan_record(const struct plan *p, struct plan_work *w, const uint8_t *dat
 			return 0;
 		for (const struct plan_op *op = p->ops; op < p->ops + p->nops; op++)
 			ops[op->kind]((uint8_t *)w + op->dst, 0, data + op->src, 0, 1, op->len, t);
+		plan_extras(p, w->extras, 0, data, 1);
 	}
 	w->rec.present = p->present;
 	if (!t->has_uptime)

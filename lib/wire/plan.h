@@ -19,6 +19,7 @@
 #ifndef PLAN_H
 #define PLAN_H
 
+#include "extras.h"
 #include "flow.h"
 #include "flowset.h"
 #include "ie.h"
@@ -69,6 +70,12 @@ struct plan_op {
 	uint8_t field;		/* enum flow_field that it sets in the record, else FLOW_FIELDS */
 };
 
+/* Where an Element of struct extras_want stands. */
+struct plan_extra {
+	uint16_t src, len;	/* as in struct plan_op */
+	uint16_t element;
+};
+
 /* At most one operation a member and direction, a twin, a number, a section, and ten labels. */
 enum { PLAN_OPS = 2 * FLOW_FIELDS + AUX_NUMBERS + ALT_ADDRS + PLAN_SECTIONS + 10 };
 
@@ -78,7 +85,8 @@ struct plan {
 	uint64_t uptimes;	/* members dated by uptime: absent where that is not known */
 	uint32_t aux, alt;	/* bits of the enums above */
 	uint32_t min_len;	/* octets of a record; PLAN_VARLEN: at least */
-	uint16_t flags, nops, nfields, id;
+	uint16_t flags, nops, nfields, id, nextras;
+	struct plan_extra extras[EXTRAS_MAX];
 	struct plan_op ops[PLAN_OPS];
 	uint16_t lens[TEMPLATE_FIELDS_MAX];	/* of every field, for the careful walk */
 };
@@ -97,13 +105,15 @@ struct plan_work {
 	uint64_t aux[AUX_NUMBERS];
 	struct addr alt[ALT_ADDRS];
 	struct bytes section[PLAN_SECTIONS];	/* in the datagram */
+	struct bytes extras[EXTRAS_MAX];	/* those that the plan has */
 };
 
 /*
  * WIRE_OK or WIRE_TEMPLATE_EMPTY.  The fields of `def` were checked by
- * template_read().
+ * template_read().  `want` may be NULL.
  */
-enum wire_err plan_compile(struct plan *p, const struct template_def *def);
+enum wire_err plan_compile(
+	struct plan *p, const struct template_def *def, const struct extras_want *want);
 
 /*
  * `n` records that lie one behind the other, into `out`, whose members are preset: those of
@@ -111,6 +121,10 @@ enum wire_err plan_compile(struct plan *p, const struct template_def *def);
  */
 void plan_columns(const struct plan *p, struct flow_record *out, const uint8_t *data, size_t n,
 		  const struct plan_time *t, uint64_t members);
+
+/* The same records' extras, those the template has, into rows of `step`. */
+void plan_extras(
+	const struct plan *p, struct bytes *out, size_t step, const uint8_t *data, size_t n);
 
 /*
  * One record at `data`, of which `n` octets are left: its length, or 0 when it

@@ -34,6 +34,7 @@ struct xdr {
 struct gathered {
 	struct flow_record *r;
 	unsigned tunnels;
+	struct frame_inside *inside;
 	struct bytes header;
 	uint32_t protocol, frame_len;	/* of the raw header record */
 	const uint8_t *mac, *ip;	/* sampled Ethernet (24 octets), sampled IP (32 or 56) */
@@ -388,6 +389,8 @@ static void apply(const struct gathered *g)
 	}
 	if (g->ip)
 		apply_ip(r, g->ip, g->ip_version);
+	if (g->inside && g->has_header && header_start(g->protocol, &start))
+		frame_inside(g->inside, g->header, start);
 	if (g->tunnels && g->has_header && header_start(g->protocol, &start))
 		frame_tunnel(r, g->header, start, g->tunnels);
 	apply_switch(r, g);
@@ -444,7 +447,8 @@ static void read_source(struct xdr *x, struct sflow_sample *s, bool expanded)
 
 static struct gathered gather(const struct sflow_iter *it, struct flow_record *r)
 {
-	return (struct gathered){ .r = r, .tunnels = it->tunnels, .ip_octets = it->ip_octets,
+	return (struct gathered){ .r = r, .tunnels = it->tunnels, .inside = it->inside,
+		.ip_octets = it->ip_octets,
 		.in_vlan = VLAN_UNKNOWN, .in_priority = VLAN_UNKNOWN,
 		.out_vlan = VLAN_UNKNOWN };
 }

@@ -11,7 +11,7 @@
 #define SFLOW_H
 
 #include "cursor.h"
-#include "flow.h"
+#include "frame.h"
 
 struct sflow_msg {
 	uint32_t version;	/* 2, 4, 5 */
@@ -33,6 +33,7 @@ struct sflow_iter {
 	struct bytes rest;
 	uint32_t version, left;
 	unsigned tunnels;	/* to look into: the caller's, sflow_first() leaves 0 */
+	struct frame_inside *inside;	/* of the next sample's frame: the caller's; NULL: not asked for */
 	/*
 	 * Why sflow_next() stopped; WIRE_OK at the end.  WIRE_SAMPLE_CUT: the datagram
 	 * ends inside a sample, or (v2, v4, where nothing has a length)

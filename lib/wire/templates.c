@@ -128,6 +128,7 @@ void templates_init(struct templates *t, void *mem, uint32_t cap, uint32_t share
 {
 	store_init(&t->store, mem, cap, sizeof(struct template), sizeof(struct template_key), seed);
 	store_share(&t->store, (uint8_t *)mem + store_size(cap, sizeof(struct template)), share);
+	t->extras = NULL;
 	/* plan_compile() writes what it uses of the long arrays behind it. */
 	t->store.clear_size = offsetof(struct template, plan);
 }
@@ -197,7 +198,7 @@ enum wire_err templates_learn(struct templates *t, const struct template_key *ke
 		row->epoch = epoch;
 		return WIRE_OK;
 	}
-	err = plan_compile(&row->plan, def);
+	err = plan_compile(&row->plan, def, t->extras);
 	if (err != WIRE_OK) {
 		*changed = false;
 		store_remove(&t->store, row);

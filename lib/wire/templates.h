@@ -47,6 +47,7 @@ struct template {
 
 struct templates {
 	struct store store;
+	const struct extras_want *extras;	/* what plans note beside members; NULL: nothing */
 };
 
 /* Template ID of "all templates" and "all options templates" in a withdrawal (RFC 7011 8.1). */

@@ -62,6 +62,7 @@ adapt() { # NAME PORT
 	sed -e "s#/var/run/#$TMP/#; s#/run/nfacctd/#$TMP/#; s#/var/log/#$TMP/#; s#/var/lib/nfacctd/#$TMP/#; s#/var/spool/nfacctd/#$TMP/spool/#; s#$TMP/postgresql#${PG_HOST:-}#" \
 		-e "s#: */etc/.*nfacctd.networks#: $ROOT/conf/nfacctd.networks#" \
 		-e "s#: */etc/.*nfacctd-tags.map#: $ROOT/conf/nfacctd-tags.map#;" \
+		-e "s#: */etc/.*nfacctd.primitives#: $ROOT/conf/nfacctd.primitives#" \
 		-e "s#^nfacctd_port:.*#nfacctd_port: $2#; s#^daemonize:.*#daemonize: false#" \
 		"$ROOT/conf/$1.conf" >"$TMP/$1.conf"
 }
@@ -106,6 +107,8 @@ check_equal "in-out: rows arrived, multiplied" "111.222.1.2 1000000" \
 check "print: the newest file has the flow" grep -q '"bytes": *1000' "$TMP/spool/latest.json"
 check "tags: what no rule knows is in a file of its own" grep -q '"iface_in": 5.*"bytes": 1000' \
 	"$TMP/spool/rest.json"
+check "own: NetFlow v5 tells no application" grep -q '"app_id": "0", "app_name": "".*"bytes": 1000' \
+	"$TMP/spool/applications.json"
 if command -v sqlite3 >/dev/null; then
 	check_equal "sqlite3: rows arrived" "111.222.1.2|8.8.8.8|1000" \
 		"$(sqlite3 "$TMP/pmacct.db" 'select ip_src, ip_dst, bytes from acct_v7')"

@@ -14,6 +14,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n);
 static struct template_def def;
 static struct plan plan;
 static struct plan_work work;
+static const struct extras_want want = {
+	.n = 4, .element = { { 0, 1 }, { 0, 8 }, { 9, 1 }, { 0, 96 } }
+};
 
 static void must(bool truth)
 {
@@ -27,6 +30,7 @@ static void run(struct bytes b)
 		.uptime = 5000,
 		.tick_us = 1000,
 		.has_uptime = true };
+	struct bytes extras[EXTRAS_MAX];
 	struct flow_record column, other;
 	uint32_t num, den;
 
@@ -45,6 +49,12 @@ static void run(struct bytes b)
 			column.present = plan.present;
 			plan_columns(&plan, &column, b.p, 1, &t, UINT64_MAX);
 			must(flow_equal(&column, &work.rec));
+			plan_extras(&plan, extras, 0, b.p, 1);
+			for (size_t i = 0; i < plan.nextras; i++) {
+				const size_t k = plan.extras[i].element;
+
+				must(extras[k].p == work.extras[k].p && extras[k].n == work.extras[k].n);
+			}
 		}
 		b.p += used;
 		b.n -= used;
@@ -64,7 +74,7 @@ static void templates(const struct flow_set *set, uint16_t version, struct bytes
 			continue;
 		must(def.nfields <= TEMPLATE_FIELDS_MAX && def.nscope <= def.nfields &&
 			def.id >= TEMPLATE_ID_MIN);
-		if (plan_compile(&plan, &def) != WIRE_OK)
+		if (plan_compile(&plan, &def, &want) != WIRE_OK)
 			continue;
 		must(plan.min_len > 0 && plan.nops <= PLAN_OPS);
 		run(rest);

@@ -349,8 +349,11 @@ START_TEST(the_manual_has_every_key)
 		const char *at;
 
 		snprintf(line, sizeof(line), "\n.B %s", settings_keys[i].name);
-		at = strstr(text, line);
-		ck_assert_msg(at && (at[strlen(line)] == '\n' || at[strlen(line)] == ','),
+		/* The name of a key may be the beginning of another's. */
+		for (at = text; (at = strstr(at, line)); at++)
+			if (at[strlen(line)] == '\n' || at[strlen(line)] == ',')
+				break;
+		ck_assert_msg(at != NULL,
 			"%s: run nfacctd --keys-roff", settings_keys[i].name);
 	}
 }

@@ -446,7 +446,7 @@ START_TEST(lives_in_two_ntp_eras)
 	struct flow_record r = flow_record_empty;
 	uint8_t data[8];
 
-	ck_assert_int_eq(plan_compile(&plan, &def), WIRE_OK);
+	ck_assert_int_eq(plan_compile(&plan, &def, NULL), WIRE_OK);
 	t.at_us = eras[_i].at_s * 1000000;
 	ck_assert_uint_eq(unhex(data, eras[_i].hex), 8);
 	plan_columns(&plan, &r, data, 1, &t, UINT64_MAX);
