@@ -141,6 +141,22 @@ static int64_t bin_of_key(const uint8_t *key, size_t bin_bytes)
 	return bin;
 }
 
+/* sql_preprocess: fewer rows, other sums. */
+static void preprocess(struct flush *f, struct waiting *w)
+{
+	const struct plugin_settings *s = f->settings;
+
+	if (!preprocess_any(&s->preprocess))
+		return;
+	w->purge.nrows = preprocess_rows(&s->preprocess, s->preprocess_all, w->rows,
+					 w->purge.nrows, &f->counts.preprocess);
+	w->octets = w->packets = 0;
+	for (size_t i = 0; i < w->purge.nrows; i++) {
+		w->octets += w->rows[i].sums.octets;
+		w->packets += w->rows[i].sums.packets;
+	}
+}
+
 /* Rows of bins before `limit` into w, the others back into f->held. */
 static void cut_at(struct flush *f, struct waiting *w, int64_t limit)
 {
@@ -200,6 +216,7 @@ static struct waiting *purge_make(struct flush *f, int64_t now, int64_t deadline
 	w->purge.nmarks = f->nworkers;
 	if (w->table)
 		cut_at(f, w, last ? INT64_MAX : limit);
+	preprocess(f, w);
 	if (w->purge.nrows == 0 && !f->settings->print_write_empty_file) {
 		waiting_free(w);
 		return NULL;

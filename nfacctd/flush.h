@@ -21,8 +21,8 @@
 #include "nfacctd/trigger.h"
 #include "nfacctd/worker.h"
 
-/* In arithmetic modulo 2^64: taken = written + rejected + salvaged + lost + waiting + held + shed +
- * saturated. */
+/* In arithmetic modulo 2^64: taken + raised = written + rejected + salvaged + lost + waiting + held +
+ * shed + saturated + unfit + lowered. */
 struct flush_counts {
 	uint64_t purges, rows, retries;
 	uint64_t unwritten;	/* purges that were saved or lost at exit */
@@ -34,6 +34,7 @@ struct flush_counts {
 	uint64_t held_octets, held_packets;	/* of bins to come */
 	uint64_t shed, shed_octets, shed_packets;	/* beyond the memory budget */
 	uint64_t saturated, saturated_octets, saturated_packets;
+	struct preprocess_counts preprocess;
 	struct sink_counts sink;
 };
 

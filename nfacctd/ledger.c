@@ -160,6 +160,7 @@ static void loss_rows(struct stats *out, const struct shot *s)
 struct account {
 	uint64_t in, others, taken, table;			/* workers */
 	uint64_t flush_taken, written, rejected, salvaged, lost, waiting, held, shed, saturated;
+	uint64_t raised, unfit, lowered;			/* sql_preprocess */
 };
 
 static void account_rows(struct stats *out, const char *plugin, const char *unit,
@@ -168,7 +169,8 @@ static void account_rows(struct stats *out, const char *plugin, const char *unit
 	uint64_t between = a->taken - a->flush_taken;
 	uint64_t left = (a->in - a->others - a->taken - a->table) +
 			(a->flush_taken - a->written - a->rejected - a->salvaged - a->lost -
-			 a->waiting - a->held - a->shed - a->saturated) +
+			 a->waiting - a->held - a->shed - a->saturated + a->raised - a->unfit -
+			 a->lowered) +
 			(stopped ? between : 0);
 
 	stats_add(out, a->in, "plugin_%s_in{plugin=\"%s\"}", unit, plugin);
@@ -181,25 +183,31 @@ static void account_rows(struct stats *out, const char *plugin, const char *unit
 	stats_add(out, a->lost, "plugin_%s_lost{plugin=\"%s\"}", unit, plugin);
 	stats_add(out, a->shed, "plugin_%s_shed{plugin=\"%s\"}", unit, plugin);
 	stats_add(out, a->saturated, "plugin_%s_saturated{plugin=\"%s\"}", unit, plugin);
+	stats_add(out, a->unfit, "plugin_%s_unfit{plugin=\"%s\"}", unit, plugin);
+	stats_add(out, a->raised, "plugin_%s_raised{plugin=\"%s\"}", unit, plugin);
+	stats_add(out, a->lowered, "plugin_%s_lowered{plugin=\"%s\"}", unit, plugin);
 	stats_add(out, left, "plugin_%s_unexplained{plugin=\"%s\"}", unit, plugin);
 }
 
 static void plugin_rows(struct stats *out, const char *name, const struct lane_shot *l,
 			const struct flush_counts *f, uint64_t records, bool stopped)
 {
+	const struct preprocess_counts *p = &f->preprocess;
 	const struct account octets = {
 		l->lane.octets,		 l->lane.others_octets, l->lane.taken_octets,
 		l->table.octets,	 f->taken_octets,	f->written_octets,
 		f->sink.rejected_octets, f->salvaged_octets,	f->lost_octets,
 		f->waiting_octets,	 f->held_octets,	f->shed_octets,
-		f->saturated_octets,
+		f->saturated_octets,	 p->raised_octets,	p->unfit_octets,
+		p->lowered_octets,
 	};
 	const struct account packets = {
 		l->lane.packets,	  l->lane.others_packets, l->lane.taken_packets,
 		l->table.packets,	  f->taken_packets,	  f->written_packets,
 		f->sink.rejected_packets, f->salvaged_packets,	  f->lost_packets,
 		f->waiting_packets,	  f->held_packets,	  f->shed_packets,
-		f->saturated_packets,
+		f->saturated_packets,	  p->raised_packets,	  p->unfit_packets,
+		0,
 	};
 
 	stats_add(out, l->lane.records, "plugin_records_in{plugin=\"%s\"}", name);
@@ -222,6 +230,7 @@ static void plugin_rows(struct stats *out, const char *name, const struct lane_s
 	stats_add(out, f->sink.inserted, "plugin_rows_inserted{plugin=\"%s\"}", name);
 	stats_add(out, f->sink.updated, "plugin_rows_updated{plugin=\"%s\"}", name);
 	stats_add(out, f->sink.rejected, "plugin_rows_rejected{plugin=\"%s\"}", name);
+	stats_add(out, p->unfit, "plugin_rows_unfit{plugin=\"%s\"}", name);
 	stats_add(out, f->sink.statements, "plugin_statements{plugin=\"%s\"}", name);
 	stats_add(out, f->retries, "plugin_retries{plugin=\"%s\"}", name);
 	stats_add(out, f->sink.reconnects, "plugin_reconnects{plugin=\"%s\"}", name);

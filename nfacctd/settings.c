@@ -74,6 +74,7 @@ WORDS(parse_v8_dialect, enum v8_dialect, "flow-tools or tshark",
       { "flow-tools", V8_FLOW_TOOLS }, { "tshark", V8_TSHARK })
 WORDS(parse_sql_data, enum sql_data, "typed or unified", { "typed", SQL_DATA_TYPED },
 	{ "unified", SQL_DATA_UNIFIED })
+WORDS(parse_any_all, bool, "any or all", { "any", false }, { "all", true })
 WORDS(parse_ext_mode, enum ext_rate_mode, "override or default",
       { "override", EXT_RATE_OVERRIDE }, { "default", EXT_RATE_DEFAULT })
 
@@ -82,6 +83,13 @@ WORDS(parse_direction, enum direction_policy, "both, ingress or egress",
 
 WORDS(parse_sflow_octets, enum sflow_octets, "frame or ip", { "frame", SFLOW_FRAME },
 	{ "ip", SFLOW_IP })
+
+static bool parse_preprocess(void *field, const char *value, const char **expected)
+{
+	/* check_preprocess_lines() tells what is wrong: a bill without the checks is another one. */
+	preprocess_parse(field, value, expected);
+	return true;
+}
 
 static bool parse_octal(void *field, const char *value, const char **expected)
 {
@@ -338,6 +346,11 @@ const struct conf_key settings_keys[] = {
 		"Times without microseconds"),
 	STR("sql_trigger_exec", "print_trigger_exec", PF(trigger_exec, char *), NULL,
 		"Program to run after each purge that was written, beside the daemon; see TRIGGER"),
+	OWN("sql_preprocess", "print_preprocess", PF(preprocess, struct preprocess), NULL,
+		parse_preprocess,
+		"Which rows of a purge are written, and how they are changed: see PREPROCESSING"),
+	OWN("sql_preprocess_type", "print_preprocess_type", PF(preprocess_all, bool), "any",
+		parse_any_all, "Whether one of the checks must fit a row, or all"),
 	OWN("sql_trigger_time", "print_trigger_time", PF(trigger_time, struct conf_span), NULL,
 		conf_span_parse,
 		"Run it at the first purge of each such span, aligned by the round-off; absent: "
@@ -346,8 +359,6 @@ const struct conf_key settings_keys[] = {
 	NOOPP("sql_use_copy", NULL, "rows go in as arrays, which is as fast: no effect"),
 	NOOPP("sql_delimiter", NULL, "nothing is told apart by a delimiter: no effect"),
 	NOOPP("sql_table_type", NULL, LATER),
-	NOOPP("sql_preprocess", "print_preprocess", LATER),
-	NOOPP("sql_preprocess_type", "print_preprocess_type", LATER),
 	NOOPP("sql_trigger_exec_async", NULL, "the trigger never holds up a purge: no effect"),
 	NOOPP("sql_max_writers", "print_max_writers",
 		"one writer a plugin, and nothing is thrown away: no effect"),
@@ -693,6 +704,26 @@ static int check_aggregate_lines(struct settings *s)
 	return bad;
 }
 
+/* A check that is left out would be another bill, so it is fatal, too. */
+static int check_preprocess_lines(struct settings *s)
+{
+	int bad = 0;
+
+	for (size_t i = 0; i < s->conf.n; i++) {
+		const struct conf_line *l = &s->conf.lines[i];
+		const char *expected;
+		struct preprocess p;
+
+		if (strcmp(l->key, "sql_preprocess") != 0 && strcmp(l->key, "print_preprocess") != 0)
+			continue;
+		if (!preprocess_parse(&p, l->value, &expected)) {
+			conf_error(&s->conf, l, "expected %s", expected);
+			bad = -1;
+		}
+	}
+	return bad;
+}
+
 /* Which default tables hold a primitive (collector.md 9.3). */
 static int check_table_version(struct settings *s, const struct plugin_settings *p)
 {
@@ -785,6 +816,7 @@ static int check_plugin(struct settings *s, struct plugin_settings *p)
 		memset(&p->history, 0, sizeof(p->history));
 		p->refresh_time = 1;
 		p->startup_delay = 0;
+		memset(&p->preprocess, 0, sizeof(p->preprocess));
 		history = false;
 	}
 	check_roundoff(s, p);
@@ -918,7 +950,7 @@ static int apply(struct settings *s)
 		plugins[i].alias = strcmp(alias[i], s->plugin[i].name) == 0 ? "default" : NULL;
 	}
 	conf_apply(&s->conf, settings_keys, settings_nkeys, s, plugins, s->nplugins);
-	if (check_aggregate_lines(s) < 0 || check_core(s) < 0)
+	if (check_aggregate_lines(s) < 0 || check_preprocess_lines(s) < 0 || check_core(s) < 0)
 		bad = -1;
 	for (size_t i = 0; i < s->nplugins && !bad; i++)
 		bad = check_plugin(s, &s->plugin[i]);

@@ -9,6 +9,7 @@
 #include <stdio.h>
 #include "base/conf.h"
 #include "nfacctd/direction.h"
+#include "nfacctd/preprocess.h"
 #include "nfacctd/primitive.h"
 #include "wire/extras.h"
 
@@ -62,6 +63,8 @@ struct plugin_settings {
 	char *sql_locking_style;
 	char *sql_exporters_table;	/* ours: counters of exporters, beside the sums */
 	bool sql_check; /* ours: compare the table's columns at start (default true) */
+	struct preprocess preprocess;
+	bool preprocess_all;	/* checks: all must fit, not any */
 	/* print_* */
 	enum print_format print_output;
 	char *print_output_file, *print_separator, *print_latest_file;

@@ -382,6 +382,38 @@ START_TEST(told_create_works)
 }
 END_TEST
 
+/* A table made as told takes a row of every primitive, all of them 0. */
+START_TEST(every_primitive)
+{
+	char list[2048] = "", create[16384], *at;
+	struct fixture *f;
+	size_t n = 0;
+	void *s;
+
+	for (int id = 0; id < PRIMITIVES; id++)
+		if (primitives[id].format < PRIM_CUSTOM_UINT)
+			n += (size_t)snprintf(list + n, sizeof(list) - n, "%s%s", n ? "," : "",
+					      primitives[id].name);
+	f = fixture(list, 9);
+	ck_assert_uint_eq(sink_find("pgsql")->check(&f->p, &f->l), 1);
+	at = strstr(f->log, "CREATE TABLE");
+	ck_assert_msg(at != NULL, "%s", f->log);
+	snprintf(create, sizeof(create), "%.*s", (int)(strchr(at, ';') - at), at);
+	ck_assert_ptr_null(strstr(create, "(null)"));
+	at = strstr(create, ", PRIMARY KEY");	/* PostgreSQL's keys have 32 columns at most */
+	ck_assert_ptr_nonnull(at);
+	strcpy(at, ")");
+	run(create);
+	s = open_sink(f);
+	fix_row(f, 1699999800, 1, 10);
+	put(f, s);
+	expect("SELECT packets,bytes FROM acct_v9", "1 10");
+	ck_assert_uint_eq(counts(s)->rejected, 0);
+	close_sink(s);
+	fix_free(f);
+}
+END_TEST
+
 START_TEST(missing_rights)
 {
 	struct fixture *f = fixture("src_host", 1);
@@ -613,6 +645,7 @@ Suite *suite_pgsql(void)
 		{ "row there twice", row_there_twice, 1 },
 		{ "missing columns", missing_columns, 1 },
 		{ "told CREATE works", told_create_works, 1 },
+		{ "every primitive", every_primitive, 1 },
 		{ "missing rights", missing_rights, 1 },
 		{ "refuses to start", refuses_to_start, 5 },
 		{ "dynamic tables", dynamic_tables, 1 },
