@@ -22,6 +22,9 @@ static const struct {
 	{ "none", 1, true, false, "packets bytes" },
 	{ "tag", 2, true, false, "agent_id packets bytes" },
 	{ "tag", 8, true, false, "agent_id packets bytes" },
+	/* As Debian's nfacctd writes it at any version. */
+	{ "tag, tag2", 2, true, false, "agent_id tag2 packets bytes" },
+	{ "tag, tag2", 9, true, false, "tag tag2 packets bytes" },
 	{ "tag", 9, true, false, "tag packets bytes" },
 	{ "src_port", 7, true, false, "src_port packets bytes" },
 	{ "src_port", 8, true, false, "port_src packets bytes" },
