@@ -271,9 +271,7 @@ static bool is_counter(const struct sql_column *c)
 
 static bool is_address(const struct sql_column *c)
 {
-	return c->primitive &&
-	       (c->primitive->format == PRIM_HOST || c->primitive->format == PRIM_NET ||
-		c->primitive->format == PRIM_EXPORTER);
+	return c->primitive && primitive_is_address(c->primitive);
 }
 
 /* Values of 32 bits and more in a column of 31. */

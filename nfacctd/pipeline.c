@@ -296,6 +296,7 @@ struct pipeline {
 	size_t nops, sides;
 	bool lookup[SIDES];		/* the networks file is asked about that end */
 	bool filter_hosts, drop_others, pro_rating;
+	bool host_stands[SIDES];	/* the host of that end is in the key */
 	enum net_source net_source, as_source;
 	bool no_lpm, no_mask_if_zero, dscp, renormalize, ext_rate, ip_next_hop;
 	unsigned networks_mask;
@@ -338,6 +339,12 @@ OP(op_host_filtered)
 
 		memcpy(key, pass->hit[op->side][i] ? a : addr_zero_like(a), sizeof(*a));
 	}
+}
+
+/* A host that became nobody has no net, wherever that would come from. */
+static bool host_is_filtered(const struct pass *pass, size_t i, unsigned side)
+{
+	return pass->p->filter_hosts && pass->p->host_stands[side] && !pass->hit[side][i];
 }
 
 /* Where the file is asked for prefixes, an end outside it is nobody's. */
@@ -390,7 +397,7 @@ OP(op_net)
 
 		if (!bits && p->no_mask_if_zero)
 			net = *a;
-		if (is_filtered(pass, i, op->side))
+		if (is_filtered(pass, i, op->side) || host_is_filtered(pass, i, op->side))
 			net = *addr_zero_like(a);
 		memcpy(key, &net, sizeof(net));
 	}
@@ -908,6 +915,8 @@ struct pipeline *pipeline_new(const struct settings *s, const struct plugin_sett
 	p->ip_next_hop = s->use_ip_next_hop;
 	p->pro_rating = s->pro_rating && !s->time_new && p->bins.kind != BIN_NONE;
 	decide_filter(p, ps);
+	p->host_stands[0] = key_layout_find(&p->layout, PRIM_ID_src_host) != NULL;
+	p->host_stands[1] = key_layout_find(&p->layout, PRIM_ID_dst_host) != NULL;
 	p->drop_others = p->filter_hosts && ps->networks_drop_others;
 	compile_ops(p, ps, &s->extras);
 	return p;

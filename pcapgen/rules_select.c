@@ -224,9 +224,9 @@ static void net_sql(char *to, const struct select_plan *s, const struct rules_co
 {
 	char mask[SELECT_RAW];
 	struct strbuf b = { 0 };
-	/* Prefixes are filtered by who is asked for them. */
-	bool filtered =
-		s->filter && (c->net_source == SOURCE_FILE || c->net_source == SOURCE_LONGEST);
+	/* Prefixes are filtered by who is asked for them; a host that is filtered has none. */
+	bool filtered = s->filter && (c->net_source == SOURCE_FILE ||
+				      c->net_source == SOURCE_LONGEST || s->host_stands[e - ends]);
 
 	mask_sql(mask, s, c, p, e);
 	if (filtered)
@@ -554,6 +554,8 @@ int select_plan(struct select_plan *s, struct rules_shape *shape, const struct r
 	if (read_aggregate(&w, p))
 		return -1;
 	s->filter = filters(p, &w);
+	s->host_stands[0] = wants(&w, "src_host");
+	s->host_stands[1] = wants(&w, "dst_host");
 	s->hosts = p->networks_file != NULL;
 	s->ports = p->ports_file != NULL;
 	s->protos = p->protos_file != NULL;

@@ -20,6 +20,7 @@ struct select_plan {
 	struct select_column column[RULES_COLUMNS];
 	bool sum;		/* each record under its source and under its destination */
 	bool filter;		/* addresses outside networks_file become zero */
+	bool host_stands[2];	/* the host of that end is a column */
 	bool hosts;		/* networks_file says something */
 	bool ports, protos, tos;	/* ports_file, protos_file, tos_file restrict them */
 };

@@ -628,6 +628,12 @@ static const struct {
 		"+0 111.222.1.0 8.8.8.8 10 1000\n" },
 	{ "but may be one", "aggregate: src_net,dst_host\nnetworks_file_filter: true\n",
 		"+0 111.222.1.0 0.0.0.0 10 1000\n" },
+	{ "a host that it takes away has no net, the exporter's mask or not",
+		"aggregate: dst_host,dst_net,dst_mask\nnetworks_file_filter: true\n",
+		"+0 0.0.0.0 0.0.0.0 8 10 1000\n" },
+	{ "a net without its host stays",
+		"aggregate: src_host,dst_net\nnetworks_file_filter: true\n",
+		"+0 111.222.1.2 8.0.0.0 10 1000\n" },
 };
 
 START_TEST(resolves_networks)
