@@ -1,0 +1,168 @@
+#!/usr/bin/env bash
+# live_rate.sh - the highest rate of datagrams at which nothing is lost, live, into
+# MariaDB: ours and Debian's nfacctd with the same file, on the same private server.
+#
+# A trial sends v5 datagrams of 30 flows for a few seconds on a schedule, lets the
+# collector empty what it holds, stops it, and compares the sum of the octets in
+# the table with what was sent: to the octet, so one lost datagram fails a trial.
+# Rates are doubled until one fails, then the gap is halved.  The collector has one
+# core; generator and database have another.  Datagrams arrive one by one, as from a
+# network (the kernel would hand runs of them over loopback).  The buffers between
+# the peer's two processes are those with which it did best here.
+set -u
+here=$(cd "$(dirname "$0")" && pwd)
+if [ "${1:-}" != --inside ]; then
+	if unshare -n true 2>/dev/null; then
+		exec unshare -n "$0" --inside
+	elif unshare -rn true 2>/dev/null; then
+		exec unshare -rn "$0" --inside
+	fi
+	echo "live_rate: this kernel gives a user no network namespaces"
+	exit 1
+fi
+# shellcheck source=tests/bench/lib.sh
+. "$here/lib.sh"
+# shellcheck source=tests/e2e/lib.sh
+. "$here/../e2e/lib.sh"
+SECONDS_EACH=${SECONDS_EACH:-2} STEPS=${STEPS:-3}
+# The collectors stop looking for more here: one core of the generator gives no more.
+LIMIT=${LIMIT:-1600000}
+
+e2e_begin bench_live_rate
+collector_core=() other_core=()
+if [ "$(nproc)" -ge 2 ] && command -v taskset >/dev/null; then
+	collector_core=(taskset -c 0) other_core=(taskset -c 1)
+	taskset -pc 1 $$ >/dev/null	# the server inherits it
+fi
+must ip link set lo up
+must ip link set lo gso_max_segs 1
+mariadb_start --innodb-flush-log-at-trx-commit=1
+port=$(free_udp_port)
+
+cat >"$TMP/s.yaml" <<END
+seed: 3
+duration: ${SECONDS_EACH}s
+rate: 1000 datagrams/s
+cycle: 256
+exporters:
+  - { address: 127.0.0.9, port: 0, protocol: netflow5, families: 4 }
+customers: [ { prefix: 10.0.0.0/24, hosts: 100 } ]
+remotes: [ { prefix: 198.51.100.0/24, hosts: 100 } ]
+END
+cat >"$TMP/both.conf" <<END
+daemonize: false
+plugins: mysql
+nfacctd_port: $port
+nfacctd_ip: 127.0.0.1
+nfacctd_pipe_size: 8388608
+plugin_pipe_size: 134217728
+plugin_buffer_size: 10240
+sql_db: bench
+sql_host: unix:$DB_SOCKET
+sql_user: root
+sql_passwd:
+sql_table: acct_v9
+sql_table_version: 9
+aggregate: src_host
+sql_refresh_time: 60
+sql_history: 1h
+sql_history_roundoff: h
+END
+
+start_ours() {
+	start_daemon ours "$port" "${collector_core[@]}" "$BUILD/nfacctd" -f "$TMP/both.conf"
+	pid=${PID[ours]}
+}
+
+stop_ours() {
+	stop_daemon ours 30
+}
+
+start_peer() {
+	# A process group of its own; taskset is that process.
+	setsid "${collector_core[@]}" /usr/sbin/nfacctd -f "$TMP/both.conf" >"$TMP/peer.log" 2>&1 &
+	PID[peer-live]=$! pid=$!
+	wait_for 10 is_listening peer-live "$port" && ! is_gone "$pid"
+}
+
+stop_peer() {
+	peer_stop live "$port"
+}
+
+# Nanoseconds of CPU that the process and what it started had.
+cpu_ns() {
+	local p
+	for p in $pid $(cat "/proc/$pid/task/$pid/children"); do
+		cat "/proc/$p"/task/*/schedstat
+	done 2>/dev/null | awk '{ n += $1 } END { printf "%.0f", n }'
+}
+
+# Nothing waits in the kernel and next to no CPU was used since the last look.
+is_idle() {
+	local last=$busy
+	busy=$(cpu_ns)
+	is_drained "$port" && [ $((busy - last)) -lt 2000000 ]
+}
+
+# True when all came into the table; what did not, in $lost.
+trial() { # WHO DATAGRAMS-A-SECOND
+	local before busy=0
+	sql "drop database if exists bench; create database bench"
+	sql_file bench "$here/../../sql/pmacct-create-table_v9.mysql"
+	must "start_$1"
+	wait_for 10 is_idle
+	before=$(cpu_ns)
+	"${other_core[@]}" "$BUILD/pcapgen" craft --scenario "$TMP/s.yaml" --rate "$2 datagrams/s" --late 50 --to "127.0.0.1:$port" >"$TMP/craft" 2>"$TMP/craft.err"
+	late=$?
+	[ "$late" = 0 ] || [ "$late" = 4 ] || { cat "$TMP/craft.err"; must false; }
+	sleep .2
+	wait_for 60 is_idle
+	cpu=$(awk -F'\t' -v c="$((busy - before))" '$1 == "datagrams" { printf "%.2f", c / $2 / 1000 }' "$TMP/craft")
+	drops=$(udp_drops "$port")
+	"stop_$1" >/dev/null
+	stored=$(sql "select coalesce(sum(bytes), 0) from bench.acct_v9")
+	sent=$(stat_value "$TMP/craft" octets)
+	lost="$((sent - stored)) of $sent octets, $drops datagrams at the socket"
+	[ "$stored" = "$sent" ]
+}
+
+# One that failed may have been unlucky on a busy machine.
+passes() { # WHO RATE
+	trial "$1" "$2" || trial "$1" "$2"
+}
+
+highest() { # WHO FIRST-RATE -> $best $best_cpu, $why the next failed
+	local rate=$2 top=0 step
+	best=0 best_cpu=- why="the generator gives no more"
+	while [ "$rate" -le "$LIMIT" ]; do
+		if passes "$1" "$rate"; then
+			[ "$late" = 0 ] || break
+			best=$rate best_cpu=$cpu rate=$((rate * 2))
+		else
+			top=$rate why="at $rate: $lost"
+			[ "$best" -gt 0 ] && break
+			rate=$((rate / 2))
+			[ "$rate" -gt 0 ] || return
+		fi
+	done
+	for ((step = 0; top && step < STEPS; step++)); do
+		rate=$(((best + top) / 2))
+		if passes "$1" "$rate"; then
+			best=$rate best_cpu=$cpu
+		else
+			top=$rate why="at $rate: $lost"
+		fi
+	done
+}
+
+echo "nfacctd: highest loss-free rate, live into MariaDB, v5 datagrams of 30 flows a second ($SECONDS_EACH s each)"
+highest ours "${FIRST_OURS:-160000}"
+ours=$best
+echo "  ours: $best, $best_cpu us of CPU each; $why"
+if [ -x /usr/sbin/nfacctd ]; then
+	highest peer "${FIRST_PEER:-20000}"
+	echo "  peer: $best, $best_cpu us of CPU each; $why"
+	bench_line "nfacctd: loss-free datagrams a second, live" "$ours" "nfacctd $best" "$(ratio "$ours" "$best")" 10
+else
+	bench_line "nfacctd: loss-free datagrams a second, live" "$ours" "no Debian nfacctd" - 10
+fi
