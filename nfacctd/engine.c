@@ -100,7 +100,7 @@ struct engine *engine_new(const struct settings *s, const struct sink *(*find)(c
 			  int64_t now, uint64_t seed)
 {
 	struct engine *e = xcalloc(1, sizeof(*e));
-	const size_t nworkers = s->pcap_savefile ? 1 : s->workers;
+	const size_t nworkers = s->workers;
 	uint64_t members = FLOW_BIT(direction);
 
 	e->settings = s;
@@ -141,10 +141,19 @@ fail:
 	return NULL;
 }
 
+static void stop_feeds(struct engine *e)
+{
+	for (size_t i = 0; e->feed && i < e->nworkers; i++)
+		feed_stop(&e->feed[i]);
+	free(e->feed);
+	e->feed = NULL;
+}
+
 void engine_free(struct engine *e)
 {
 	if (!e)
 		return;
+	stop_feeds(e);
 	for (size_t i = 0; i < e->nworkers; i++)
 		worker_clear(&e->worker[i]);
 	for (size_t i = 0; i < e->nplugins; i++) {
@@ -372,6 +381,45 @@ static void purge_until(struct flush *f, int64_t now)
 	}
 }
 
+/* Threads for the workers of a capture; where there are none to be had, the reader does the work. */
+static void start_feeds(struct engine *e)
+{
+	if (e->nworkers < 2)
+		return;
+	e->feed = xcalloc(e->nworkers, sizeof(*e->feed));
+	for (size_t i = 0; i < e->nworkers; i++) {
+		if (feed_start(&e->feed[i], &e->worker[i]) < 0) {
+			log_warn_errno("worker %zu: no thread: one does the work of all", i);
+			stop_feeds(e);
+			return;
+		}
+	}
+}
+
+/* A sender's datagrams stay in order: they go to one worker, each new sender's to the next. */
+static size_t steer(struct engine *e, const struct addr *from)
+{
+	uint64_t w[2];
+	uint8_t *slot;
+
+	memcpy(w, from->b, sizeof(w));
+	w[0] = (w[0] ^ w[1] ^ e->seed) * UINT64_C(0x9e3779b97f4a7c15);
+	slot = &e->steer[w[0] >> 32 & (STEER_SLOTS - 1)];
+	if (!*slot)
+		*slot = (uint8_t)(e->steered++ % e->nworkers + 1);
+	return *slot - 1u;
+}
+
+/* What is due before a datagram of second `now`. */
+static void purge_before(struct engine *e, struct plugin *p, int64_t now)
+{
+	purge_until(&p->flush, now);
+	if (atomic_load_explicit(&e->budget.used, memory_order_relaxed) > e->budget.limit / 4 * 3) {
+		flush_urge(&p->flush);
+		flush_step(&p->flush, now);
+	}
+}
+
 void engine_feed(struct engine *e, const struct datagram *d)
 {
 	int64_t now = (int64_t)(d->recv_us / 1000000);
@@ -383,22 +431,19 @@ void engine_feed(struct engine *e, const struct datagram *d)
 			pipeline_restart(p->pipeline, p->settings, now);
 			flush_restart(&p->flush, now);
 		}
-		purge_until(&p->flush, now);
-		if (atomic_load_explicit(&e->budget.used, memory_order_relaxed) >
-		    e->budget.limit / 4 * 3) {
-			flush_urge(&p->flush);
-			flush_step(&p->flush, now);
-		}
+		purge_before(e, p, now);
 	}
+	if (!e->fed)
+		start_feeds(e);
 	if (e->fed && now > e->last_s)
 		engine_watch(e, d->recv_us);
 	if (!e->fed || now > e->last_s)
 		e->last_s = now;
 	e->fed = true;
-	e->worker[0].batches++;
-	e->worker[0].received.datagrams++;
-	e->worker[0].received.octets += d->data.n;
-	worker_datagram(&e->worker[0], d);
+	if (e->feed)
+		feed_put(&e->feed[steer(e, &d->from.addr)], d);
+	else
+		worker_take(&e->worker[0], d);
 }
 
 int engine_save_templates(struct engine *e)
@@ -414,6 +459,7 @@ int engine_stop(struct engine *e)
 	if (e->stopped)
 		return 0;
 	e->stopped = true;
+	stop_feeds(e);
 	for (size_t i = 0; i < e->started; i++)
 		worker_stop(&e->worker[i]);
 	for (size_t i = 0; i < e->nworkers; i++)

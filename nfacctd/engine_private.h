@@ -6,11 +6,12 @@
 
 #include "nfacctd/engine.h"
 #include "nfacctd/exporters.h"
+#include "nfacctd/feed.h"
 #include "nfacctd/flush.h"
 #include "nfacctd/templates_file.h"
 #include "nfacctd/worker.h"
 
-enum { WORKERS_MAX = 64 };
+enum { WORKERS_MAX = 64, STEER_SLOTS = 4096 };
 
 struct plugin {
 	const struct plugin_settings *settings;
@@ -39,6 +40,10 @@ struct engine {
 	struct agg_budget budget;
 	int fd[WORKERS_MAX];	/* bound, not yet a worker's */
 	bool fed;		/* by engine_feed, which sets the clock */
+	struct feed *feed;	/* one a worker, of a capture with several; else NULL */
+	/* By a hash of the sender: its worker, from 1; in turns, as they come. */
+	uint8_t steer[STEER_SLOTS];
+	unsigned steered;
 	bool stopped;
 	int64_t last_s;		/* of the capture */
 	uint64_t watched_us;	/* when silent exporters were looked for */

@@ -1,6 +1,5 @@
 #include "nfacctd/worker.h"
 
-
 #include <errno.h>
 #include <poll.h>
 #include <stdatomic.h>
@@ -10,6 +9,7 @@
 #include <unistd.h>
 #include "base/clock.h"
 #include "base/log.h"
+#include "nfacctd/feed.h"
 #include "wire/proxy.h"
 
 enum {
@@ -238,6 +238,14 @@ void worker_datagram(struct worker *w, const struct datagram *datagram)
 	w->damaged = damaged;
 }
 
+void worker_take(struct worker *w, const struct datagram *d)
+{
+	w->batches++;
+	w->received.datagrams++;
+	w->received.octets += d->data.n;
+	worker_datagram(w, d);
+}
+
 /* ---- the thread ---- */
 
 /* With the lock held. */
@@ -259,6 +267,8 @@ void worker_do(struct worker *w, void (*fn)(struct worker *, void *), void *arg)
 	struct worker_call c = { fn, arg, false, NULL }, **last;
 	uint64_t one = 1;
 
+	if (w->feed)
+		feed_settle(w->feed);
 	pthread_mutex_lock(&w->lock);
 	if (!w->threaded) {
 		fn(w, arg);

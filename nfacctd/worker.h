@@ -18,6 +18,7 @@
 enum { LOG_SLOTS = 256 };
 
 struct worker_call;
+struct feed;
 
 struct worker {
 	unsigned id;
@@ -41,6 +42,7 @@ struct worker {
 		const struct stream *stream;
 		uint64_t gaps, lost;	/* when last looked at */
 	} sequence[LOG_SLOTS];		/* for the log only: the stream has the counters */
+	struct feed *feed;		/* a capture's datagrams come through it; NULL: they do not */
 	void (*after_batch)(void *ctx);	/* NULL, or told after each batch */
 	void *ctx;
 
@@ -59,6 +61,8 @@ void worker_clear(struct worker *w);
 
 /* Decode one datagram into the lanes. */
 void worker_datagram(struct worker *w, const struct datagram *d);
+/* The same for one of a capture: a batch of its own, received here. */
+void worker_take(struct worker *w, const struct datagram *d);
 
 /* No more datagrams come: what waits for a template is lost, and counted. */
 void worker_give_up(struct worker *w);
@@ -68,7 +72,10 @@ int worker_start(struct worker *w, int fd);
 /* Take what the socket still holds, then end the thread. */
 void worker_stop(struct worker *w);
 
-/* Run fn(w, arg) between two batches, and wait for it. From any other thread. */
+/*
+ * Run fn(w, arg) between two batches, and wait for it. From any other thread; of a worker that is
+ * fed, from the one that feeds: all that it has put is taken first.
+ */
 void worker_do(struct worker *w, void (*fn)(struct worker *w, void *arg), void *arg);
 
 #endif /* WORKER_H */

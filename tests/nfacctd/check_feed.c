@@ -1,0 +1,225 @@
+/*
+ * check_feed.c - a capture with several workers: the rows are those of one, every
+ * exporter's datagrams stay in order (its template comes once, in front), and the
+ * books balance whenever somebody asks.
+ */
+#include "base/strbuf.h"
+#include "feeding.h"
+
+Suite *suite_feed(void);
+
+enum { EXPORTERS = 20, ROUNDS = 120, HOSTS = 30 };
+
+/* ---- a sink that keeps rows as lines, sorted ---------------------------------------------------- */
+
+static char **lines;
+static size_t nlines, purges;
+static struct sink_counts counts;
+
+static void *keep_open(const struct plugin_settings *p, const struct key_layout *l, uint64_t run_id)
+{
+	static struct key_layout layout;
+
+	(void)p;
+	(void)run_id;
+	layout = *l;
+	return &layout;
+}
+
+static unsigned keep_check(const struct plugin_settings *p, const struct key_layout *l)
+{
+	(void)p;
+	(void)l;
+	return 0;
+}
+
+static enum sink_result keep_write(void *sink, const struct purge *p)
+{
+	static const struct print_style style = { .utc = true };
+	const struct key_layout *l = sink;
+
+	purges++;
+	for (size_t i = 0; i < p->nrows; i++) {
+		const struct sum_row *r = &p->rows[i];
+		char text[PRIM_TEXT_MAX];
+		struct strbuf s = { 0 };
+
+		strbuf_addf(&s, "%lld at %lld", (long long)r->bin, (long long)p->deadline);
+		for (size_t f = 0; f < l->nfields; f++) {
+			key_print(text, &l->field[f], r->key, &style);
+			strbuf_addf(&s, " %s", text);
+		}
+		strbuf_addf(&s, " %llu %llu\n", (unsigned long long)r->sums.packets,
+			    (unsigned long long)r->sums.octets);
+		lines = realloc(lines, (nlines + 1) * sizeof(*lines));
+		lines[nlines++] = s.s;
+	}
+	counts.rows += p->nrows;
+	return SINK_OK;
+}
+
+static const struct sink_counts *keep_counts(void *sink)
+{
+	(void)sink;
+	return &counts;
+}
+
+static void keep_close(void *sink)
+{
+	(void)sink;
+}
+
+static const struct sink keep = { .type = "print", .open = keep_open, .check = keep_check,
+	.write = keep_write, .counts = keep_counts, .close = keep_close };
+
+static const struct sink *find(const char *type)
+{
+	(void)type;
+	return &keep;
+}
+
+static int by_text(const void *a, const void *b)
+{
+	return strcmp(*(char *const *)a, *(char *const *)b);
+}
+
+/* Everything that was written, in one order; the caller's. */
+static char *sorted(void)
+{
+	struct strbuf all = { 0 };
+
+	if (nlines)
+		qsort(lines, nlines, sizeof(*lines), by_text);
+	strbuf_add(&all, "");
+	for (size_t i = 0; i < nlines; i++) {
+		strbuf_add(&all, lines[i]);
+		free(lines[i]);
+	}
+	free(lines);
+	lines = NULL;
+	nlines = purges = 0;
+	return all.s;
+}
+
+/* ---- a capture ------------------------------------------------------------------------------------ */
+
+/* NetFlow v9: src, octets and packets; the template once, in front. */
+static void feed_v9(uint32_t exporter, int64_t when, uint32_t sequence, bool template)
+{
+	static const uint16_t fields[] = { 8, 4, 1, 4, 2, 4 };
+	uint8_t buf[1500], *p = buf;
+
+	put(&p, 9, 2), put(&p, 1, 2), put(&p, 5000000, 4), put(&p, (uint64_t)when, 4);
+	put(&p, sequence, 4), put(&p, 1, 4);
+	if (template) {
+		put(&p, 0, 2), put(&p, 4 + 4 + sizeof(fields), 2), put(&p, 256, 2), put(&p, 3, 2);
+		for (size_t i = 0; i < 6; i++)
+			put(&p, fields[i], 2);
+	}
+	put(&p, 256, 2), put(&p, 4 + HOSTS * 12, 2);
+	for (unsigned i = 0; i < HOSTS; i++)
+		put(&p, 0x0a010000 + (exporter + sequence + i) % 100, 4), put(&p, 700 + i, 4),
+			put(&p, 7, 4);
+	feed(buf, (size_t)(p - buf), exporter, when);
+}
+
+static void feed_capture(bool ask, bool reload)
+{
+	for (uint32_t round = 0; round < ROUNDS; round++) {
+		for (uint32_t x = 0; x < EXPORTERS; x++) {
+			if (x % 2)
+				feed_v9(A + x, NOW + round * 10, round, round == 0);
+			else
+				feed_hosts(A + x, NOW + round * 10, round * HOSTS, x * 10 + round,
+					   HOSTS, 3, 1000 + round);
+		}
+		if (ask && round % 16 == 5)
+			ck_assert_uint_eq(stat_of("datagrams_received"), (round + 1) * EXPORTERS);
+		if (reload && round % 32 == 9)
+			ck_assert_int_eq(engine_reload(engine), 0);
+	}
+}
+
+static char *rows_of(unsigned workers, bool ask, bool reload)
+{
+	char conf[400];
+
+	snprintf(conf, sizeof(conf),
+		 "plugins: print\naggregate: src_host, peer_src_ip\nprint_history: 5m\n"
+		 "print_history_roundoff: mh\nprint_refresh_time: 60\nnfacctd_holdback: 0\n"
+		 "nfacctd_workers: %u\npcap_savefile: x.pcap\n", workers);
+	start_with(conf, find);
+	open_sinks();
+	feed_capture(ask, reload);
+	ck_assert_int_eq(engine_stop(engine), 0);
+	ck_assert_uint_eq(stat_of("datagrams_received"), ROUNDS * EXPORTERS);
+	ck_assert_uint_eq(stat_of("records_decoded"), ROUNDS * EXPORTERS * HOSTS);
+	ck_assert_uint_eq(stat_of("sequence_lost"), 0);
+	ck_assert_uint_eq(stat_of("streams"), EXPORTERS);
+	free_all();
+	ck_assert_uint_gt(purges, 10);
+	return sorted();
+}
+
+static const struct {
+	unsigned workers;
+	bool ask, reload;
+} cases[] = { { 2, false, false }, { 3, true, false }, { 7, true, true }, { 64, false, false } };
+
+START_TEST(rows_are_those_of_one)
+{
+	char *one = rows_of(1, false, false);
+	char *many = rows_of(cases[_i].workers, cases[_i].ask, cases[_i].reload);
+
+	ck_assert_uint_gt(strlen(one), 1000);
+	ck_assert(strcmp(one, many) == 0);
+	free(one);
+	free(many);
+}
+END_TEST
+
+/* Datagrams of every length up to the largest, so that buffers end anywhere. */
+START_TEST(buffers_end_anywhere)
+{
+	static uint8_t rubbish[65507];
+	uint64_t octets = 0, n = 0;
+
+	start_with("plugins: print\naggregate: none\nnfacctd_workers: 2\npcap_savefile: x.pcap\n", find);
+	open_sinks();
+	for (size_t len = 0; len <= sizeof(rubbish); len += 509) {
+		for (uint32_t x = 0; x < 3; x++)
+			feed(rubbish, len, A + x, NOW);
+		octets += 3 * len;
+		n += 3;
+	}
+	feed(rubbish, sizeof(rubbish), A, NOW);
+	ck_assert_uint_eq(stat_of("datagrams_received"), n + 1);
+	ck_assert_uint_eq(stat_of("datagrams_octets"), octets + sizeof(rubbish));
+	ck_assert_int_eq(engine_stop(engine), 0);
+	free_all();
+	free(sorted());
+}
+END_TEST
+
+/* An engine that is freed while work waits. */
+START_TEST(freed_without_a_stop)
+{
+	start_with("plugins: print\naggregate: none\nnfacctd_workers: 4\npcap_savefile: x.pcap\n", find);
+	open_sinks();
+	feed_capture(false, false);
+	free_all();
+	free(sorted());
+}
+END_TEST
+
+Suite *suite_feed(void)
+{
+	Suite *s = suite_create("feed");
+	TCase *t = tcase_create("feed");
+
+	tcase_add_loop_test(t, rows_are_those_of_one, 0, sizeof(cases) / sizeof(cases[0]));
+	tcase_add_test(t, buffers_end_anywhere);
+	tcase_add_test(t, freed_without_a_stop);
+	suite_add_tcase(s, t);
+	return s;
+}
