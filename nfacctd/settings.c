@@ -478,7 +478,8 @@ const struct conf_key settings_keys[] = {
 	BOOL("nfacctd_share_port", NULL, GF(share_port, bool), "false",
 		"Let other processes listen on the port, too; the kernel then splits the traffic"),
 	U32("nfacctd_workers", NULL, GF(workers, uint32_t), 1, 64, "1",
-		"Threads that receive; an exporter's datagrams stay with one of them"),
+		"Threads that receive, or that share the work of a capture (pcap_savefile); an "
+		"exporter's datagrams stay with one of them, in order"),
 	U64("nfacctd_memory_budget", NULL, GF(memory_budget, uint64_t), 1 << 20, UINT64_MAX,
 		"2147483648",
 		"Bytes that the sums of all plugins may take; beyond it new rows are shed and "
