@@ -8,14 +8,35 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "replicator/sender.h"
+
+/* Looks, a quarter of a second apart; an answer takes milliseconds. */
+enum { ASKED_MOST = 2 };
+
 static uint64_t ms(uint64_t n)
 {
 	return n * UINT64_C(1000000);
 }
 
+/*
+ * Routers and hosts say one thing a second to each who sends, and several
+ * receivers that are away share it.  So the longest silence that was none tells
+ * how long one has to be to be believed.
+ */
 static void is_down(struct health *h, uint64_t now_ns)
 {
-	h->quiet_ns = now_ns + ms(HEALTH_QUIET_MS);
+	const uint64_t gap = now_ns - h->sign_ns;
+	uint64_t quiet;
+
+	if (!h->sign_ns || gap > ms(HEALTH_FORGET_MS))
+		h->gap_ns = 0;
+	else if (gap > h->gap_ns)
+		h->gap_ns = gap;
+	h->sign_ns = now_ns;
+	quiet = h->gap_ns + h->gap_ns / 2 + ms(1000);
+	if (quiet < ms(HEALTH_QUIET_MS))
+		quiet = ms(HEALTH_QUIET_MS);
+	h->quiet_ns = now_ns + (quiet < ms(HEALTH_QUIET_MAX_MS) ? quiet : ms(HEALTH_QUIET_MAX_MS));
 	if (!h->down) {
 		h->down = true;
 		h->downs++;
@@ -58,6 +79,8 @@ bool health_probe(struct health *h, const struct endpoint *to, uint64_t now_ns)
 
 	if (h->probe_fd < 0)
 		h->probe_fd = socket_connect(to, NULL, 0);
+	if (h->probe_fd >= 0 && !h->hears)
+		sender_hear(h->probe_fd, addr_is4(&to->addr), h->hears = true);
 	if (h->probe_fd < 0) {
 		is_down(h, now_ns);
 		return look(h, now_ns);
@@ -122,6 +145,14 @@ bool health_probe_tcp(struct health *h, const struct endpoint *to, uint16_t port
 bool health_dead(struct health *h, uint64_t now_ns)
 {
 	is_down(h, now_ns);
+	return look(h, now_ns);
+}
+
+bool health_path(struct health *h, enum path_state path, uint64_t now_ns)
+{
+	h->asked = path == PATH_ASKS ? h->asked + 1 : 0;
+	if (path == PATH_DEAD || h->asked >= ASKED_MOST)
+		is_down(h, now_ns);
 	return look(h, now_ns);
 }
 

@@ -17,20 +17,28 @@
 #define HEALTH_H
 
 #include "net/batch.h"
+#include "replicator/path.h"
 
 enum {
 	HEALTH_PROBE_MS = 250, /* between two empty datagrams, and between two looks */
 	HEALTH_QUIET_MS = 4000, /* without an error: up; that an address is nobody's is said each
 				   three seconds */
+	HEALTH_QUIET_MAX_MS = 30000, /* where errors come more seldom: several that are away share
+					what a router or host says in a second */
+	HEALTH_FORGET_MS = 60000, /* up for so long: how seldom they came is forgotten */
 };
 
 struct health {
 	bool down;
 	uint64_t seen;		/* errors in the sender's counters */
+	uint64_t sign_ns;	/* when it last seemed to be away */
+	uint64_t gap_ns;	/* the longest between two such signs */
 	uint64_t quiet_ns;	/* without an error until then: up */
 	uint64_t told_ns;	/* when templates were last forgotten while it is down */
 	uint64_t downs;		/* times it went down */
+	unsigned asked;		/* looks in a row that found its neighbour being asked */
 	int probe_fd;		/* -1: none */
+	bool hears;		/* it does, see sender_hear() */
 	int tcp_fd;		/* a connection that is being tried; -1: none */
 	uint64_t tcp_ns;	/* when the last one was begun */
 };
@@ -49,7 +57,9 @@ bool health_probe(struct health *h, const struct endpoint *to, uint64_t now_ns);
  * a second.
  */
 bool health_probe_tcp(struct health *h, const struct endpoint *to, uint16_t port, uint64_t now_ns);
-/* The kernel knows that it cannot be reached. */
+/* What the kernel knows of the way to it, each HEALTH_PROBE_MS. */
+bool health_path(struct health *h, enum path_state path, uint64_t now_ns);
+/* It cannot be reached. */
 bool health_dead(struct health *h, uint64_t now_ns);
 void health_close(struct health *h);
 

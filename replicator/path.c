@@ -115,8 +115,9 @@ static bool link_is_dead(struct path *path, int index)
 		IFF_RUNNING);
 }
 
-static bool neighbour_is_dead(struct path *path, int index, const struct addr *to)
+static enum path_state neighbour_look(struct path *path, int index, const struct addr *to)
 {
+	const struct ndmsg *m;
 	struct question q;
 	struct answer a;
 
@@ -125,13 +126,14 @@ static bool neighbour_is_dead(struct path *path, int index, const struct addr *t
 	q.body.neighbour.ndm_ifindex = index;
 	add_addr(&q, NDA_DST, to);
 	if (answer(path, &q, RTM_NEWNEIGH, &a) < 0)
-		return false;
-	return ((const struct ndmsg *)NLMSG_DATA((const struct nlmsghdr *)(const void *)a.b))
-		       ->ndm_state &
-		NUD_FAILED;
+		return PATH_FINE;
+	m = NLMSG_DATA((const struct nlmsghdr *)(const void *)a.b);
+	if (m->ndm_state & NUD_FAILED)
+		return PATH_DEAD;
+	return m->ndm_state & (NUD_INCOMPLETE | NUD_PROBE) ? PATH_ASKS : PATH_FINE;
 }
 
-bool path_is_dead(struct path *path, const struct addr *to)
+enum path_state path_look(struct path *path, const struct addr *to)
 {
 	const bool v4 = addr_is4(to);
 	struct addr hop = *to;
@@ -145,13 +147,13 @@ bool path_is_dead(struct path *path, const struct addr *to)
 	q.body.route.rtm_dst_len = v4 ? 32 : 128;
 	add_addr(&q, RTA_DST, to);
 	if (answer(path, &q, RTM_NEWROUTE, &a) < 0)
-		return errno == ENETUNREACH || errno == EHOSTUNREACH;
+		return errno == ENETUNREACH || errno == EHOSTUNREACH ? PATH_DEAD : PATH_FINE;
 	p = attribute(&a, sizeof(struct rtmsg), RTA_OIF, sizeof(index));
 	if (!p)
-		return false;
+		return PATH_FINE;
 	memcpy(&index, p, sizeof(index));
 	p = attribute(&a, sizeof(struct rtmsg), RTA_GATEWAY, v4 ? 4 : 16);
 	if (p)
 		hop = v4 ? addr_from4(p) : addr_from16(p);
-	return link_is_dead(path, index) || neighbour_is_dead(path, index, &hop);
+	return link_is_dead(path, index) ? PATH_DEAD : neighbour_look(path, index, &hop);
 }

@@ -20,10 +20,14 @@ struct path {
 int path_open(struct path *p);
 void path_close(struct path *p);
 /*
- * Whether datagrams to `to` are lost for sure: no route, a link without
- * carrier, or a neighbour that was asked and did not answer.  False when the
- * kernel does not say.
+ * PATH_DEAD: datagrams to `to` are lost for sure: no route, a link without
+ * carrier, or a neighbour that was asked and did not answer.  PATH_ASKS: the
+ * neighbour is being asked; one that is there answers in milliseconds, so that
+ * who is still asked at the next look is not.  (Under traffic the kernel begins
+ * to ask again as soon as it has given up: who waits for that moment alone sees
+ * it by luck.)  PATH_FINE also when the kernel does not say.
  */
-bool path_is_dead(struct path *p, const struct addr *to);
+enum path_state { PATH_FINE, PATH_ASKS, PATH_DEAD };
+enum path_state path_look(struct path *p, const struct addr *to);
 
 #endif /* PATH_H */

@@ -49,6 +49,7 @@ struct receiver {
 	uint32_t weight;	/* share of a rendezvous pool, 1 and up */
 	uint16_t probe_port;	/* TCP port that says whether it is there; 0: none */
 	bool transparent;	/* keep the exporter's address and port */
+	bool watched;		/* something depends on its health: a balance, a spool */
 	uint32_t delay_us;	/* sleep after each datagram */
 	struct sender_options options;
 	const struct sender_kind *kind;

@@ -692,6 +692,9 @@ static void map_line(
 	rs->has_else |= m.otherwise;
 	if (m.weights)
 		map_weights(rs, pool, m.weights, at);
+	for (size_t i = 0; i < pool->n; i++)
+		pool->receivers[i]->watched =
+			m.spool || (pool->balance && pool->balance->choose);
 	pool->tags = rs->file_tags;
 	if (m.tag)
 		pool->never = !tag_filter_accepts(m.tag, 0, &lawful) && !pool->tags;

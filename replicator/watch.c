@@ -15,22 +15,19 @@ static bool host_complains(const struct receivers *rs, const struct addr *host)
 }
 
 /* True when the receiver may have been away: templates are to be told. */
-static bool ask(struct fanout *f, const struct pool *pool, struct receiver *r, bool telling,
-	uint64_t now_ns)
+static bool ask(struct fanout *f, struct receiver *r, bool telling, uint64_t now_ns)
 {
-	const bool balanced = pool->balance && pool->balance->choose;
 	bool away = false;
 
 	if (r->probe_port)
 		away |= health_probe_tcp(&r->health, &r->to, r->probe_port, now_ns);
-	if (balanced && path_is_dead(&f->path, &r->to.addr))
-		away |= health_dead(&r->health, now_ns);
+	if (r->watched)
+		away |= health_path(&r->health, path_look(&f->path, &r->to.addr), now_ns);
 	/*
 	 * Errors about datagrams with the exporter's source go to the exporter;
 	 * one that lost its exporters is sent nothing that could meet an error.
 	 */
-	if ((r->transparent ? telling || balanced : balanced && r->health.down) ||
-		(r->spool && r->health.down))
+	if (r->transparent ? telling || r->watched : r->watched && r->health.down)
 		away |= health_probe(&r->health, &r->to, now_ns);
 	/* Its own errors may be those that were left out. */
 	if ((r->transparent || r->health.downs) && telling &&
@@ -49,7 +46,7 @@ void watch(struct fanout *f, uint64_t now_ns)
 		const struct pool *pool = &f->receivers->pools[i];
 
 		for (size_t k = 0; k < pool->n; k++)
-			if (ask(f, pool, pool->receivers[k], telling, now_ns) && telling)
+			if (ask(f, pool->receivers[k], telling, now_ns) && telling)
 				recall_forget(&pool->receivers[k]->known, f->recall);
 	}
 }
