@@ -11,7 +11,7 @@
 #include "base/log.h"
 #include "base/strbuf.h"
 
-enum { FINAL_ATTEMPTS = 3, MCAST_MAX = 20, WATCH_US = 5000000 };
+enum { FINAL_ATTEMPTS = 3, WATCH_US = 5000000 };
 
 /* ---- files that are not a plugin's ---- */
 
@@ -231,17 +231,14 @@ int engine_open(struct engine *e)
 static int join_groups(const struct settings *s, int fd)
 {
 	char *list = xstrdup(s->mcast_groups), *save = NULL;
-	int n = 0, err = 0;
+	int err = 0;
 
 	for (char *g = strtok_r(list, ", \t", &save); g && !err;
 	     g = strtok_r(NULL, ", \t", &save)) {
 		struct addr a;
 
-		if (!addr_parse(&a, g) || n++ == MCAST_MAX) {
-			log_error("nfacctd_mcast_groups: \"%s\": expected at most %d addresses", g,
-				  MCAST_MAX);
-			err = -1;
-		} else if (socket_join(fd, &a) < 0) {
+		/* settings.c has looked at them. */
+		if (!addr_parse(&a, g) || socket_join(fd, &a) < 0) {
 			log_error_errno("nfacctd_mcast_groups: \"%s\"", g);
 			err = -1;
 		}

@@ -253,18 +253,20 @@ static void publish(struct daemon *d)
 	stats_clear(&s);
 }
 
-static void write_stats(struct daemon *d)
+static int write_stats(struct daemon *d)
 {
 	struct stats s;
+	int err;
 
 	if (!d->settings->stats_file)
-		return;
+		return 0;
 	stats_init(&s);
 	collect_stats(d, &s);
-	if (stats_write(&s, d->settings->stats_file) < 0 &&
-	    log_allow(&d->stats_logged_us, clock_wall_us(), 60000000))
+	err = stats_write(&s, d->settings->stats_file);
+	if (err < 0 && log_allow(&d->stats_logged_us, clock_wall_us(), 60000000))
 		log_error_errno("nfacctd_stats_file: \"%s\"", d->settings->stats_file);
 	stats_clear(&s);
+	return err;
 }
 
 static void on_purge(void *ctx)
@@ -454,7 +456,8 @@ static int prepare(struct daemon *d)
 		log_error("nfacctd_metrics: \"%s\": %s", s->metrics, wrong);
 		return EXIT_RUNTIME;
 	}
-	return engine_open(d->engine) < 0 ? EXIT_RUNTIME : 0;
+	/* What cannot be written is told before the process detaches. */
+	return engine_open(d->engine) < 0 || write_stats(d) < 0 ? EXIT_RUNTIME : 0;
 }
 
 static void let_go(struct daemon *d)

@@ -16,6 +16,7 @@
 #include "base/strbuf.h"
 #include "nfacctd/custom.h"
 #include "nfacctd/sink.h"
+#include "net/metrics.h"
 #include "wire/addr.h"
 
 /* ---- values with a grammar of their own ------------------------------------ */
@@ -159,7 +160,7 @@ const struct conf_key settings_keys[] = {
 		"umask of the files written, octal"),
 	STR("plugins", NULL, GF(plugins, char *), NULL,
 		"What to do with the sums: a list of type[name]; types mysql, pgsql, sqlite3, print, "
-		"memory"),
+		"memory; absent: memory[default_memory]"),
 	/* listening */
 	STR("nfacctd_ip", "sfacctd_ip", GF(ip, char *), NULL,
 		"Address to listen on; absent: all, IPv4 and IPv6"),
@@ -555,7 +556,7 @@ static struct plugin_settings *plugin_find(struct settings *s, const char *name)
 	return NULL;
 }
 
-enum { PLUGINS_MAX = 32 };
+enum { PLUGINS_MAX = 32, MCAST_MAX = 20 };
 
 /* Takes over `type` and `name`. */
 static void plugin_add(struct settings *s, const struct conf_line *l, char *type, char *name)
@@ -589,11 +590,12 @@ static int plugins_parse(struct settings *s)
 	const char *p;
 
 	if (!l) {
-		log_error("no plugins: line, so nothing would be done with the sums; expected "
-			  "plugins: with one of %s",
+		log_warn("no plugins: line, so a plugin memory[default_memory] keeps the sums for "
+			 "pmacct(1); others are %s",
 			sink_types());
-		s->conf.errors++;
-		return -1;
+		s->conf.warnings++;
+		plugin_add(s, NULL, xstrdup("memory"), xstrdup("default_memory"));
+		return 0;
 	}
 	for (p = skip_blank(l->value); *p; p = skip_blank(p)) {
 		const char *end = p + strcspn(p, ",[");
@@ -843,12 +845,12 @@ static int check_plugin(struct settings *s, struct plugin_settings *p)
 	if (s->net_source == NET_FILE && !p->networks_file &&
 		(p->aggregate.set &
 			(UINT64_C(1) << PRIM_ID_src_net | UINT64_C(1) << PRIM_ID_dst_net))) {
-		complain(s, "networks_file", p, "nfacctd_net: file needs a networks_file");
+		complain(s, "nfacctd_net", p, "needs a networks_file");
 		bad = -1;
 	}
 	if (s->as_source == NET_FILE && !p->networks_file &&
 	    (p->aggregate.set & (UINT64_C(1) << PRIM_ID_src_as | UINT64_C(1) << PRIM_ID_dst_as))) {
-		complain(s, "networks_file", p, "nfacctd_as: file needs a networks_file");
+		complain(s, "nfacctd_as", p, "needs a networks_file");
 		bad = -1;
 	}
 	if (p->sql_exporters_table &&
@@ -869,16 +871,52 @@ static int check_plugin(struct settings *s, struct plugin_settings *p)
 	return bad;
 }
 
+/* The line of a global key, by its name or that with sfacctd_ in front. */
+static const struct conf_line *global_line(const struct settings *s, const char *key)
+{
+	const struct conf_line *l = conf_last(&s->conf, key, NULL);
+	char other[64];
+
+	if (l || strncmp(key, "nfacctd_", 8) != 0)
+		return l;
+	snprintf(other, sizeof(other), "s%s", key + 1);
+	return conf_last(&s->conf, other, NULL);
+}
+
+static int check_groups(struct settings *s)
+{
+	char *list = xstrdup(s->mcast_groups), *save = NULL;
+	int n = 0, err = 0;
+
+	for (char *g = strtok_r(list, ", \t", &save); g && !err; g = strtok_r(NULL, ", \t", &save)) {
+		struct addr a;
+		bool group = addr_parse(&a, g) && (addr_is4(&a) ? a.b[12] >> 4 == 0xe : a.b[0] == 0xff);
+
+		if (group && ++n <= MCAST_MAX)
+			continue;
+		conf_error(&s->conf, global_line(s, "nfacctd_mcast_groups"),
+			"expected at most %d IPv4 or IPv6 multicast groups, with commas", MCAST_MAX);
+		err = -1;
+	}
+	free(list);
+	return err;
+}
+
 static int check_core(struct settings *s)
 {
+	struct endpoint at;
+	const char *why;
 	struct addr a;
 
 	if (s->ip && !addr_parse(&a, s->ip)) {
-		conf_error(&s->conf,
-			conf_last(&s->conf, "nfacctd_ip", NULL)
-				? conf_last(&s->conf, "nfacctd_ip", NULL)
-				: conf_last(&s->conf, "sfacctd_ip", NULL),
+		conf_error(&s->conf, global_line(s, "nfacctd_ip"),
 			"expected an IPv4 or IPv6 address");
+		return -1;
+	}
+	if (s->mcast_groups && check_groups(s) < 0)
+		return -1;
+	if (s->metrics && metrics_address(&at, s->metrics, &why) < 0) {
+		conf_error(&s->conf, global_line(s, "nfacctd_metrics"), "%s", why);
 		return -1;
 	}
 	if (s->pro_rating && s->time_new) {

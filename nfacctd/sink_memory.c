@@ -304,7 +304,9 @@ static int bind_socket(struct sink_memory *s)
 	if (s->fd < 0)
 		goto fail;
 	if (bind(s->fd, (struct sockaddr *)&s->at, sizeof(s->at)) != 0) {
-		if (errno != EADDRINUSE || !is_stale(&s->at)) {
+		if (errno != EADDRINUSE)
+			goto fail;
+		if (!is_stale(&s->at)) {
 			log_error("%s: imt_path: \"%s\": is there already, and somebody answers or "
 				  "it is no socket; each memory plugin needs its own imt_path",
 				s->who, path);

@@ -231,14 +231,10 @@ static enum MHD_Result answer(void *ctx, struct MHD_Connection *c, const char *u
 }
 
 /* A listening TCP socket; -1 with *why. */
-static int listen_tcp(const char *address, const char **why)
+int metrics_address(struct endpoint *at, const char *address, const char **why)
 {
 	const char *colon = strrchr(address, ':'), *port = colon ? colon + 1 : address;
 	char host[256];
-	struct endpoint at;
-	struct sockaddr_storage ss;
-	socklen_t n;
-	int fd, err;
 
 	if (colon && (size_t)(colon - address) >= sizeof(host)) {
 		*why = "host name is too long";
@@ -250,7 +246,17 @@ static int listen_tcp(const char *address, const char **why)
 		*why = "expected ADDRESS:PORT, [IPV6]:PORT or :PORT";
 		return -1;
 	}
-	if (endpoint_resolve(&at, host, port, 0, why) < 0)
+	return endpoint_resolve(at, host, port, 0, why);
+}
+
+static int listen_tcp(const char *address, const char **why)
+{
+	struct endpoint at;
+	struct sockaddr_storage ss;
+	socklen_t n;
+	int fd, err;
+
+	if (metrics_address(&at, address, why) < 0)
 		return -1;
 	n = endpoint_to_sockaddr(&at, &ss);
 	fd = socket(ss.ss_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);

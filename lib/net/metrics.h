@@ -19,6 +19,7 @@
 #include <stdint.h>
 #include "base/stats.h"
 #include "base/strbuf.h"
+#include "net/socket.h"
 
 enum metric_type { METRIC_COUNTER, METRIC_GAUGE };
 
@@ -50,6 +51,8 @@ enum {
 struct metrics;
 
 /* Listen and answer; NULL with *why set to what is wrong with the address or the port. */
+/* Where `address` listens: 0, or -1 with *why. */
+int metrics_address(struct endpoint *at, const char *address, const char **why);
 struct metrics *metrics_start(const struct metrics_options *o, const char **why);
 /* NULL does nothing. */
 void metrics_stop(struct metrics *m);

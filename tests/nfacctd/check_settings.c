@@ -133,11 +133,37 @@ START_TEST(reads_the_second_tutorial)
 }
 END_TEST
 
+/* pmacct's daemons start with a plugin memory then, with a warning. */
+START_TEST(no_plugins_are_one_in_memory)
+{
+	struct settings s;
+	struct said said;
+	unsigned problems;
+
+	said_start(&said);
+	ck_assert_int_eq(load(&s, "aggregate: src_host\n", &problems), 0);
+	ck_assert_uint_eq(problems, 1);
+	ck_assert(strstr(said.text.s, "no plugins: line"));
+	ck_assert_uint_eq(s.nplugins, 1);
+	ck_assert_str_eq(s.plugin[0].type, "memory");
+	ck_assert_str_eq(s.plugin[0].name, "default_memory");
+	settings_clear(&s);
+	said_end(&said);
+}
+END_TEST
+
 /* What must end the start, and in which words. */
 static const struct {
 	const char *text, *said;
 } refused[] = {
-	{ "aggregate: src_host\n", "no plugins: line" },
+	{ "plugins: print\nnfacctd_metrics: nowhere\n", ": nfacctd_metrics \"nowhere\": expected" },
+	{ "plugins: print\nnfacctd_metrics: 2001:db8::1:9100\n", "expected ADDRESS:PORT" },
+	{ "plugins: print\nnfacctd_mcast_groups: 239.1.1.1, 1.2.3.4\n",
+		"expected at most 20 IPv4 or IPv6 multicast groups" },
+	{ "plugins: print\nsfacctd_mcast_groups: ff02::1,x\n",
+		": sfacctd_mcast_groups \"ff02::1,x\": expected at most 20" },
+	{ "plugins: print\naggregate: src_as\nnfacctd_as: file\n",
+		": nfacctd_as \"file\": plugin default_print: needs a networks_file" },
 	{ "plugins: kafka\n",
 		"plugin type \"kafka\" is not known and left out; expected one of mysql" },
 	{ "plugins: ,\n", "no plugin is left" },
@@ -161,9 +187,9 @@ static const struct {
 	{ "plugins: mysql\nsql_history: 1h\nsql_table_version: 6\naggregate: src_host,tcpflags\n",
 		"\"tcpflags\" needs sql_table_version 7" },
 	{ "plugins: print\nnfacctd_net: file\naggregate: src_net\n",
-		"nfacctd_net: file needs a networks_file" },
+		"needs a networks_file" },
 	{ "plugins: print\nnfacctd_as: file\naggregate: dst_as\n",
-		"nfacctd_as: file needs a networks_file" },
+		"needs a networks_file" },
 };
 
 START_TEST(refuses)
@@ -367,6 +393,7 @@ Suite *suite_settings(void)
 	TCase *t = tcase_create("settings");
 
 	tcase_add_test(t, reads_the_first_tutorial);
+	tcase_add_test(t, no_plugins_are_one_in_memory);
 	tcase_add_test(t, reads_the_second_tutorial);
 	LOOP(t, refuses, refused);
 	LOOP(t, tells, told);
