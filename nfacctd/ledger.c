@@ -55,6 +55,7 @@ static void shoot(struct worker *w, void *arg)
 	s->denied += w->denied;
 	s->proxied += w->proxied;
 	s->waiting += decoder_waiting(w->decoder);
+	ADD_ALL(s->sequence, decoder_counts(w->decoder)->evicted_sequence);
 	for (struct stream *st = decoder_stream_next(w->decoder, NULL); st;
 	     st = decoder_stream_next(w->decoder, st)) {
 		ADD_ALL(s->sequence, st->sequence);

@@ -98,6 +98,20 @@ size_t decoder_size(const struct decoder_limits *l)
 		(n.holdback_octets ? holdback_size(n.holdback_octets) : 0);
 }
 
+/* What an exporter's numbers said stays in the totals when the exporter does not. */
+static void keep_sequence(void *ctx, const void *row)
+{
+	struct sequence_counts *to = ctx;
+	const struct sequence_counts *from = &((const struct stream_row *)row)->pub.sequence;
+
+	to->received += from->received;
+	to->lost += from->lost;
+	to->gaps += from->gaps;
+	to->late += from->late;
+	to->duplicates += from->duplicates;
+	to->restarts += from->restarts;
+}
+
 struct decoder *decoder_init(void *mem, const struct decoder_limits *l, uint64_t seed)
 {
 	struct decoder *d = mem;
@@ -110,6 +124,8 @@ struct decoder *decoder_init(void *mem, const struct decoder_limits *l, uint64_t
 		   sizeof(struct stream_key), seed);
 	store_share(&d->streams, at + store_size(d->limits.streams, sizeof(struct stream_row)),
 		    share_of(l, d->limits.streams));
+	d->streams.evicting = keep_sequence;
+	d->streams.ctx = &d->counts.evicted_sequence;
 	at += streams_size(d->limits.streams);
 	templates_init(
 		&d->templates, at, d->limits.templates, share_of(l, d->limits.templates), seed + 1);

@@ -110,6 +110,17 @@ enum { DECODER_CHUNK = 64 };
 typedef void emit_fn(
 	void *ctx, const struct flow_origin *origin, struct flow_record *rec, size_t n);
 
+/* Sequence numbers by the four laws (v5: records, v9: datagrams, IPFIX: data records, sFlow:
+ * datagrams). */
+struct sequence_counts {
+	uint64_t received;	/* units that arrived */
+	uint64_t lost;		/* units missing in forward gaps, less those that came late */
+	uint64_t gaps;		/* forward jumps */
+	uint64_t late;		/* datagrams from the past */
+	uint64_t duplicates;	/* the same number again */
+	uint64_t restarts;	/* jumps too large to be loss */
+};
+
 /*
  * Double entry.  datagrams = accepted + the sum of refused[].  What was cut or
  * skipped inside an accepted datagram is in damaged[], once a Set, template or
@@ -138,17 +149,7 @@ struct decode_counts {
 	 */
 	uint64_t held, held_decoded, held_unscaled, held_lost;
 	uint64_t agent_drops;		/* samples that sFlow agents say they lost */
-};
-
-/* Sequence numbers by the four laws (v5: records, v9: datagrams, IPFIX: data records, sFlow:
- * datagrams). */
-struct sequence_counts {
-	uint64_t received;	/* units that arrived */
-	uint64_t lost;		/* units missing in forward gaps, less those that came late */
-	uint64_t gaps;		/* forward jumps */
-	uint64_t late;		/* datagrams from the past */
-	uint64_t duplicates;	/* the same number again */
-	uint64_t restarts;	/* jumps too large to be loss */
+	struct sequence_counts evicted_sequence;	/* of the streams that gave way: totals keep it */
 };
 
 struct stream {

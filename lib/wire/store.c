@@ -266,6 +266,8 @@ static uint32_t evict(struct store *s, const void *key)
 	bool excess = o && o->rows >= s->share;
 	uint32_t i = excess ? o->ends.oldest : s->ends.oldest;
 
+	if (s->evicting)
+		s->evicting(s->ctx, row_at(s, i));
 	detach(s, row_at(s, i));
 	s->evicted++;
 	s->evicted_own += excess;

@@ -49,6 +49,8 @@ struct store {
 	struct store_ends ends;
 	uint64_t seed[2];
 	uint64_t evicted, evicted_own;	/* evicted_own: of them, by their own owner's excess */
+	void (*evicting)(void *ctx, const void *row);	/* told before it is forgotten; NULL: not */
+	void *ctx;
 	struct store *owners;	/* NULL: no shares */
 	uint32_t share;		/* rows an owner keeps when the table is full */
 };

@@ -808,6 +808,36 @@ START_TEST(tables_are_bounded)
 }
 END_TEST
 
+/* v5 by literal octets: ten exporters, three places, and 5 records missing from each. */
+START_TEST(totals_outlive_streams)
+{
+	struct decoder_limits l = { .streams = 3, .templates = 1, .samplers = 1 };
+	struct world *w = world_new(&l);
+	struct sequence_counts all = { 0 };
+
+	for (unsigned host = 1; host <= 10; host++) {
+		uint8_t dgram[24 + 2 * 48] = { 0, 5, 0, 2 };
+
+		feed_from(w, host, dgram, sizeof(dgram));
+		dgram[19] = 2 + 5;	/* the next would have been number 2 */
+		feed_from(w, host, dgram, sizeof(dgram));
+	}
+	ck_assert_uint_eq(counts(w)->evicted_streams, 7);
+	all = counts(w)->evicted_sequence;
+	ck_assert_uint_eq(all.lost, 7 * 5);
+	for (struct stream *s = decoder_stream_next(w->d, NULL); s;
+	     s = decoder_stream_next(w->d, s)) {
+		all.received += s->sequence.received;
+		all.lost += s->sequence.lost;
+		all.gaps += s->sequence.gaps;
+	}
+	ck_assert_uint_eq(all.received, 10 * 4);
+	ck_assert_uint_eq(all.lost, 10 * 5);
+	ck_assert_uint_eq(all.gaps, 10);
+	world_free(w);
+}
+END_TEST
+
 /* One exporter announces without end: the others keep what they told. */
 START_TEST(an_exporter_has_its_share)
 {
@@ -904,6 +934,7 @@ Suite *suite_decoder(void)
 	tcase_add_loop_test(t, peeks_at_headers, 0, COUNT(peeks));
 	tcase_add_test(t, tables_are_bounded);
 	tcase_add_test(t, an_exporter_has_its_share);
+	tcase_add_test(t, totals_outlive_streams);
 	tcase_add_test(t, streams_keep_books);
 	suite_add_tcase(s, t);
 	return s;
