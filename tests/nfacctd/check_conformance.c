@@ -3,9 +3,7 @@
  * numbers, from datagrams to rows in a database (SQLite, with the tables of
  * sql/): what the reference loses or doubles there, we must not.
  *
- * Elsewhere: 29-31, 37, 40, 42, 43 in check_engine.c, 36 in check_sql.c and
- * tests/e2e/mysql_sink.sh, 39 in tests/e2e/nfacctd_life.sh, 1-28, 38, 41 in
- * tests/wire.
+ * Where each number is tested is in tests/conformance.tsv.
  */
 #include <sqlite3.h>
 #include <time.h>
