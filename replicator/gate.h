@@ -1,7 +1,7 @@
 /*
  * gate.h - what is looked at before any receiver is: may this datagram come in?
  *
- *	received = replicated + denied + limited + looped + duplicates
+ *	received = replicated + denied + limited + looped + duplicates + abandoned
  *
  * A worker has a gate; the allow list is part of what a reload brings.
  */
@@ -24,6 +24,7 @@ struct gate_counts {
 	uint64_t limited;	/* above the exporter's rate */
 	uint64_t looped;	/* sent by one of our own sockets */
 	uint64_t duplicates;	/* the second copy */
+	uint64_t abandoned;	/* waited in the socket when the program had to end */
 };
 
 struct gate {

@@ -106,6 +106,7 @@ static void gate_add(struct report *r, const struct gate *g)
 	r->gate.limited += g->counts.limited;
 	r->gate.looped += g->counts.looped;
 	r->gate.duplicates += g->counts.duplicates;
+	r->gate.abandoned += g->counts.abandoned;
 	r->sequence.received += q->received;
 	r->sequence.lost += q->lost;
 	r->sequence.gaps += q->gaps;
@@ -129,6 +130,7 @@ static void gate_stats(struct stats *s, const struct report *r)
 	stats_add(s, r->gate.limited, "limited_datagrams");
 	stats_add(s, r->gate.looped, "looped_datagrams");
 	stats_add(s, r->gate.duplicates, "duplicate_datagrams");
+	stats_add(s, r->gate.abandoned, "abandoned_datagrams");
 	stats_add(s, r->dedup_early, "dedup_early");
 	stats_add(s, r->sequence.received, "sequence_received");
 	stats_add(s, r->sequence.lost, "sequence_lost");

@@ -7,6 +7,10 @@
  * raw socket this has the kernel fragment, sum and cut runs, works for IPv6,
  * and needs CAP_NET_RAW and no uid 0.
  *
+ * When the cache is full, an exporter that was not seen for longer than the
+ * cache holds is sent raw: opening and closing a socket for one datagram costs
+ * ten times as much, and would close one that is needed.
+ *
  * It cannot work when the exporter is a live socket of this very host, which
  * holds the address already: those datagrams go out raw (sender_raw.c).
  */
@@ -18,7 +22,7 @@
 
 #include "replicator/receivers.h"
 
-enum { NONE = -1, BUCKETS = 4096 };
+enum { NONE = -1, BUCKETS = 4096, DOOR = 32768 };
 
 /* One socket; in one hash chain and in the list of all, latest use first. */
 struct spoofed {
@@ -37,6 +41,7 @@ struct spoof_cache {
 	uint64_t seed;		/* strangers choose what is hashed */
 	struct spoof_counts counts;
 	int bucket[BUCKETS];
+	uint32_t door[DOOR];	/* who was turned away lately: by hash, the rest of the hash */
 };
 
 static struct spoof_cache *cache_new(size_t max)
@@ -75,7 +80,7 @@ struct spoof_counts spoof_cache_counts(const struct spoof_cache *c)
 	return c ? c->counts : (struct spoof_counts){ 0 };
 }
 
-static size_t bucket_of(
+static uint64_t hash_of(
 	const struct spoof_cache *c, const struct receiver *r, const struct endpoint *from)
 {
 	uint64_t word[2], h = c->seed;
@@ -84,7 +89,25 @@ static size_t bucket_of(
 	h = (h ^ word[0]) * UINT64_C(0x9e3779b97f4a7c15);
 	h = (h ^ h >> 32 ^ word[1]) * UINT64_C(0x9e3779b97f4a7c15);
 	h = (h ^ h >> 32 ^ from->port ^ (uintptr_t)r) * UINT64_C(0x9e3779b97f4a7c15);
-	return h >> 52;		/* BUCKETS is 2^12 */
+	return h;
+}
+
+static size_t bucket_of(
+	const struct spoof_cache *c, const struct receiver *r, const struct endpoint *from)
+{
+	return hash_of(c, r, from) >> 52;	/* BUCKETS is 2^12 */
+}
+
+/* Whether one that is not in a full cache comes in: the second time that it knocks. */
+static bool is_let_in(
+	struct spoof_cache *c, const struct receiver *r, const struct endpoint *from)
+{
+	const uint64_t h = hash_of(c, r, from);
+	uint32_t *place = &c->door[(h >> 37) % DOOR];
+	const bool known = *place == (uint32_t)h;
+
+	*place = known ? 0 : (uint32_t)h;
+	return known;
 }
 
 static void list_remove(struct spoof_cache *c, int i)
@@ -169,6 +192,7 @@ failed:
 		close(fd);
 }
 
+/* NULL: not worth a socket. */
 static struct spoofed *spoofed_find(struct spoof_cache *c, const struct receiver *r,
 				    const struct endpoint *from)
 {
@@ -193,6 +217,8 @@ static struct spoofed *spoofed_find(struct spoof_cache *c, const struct receiver
 		i = (int)c->n++;
 	} else {
 		i = c->oldest;
+		if (c->at[i].receiver && !is_let_in(c, r, from))
+			return NULL;
 		c->counts.evicted += c->at[i].receiver != NULL;
 		vacate(c, i);
 		list_remove(c, i);
@@ -215,11 +241,11 @@ static void send_as(struct receiver *r, struct outlet *o, const struct share *ru
 		return;
 	}
 	s = spoofed_find(o->spoof, r, run->from[0]);
-	if (s->out.fd < 0 && now_ns >= s->retry_ns) {
+	if (s && s->out.fd < 0 && now_ns >= s->retry_ns) {
 		s->retry_ns = now_ns + SENDER_RETRY_MS * UINT64_C(1000000);
 		spoofed_open(o->spoof, s, r);
 	}
-	if (s->out.fd < 0) {
+	if (!s || s->out.fd < 0) {
 		sender_raw_send(r, o, run, now_ns);
 		return;
 	}

@@ -139,6 +139,27 @@ else
 	echo "     a thousand receivers: not tried, $(ulimit -Hn) files are allowed"
 fi
 
+# ---- an end under load -------------------------------------------------------------------
+
+# More waits than can be sent in the time that the end takes: the rest is counted.
+if [ "$(ulimit -Hn)" -ge 600 ]; then
+	must start_daemon loaded "$IN" "$REPLICATOR" -p "$IN" --stats "$STATS" 127.0.0.1/30000+500
+	kill -STOP "${PID[loaded]}"
+	for ((i = 0; i < 4000; i++)); do datagram "$i"; done
+	dropped=$(udp_drops "$IN")
+	kill -INT "${PID[loaded]}"
+	kill -CONT "${PID[loaded]}"
+	check "an end under load" wait_gone "${PID[loaded]}" 10
+	wait "${PID[loaded]}"
+	unset 'PID[loaded]'
+	check_equal "what came is there" $((4000 - dropped)) "$(stat_value "$STATS" received_datagrams)"
+	abandoned=$(stat_value "$STATS" abandoned_datagrams)
+	check "some could not be sent: $abandoned" test "$abandoned" -gt 0
+	check_equal "and is accounted for" "$(stat_value "$STATS" received_datagrams)" \
+		$(($(stat_value "$STATS" replicated_datagrams) + abandoned))
+	check "which is told" grep -q "warning: $abandoned datagrams waited when time was up" "$TMP/loaded.log"
+fi
+
 # ---- in the background ---------------------------------------------------------------
 
 "$REPLICATOR" -f -p "$IN" -m "$TMP/pid" --stats "$STATS" "127.0.0.1/$ONE" 2>"$TMP/background.log"

@@ -381,10 +381,27 @@ END_TEST
 
 static const char *cannot_spoof;
 
+/* What the first receiver got: each from its exporter's own address and port. */
+static size_t read_sources(void)
+{
+	size_t n = 0;
+
+	while (batch_recv(in, sink[0]) > 0) {
+		for (size_t i = 0; i < in->n; i++, n++) {
+			struct addr expect = addr_make4(0x0a000001 + in->d[i].data.p[0]);
+
+			ck_assert(addr_equal(&in->d[i].from.addr, &expect));
+			ck_assert_uint_eq(in->d[i].from.port, 2055);
+		}
+	}
+	return n;
+}
+
 START_TEST(source_is_kept)
 {
 	static const struct receiver_defaults spoof = { .no_lookup = true, .transparent = true };
 	const uint32_t exporters = _i ? 200 : 5;	/* 200 are more than the cache of 8 holds */
+	const uint64_t total = _i ? 600 : 300;
 	struct batch b = make(300, exporters, mixed);
 	char text[128];
 	size_t n = 0;
@@ -396,22 +413,24 @@ START_TEST(source_is_kept)
 	snprintf(text, sizeof(text), "0.0.0.0: 127.0.0.1/%u [::1]/%u", port[0], port[1]);
 	ck_assert_int_eq(receivers_read_text(&rs, "f", text, strlen(text), &spoof, false), 0);
 	receivers_open(&rs, &outlet);
+	/* A full cache: who is new to it goes raw, and has a socket the second time. */
 	fanout_batch(f, &b, 1);
-	expect_double_entry(300);
-	while (batch_recv(in, sink[0]) > 0) {
-		for (size_t i = 0; i < in->n; i++, n++) {
-			struct addr expect = addr_make4(0x0a000001 + in->d[i].data.p[0]);
-
-			ck_assert(addr_equal(&in->d[i].from.addr, &expect));
-			ck_assert_uint_eq(in->d[i].from.port, 2055);
-		}
+	ck_assert_uint_eq(spoof_cache_counts(outlet.spoof).evicted, 0);
+	ck_assert_uint_eq(spoof_cache_counts(outlet.spoof).opened, _i ? 8 : 5);
+	ck_assert_uint_eq(outlet.raw_sent, _i ? 300 - 16 : 0);
+	n = read_sources();
+	if (_i) {
+		fanout_batch(f, &b, 1);
+		n += read_sources();
 	}
-	ck_assert_uint_eq(n, 300);
+	expect_double_entry(total);
+	ck_assert_uint_eq(n, total);
 	/* An IPv4 source does not fit into an IPv6 packet. */
-	ck_assert_uint_eq(rs.pools[0].receivers[1]->family, 300);
+	ck_assert_uint_eq(rs.pools[0].receivers[1]->family, total);
 	ck_assert_uint_le(spoof_cache_counts(outlet.spoof).sockets, 8);
-	ck_assert_uint_eq(spoof_cache_counts(outlet.spoof).evicted, _i ? 192 : 0);
-	ck_assert_uint_eq(spoof_cache_counts(outlet.spoof).opened, exporters);
+	/* A few are forgotten in between: two at one place of the hash. */
+	ck_assert_uint_le(spoof_cache_counts(outlet.spoof).evicted, _i ? 192 : 0);
+	ck_assert_uint_ge(spoof_cache_counts(outlet.spoof).evicted, _i ? 180 : 0);
 }
 END_TEST
 
