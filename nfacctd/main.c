@@ -558,6 +558,8 @@ static int check(const struct settings *s, unsigned problems, bool open)
 	engine_free(e);
 	if (status)
 		log_error("check: %u problems", problems ? problems : 1);
+	else if (log_count(LOG_LEVEL_WARN))
+		log_info("check: no problems, %u warnings", log_count(LOG_LEVEL_WARN));
 	else
 		log_info("check: no problems");
 	return status;

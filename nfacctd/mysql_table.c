@@ -63,6 +63,11 @@ static bool is_integer(const struct found *f)
 	return strstr(f->type, "int") != NULL;
 }
 
+static bool is_float(const struct found *f)
+{
+	return strcmp(f->type, "float") == 0 || strcmp(f->type, "double") == 0;
+}
+
 static void problem(struct mysql_report *rep, const struct strbuf *b)
 {
 	if (!rep->mute)
@@ -236,6 +241,58 @@ static void add_modify(struct strbuf *b, const struct view *v, const struct sql_
 	strbuf_addf(b, "; run: ALTER TABLE `%s` MODIFY `%s` %s;", v->table, c->name, type);
 }
 
+/* The largest number of an integer column, in bits. */
+static unsigned integer_bits(const struct found *f)
+{
+	static const struct { const char *type; unsigned bits; } sizes[] = {
+		{ "tinyint", 8 }, { "smallint", 16 }, { "mediumint", 24 }, { "int", 32 } };
+	unsigned bits = 64;
+
+	for (size_t i = 0; i < sizeof(sizes) / sizeof(sizes[0]); i++)
+		if (strcmp(f->type, sizes[i].type) == 0)
+			bits = sizes[i].bits;
+	return bits - !strstr(f->full, "unsigned");
+}
+
+/* Columns whose values are text or sums, of a type that takes them otherwise. */
+static bool other_type(struct strbuf *b, const struct view *v, const struct sql_column *c,
+		       const struct found *f)
+{
+	bool address = c->primitive && primitive_is_address(c->primitive);
+	bool sum = c->role == SQL_PACKETS || c->role == SQL_BYTES || c->role == SQL_FLOWS;
+
+	if (address && c->kind == SQL_TEXT &&
+		(is_integer(f) || is_float(f) || strstr(f->type, "date"))) {
+		strbuf_add(b, ", but addresses are written as text");
+		add_modify(b, v, c, c->type);
+		return true;
+	}
+	if (sum && (is_float(f) || is_text(f))) {
+		strbuf_add(b, ", which rounds sums");
+		add_modify(b, v, c, "BIGINT UNSIGNED NOT NULL");
+		return true;
+	}
+	return false;
+}
+
+/* Ports, interfaces, AS numbers: what the exporter's field may hold.  A VLAN has 12 bits. */
+static bool small_integer(struct strbuf *b, const struct view *v, const struct sql_column *c,
+			  const struct found *f)
+{
+	unsigned bits;
+
+	if (!c->primitive || c->primitive->member < 0 || c->kind != SQL_NUMBER || !is_integer(f))
+		return false;
+	bits = c->primitive->member == FLOW_vlan || c->primitive->member == FLOW_out_vlan
+		? 12 : flow_fields[c->primitive->member].width * 8u;
+	/* The reference's own scripts have INT for numbers of 32 bits and more. */
+	if (integer_bits(f) >= bits || (integer_bits(f) >= 31 && bits >= 32))
+		return false;
+	strbuf_add(b, ": rows with larger numbers will be refused");
+	add_modify(b, v, c, c->type);
+	return true;
+}
+
 /* A column that exists but takes less than what may come.  True: no row would get in. */
 static bool narrow(struct strbuf *b, const struct view *v, const struct sql_column *c,
 		   const struct found *f)
@@ -243,6 +300,10 @@ static bool narrow(struct strbuf *b, const struct view *v, const struct sql_colu
 	bool address = c->primitive && primitive_is_address(c->primitive);
 
 	strbuf_addf(b, "%s of table %s is %s", c->name, v->table, f->full);
+	if (other_type(b, v, c, f))
+		return true;
+	if (small_integer(b, v, c, f))
+		return false;
 	if (c->kind == SQL_BINARY && !is_binary(f)) {
 		strbuf_add(b, ": sql_num_hosts writes addresses as bytes");
 		add_modify(b, v, c, c->type);

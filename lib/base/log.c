@@ -31,6 +31,7 @@ static struct {
 	char *path;		/* log file; NULL: none */
 	int fd;			/* open when path is set */
 	bool syslog, echo;
+	unsigned count[LOG_LEVEL_DEBUG + 1];
 	void (*capture)(void *ctx, enum log_level level, const char *text);
 	void *capture_ctx;
 } to = {
@@ -232,6 +233,7 @@ static void emit(enum log_level level, int err, const char *fmt, va_list ap)
 	int k, saved = errno;
 
 	pthread_mutex_lock(&to.lock);
+	to.count[level]++;
 	if (level > to.max && !to.capture)
 		goto unlock;
 	start = n = to.capture ? 0 : put_prefix(line, sizeof(line), level);
@@ -276,6 +278,16 @@ LOG_FUNCTION(log_info, LOG_LEVEL_INFO, 0)
 LOG_FUNCTION(log_debug, LOG_LEVEL_DEBUG, 0)
 LOG_FUNCTION(log_error_errno, LOG_LEVEL_ERROR, errno)
 LOG_FUNCTION(log_warn_errno, LOG_LEVEL_WARN, errno)
+
+unsigned log_count(enum log_level level)
+{
+	unsigned n;
+
+	pthread_mutex_lock(&to.lock);
+	n = to.count[level];
+	pthread_mutex_unlock(&to.lock);
+	return n;
+}
 
 bool log_allow(uint64_t *last_us, uint64_t now_us, uint64_t interval_us)
 {

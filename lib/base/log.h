@@ -42,6 +42,9 @@ void log_debug(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
 void log_error_errno(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
 void log_warn_errno(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
 
+/* Lines of this level since the start, captured ones and those below log_level() too. */
+unsigned log_count(enum log_level level);
+
 /* True at most once in `interval_us` for the event that *last_us belongs to (0: never yet). */
 bool log_allow(uint64_t *last_us, uint64_t now_us, uint64_t interval_us);
 
