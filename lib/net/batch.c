@@ -259,9 +259,13 @@ static void ask_mtu(struct sender *s)
 
 void sender_init(struct sender *s, int fd)
 {
+	int segment;
+	socklen_t len = sizeof(segment);
+
 	memset(s, 0, sizeof(*s));
 	s->fd = fd;
-	s->gso = true;
+	/* A kernel before 4.18 would not refuse a run: it would send it as one datagram. */
+	s->gso = getsockopt(fd, IPPROTO_UDP, UDP_SEGMENT, &segment, &len) == 0;
 	s->gso_max = RUN_OCTETS;
 	ask_mtu(s);
 }

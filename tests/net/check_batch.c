@@ -4,10 +4,16 @@
  */
 #include <check.h>
 #include <errno.h>
+#include <linux/filter.h>
+#include <linux/seccomp.h>
 #include <netinet/in.h>
 #include <poll.h>
+#include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/prctl.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "net/batch.h"
@@ -294,6 +300,62 @@ START_TEST(no_offload_at_all)
 }
 END_TEST
 
+/* From here on the kernel knows no option of UDP, as one before 4.18. */
+static bool become_old(void)
+{
+	struct sock_filter code[] = {
+		BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, nr)),
+		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, __NR_setsockopt, 1, 0),
+		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, __NR_getsockopt, 0, 3),
+		BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, args[1])),
+		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, IPPROTO_UDP, 0, 1),
+		BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | ENOPROTOOPT),
+		BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
+	};
+	struct sock_fprog prog = { sizeof(code) / sizeof(code[0]), code };
+
+	return prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == 0 &&
+		prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &prog) == 0;
+}
+
+/* 100 datagrams there and back without UDP_SEGMENT and UDP_GRO; 0 when all is well. */
+static int old_kernel_main(void)
+{
+	static struct bytes d[100];
+
+	if (!become_old())
+		return 1;
+	open_pair(true, 200000, 65536);
+	if (out.gso)
+		return 2;
+	make(d, 100, equal);
+	if (sender_send(&out, d, 100, NULL) != 100 || out.counts.runs)
+		return 3;
+	for (size_t at = 0; at < 100; at += in->n) {
+		if (batch_recv(in, in_fd) <= 0)
+			return 4;
+		for (size_t i = 0; i < in->n; i++)
+			if (in->d[i].data.n != d[at + i].n ||
+				memcmp(in->d[i].data.p, d[at + i].p, d[at + i].n) != 0)
+				return 5;
+	}
+	teardown();
+	return 0;
+}
+
+START_TEST(kernel_without_offload)
+{
+	int status = 0;
+	const pid_t child = fork();
+
+	ck_assert_int_ge(child, 0);
+	if (child == 0)
+		_exit(old_kernel_main());
+	ck_assert_int_eq(waitpid(child, &status, 0), child);
+	ck_assert_int_eq(status, 0);
+}
+END_TEST
+
 /* The receiver is gone: an ICMP error is told, and no datagram is charged for telling it. */
 START_TEST(refused_costs_nothing)
 {
@@ -484,6 +546,7 @@ Suite *suite_batch(void)
 	tcase_add_test(plain, above_the_mtu_goes_plain);
 	tcase_add_test(plain, refused_run_goes_plain);
 	tcase_add_test(plain, no_offload_at_all);
+	tcase_add_test(plain, kernel_without_offload);
 	tcase_add_test(plain, refused_costs_nothing);
 	tcase_add_test(plain, causes_are_kept_apart);
 	tcase_add_test(plain, broken_socket_is_counted);
