@@ -69,8 +69,8 @@ static uint32_t compact_if(uint32_t v)
 /* What the records of one sample have told so far. */
 struct sample {
 	struct flow_record f;
-	uint64_t frame_length, ip_length;
-	bool raw, ip;
+	uint64_t frame_length, ip_length, ethernet_length;
+	bool raw, ip, ethernet;
 };
 
 static void raw_header(struct sample *s, uint32_t protocol, uint32_t length, struct bytes header)
@@ -89,6 +89,25 @@ static void raw_header(struct sample *s, uint32_t protocol, uint32_t length, str
 			       (uint8_t *)&packet + flow_fields[i].offset, flow_fields[i].width);
 			s->f.present |= UINT64_C(1) << i;
 		}
+}
+
+/* Format 2: the agent read the Ethernet header itself; the header, where it is there, wins. */
+static void sampled_ethernet(struct sample *s, struct xdr *x)
+{
+	uint64_t length = word(x);
+	struct bytes src = opaque(x, 8), dst = opaque(x, 8);	/* six octets of each */
+	uint32_t type = word(x);
+
+	if (x->cut)
+		return;
+	s->ethernet = true;
+	s->ethernet_length = length;
+	if (s->raw)
+		return;
+	flow_set(&s->f, FLOW_ethertype, type & 0xffff);
+	memcpy(s->f.src_mac, src.p, 6);
+	memcpy(s->f.dst_mac, dst.p, 6);
+	s->f.present |= FLOW_BIT(src_mac) | FLOW_BIT(dst_mac);
 }
 
 /* Formats 3 and 4: what the agent read itself; it wins over the raw header. */
@@ -188,8 +207,9 @@ static void extended_gateway(struct sample *s, struct xdr *x, uint32_t version)
 static void finish(struct witness_reading *r, struct sample *s, uint32_t rate)
 {
 	flow_set(&s->f, FLOW_packets, 1);
-	if (s->ip || s->raw)
-		flow_set(&s->f, FLOW_octets, s->ip ? s->ip_length : s->frame_length);
+	if (s->ip || s->raw || s->ethernet)
+		flow_set(&s->f, FLOW_octets, s->ip ? s->ip_length
+			: s->raw ? s->frame_length : s->ethernet_length);
 	if (rate) {
 		flow_set(&s->f, FLOW_sampling_num, rate);
 		flow_set(&s->f, FLOW_sampling_den, 1);
@@ -226,6 +246,9 @@ static void flow_record5(struct sample *s, uint32_t format, struct xdr body)
 			break;
 		header = word(&body);
 		raw_header(s, protocol, length, opaque(&body, header));
+		break;
+	case 2:
+		sampled_ethernet(s, &body);
 		break;
 	case 3:
 		sampled_ip(s, &body, false);

@@ -530,6 +530,31 @@ static void agree(int capture, uint64_t seed)
 	capture_close(c);
 }
 
+/* A flow sample that has the sampled Ethernet record (format 2) and no header: its length counts. */
+START_TEST(reads_sampled_ethernet)
+{
+	static const uint8_t sflow[] = { 0, 0, 0, 5, 0, 0, 0, 1, 10, 0, 0, 9, 0, 0, 0, 0,
+		0, 0, 0, 1, 0, 0, 3, 232, 0, 0, 0, 1,
+		0, 0, 0, 1, 0, 0, 0, 64, 0, 0, 0, 1, 0, 0, 0, 1, 0, 0, 0, 1, 0, 0, 0, 1, 0, 0, 0, 0,
+		0, 0, 0, 1, 0, 0, 0, 2, 0, 0, 0, 1,
+		0, 0, 0, 2, 0, 0, 0, 24, 0, 0, 3, 250, 2, 0, 0, 0, 0, 1, 0, 0, 2, 0, 0, 0, 0, 2, 0, 0,
+		0, 0, 8, 0 };
+	struct datagram d = { .data = { sflow, sizeof(sflow) },
+		.from = { .addr = addr_make4(0x0a000009), .port = 6343 } };
+	struct witness *w = witness_new();
+	struct heard h = { 0 };
+	char text[256];
+
+	witness_read(w, &d, 1, hear, &h);
+	ck_assert_uint_eq(h.n, 1);
+	flow_print(text, sizeof(text), &h.row[0].flow);
+	ck_assert_str_eq(text, "octets=1018 packets=1 in_if=1 out_if=2 sampling_num=1 "
+		"sampling_den=1 ethertype=2048 src_mac=02:00:00:00:00:01 dst_mac=02:00:00:00:00:02");
+	free(h.row);
+	witness_free(w);
+}
+END_TEST
+
 START_TEST(decoders_agree)
 {
 	agree(_i, 0);
@@ -579,7 +604,8 @@ Suite *suite_witness(void)
 	if (ncaptures)
 		tcase_add_loop_test(t, corpus_capture, 0, ncaptures);
 	if (ncaptures)
-		tcase_add_loop_test(t, decoders_agree, 0, ncaptures);
+		tcase_add_test(t, reads_sampled_ethernet);
+	tcase_add_loop_test(t, decoders_agree, 0, ncaptures);
 	if (ncaptures)
 		tcase_add_loop_test(t, decoders_agree_on_damage, 0, ncaptures);
 	suite_add_tcase(s, t);
