@@ -313,18 +313,26 @@ static struct ratio from_probability(struct bytes b)
 /* What a record, of data or options, says about the interval. */
 static struct ratio said_ratio(const struct values *v)
 {
+	struct ratio probable;
 	uint64_t a = 0, b = 0;
 
 	/* unsigned32, whatever length a template gives them */
 	if ((number(v, 0, 34, &a) && (uint32_t)a) || (number(v, 0, 50, &a) && (uint32_t)a))
 		return ratio((uint32_t)a, 1);
-	/* 305 packets are taken, then 306 are not; alone, 305 says only how many are taken in a
-	 * row. */
+	/* 305 packets are taken, then 306 are not (RFC 5477 8.2.2, 8.2.3). */
 	if (number(v, 0, 305, &a) && a && number(v, 0, 306, &b))
 		return ratio(a + b, a);
 	if (number(v, 0, 309, &a) && a && number(v, 0, 310, &b))
 		return ratio(b, a);
-	return from_probability(find(v, 0, 311));
+	probable = from_probability(find(v, 0, 311));
+	if (probable.num)
+		return probable;
+	/* One is taken and nothing says that any is skipped; of several in a row the gap is
+	 * missing. */
+	if (number(v, 0, 305, &a) && a == 1 && !number(v, 0, 306, &b) && !number(v, 0, 309, &b) &&
+		!number(v, 0, 310, &b))
+		return ratio(1, 1);
+	return probable;
 }
 
 static bool sampler_id(const struct values *v, uint64_t *id)

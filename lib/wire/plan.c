@@ -949,7 +949,10 @@ bool plan_ratio(const struct plan *p, const struct plan_work *w, uint32_t *num, 
 	memcpy(&probability, &w->aux[AUX_probability], sizeof(probability));
 	if (p->aux & 1u << AUX_probability && ratio_of_probability(probability, num, den))
 		return true;
-	/* Cisco's IPFIX: IE 305 with neither space nor population, nothing is skipped. */
-	return (p->aux & (spaced | drawn)) == 1u << AUX_packet_interval &&
-		ratio_reduce(interval, interval, num, den);
+	/*
+	 * Cisco's IPFIX: one packet is taken, IE 305, and no Element says that any is skipped.
+	 * Several in a row, and what is between the rows is not told: no interval.
+	 */
+	return (p->aux & (spaced | drawn)) == 1u << AUX_packet_interval && interval == 1 &&
+		ratio_reduce(1, 1, num, den);
 }

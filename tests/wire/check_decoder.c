@@ -364,6 +364,11 @@ static const struct {
 		"", 3, "", 1 },
 	{ "305 alone", 10, "012c 0002 0001 012e 0004 0131 0004", "00000003 00000001", "1/1", 3,
 		"1/1", 0 },
+	{ "305 alone, several in a row", 10, "012c 0002 0001 012e 0004 0131 0004",
+		"00000003 00000002", "", 3, "", 1 },
+	/* A flipped bit in one announcement is good until the next one comes. */
+	{ "305 alone takes the place of 309/310", 10, "012c 0002 0001 012e 0004 0131 0004",
+		"00000003 00020001 00000003 00000001", "1/1", 3, "1/1", 0 },
 };
 
 static void check_sampling(const char *name, const struct flow_record *r, const char *want)
