@@ -449,7 +449,7 @@ static bool put_counters(struct exporter *e, struct cursor *c)
 
 	if (!e->spec->counters_every || e->until_counters)
 		return false;
-	sflow_put_counters(c, &s, SFLOW_SOURCE);
+	sflow_put_counters(c, 5, &s, SFLOW_SOURCE);
 	if (c->full)
 		return false;
 	e->counter_sequence++;
@@ -483,7 +483,7 @@ static void build_sflow(struct exporter *e, uint64_t at_ms, uint64_t header_ms, 
 		struct cursor before = *c;
 		size_t at = cursor_used(c);
 
-		sflow_put_sample(c, &sample, r);
+		sflow_put_sample(c, 5, &sample, r);
 		if (c->full) {
 			*c = before;
 			break;

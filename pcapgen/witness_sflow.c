@@ -60,10 +60,15 @@ static struct addr address(struct xdr *x)
 	return addr_zero4;
 }
 
-/* Bits 31-30 of the compact form tell the format: only format 0 is an ifIndex. */
-static uint32_t compact_if(uint32_t v)
+/*
+ * v5: bits 31-30 of the compact form tell the format, and only format 0 is an
+ * ifIndex.  RFC 3176: bit 31 says "several", all others are an ifIndex.
+ */
+static uint32_t compact_if(uint32_t v, uint32_t version)
 {
-	return v >> 30 || v == 0x3fffffff ? 0 : v;
+	if (version == 5)
+		return v >> 30 || v == 0x3fffffff ? 0 : v;
+	return v >> 31 ? 0 : v;
 }
 
 /* What the records of one sample have told so far. */
@@ -289,8 +294,8 @@ static void flow_sample5(struct witness_reading *r, struct xdr x, bool expanded)
 		in = in_format ? 0 : in;
 		out = out_format ? 0 : out;
 	} else {
-		in = compact_if(word(&x));
-		out = compact_if(word(&x));
+		in = compact_if(word(&x), 5);
+		out = compact_if(word(&x), 5);
 	}
 	records = word(&x);
 	if (x.cut)
@@ -380,8 +385,8 @@ static bool flow_sample_old(struct witness_reading *r, struct xdr *x, uint32_t v
 	rate = word(x);
 	word(x);		/* pool */
 	word(x);		/* drops */
-	flow_set(&s.f, FLOW_in_if, compact_if(word(x)));
-	flow_set(&s.f, FLOW_out_if, compact_if(word(x)));
+	flow_set(&s.f, FLOW_in_if, compact_if(word(x), version));
+	flow_set(&s.f, FLOW_out_if, compact_if(word(x), version));
 	tag = word(x);
 	if (x->cut)
 		return false;

@@ -15,9 +15,10 @@
 
 enum { ADDR_UNKNOWN, ADDR_IPV4, ADDR_IPV6 };
 enum { SAMPLE_FLOW = 1, SAMPLE_COUNTERS, SAMPLE_FLOW_EXPANDED, SAMPLE_COUNTERS_EXPANDED };
-enum { IF_INDEX };	/* the one interface format that names an interface */
-enum { IF_INTERNAL = 0x3fffffff, COUNTERS_GENERIC = 88 };
+enum { IF_INDEX, IF_MULTIPLE = 2 };	/* only the first names an interface */
+enum { IF_INTERNAL = 0x3fffffff, OLD_INDEX_MAX = 0x7fffffff, COUNTERS_GENERIC = 88 };
 enum { HEADER_MAX = 128, FCS = 4 };
+enum { COUNTERS_EVERY_S = 20 };	/* v2, v4: the interval that a counter sample tells */
 enum { COMPACT_MAX = 0xffffff };	/* sFlow v5: indexes from 2^24 on want the expanded form */
 
 struct xdr {
@@ -398,12 +399,24 @@ static void apply(const struct gathered *g)
 
 /* ---- samples -------------------------------------------------------------- */
 
-static void set_interfaces(struct flow_record *r, const uint32_t format[2], const uint32_t value[2])
+/*
+ * v5 has two words, or two bits of one; RFC 3176 (v2, v4) has the top bit for "sent to
+ * several", and no number of its own for the device itself.
+ */
+static void read_interface(struct xdr *x, struct flow_record *r, enum flow_field member,
+	uint32_t version, bool expanded)
 {
-	if (format[0] == IF_INDEX && value[0] != IF_INTERNAL)
-		SET(r, in_if, value[0]);
-	if (format[1] == IF_INDEX && value[1] != IF_INTERNAL)
-		SET(r, out_if, value[1]);
+	uint32_t v = word(x), format, value;
+
+	if (version != 5) {
+		format = v >> 31 ? IF_MULTIPLE : IF_INDEX;
+		value = v & OLD_INDEX_MAX;
+	} else {
+		format = expanded ? v : v >> 30;
+		value = expanded ? word(x) : v & 0x3fffffff;
+	}
+	if (format == IF_INDEX && !(version == 5 && value == IF_INTERNAL))
+		flow_set(r, member, value);
 }
 
 /*
@@ -412,22 +425,15 @@ static void set_interfaces(struct flow_record *r, const uint32_t format[2], cons
  * and v4 the tag of the packet data.
  */
 static uint32_t read_flow(struct xdr *x, struct sflow_sample *s, struct flow_record *r,
-	bool expanded)
+	uint32_t version, bool expanded)
 {
-	uint32_t format[2], value[2];
-
 	s->rate = word(x);
 	s->pool = word(x);
 	s->drops = word(x);
-	for (int i = 0; i < 2; i++) {
-		uint32_t v = word(x);
-
-		format[i] = expanded ? v : v >> 30;
-		value[i] = expanded ? word(x) : v & 0x3fffffff;
-	}
 	*r = flow_record_empty;
 	SET(r, packets, 1);
-	set_interfaces(r, format, value);
+	read_interface(x, r, FLOW_in_if, version, expanded);
+	read_interface(x, r, FLOW_out_if, version, expanded);
 	if (s->rate) {
 		SET(r, sampling_num, s->rate);
 		SET(r, sampling_den, 1);
@@ -498,7 +504,7 @@ static bool next_v5(struct sflow_iter *it, struct sflow_sample *s, struct flow_r
 		.counters = type == SAMPLE_COUNTERS || type == SAMPLE_COUNTERS_EXPANDED };
 	read_source(&body, s, expanded);
 	if (!s->counters)
-		nrecords = read_flow(&body, s, r, expanded);
+		nrecords = read_flow(&body, s, r, 5, expanded);
 	header = !body.cut;
 	if (header && !s->counters)
 		whole = read_records(it, &body, nrecords, r);
@@ -557,7 +563,7 @@ static bool next_old(struct sflow_iter *it, struct sflow_sample *s, struct flow_
 		*s = (struct sflow_sample){ .counters = type == SAMPLE_COUNTERS };
 		read_source(&x, s, false);
 		if (!s->counters)
-			tag = read_flow(&x, s, r, false);
+			tag = read_flow(&x, s, r, it->version, false);
 		header = !x.cut;
 		if (header)
 			known = s->counters ? skip_counters(&x) :
@@ -621,9 +627,11 @@ static void end(struct cursor *c, uint8_t *p)
 
 void sflow_put_header(struct cursor *c, const struct sflow_msg *m)
 {
-	put32(c, 5);
+	put32(c, m->version);
 	put_address(c, &m->agent);
-	PUT(c, m->sub_agent, m->sequence, m->uptime_ms, m->nsamples);
+	if (m->version == 5)
+		put32(c, m->sub_agent);
+	PUT(c, m->sequence, m->uptime_ms, m->nsamples);
 }
 
 /*
@@ -631,14 +639,17 @@ void sflow_put_header(struct cursor *c, const struct sflow_msg *m)
  * counts the FCS that it stripped.  Headers are whole in any case, so that a
  * record of fewer octets than they take keeps its addresses.
  */
-static void put_header_record(struct cursor *c, const struct flow_record *r)
+static void put_header(struct cursor *c, uint32_t version, const struct flow_record *r)
 {
 	uint32_t octets = r->octets < UINT32_MAX ? (uint32_t)r->octets : UINT32_MAX;
 	uint32_t frame = octets > FCS ? octets - FCS : 0;
 	size_t most = frame < HEADER_MAX ? frame : HEADER_MAX, n;
-	uint8_t *record = begin(c, 1), *data;
+	uint8_t *data;
 
-	PUT(c, 1 /* Ethernet */, octets, FCS, 0 /* length of what follows */);
+	PUT(c, 1 /* Ethernet */, octets);
+	if (version == 5)
+		put32(c, FCS);
+	put32(c, 0);	/* length of what follows, soon to be known */
 	data = c->at;
 	frame_put(c, r, frame);
 	n = (size_t)(c->at - data);
@@ -647,96 +658,154 @@ static void put_header_record(struct cursor *c, const struct flow_record *r)
 		n = most;
 	}
 	put_zeros(c, -n & 3);
-	if (c->full)
-		return;
-	patch32(data - 4, n);
-	end(c, record);
+	if (!c->full)
+		patch32(data - 4, n);
 }
 
-static void put_switch(struct cursor *c, const struct flow_record *r)
+static void put_switch(struct cursor *c, uint32_t version, const struct flow_record *r)
 {
-	uint8_t *record = begin(c, 1001);
-
+	(void)version;
 	PUT(c, flow_has(r, FLOW_vlan) ? r->vlan : VLAN_UNKNOWN,
 	    flow_has(r, FLOW_cos) ? r->cos : VLAN_UNKNOWN, r->out_vlan, 0);
-	end(c, record);
 }
 
-static void put_router(struct cursor *c, const struct flow_record *r)
+static void put_router(struct cursor *c, uint32_t version, const struct flow_record *r)
 {
-	uint8_t *record = begin(c, 1002);
-
+	(void)version;
 	/* 0.0.0.0 when there is none: sfacctd drops samples whose address is of type unknown. */
 	put_address(c, &r->next_hop);
 	PUT(c, r->src_mask, r->dst_mask);
-	end(c, record);
 }
 
-static void put_gateway(struct cursor *c, const struct flow_record *r)
+/* The router's own AS is no member of a flow, nor are communities and local preference. */
+static void put_gateway(struct cursor *c, uint32_t version, const struct flow_record *r)
 {
 	const bool peer = flow_has(r, FLOW_peer_dst_as);
 	const bool dst = flow_has(r, FLOW_dst_as) && !(peer && r->peer_dst_as == r->dst_as);
-	uint8_t *record = begin(c, 1003);
+	const uint32_t path = (uint32_t)peer + dst;
 
-	put_address(c, &r->bgp_next_hop);
-	/* The router's own AS is no member of a flow.  Then the number of path segments. */
-	PUT(c, 0, r->src_as, r->peer_src_as, peer || dst);
-	if (peer || dst)
-		PUT(c, 2 /* sequence */, (uint32_t)peer + dst);
+	if (version == 5)
+		put_address(c, &r->bgp_next_hop);
+	PUT(c, 0, r->src_as, r->peer_src_as);
+	if (version != 2)
+		put32(c, path > 0);	/* segments of the path; v2 has a bare list */
+	if (version != 2 && path)
+		put32(c, 2 /* sequence */);
+	if (version == 2 || path)
+		put32(c, path);
 	if (peer)
-		PUT(c, r->peer_dst_as);
+		put32(c, r->peer_dst_as);
 	if (dst)
-		PUT(c, r->dst_as);
-	PUT(c, 0, 0);	/* communities, local preference */
-	end(c, record);
+		put32(c, r->dst_as);
+	if (version != 2)
+		PUT(c, 0, 0);
 }
 
-static bool has_any(const struct flow_record *r, uint64_t bits)
+#define ROUTER (FLOW_BIT(next_hop) | FLOW_BIT(src_mask) | FLOW_BIT(dst_mask))
+#define PATH (FLOW_BIT(src_as) | FLOW_BIT(dst_as) | FLOW_BIT(peer_src_as) | \
+	FLOW_BIT(peer_dst_as))
+
+/* What is put behind the raw header, and of which members; the BGP next hop is v5's alone. */
+static const struct put_row {
+	uint16_t tag, old_tag;
+	void (*put)(struct cursor *c, uint32_t version, const struct flow_record *r);
+	uint64_t any, any_old;	/* members of which one is enough */
+} put_rows[] = {
+	{ 1001, 1, put_switch, FLOW_BIT(out_vlan), FLOW_BIT(out_vlan) },
+	{ 1002, 2, put_router, ROUTER, ROUTER },
+	{ 1003, 3, put_gateway, PATH | FLOW_BIT(bgp_next_hop), PATH },
+};
+
+static uint32_t count_rows(uint32_t version, const struct flow_record *r)
 {
-	return r->present & bits;
+	uint32_t n = 0;
+
+	for (size_t i = 0; i < ROWS(put_rows); i++)
+		n += (r->present & (version == 5 ? put_rows[i].any : put_rows[i].any_old)) != 0;
+	return n;
 }
 
-void sflow_put_sample(struct cursor *c, const struct sflow_sample *s, const struct flow_record *r)
+static uint32_t compact_source(const struct sflow_sample *s)
+{
+	return s->source_type << 24 | (s->source_index & COMPACT_MAX);
+}
+
+/* v2 and v4: no lengths, the packet's header first and what extends it behind. */
+static void put_old_sample(struct cursor *c, uint32_t version, const struct sflow_sample *s,
+	const struct flow_record *r)
+{
+	PUT(c, SAMPLE_FLOW, s->sequence, compact_source(s), s->rate, s->pool, s->drops,
+	    r->in_if & OLD_INDEX_MAX, r->out_if & OLD_INDEX_MAX, 1 /* a header */);
+	put_header(c, version, r);
+	put32(c, count_rows(version, r));
+	for (size_t i = 0; i < ROWS(put_rows); i++)
+		if (r->present & put_rows[i].any_old) {
+			put32(c, put_rows[i].old_tag);
+			put_rows[i].put(c, version, r);
+		}
+}
+
+static void put_v5_sample(struct cursor *c, const struct sflow_sample *s,
+	const struct flow_record *r)
 {
 	const bool expanded = s->source_index > COMPACT_MAX || r->in_if > COMPACT_MAX ||
 		r->out_if > COMPACT_MAX;
-	const bool sw = has_any(r, FLOW_BIT(out_vlan));
-	const bool router = has_any(r, FLOW_BIT(next_hop) | FLOW_BIT(src_mask) |
-				    FLOW_BIT(dst_mask));
-	const bool gateway = has_any(r, FLOW_BIT(src_as) | FLOW_BIT(dst_as) |
-				     FLOW_BIT(peer_src_as) | FLOW_BIT(peer_dst_as) |
-				     FLOW_BIT(bgp_next_hop));
-	const uint32_t records = 1u + sw + router + gateway;
-	uint8_t *sample = begin(c, expanded ? SAMPLE_FLOW_EXPANDED : SAMPLE_FLOW);
+	const uint32_t records = 1 + count_rows(5, r);
+	uint8_t *sample = begin(c, expanded ? SAMPLE_FLOW_EXPANDED : SAMPLE_FLOW), *record;
 
 	if (expanded)
 		PUT(c, s->sequence, s->source_type, s->source_index, s->rate, s->pool, s->drops,
 		    IF_INDEX, r->in_if, IF_INDEX, r->out_if, records);
 	else
-		PUT(c, s->sequence, s->source_type << 24 | s->source_index, s->rate, s->pool,
-		    s->drops, r->in_if, r->out_if, records);
-	put_header_record(c, r);
-	if (sw)
-		put_switch(c, r);
-	if (router)
-		put_router(c, r);
-	if (gateway)
-		put_gateway(c, r);
+		PUT(c, s->sequence, compact_source(s), s->rate, s->pool, s->drops, r->in_if,
+		    r->out_if, records);
+	record = begin(c, 1);
+	put_header(c, 5, r);
+	end(c, record);
+	for (size_t i = 0; i < ROWS(put_rows); i++)
+		if (r->present & put_rows[i].any) {
+			record = begin(c, put_rows[i].tag);
+			put_rows[i].put(c, 5, r);
+			end(c, record);
+		}
 	end(c, sample);
 }
 
-void sflow_put_counters(struct cursor *c, const struct sflow_sample *s, uint32_t if_index)
+void sflow_put_sample(struct cursor *c, uint32_t version, const struct sflow_sample *s,
+	const struct flow_record *r)
+{
+	if (version == 5)
+		put_v5_sample(c, s, r);
+	else
+		put_old_sample(c, version, s, r);
+}
+
+/* Generic interface counters, but for their index and type zeros. */
+static void put_generic(struct cursor *c, uint32_t if_index)
+{
+	PUT(c, if_index, 6 /* ifType: ethernetCsmacd */);
+	put_zeros(c, COUNTERS_GENERIC - 8);
+}
+
+void sflow_put_counters(struct cursor *c, uint32_t version, const struct sflow_sample *s,
+	uint32_t if_index)
 {
 	const bool expanded = s->source_index > COMPACT_MAX;
-	uint8_t *sample = begin(c, expanded ? SAMPLE_COUNTERS_EXPANDED : SAMPLE_COUNTERS), *record;
+	uint8_t *sample, *record;
 
+	if (version != 5) {
+		PUT(c, SAMPLE_COUNTERS, s->sequence, compact_source(s), COUNTERS_EVERY_S,
+		    1 /* generic */);
+		put_generic(c, if_index);
+		return;
+	}
+	sample = begin(c, expanded ? SAMPLE_COUNTERS_EXPANDED : SAMPLE_COUNTERS);
 	if (expanded)
 		PUT(c, s->sequence, s->source_type, s->source_index, 1);
 	else
-		PUT(c, s->sequence, s->source_type << 24 | s->source_index, 1);
-	record = begin(c, 1);	/* generic interface counters */
-	PUT(c, if_index, 6 /* ifType: ethernetCsmacd */);
-	put_zeros(c, COUNTERS_GENERIC - 8);
+		PUT(c, s->sequence, compact_source(s), 1);
+	record = begin(c, 1);
+	put_generic(c, if_index);
 	end(c, record);
 	end(c, sample);
 }

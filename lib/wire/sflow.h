@@ -56,8 +56,8 @@ void sflow_first(struct sflow_iter *it, const struct sflow_msg *m);
  * rate when it is not 0.
  *
  * in_if/out_if hold ifIndexes and nothing else: "discarded, reason n", "n
- * output interfaces" and the device itself (0x3fffffff) leave them absent, so
- * they are booked as interface 0 and not, as the reference does, as interface
+ * output interfaces" and (v5) the device itself (0x3fffffff) leave them absent,
+ * so they are booked as interface 0 and not, as the reference does, as interface
  * 2147483651.
  *
  * A sample that is damaged inside is delivered when its own header is whole:
@@ -66,7 +66,8 @@ void sflow_first(struct sflow_iter *it, const struct sflow_msg *m);
  */
 bool sflow_next(struct sflow_iter *it, struct sflow_sample *s, struct flow_record *rec);
 
-/* ---- writing (v5) --------------------------------------------------------- */
+/* ---- writing -------------------------------------------------------------- */
+/* m->version is 5, 4 or 2; m->samples is not looked at. */
 void sflow_put_header(struct cursor *c, const struct sflow_msg *m);
 /*
  * A flow sample whose raw packet header is built from `r` (Ethernet, IPv4 or
@@ -74,10 +75,17 @@ void sflow_put_header(struct cursor *c, const struct sflow_msg *m);
  * octets of it; next hop and masks go to an extended-router record, AS numbers
  * to an extended-gateway one when present (a next hop that is absent in such a
  * record is written as 0.0.0.0, since sfacctd drops a sample whose address type
- * is "unknown"), `out_vlan` to an extended-switch one.  Uses the expanded form
- * when an index needs more than 24 bits.  The frame length counts the FCS.
+ * is "unknown"), `out_vlan` to an extended-switch one.  The frame length counts
+ * the FCS.
+ *
+ * v5 uses the expanded form when an index needs more than 24 bits.  v2 and v4
+ * have 31 bits for an ifIndex and 24 for the source's, no BGP next hop, and
+ * nothing that says how long a sample is; what does not fit must not be passed,
+ * nor to v5 the ifIndex 0x3fffffff.
  */
-void sflow_put_sample(struct cursor *c, const struct sflow_sample *s, const struct flow_record *r);
-void sflow_put_counters(struct cursor *c, const struct sflow_sample *s, uint32_t if_index);
+void sflow_put_sample(struct cursor *c, uint32_t version, const struct sflow_sample *s,
+	const struct flow_record *r);
+void sflow_put_counters(struct cursor *c, uint32_t version, const struct sflow_sample *s,
+	uint32_t if_index);
 
 #endif /* SFLOW_H */

@@ -143,7 +143,7 @@ static size_t make_sflow(struct cursor *c, uint32_t sequence)
 
 		flow_set(&r, FLOW_octets, 64 + rnd() % 1455);
 		r.present &= ~(FLOW_BIT(src_as) | FLOW_BIT(dst_as));
-		sflow_put_sample(c, &s, &r);
+		sflow_put_sample(c, 5, &s, &r);
 	}
 	return m.nsamples;
 }

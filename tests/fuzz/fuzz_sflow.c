@@ -8,10 +8,19 @@
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n);
 
 /*
+ * What each form can say: RFC 3176 has 31 bits for an ifIndex, v5 has 32 but means the device
+ * itself by one of them.
+ */
+static bool sayable(uint32_t version, uint32_t if_index)
+{
+	return version == 5 ? if_index != 0x3fffffff : if_index <= 0x7fffffff;
+}
+
+/*
  * A record is put as an Ethernet frame with whole headers: counters, interfaces and
  * routing come back.
  */
-static void again(const struct sflow_sample *s, const struct flow_record *r)
+static void again(uint32_t version, const struct sflow_sample *s, const struct flow_record *r)
 {
 	static const enum flow_field same[] = { FLOW_octets, FLOW_packets, FLOW_in_if,
 		FLOW_out_if, FLOW_sampling_num,
@@ -19,15 +28,15 @@ static void again(const struct sflow_sample *s, const struct flow_record *r)
 			FLOW_proto, FLOW_tos };
 	uint8_t buf[2048];
 	struct cursor c = cursor(buf, sizeof(buf));
-	const struct sflow_msg m = { .version = 5, .nsamples = 2 };
+	const struct sflow_msg m = { .version = version, .nsamples = 2 };
 	struct sflow_msg back;
 	struct sflow_iter it;
 	struct sflow_sample got_sample;
 	struct flow_record got;
 
 	sflow_put_header(&c, &m);
-	sflow_put_sample(&c, s, r);
-	sflow_put_counters(&c, s, r->in_if);
+	sflow_put_sample(&c, version, s, r);
+	sflow_put_counters(&c, version, s, r->in_if);
 	if (c.full || sflow_parse(&back, (struct bytes){ buf, cursor_used(&c) }) != WIRE_OK)
 		abort();
 	sflow_first(&it, &back);
@@ -52,6 +61,7 @@ static void again(const struct sflow_sample *s, const struct flow_record *r)
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n)
 {
+	static const uint32_t versions[] = { 2, 4, 5 };
 	struct sflow_msg m;
 	struct sflow_iter it;
 	struct sflow_sample s;
@@ -63,8 +73,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n)
 	sflow_first(&it, &m);
 	it.tunnels = (unsigned)(n % 3);
 	for (; sflow_next(&it, &s, &r); samples++)
-		if (!s.counters)
-			again(&s, &r);
+		for (size_t i = 0; i < 3 && !s.counters; i++)
+			if (sayable(versions[i], r.in_if) && sayable(versions[i], r.out_if))
+				again(versions[i], &s, &r);
 	if ((samples + it.skipped) * 8 > n)
 		abort();
 	return 0;

@@ -575,7 +575,7 @@ START_TEST(two_plugins_agree_on_sflow)
 		flow_set(&r, FLOW_packets, 1);
 		flow_set(&r, FLOW_proto, 17);
 		sflow_put_header(&c, &m);
-		sflow_put_sample(&c, &s, &r);
+		sflow_put_sample(&c, 5, &s, &r);
 		ck_assert(!c.full);
 		d = datagram(buf, cursor_used(&c), NOW);
 		engine_feed(engine, &d);

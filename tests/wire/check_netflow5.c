@@ -285,14 +285,14 @@ static struct flow_record random_record(uint64_t *s, const struct netflow5_msg *
 	return r;
 }
 
-/* 100 000 records, in datagrams of 1 to 30. */
+/* A third of the million each, in datagrams of 1 to 30. */
 START_TEST(gives_back_what_was_put)
 {
 	const uint16_t version = (uint16_t[]){ 1, 5, 7 }[_i];
 	uint64_t s = rnd_seed("netflow5");
 	uint8_t buf[24 + NETFLOW5_MAX * 52];
 
-	for (size_t done = 0; done < 100000;) {
+	for (size_t done = 0; done < PROPERTY_RECORDS / 3;) {
 		struct netflow5_msg m = { .version = version, .uptime_ms = (uint32_t)rnd(&s),
 			.export_s = 100000000 + (uint32_t)(rnd(&s) >> 33),
 			.export_ns = (uint32_t)(rnd(&s) % 1000000) * 1000 }, back;
@@ -320,11 +320,9 @@ START_TEST(gives_back_what_was_put)
 			  back.engine_id == m.engine_id && back.sampling == m.sampling &&
 			  	!back.trailing);
 		ck_assert_uint_eq(netflow5_records(&back, 0, out, NETFLOW5_MAX), n);
-		for (size_t i = 0; i < n; i++) {
-			ck_assert(netflow5_fits(version, &in[i]));
-			ck_assert_msg(flow_equal(&in[i], &out[i]), "v%d record %zu", version,
-				done + i);
-		}
+		for (size_t i = 0; i < n; i++)
+			if (!netflow5_fits(version, &in[i]) || !flow_equal(&in[i], &out[i]))
+				ck_abort_msg("v%d record %zu", version, done + i);
 		done += n;
 	}
 }

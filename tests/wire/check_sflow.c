@@ -233,6 +233,14 @@ static const struct {
 			0), WIRE_OK, 0, 0,
 		{ { { END } }, { { END } }, { { END } },
 			{ { IFS(3, 4), OCTETS(64), TCP4_SAYS, END } } }, 4 },
+	/* RFC 3176 5: the top bit alone says "to several"; the other 31 are an ifIndex. */
+	{ "v4 several, a large ifIndex", WORDS(V4(2), 1, 11, 3, 512, 5120, 2, 0x40000005,
+		0x80000007, 2, 1344, 17, 0x0a000001, 0x0a000002, 53, 5353, 0, 0xb8, 0,
+		1, 11, 3, 512, 5120, 2, 0x3fffffff, 0x7fffffff,
+		2, 1344, 17, 0x0a000001, 0x0a000002, 53, 5353, 0, 0xb8, 0), WIRE_OK, 0, 0,
+		{ { { { FLOW_packets, 1 }, { FLOW_in_if, 0x40000005 }, { FLOW_sampling_num, 512 },
+			{ FLOW_sampling_den, 1 }, OCTETS(1344), IP4_SAYS, END } },
+		  { { IFS(0x3fffffff, 0x7fffffff), OCTETS(1344), IP4_SAYS, END } } }, 2 },
 	{ "v4 sample of unknown type", WORDS(V4(2), 3, FLOW, 1, FLOW), WIRE_SAMPLE_UNKNOWN, 0,
 		0, { { { END } } }, 0 },
 	{ "v4 unknown packet data", WORDS(V4(2), 1, FLOW, 9, 1, 2), WIRE_SAMPLE_UNKNOWN, 0, 0,
@@ -327,6 +335,69 @@ START_TEST(reads_samples)
 }
 END_TEST
 
+/*
+ * Records that tell nothing a flow record has a place for (sFlow v5 5.3, its extensions on
+ * sflow.org): each stands before the sampled IPv4 record, which is read.
+ */
+static const struct {
+	const char *name;
+	uint32_t tag;
+	const uint32_t *words;
+	size_t nwords;
+} strangers[] = {
+	{ "user: charset, name, charset, name", 1004, WORDS(106, 3, 0x61626300, 106, 5,
+		0x68656c6c, 0x6f000000) },
+	{ "user without names", 1004, WORDS(0, 0, 0, 0) },
+	{ "URL: direction, URL, host", 1005, WORDS(2, 9, 0x68747470, 0x3a2f2f61, 0x2f000000, 1,
+		0x61000000) },
+	{ "MPLS: next hop, label stacks", 1006, WORDS(1, 0xcb007103, 2, 0x00010140, 0x00020140, 1,
+		0x00030140) },
+	{ "NAT: source, destination", 1007, WORDS(1, 0xcb007101, 1, 0xcb007102) },
+	{ "NAT of IPv6", 1007, WORDS(2, 0x20010db8, 0, 0, 1, 2, 0x20010db8, 0, 0, 2) },
+	{ "MPLS tunnel: name, ID, COS", 1008, WORDS(2, 0x74310000, 7, 5) },
+	{ "MPLS VC: name, ID, label COS", 1009, WORDS(2, 0x76310000, 9, 5) },
+	{ "MPLS FTN: description, mask", 1010, WORDS(2, 0x66310000, 24) },
+	{ "LDP FEC: prefix length", 1011, WORDS(24) },
+	{ "VLAN tunnel: stack of tags", 1012, WORDS(2, 0x81000064, 0x88a80065) },
+	{ "802.11 payload", 1013, WORDS(1, 4, 0x00112233) },
+	{ "802.11 rx", 1014, WORDS(0, 0, 0, 0, 0, 0, 0) },
+	{ "OpenFlow v1 of a stranger", 1017, WORDS(1, 2, 3) },
+	{ "NAT ports", 1020, WORDS(1234, 80) },
+	{ "L2 tunnel egress", 1021, WORDS(0x00112233, 0x44550000, 0x66778899, 0xaabb0000, 0x0800) },
+	{ "IPv4 tunnel egress: not the packet's addresses", 1023, WORDS(100, 17, 0x01020304,
+		0x05060708, 4789, 4789, 0, 0) },
+	{ "VNI egress", 1029, WORDS(4096) },
+	{ "MPLS, proprietary forms of the same number", 4413u << 12 | 1, WORDS(1, 1, 0, 0xcb007103) },
+	{ "a sampled IPv4 record of another enterprise", 1u << 12 | 3, WORDS(9, 9, 9, 9, 9, 9, 9,
+		9) },
+	{ "TCP socket of a host", 2100, WORDS(6, 0x0a000001, 0x0a000002, 1, 2) },
+	{ "nothing at all", 1999, NULL, 0 },
+};
+
+START_TEST(steps_over_strangers)
+{
+	static const uint32_t ip4[] = { IP4 };
+	static const struct number numbers[] = { IFS(3, 4), OCTETS(1344), IP4_SAYS, END };
+	const uint32_t octets = (uint32_t)strangers[_i].nwords * 4;
+	const uint32_t head[] = { V5(1), 1, 32 + 8 + octets + sizeof(ip4), FLOW, 2,
+		strangers[_i].tag, octets };
+	uint8_t buf[WORDS_MAX * 4];
+	size_t n = to_bytes(buf, head, COUNT(head));
+	struct flow_record want = expected(numbers), got;
+	struct sflow_msg m;
+	struct sflow_sample s;
+	struct sflow_iter it;
+
+	n += to_bytes(buf + n, strangers[_i].words, strangers[_i].nwords);
+	n += to_bytes(buf + n, ip4, COUNT(ip4));
+	ck_assert_int_eq(sflow_parse(&m, (struct bytes){ buf, n }), WIRE_OK);
+	sflow_first(&it, &m);
+	ck_assert(sflow_next(&it, &s, &got));
+	ck_assert_msg(flow_equal(&want, &got), "%s", strangers[_i].name);
+	ck_assert(!sflow_next(&it, &s, &got) && it.err == WIRE_OK && !it.cut && !it.skipped);
+}
+END_TEST
+
 static void read_all(struct bytes b)
 {
 	struct sflow_msg m;
@@ -412,7 +483,8 @@ END_TEST
 
 /* ---- writing -------------------------------------------------------------- */
 
-static struct flow_record random_record(uint64_t *s)
+/* What v2 and v4 have no word for is not in it. */
+static struct flow_record random_record(uint64_t *s, uint32_t version)
 {
 	static const uint8_t protos[] = { 1, 6, 17, 58, 132, 47 };
 	const bool v4 = rnd(s) & 1, big = !(rnd(s) & 7);
@@ -464,7 +536,7 @@ static struct flow_record random_record(uint64_t *s)
 			flow_set(&r, FLOW_dst_as, rnd(s));
 			flow_set(&r, FLOW_peer_dst_as, parts & 64 ? r.dst_as : rnd(s));
 		}
-		if (parts & 128)
+		if (parts & 128 && version == 5)
 			r.present |= FLOW_BIT(bgp_next_hop);
 	}
 	if (!flow_has(&r, FLOW_next_hop))
@@ -474,76 +546,91 @@ static struct flow_record random_record(uint64_t *s)
 	return r;
 }
 
-/* 100 000 samples in datagrams of 1 to 6, a counter sample in each. */
+/* What the sample does not say and the record that carries it does. */
+static void complete(struct flow_record *r, uint32_t version, const struct sflow_sample *s)
+{
+	/* A record that has a next hop says 0.0.0.0 when there is none. */
+	if (flow_has(r, FLOW_src_mask))
+		r->present |= FLOW_BIT(next_hop);
+	if (flow_has(r, FLOW_src_as) && version == 5)
+		r->present |= FLOW_BIT(bgp_next_hop);
+	if (!s->rate)
+		return;
+	flow_set(r, FLOW_sampling_num, s->rate);
+	flow_set(r, FLOW_sampling_den, 1);
+}
+
+enum { SAMPLES = 6 };
+
+/* A counter sample and `n` flow samples, and what is to come back. */
+static size_t put_all(uint64_t *s, uint8_t *buf, size_t size, const struct sflow_msg *m,
+	struct sflow_sample in[SAMPLES + 1], struct flow_record rec[SAMPLES + 1])
+{
+	const uint64_t sources = m->version == 5 ? UINT32_MAX : 0xffffff;
+	struct cursor c = cursor(buf, size);
+
+	sflow_put_header(&c, m);
+	in[0] = (struct sflow_sample){ .counters = true, .sequence = (uint32_t)rnd(s),
+		.source_index = (uint32_t)(rnd(s) >> (rnd(s) & 8) & sources) };
+	sflow_put_counters(&c, m->version, &in[0], 5);
+	for (uint32_t i = 1; i < m->nsamples; i++) {
+		rec[i] = random_record(s, m->version);
+		in[i] = (struct sflow_sample){ .sequence = (uint32_t)rnd(s),
+			.source_index = (uint32_t)(rec[i].in_if & sources),
+			.rate = (uint32_t)rnd(s) & (rnd(s) & 15 ? UINT32_MAX : 0),
+			.pool = (uint32_t)rnd(s), .drops = (uint32_t)rnd(s) };
+		sflow_put_sample(&c, m->version, &in[i], &rec[i]);
+		complete(&rec[i], m->version, &in[i]);
+	}
+	ck_assert(!c.full && cursor_used(&c) % 4 == 0);
+	return cursor_used(&c);
+}
+
+static bool same_sample(const struct sflow_sample *a, const struct sflow_sample *b)
+{
+	return a->counters == b->counters && a->sequence == b->sequence &&
+		a->source_type == b->source_type && a->source_index == b->source_index &&
+		(a->counters || (a->rate == b->rate && a->pool == b->pool && a->drops == b->drops));
+}
+
+/* A third of the million each, in datagrams of 1 to 6, a counter sample in each. */
 START_TEST(gives_back_what_was_put)
 {
+	const uint32_t version = (uint32_t[]){ 2, 4, 5 }[_i];
 	uint64_t s = rnd_seed("sflow");
 	uint8_t buf[4096];
 
-	for (size_t done = 0; done < 100000;) {
-		struct sflow_msg m = { .version = 5, .sub_agent = (uint32_t)rnd(&s),
-			.sequence = (uint32_t)rnd(&s),
-			.uptime_ms = (uint32_t)rnd(&s) }, back;
-		const uint32_t n = 1 + (uint32_t)(rnd(&s) % 6);
-		struct cursor c = cursor(buf, sizeof(buf));
-		struct sflow_sample in[6], out, counters = { .counters = true,
-			.sequence = (uint32_t)rnd(&s),
-			.source_index = (uint32_t)rnd(&s) >> (rnd(&s) & 8) };
-		struct flow_record rec[6], got;
+	for (size_t done = 0; done < PROPERTY_RECORDS / 3;) {
+		struct sflow_sample in[SAMPLES + 1], out;
+		struct flow_record rec[SAMPLES + 1], got;
+		struct sflow_msg m = { .version = version,
+			.agent = rnd(&s) & 1 ? addr_make4((uint32_t)rnd(&s)) :
+				addr_from16((const uint8_t[16]){ 0x20, 1, [15] = (uint8_t)rnd(&s) }),
+			.sub_agent = version == 5 ? (uint32_t)rnd(&s) : 0,
+			.sequence = (uint32_t)rnd(&s), .uptime_ms = (uint32_t)rnd(&s),
+			.nsamples = 2 + (uint32_t)(rnd(&s) % SAMPLES) }, back;
+		const size_t n = put_all(&s, buf, sizeof(buf), &m, in, rec);
 		struct sflow_iter it;
 
-		m.nsamples = n + 1;
-		m.agent = rnd(&s) & 1 ? addr_make4((uint32_t)rnd(&s)) :
-			addr_from16((const uint8_t[16]){ 0x20, 1,
-			[15] = (uint8_t)rnd(&s) });
-		sflow_put_header(&c, &m);
-		sflow_put_counters(&c, &counters, 5);
-		for (uint32_t i = 0; i < n; i++) {
-			rec[i] = random_record(&s);
-			in[i] = (struct sflow_sample){ .sequence = (uint32_t)rnd(&s),
-				.source_index = rec[i].in_if,
-				.rate = (uint32_t)rnd(&s) & (rnd(&s) & 15 ? UINT32_MAX : 0),
-					.pool = (uint32_t)rnd(&s),
-				.drops = (uint32_t)rnd(&s) };
-			sflow_put_sample(&c, &in[i], &rec[i]);
-			/* A record that has a next hop says 0.0.0.0 when there is none. */
-			if (flow_has(&rec[i], FLOW_src_mask))
-				rec[i].present |= FLOW_BIT(next_hop);
-			if (flow_has(&rec[i], FLOW_src_as))
-				rec[i].present |= FLOW_BIT(bgp_next_hop);
-			if (in[i].rate) {
-				flow_set(&rec[i], FLOW_sampling_num, in[i].rate);
-				flow_set(&rec[i], FLOW_sampling_den, 1);
-			}
-		}
-		ck_assert(!c.full && cursor_used(&c) % 4 == 0);
-		ck_assert_int_eq(sflow_parse(&back, (struct bytes){ buf, cursor_used(&c) }),
-			WIRE_OK);
-		ck_assert(back.version == 5 && addr_equal(&back.agent, &m.agent) &&
-			back.sub_agent == m.sub_agent &&
-			  back.sequence == m.sequence && back.uptime_ms == m.uptime_ms &&
-			  	back.nsamples == n + 1);
+		ck_assert_int_eq(sflow_parse(&back, (struct bytes){ buf, n }), WIRE_OK);
+		ck_assert(back.version == version && addr_equal(&back.agent, &m.agent) &&
+			back.sub_agent == m.sub_agent && back.sequence == m.sequence &&
+			back.uptime_ms == m.uptime_ms && back.nsamples == m.nsamples);
 		sflow_first(&it, &back);
-		ck_assert(sflow_next(&it, &out, &got) && out.counters &&
-			out.sequence == counters.sequence &&
-			  out.source_index == counters.source_index);
-		for (uint32_t i = 0; i < n; i++) {
+		for (uint32_t i = 0; i < m.nsamples; i++) {
 			char text[2][1024];
 
-			ck_assert(sflow_next(&it, &out, &got) && !out.counters);
-			ck_assert(out.sequence == in[i].sequence &&
-				out.source_type == in[i].source_type &&
-				  out.source_index == in[i].source_index &&
-				  	out.rate == in[i].rate &&
-				  out.pool == in[i].pool && out.drops == in[i].drops);
+			if (!sflow_next(&it, &out, &got) || !same_sample(&in[i], &out))
+				ck_abort_msg("v%u: sample %u is another one", version, i);
+			if (in[i].counters || flow_equal(&rec[i], &got))
+				continue;
 			flow_print(text[0], sizeof(text[0]), &rec[i]);
 			flow_print(text[1], sizeof(text[1]), &got);
-			ck_assert_msg(flow_equal(&rec[i], &got), "put %s\ngot %s", text[0],
-				text[1]);
+			ck_abort_msg("v%u: put %s\ngot %s", version, text[0], text[1]);
 		}
 		ck_assert(!sflow_next(&it, &out, &got) && it.err == WIRE_OK && !it.skipped &&
 			!it.cut);
-		done += n;
+		done += m.nsamples - 1;
 	}
 }
 END_TEST
@@ -566,7 +653,7 @@ START_TEST(keeps_short_packets)
 	flow_set(&r, FLOW_dst_port, 80);
 	flow_set(&r, FLOW_octets, (uint64_t)_i);
 	sflow_put_header(&c, &m);
-	sflow_put_sample(&c, &s, &r);
+	sflow_put_sample(&c, 5, &s, &r);
 	ck_assert_int_eq(sflow_parse(&back, (struct bytes){ buf, cursor_used(&c) }), WIRE_OK);
 	sflow_first(&it, &back);
 	ck_assert(sflow_next(&it, &out, &got));
@@ -607,7 +694,7 @@ START_TEST(counts_the_ip_packet)
 	if (ip_lengths[_i].vlan)
 		flow_set(&r, FLOW_vlan, ip_lengths[_i].vlan);
 	sflow_put_header(&c, &m);
-	sflow_put_sample(&c, &s, &r);
+	sflow_put_sample(&c, 5, &s, &r);
 	for (int ip = 0; ip < 2; ip++) {
 		ck_assert_int_eq(
 			sflow_parse(&back, (struct bytes) { buf, cursor_used(&c) }), WIRE_OK);
@@ -623,8 +710,9 @@ END_TEST
 START_TEST(stays_inside_its_buffer)
 {
 	uint64_t seed = 1;
-	struct flow_record r = random_record(&seed);
-	const struct sflow_msg m = { .version = 5, .nsamples = 2 };
+	const uint32_t version = (uint32_t[]){ 2, 4, 5 }[_i];
+	struct flow_record r = random_record(&seed, version);
+	const struct sflow_msg m = { .version = version, .nsamples = 2 };
 	const struct sflow_sample s = { .rate = 1 };
 	uint8_t whole[2048];
 	struct cursor w = cursor(whole, sizeof(whole));
@@ -634,16 +722,16 @@ START_TEST(stays_inside_its_buffer)
 	flow_set(&r, FLOW_dst_as, 2);
 	flow_set(&r, FLOW_src_mask, 3);
 	sflow_put_header(&w, &m);
-	sflow_put_sample(&w, &s, &r);
-	sflow_put_counters(&w, &s, 1);
+	sflow_put_sample(&w, version, &s, &r);
+	sflow_put_counters(&w, version, &s, 1);
 	ck_assert(!w.full);
 	for (size_t n = 0; n <= cursor_used(&w); n++) {
 		uint8_t *buf = malloc(n ? n : 1);
 		struct cursor c = cursor(buf, n);
 
 		sflow_put_header(&c, &m);
-		sflow_put_sample(&c, &s, &r);
-		sflow_put_counters(&c, &s, 1);
+		sflow_put_sample(&c, version, &s, &r);
+		sflow_put_counters(&c, version, &s, 1);
 		ck_assert(c.full == (n < cursor_used(&w)));
 		free(buf);
 	}
@@ -657,13 +745,14 @@ Suite *suite_sflow(void)
 
 	tcase_set_timeout(t, 60);
 	tcase_add_loop_test(t, reads_samples, 0, COUNT(vectors));
+	tcase_add_loop_test(t, steps_over_strangers, 0, COUNT(strangers));
 	tcase_add_loop_test(t, survives_cuts_and_flips, 0, COUNT(vectors));
 	tcase_add_loop_test(t, a_cut_datagram_is_no_whole_one, 0, COUNT(vectors));
 	tcase_add_loop_test(t, judges_headers, 0, COUNT(headers));
-	tcase_add_test(t, gives_back_what_was_put);
+	tcase_add_loop_test(t, gives_back_what_was_put, 0, 3);
 	tcase_add_loop_test(t, keeps_short_packets, 0, 70);
 	tcase_add_loop_test(t, counts_the_ip_packet, 0, COUNT(ip_lengths));
-	tcase_add_test(t, stays_inside_its_buffer);
+	tcase_add_loop_test(t, stays_inside_its_buffer, 0, 3);
 	suite_add_tcase(s, t);
 	return s;
 }
