@@ -8,6 +8,7 @@
 #include "wire/cursor.h"
 #include "wire/flowset.h"
 #include "wire/netflow5.h"
+#include "wire/netflow8.h"
 #include "wire/sflow.h"
 
 enum {
@@ -16,7 +17,9 @@ enum {
 	AS_TRANS = 23456,	/* RFC 6793: an AS number that two octets cannot say */
 	SAMPLER_ID = 1,
 	SFLOW_SOURCE = 1,	/* the one data source whose pool and sequence count on */
-	RECORDS_MAX = EXPORT_OCTETS_MAX / 32,
+	RECORDS_MAX = EXPORT_OCTETS_MAX / 28,
+	/* Records of a datagram that the documents allow; v8: as many as 1464 octets hold. */
+	V1_MOST = 24, V7_MOST = 28, V8_OCTETS = 1464,
 };
 
 /*
@@ -52,6 +55,7 @@ struct cycle {
 struct exporter {
 	const struct exporter_spec *spec;
 	const struct format *format;
+	uint64_t members;	/* that the format can say */
 	struct flow_stream flows;
 	uint64_t boot_ms;
 	uint32_t sequence;
@@ -72,7 +76,6 @@ struct exporter {
 };
 
 struct format {
-	uint16_t version;
 	bool whole_seconds;	/* the header says seconds, no fraction */
 	bool templates;
 	void (*build)(struct exporter *e, uint64_t at_ms, uint64_t header_ms, struct cursor *c);
@@ -118,24 +121,51 @@ static uint64_t share(uint64_t total, uint64_t parts, uint64_t part)
 	return total / parts + (part < total % parts);
 }
 
+static void keep_members(struct flow_record *r, uint64_t members)
+{
+	const struct flow_record all = *r;
+
+	*r = flow_record_empty;
+	r->present = all.present & members;
+	for (size_t f = 0; f < FLOW_FIELDS; f++)
+		if (r->present >> f & 1)
+			memcpy((uint8_t *)r + flow_fields[f].offset,
+				(const uint8_t *)&all + flow_fields[f].offset,
+				flow_fields[f].width);
+}
+
+/* NetFlow before v9 has AS numbers of 16 bits; v8's prefixes have no host bits. */
+static void fit(const struct exporter *e, struct flow_record *r)
+{
+	const struct exporter_spec *s = e->spec;
+
+	if (r->present & ~e->members)
+		keep_members(r, e->members);
+	if (s->version > 8 || s->protocol == PROTO_SFLOW)
+		return;
+	if (r->src_as > UINT16_MAX)
+		r->src_as = AS_TRANS;
+	if (r->dst_as > UINT16_MAX)
+		r->dst_as = AS_TRANS;
+	if (s->kind == CRAFT_NETFLOW8 && flow_has(r, FLOW_src_mask))
+		r->src = addr_mask_family(&r->src, r->src_mask);
+	if (s->kind == CRAFT_NETFLOW8 && flow_has(r, FLOW_dst_mask))
+		r->dst = addr_mask_family(&r->dst, r->dst_mask);
+}
+
 static void draw(struct exporter *e, uint64_t header_ms)
 {
 	const struct exporter_spec *s = e->spec;
 	struct flow_record *r = &e->held;
-	uint64_t most =
-		s->protocol == PROTO_NETFLOW5 || s->counter_octets == 4 ? UINT32_MAX : UINT64_MAX;
+	uint64_t most = craft_limits[s->kind].v4_only || s->counter_octets == 4 ? UINT32_MAX :
+		UINT64_MAX;
 	uint64_t larger;
 
 	if (s->protocol == PROTO_SFLOW)
 		flow_stream_packet(&e->flows, r);
 	else
 		flow_stream_next(&e->flows, header_ms, r);
-	if (s->protocol == PROTO_NETFLOW5) {
-		if (r->src_as > UINT16_MAX)
-			r->src_as = AS_TRANS;
-		if (r->dst_as > UINT16_MAX)
-			r->dst_as = AS_TRANS;
-	}
+	fit(e, r);
 	if (s->sampling > 1 || s->protocol == PROTO_SFLOW) {
 		flow_set(r, FLOW_sampling_num, s->sampling);
 		flow_set(r, FLOW_sampling_den, 1);
@@ -173,13 +203,27 @@ static bool wants_more(const struct exporter *e)
 	return e->nrecords < (e->spec->records ? e->spec->records : (size_t)RECORDS_MAX);
 }
 
-/* ---- NetFlow v5 -------------------------------------------------------------------- */
+/* ---- NetFlow v1, v5, v7, v8 -------------------------------------------------------- */
+
+/* Records of one size behind a header, at most `most`; `first_at`: where First stands in one. */
+static void fill_fixed(struct exporter *e, uint64_t at_ms, size_t header, size_t record,
+	size_t most, size_t first_at)
+{
+	size_t room = (e->spec->datagram_octets - header) / record;
+
+	if (room > most)
+		room = most;
+	while (wants_more(e) && e->nrecords < room) {
+		peek_record(e, at_ms);
+		take_record(e);
+		add_patch(e, header + (e->nrecords - 1) * record + first_at, PATCH_UPTIME);
+	}
+}
 
 static void build_netflow5(struct exporter *e, uint64_t at_ms, uint64_t header_ms, struct cursor *c)
 {
 	const struct exporter_spec *s = e->spec;
-	size_t room = (s->datagram_octets - NETFLOW5_HEADER) / NETFLOW5_RECORD;
-	struct netflow5_msg m = { .version = 5,
+	struct netflow5_msg m = { .version = s->version,
 		.uptime_ms = uptime(e, at_ms),
 		.export_s = (uint32_t)(at_ms / 1000),
 		.export_ns = (uint32_t)(at_ms % 1000) * 1000000,
@@ -190,13 +234,32 @@ static void build_netflow5(struct exporter *e, uint64_t at_ms, uint64_t header_m
 		.sampling = (uint16_t)(s->sampling > 1 ? 1u << 14 | s->sampling : 0) };
 
 	(void)header_ms;
-	while (wants_more(e) && e->nrecords < NETFLOW5_MAX && e->nrecords < room) {
-		peek_record(e, at_ms);
-		take_record(e);
-	}
+	fill_fixed(e, at_ms, netflow5_header_size(s->version), netflow5_record_size(s->version),
+		s->version == 1 ? V1_MOST : s->version == 5 ? NETFLOW5_MAX : V7_MOST, 24);
 	netflow5_put(c, &m, e->records, e->nrecords);
-	for (size_t i = 0; i < e->nrecords; i++)
-		add_patch(e, NETFLOW5_HEADER + i * NETFLOW5_RECORD + 24, PATCH_UPTIME);
+	e->sequence += s->version != 1 ? (uint32_t)e->nrecords : 0;
+}
+
+/* Router schemes are of aggregation version 2, the Catalyst's of 1. */
+static void build_netflow8(struct exporter *e, uint64_t at_ms, uint64_t header_ms, struct cursor *c)
+{
+	const struct exporter_spec *s = e->spec;
+	const size_t size = netflow8_record_size(s->aggregation);
+	struct netflow8_msg m = { .uptime_ms = uptime(e, at_ms),
+		.export_s = (uint32_t)(at_ms / 1000),
+		.export_ns = (uint32_t)(at_ms % 1000) * 1000000,
+		.sequence = e->sequence,
+		.engine_type = (uint8_t)(s->domain >> 8),
+		.engine_id = (uint8_t)s->domain,
+		.method = s->aggregation,
+		.agg_version = s->aggregation >= 6 && s->aggregation <= 8 ? 1 : 2,
+		.dialect = s->v8_dialect == V8_TSHARK ? NETFLOW8_TOS_FIRST
+						      : NETFLOW8_DST_MASK_FIRST };
+
+	(void)header_ms;
+	fill_fixed(e, at_ms, NETFLOW8_HEADER, size, (V8_OCTETS - NETFLOW8_HEADER) / size,
+		netflow8_first_at(s->aggregation));
+	netflow8_put(c, &m, e->records, e->nrecords);
 	e->sequence += (uint32_t)e->nrecords;
 }
 
@@ -205,6 +268,8 @@ static void patch_netflow5(struct exporter *e, uint64_t at_ms, uint8_t *p)
 	patch32(p + 4, uptime(e, at_ms));
 	patch32(p + 8, at_ms / 1000);
 	patch32(p + 12, at_ms % 1000 * 1000000);
+	if (e->spec->version == 1)
+		return;
 	patch32(p + 16, e->sequence);
 	e->sequence += be16(p + 2);
 }
@@ -321,7 +386,7 @@ static unsigned put_announcements(struct exporter *e, struct cursor *c, unsigned
 
 	for (size_t i = 0; i < sizeof(all) / sizeof(all[0]); i++)
 		if (all[i]->nfields) {
-			flow_msg_put_template(c, e->format->version, all[i]);
+			flow_msg_put_template(c, e->spec->version, all[i]);
 			records++;
 		}
 	if (e->options.nfields) {
@@ -393,7 +458,7 @@ static bool announcement_due(const struct exporter *e, uint64_t at_ms)
 static void build_flowset(struct exporter *e, uint64_t at_ms, uint64_t header_ms, struct cursor *c)
 {
 	bool v9 = e->spec->protocol == PROTO_NETFLOW9;
-	struct flow_msg m = { .version = e->format->version,
+	struct flow_msg m = { .version = e->spec->version,
 		.uptime_ms = v9 ? uptime(e, header_ms) : 0,
 		.export_s = (uint32_t)(header_ms / 1000),
 		.sequence = e->sequence,
@@ -433,12 +498,12 @@ static void patch_ipfix(struct exporter *e, uint64_t header_ms, uint8_t *p)
 	e->since_announced++;
 }
 
-/* ---- sFlow v5 ------------------------------------------------------------------------ */
+/* ---- sFlow v2, v4, v5 ---------------------------------------------------------------- */
 
 /* Where the sequence number of the header stands; the uptime is behind it. */
 static size_t sflow_sequence_at(const struct exporter *e)
 {
-	return 8 + (addr_is4(&e->spec->agent) ? 4u : 16u) + 4;
+	return 8 + (addr_is4(&e->spec->agent) ? 4u : 16u) + (e->spec->version == 5 ? 4 : 0);
 }
 
 static bool put_counters(struct exporter *e, struct cursor *c)
@@ -449,7 +514,7 @@ static bool put_counters(struct exporter *e, struct cursor *c)
 
 	if (!e->spec->counters_every || e->until_counters)
 		return false;
-	sflow_put_counters(c, 5, &s, SFLOW_SOURCE);
+	sflow_put_counters(c, e->spec->version, &s, SFLOW_SOURCE);
 	if (c->full)
 		return false;
 	e->counter_sequence++;
@@ -460,7 +525,7 @@ static bool put_counters(struct exporter *e, struct cursor *c)
 static void build_sflow(struct exporter *e, uint64_t at_ms, uint64_t header_ms, struct cursor *c)
 {
 	const struct exporter_spec *s = e->spec;
-	struct sflow_msg m = { .version = 5,
+	struct sflow_msg m = { .version = s->version,
 		.agent = s->agent,
 		.sub_agent = s->domain,
 		.sequence = e->sequence++,
@@ -483,7 +548,7 @@ static void build_sflow(struct exporter *e, uint64_t at_ms, uint64_t header_ms, 
 		struct cursor before = *c;
 		size_t at = cursor_used(c);
 
-		sflow_put_sample(c, 5, &sample, r);
+		sflow_put_sample(c, s->version, &sample, r);
 		if (c->full) {
 			*c = before;
 			break;
@@ -508,10 +573,15 @@ static void patch_sflow(struct exporter *e, uint64_t at_ms, uint8_t *p)
 }
 
 static const struct format formats[] = {
-	[PROTO_NETFLOW5] = { 5, false, false, build_netflow5, patch_netflow5 },
-	[PROTO_NETFLOW9] = { 9, true, true, build_flowset, patch_netflow9 },
-	[PROTO_IPFIX] = { 10, true, true, build_flowset, patch_ipfix },
-	[PROTO_SFLOW] = { 5, false, false, build_sflow, patch_sflow },
+	[CRAFT_NETFLOW1] = { false, false, build_netflow5, patch_netflow5 },
+	[CRAFT_NETFLOW5] = { false, false, build_netflow5, patch_netflow5 },
+	[CRAFT_NETFLOW7] = { false, false, build_netflow5, patch_netflow5 },
+	[CRAFT_NETFLOW8] = { false, false, build_netflow8, patch_netflow5 },
+	[CRAFT_NETFLOW9] = { true, true, build_flowset, patch_netflow9 },
+	[CRAFT_IPFIX] = { true, true, build_flowset, patch_ipfix },
+	[CRAFT_SFLOW2] = { false, false, build_sflow, patch_sflow },
+	[CRAFT_SFLOW4] = { false, false, build_sflow, patch_sflow },
+	[CRAFT_SFLOW5] = { false, false, build_sflow, patch_sflow },
 };
 
 /* ---- the cycle ------------------------------------------------------------------------- */
@@ -540,13 +610,15 @@ static void keep(
 	cy->npatches += e->npatches;
 }
 
+/* v5: type and length, sequence, source in one word or (type 3) in two, rate, pool; before: no
+ * length. */
 static void patch_sample(struct exporter *e, uint8_t *p)
 {
-	bool expanded = be32(p) == 3;
+	size_t sequence = e->spec->version == 5 ? 8 : 4, source = be32(p) == 3 ? 8 : 4;
 
 	e->pool += e->spec->sampling;
-	patch32(p + 8, e->sample_sequence++);
-	patch32(p + (expanded ? 24 : 20), e->pool);
+	patch32(p + sequence, e->sample_sequence++);
+	patch32(p + sequence + 4 + source + 4, e->pool);
 }
 
 static void later(uint8_t *p, uint64_t ms)
@@ -605,7 +677,10 @@ struct exporter *exporter_new(const struct exporter_spec *spec, const struct pop
 	struct exporter *e = xcalloc(1, sizeof(*e));
 
 	e->spec = spec;
-	e->format = &formats[spec->protocol];
+	e->format = &formats[spec->kind];
+	e->members = spec->protocol == PROTO_NETFLOW8 ? netflow8_members(spec->aggregation) :
+		spec->protocol == PROTO_NETFLOW1 ? netflow5_members(
+			&(struct netflow5_msg){ .version = 1 }, UINT64_MAX) : UINT64_MAX;
 	e->sequence = spec->sequence;
 	e->sample_sequence = e->counter_sequence =
 		1; /* collectors take a stored 0 for "none yet" */
@@ -645,7 +720,7 @@ void exporter_craft(struct exporter *e, uint64_t at_ms, uint8_t *buf, struct cra
 	bool new = must_be_new(e, at_ms);
 	struct cursor c = cursor(buf, e->spec->datagram_octets);
 
-	*out = (struct crafted){ .version = e->format->version, .sequence = e->sequence };
+	*out = (struct crafted){ .version = e->spec->version, .sequence = e->sequence };
 	if (e->cycle.wanted && e->cycle.made == e->cycle.wanted && !new) {
 		reuse(e, header_ms, out);
 		return;

@@ -18,25 +18,27 @@ enum { RATE_MAX = 1000000000, FLOW_MS_MAX = 24 * 3600 * 1000 };
 
 /* ---- words ----------------------------------------------------------------- */
 
-static const struct yaml_name protocols[] = { { "netflow5", PROTO_NETFLOW5 },
-	{ "netflow9", PROTO_NETFLOW9 }, { "ipfix", PROTO_IPFIX }, { "sflow5", PROTO_SFLOW },
+#define ANY UINT32_MAX
+
+const struct craft_limits craft_limits[] = {
+	[CRAFT_NETFLOW1] = { "netflow1", PROTO_NETFLOW1, 1, true, false, 0, 1, 0xffff },
+	[CRAFT_NETFLOW5] = { "netflow5", PROTO_NETFLOW5, 5, true, true, 0xffff, 0x3fff, 0xffff },
+	[CRAFT_NETFLOW7] = { "netflow7", PROTO_NETFLOW7, 7, true, true, 0, 1, 0xffff },
+	[CRAFT_NETFLOW8] = { "netflow8", PROTO_NETFLOW8, 8, true, true, 0xffff, 1, 0xffff },
+	[CRAFT_NETFLOW9] = { "netflow9", PROTO_NETFLOW9, 9, false, true, ANY, ANY, ANY },
+	[CRAFT_IPFIX] = { "ipfix", PROTO_IPFIX, 10, false, true, ANY, ANY, ANY },
+	[CRAFT_SFLOW2] = { "sflow2", PROTO_SFLOW, 2, false, true, 0, ANY, ANY },
+	[CRAFT_SFLOW4] = { "sflow4", PROTO_SFLOW, 4, false, true, 0, ANY, ANY },
+	[CRAFT_SFLOW5] = { "sflow5", PROTO_SFLOW, 5, false, true, ANY, ANY, ANY },
+};
+
+static const struct yaml_name protocols[] = { { "netflow1", CRAFT_NETFLOW1 },
+	{ "netflow5", CRAFT_NETFLOW5 }, { "netflow7", CRAFT_NETFLOW7 },
+	{ "netflow8", CRAFT_NETFLOW8 }, { "netflow9", CRAFT_NETFLOW9 }, { "ipfix", CRAFT_IPFIX },
+	{ "sflow2", CRAFT_SFLOW2 }, { "sflow4", CRAFT_SFLOW4 }, { "sflow5", CRAFT_SFLOW5 },
 	{ NULL, 0 } };
-
-enum flow_protocol craft_protocol(const char *name)
-{
-	for (const struct yaml_name *p = protocols; p->name; p++)
-		if (!strcmp(name, p->name))
-			return (enum flow_protocol)p->value;
-	return PROTO_UNKNOWN;
-}
-
-const char *craft_protocol_name(enum flow_protocol protocol)
-{
-	for (const struct yaml_name *p = protocols; p->name; p++)
-		if (p->value == protocol)
-			return p->name;
-	return "?";
-}
+static const struct yaml_name v8_dialects[] = { { "flow-tools", V8_FLOW_TOOLS },
+	{ "tshark", V8_TSHARK }, { NULL, 0 } };
 
 bool rate_parse(const char *text, uint64_t *rate, uint8_t *unit)
 {
@@ -333,7 +335,9 @@ static const struct yaml_key exporter_keys[] = {
 	{ "name", yaml_string, EX(name), 1, 60, false, NULL },
 	{ "address", read_address, EX(address), 0, 0, true, NULL },
 	{ "port", yaml_u16, EX(port), 0, 65535, false, NULL },
-	{ "protocol", yaml_choice, EX(protocol), 0, 0, true, protocols },
+	{ "protocol", yaml_choice, EX(kind), 0, 0, true, protocols },
+	{ "aggregation", yaml_u8, EX(aggregation), 1, 14, false, NULL },
+	{ "v8_dialect", yaml_choice, EX(v8_dialect), 0, 0, false, v8_dialects },
 	{ "families", yaml_choice, EX(families), 0, 0, false, family_names },
 	{ "domain", yaml_u32, EX(domain), 0, UINT32_MAX, false, NULL },
 	{ "agent", read_address, EX(agent), 0, 0, false, NULL },
@@ -493,34 +497,61 @@ static bool interfaces_fit(const struct scenario *sc, uint32_t max, const struct
 	return true;
 }
 
+/* What the exporter is to say and its format has no room for. */
+static int check_room(struct yaml_reader *r, const struct scenario *sc,
+	const struct exporter_spec *e, const struct craft_limits *limits)
+{
+	const struct network *bad;
+
+	if (e->domain > limits->domain && !limits->domain)
+		return refuse(r, e->line, e->column, "domain %u: %s has none", e->domain,
+			limits->name);
+	if (e->domain > limits->domain)
+		return refuse(r, e->line, e->column,
+			"domain %u: a %s domain is engine type * 256 + engine id", e->domain,
+			limits->name);
+	if (e->sampling > limits->sampling && limits->sampling == 1)
+		return refuse(r, e->line, e->column, "sampling %u: %s cannot announce it",
+			e->sampling, limits->name);
+	if (e->sampling > limits->sampling)
+		return refuse(r, e->line, e->column, "sampling %u: a %s header has room for %u",
+			e->sampling, limits->name, limits->sampling);
+	if (e->sequence && !limits->sequence)
+		return refuse(r, e->line, e->column, "sequence %u: %s has no sequence numbers",
+			e->sequence, limits->name);
+	if (!interfaces_fit(sc, limits->interface, &bad))
+		return refuse(r, bad->line, bad->column,
+			"interface %u: %s exporters have 16 bits for it (exporter at line %u)",
+			bad->interface, limits->name, e->line);
+	if (!e->aggregation && e->kind == CRAFT_NETFLOW8)
+		return refuse(r, e->line, e->column,
+			"netflow8 needs its aggregation, 1 (AS) to 14 (prefix, port and tos)");
+	if ((e->aggregation || e->v8_dialect) && e->kind != CRAFT_NETFLOW8)
+		return refuse(r, e->line, e->column,
+			"aggregation and v8_dialect go with protocol netflow8");
+	return 0;
+}
+
 static int finish_exporter(
 	struct yaml_reader *r, struct scenario *sc, struct exporter_spec *e, uint8_t families)
 {
-	bool v5 = e->protocol == PROTO_NETFLOW5, sflow = e->protocol == PROTO_SFLOW;
-	const struct network *bad;
+	const struct craft_limits *limits = &craft_limits[e->kind];
 	uint32_t room = addr_is4(&e->address) ? 1472 : 1452;	/* MTU 1500 */
 
+	e->protocol = limits->protocol;
+	e->version = limits->version;
 	if (!e->families)
-		e->families = v5 ? FAMILIES_4 : families;
-	if (v5 && e->families != FAMILIES_4)
-		return refuse(
-			r, e->line, e->column, "netflow5 carries IPv4 only: families must be 4");
+		e->families = limits->v4_only ? FAMILIES_4 : families;
+	if (limits->v4_only && e->families != FAMILIES_4)
+		return refuse(r, e->line, e->column, "%s carries IPv4 only: families must be 4",
+			limits->name);
 	if (!(e->families & families))
 		return refuse(r, e->line, e->column,
 			"no flow for this exporter: customers and remotes have no address family "
 			"of it in common");
 	e->families &= families;
-	if (v5 && e->domain > 0xffff)
-		return refuse(r, e->line, e->column,
-			"domain %u: a netflow5 domain is engine type * 256 + engine id", e->domain);
-	if (v5 && e->sampling > 0x3fff)
-		return refuse(r, e->line, e->column,
-			"sampling %u: a netflow5 header has room for 16383", e->sampling);
-	if (v5 && !interfaces_fit(sc, 0xffff, &bad))
-		return refuse(r, bad->line, bad->column,
-			"interface %u: netflow5 exporters have 16 bits for it (exporter at line "
-			"%u)",
-			bad->interface, e->line);
+	if (check_room(r, sc, e, limits))
+		return -1;
 	/* A router that was booted after its flows began would be believed by nobody. */
 	if (e->uptime_s * UINT64_C(1000) < sc->lasting_ms.max + sc->delay_ms.max + 1000)
 		return refuse(r, e->line, e->column,
@@ -528,7 +559,7 @@ static int finish_exporter(
 	if (e->counter_octets != 4 && e->counter_octets != 8)
 		return refuse(r, e->line, e->column, "counter_octets: 4 or 8 is expected");
 	if (!e->datagram_octets)
-		e->datagram_octets = sflow && room > 1400 ? 1400 : room;
+		e->datagram_octets = e->protocol == PROTO_SFLOW && room > 1400 ? 1400 : room;
 	if (addr_is_zero(&e->agent))
 		e->agent = e->address;
 	return 0;

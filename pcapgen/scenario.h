@@ -35,6 +35,21 @@ struct distribution {
 	uint64_t shape_milli;	/* pareto: alpha * 1000; lognormal: sigma * 1000 */
 };
 
+/* What an exporter can speak. */
+enum craft_kind { CRAFT_NETFLOW1, CRAFT_NETFLOW5, CRAFT_NETFLOW7, CRAFT_NETFLOW8, CRAFT_NETFLOW9,
+	CRAFT_IPFIX, CRAFT_SFLOW2, CRAFT_SFLOW4, CRAFT_SFLOW5, CRAFT_KINDS };
+
+/* And what it has room for: 0 is none. */
+struct craft_limits {
+	const char *name;		/* "netflow5", as in a scenario */
+	uint8_t protocol;		/* enum flow_protocol */
+	uint16_t version;		/* on the wire */
+	bool v4_only, sequence;
+	uint32_t domain, sampling, interface;	/* the largest */
+};
+extern const struct craft_limits craft_limits[CRAFT_KINDS];
+
+enum v8_dialect { V8_FLOW_TOOLS, V8_TSHARK };
 enum sampling_says { SAMPLING_SAYS_OPTIONS, SAMPLING_SAYS_RECORD };
 enum families { FAMILIES_4 = 1, FAMILIES_6 = 2, FAMILIES_BOTH = 3 };
 
@@ -42,9 +57,14 @@ struct exporter_spec {
 	char *name;
 	struct addr address;		/* UDP source */
 	uint16_t port;			/* UDP source; 0: the kernel picks one */
+	uint8_t kind;			/* enum craft_kind; the next two follow from it */
 	uint8_t protocol;		/* enum flow_protocol */
+	uint16_t version;
+	uint8_t aggregation;		/* netflow8: its method, 1 to 14 */
+	uint8_t v8_dialect;		/* enum v8_dialect */
 	uint8_t families;
-	uint32_t domain; /* v9 source ID, IPFIX domain, sFlow sub-agent, v5 engine type << 8 | id */
+	/* v9 source ID, IPFIX domain, sFlow v5 sub-agent, v5 and v8 engine type << 8 | id */
+	uint32_t domain;
 	struct addr agent;		/* sFlow: in the datagram; else as address */
 	uint32_t sampling;		/* 1 in N; 1: nothing is announced (sFlow announces 1) */
 	uint8_t sampling_says;
@@ -105,8 +125,5 @@ void scenario_free(struct scenario *sc);
 /* "500", "20k", "1.5M", each with " records/s" or " datagrams/s" or bare (then `unit` stays), or
  * "max". */
 bool rate_parse(const char *text, uint64_t *rate, uint8_t *unit);
-/* "netflow5", "netflow9", "ipfix", "sflow5"; PROTO_UNKNOWN for anything else. */
-enum flow_protocol craft_protocol(const char *name);
-const char *craft_protocol_name(enum flow_protocol p);
 
 #endif /* SCENARIO_H */

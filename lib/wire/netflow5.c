@@ -44,6 +44,20 @@ static const struct layout *find_layout(uint16_t version)
 	return NULL;
 }
 
+size_t netflow5_header_size(uint16_t version)
+{
+	const struct layout *l = find_layout(version);
+
+	return l ? l->header : 0;
+}
+
+size_t netflow5_record_size(uint16_t version)
+{
+	const struct layout *l = find_layout(version);
+
+	return l ? l->record : 0;
+}
+
 static void parse_header(struct netflow5_msg *m, const uint8_t *p)
 {
 	*m = (struct netflow5_msg){

@@ -55,6 +55,9 @@ uint64_t netflow5_members(const struct netflow5_msg *m, uint64_t wanted);
  */
 void netflow5_put(struct cursor *c, const struct netflow5_msg *m, const struct flow_record *rec,
 	size_t n);
+/* Octets of the header, of a record as it is written; 0 of another version. */
+size_t netflow5_header_size(uint16_t version);
+size_t netflow5_record_size(uint16_t version);
 /* Whether `r` can be said in this version without losing a counter, an address or an ifIndex. */
 bool netflow5_fits(uint16_t version, const struct flow_record *r);
 

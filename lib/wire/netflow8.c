@@ -101,6 +101,26 @@ size_t netflow8_record_size(unsigned method)
 	return t ? t->size : 0;
 }
 
+uint64_t netflow8_members(unsigned method)
+{
+	const struct method *t = find_method(method);
+	uint64_t members = 0;
+
+	for (size_t i = 0; t && i < FIELDS_MAX && t->fields[i].width; i++)
+		members |= UINT64_C(1) << t->fields[i].member;
+	return members;
+}
+
+size_t netflow8_first_at(unsigned method)
+{
+	const struct method *t = find_method(method);
+
+	for (size_t i = 0; t && i < FIELDS_MAX && t->fields[i].width; i++)
+		if (t->fields[i].member == FLOW_first_us)
+			return t->fields[i].at;
+	return 0;
+}
+
 const char *netflow8_method_name(unsigned method)
 {
 	const struct method *t = find_method(method);

@@ -46,6 +46,10 @@ enum { NETFLOW8_HEADER = 28, NETFLOW8_METHODS = 14 };
 
 /* Octets of a record of `method`; 0 when there is no such method. */
 size_t netflow8_record_size(unsigned method);
+/* What a record of it tells: FLOW_BIT(member). */
+uint64_t netflow8_members(unsigned method);
+/* Where First stands in a record, right before Last. */
+size_t netflow8_first_at(unsigned method);
 /* "source prefix and tos".  Never NULL. */
 const char *netflow8_method_name(unsigned method);
 

@@ -105,6 +105,23 @@ static const struct {
 } exporters[] = {
 	{ "v5", "protocol: netflow5, domain: 258", 1, true },
 	{ "v5 sampled", "protocol: netflow5, sampling: 100", 100, true },
+	{ "v1", "protocol: netflow1", 1, true },
+	{ "v7", "protocol: netflow7, sequence: 4294967290", 1, true },
+	{ "v8 about to wrap", "protocol: netflow8, aggregation: 8, uptime: 4294960s", 1, true },
+	{ "v8, method 1", "protocol: netflow8, aggregation: 1, domain: 513", 1, true },
+	{ "v8, method 2", "protocol: netflow8, aggregation: 2, domain: 513", 1, true },
+	{ "v8, method 3", "protocol: netflow8, aggregation: 3, domain: 513", 1, true },
+	{ "v8, method 4", "protocol: netflow8, aggregation: 4, domain: 513", 1, true },
+	{ "v8, method 5", "protocol: netflow8, aggregation: 5, domain: 513", 1, true },
+	{ "v8, method 6", "protocol: netflow8, aggregation: 6, domain: 513", 1, true },
+	{ "v8, method 7", "protocol: netflow8, aggregation: 7, domain: 513", 1, true },
+	{ "v8, method 8", "protocol: netflow8, aggregation: 8, domain: 513", 1, true },
+	{ "v8, method 9", "protocol: netflow8, aggregation: 9, domain: 513", 1, true },
+	{ "v8, method 10", "protocol: netflow8, aggregation: 10, domain: 513", 1, true },
+	{ "v8, method 11", "protocol: netflow8, aggregation: 11, domain: 513", 1, true },
+	{ "v8, method 12", "protocol: netflow8, aggregation: 12, domain: 513", 1, true },
+	{ "v8, method 13", "protocol: netflow8, aggregation: 13, domain: 513", 1, true },
+	{ "v8, method 14", "protocol: netflow8, aggregation: 14, domain: 513", 1, true },
 	{ "v9", "protocol: netflow9, domain: 7", 1, true },
 	{ "v9 options", "protocol: netflow9, sampling: 1000, refresh_datagrams: 4", 1000, true },
 	{ "v9 record", "protocol: netflow9, sampling: 30, sampling_says: record", 30, true },
@@ -115,6 +132,10 @@ static const struct {
 	{ "ipfix options", "protocol: ipfix, sampling: 17", 17, true },
 	{ "ipfix small", "protocol: ipfix, datagram_octets: 512, counter_octets: 4", 1, true },
 	{ "sflow", "protocol: sflow5, domain: 3, sampling: 512", 512, false },
+	{ "sflow 2", "protocol: sflow2, sampling: 100", 100, false },
+	{ "sflow 2, IPv6 agent", "protocol: sflow2, agent: '2001:db8::77', counters_every: 3", 1,
+		false },
+	{ "sflow 4", "protocol: sflow4, sampling: 100, counters_every: 2", 100, false },
 	{ "sflow agent", "protocol: sflow5, agent: '2001:db8::77', counters_every: 2", 1, false },
 };
 
@@ -192,6 +213,52 @@ START_TEST(netflow5_counts_records)
 		ck_assert_uint_eq(p[21], 4);
 		ck_assert_uint_eq(be16(p + 22) & 0x3fff, 64);
 		sequence += 7;
+	}
+	close_exporter();
+}
+END_TEST
+
+/* What the documents allow, and what an MTU of 1500 has room for (wire-formats: v7 27, v8 32 to 51). */
+static const struct {
+	const char *keys;
+	uint16_t version, count;
+	size_t octets;
+} fullest[] = {
+	{ "protocol: netflow1", 1, 24, 16 + 24 * 48 },
+	{ "protocol: netflow5", 5, 30, 1464 },
+	{ "protocol: netflow7", 7, 27, 24 + 27 * 52 },
+	{ "protocol: netflow7, datagram_octets: 9000", 7, 28, 24 + 28 * 52 },
+	{ "protocol: netflow8, aggregation: 1", 8, 51, 28 + 51 * 28 },
+	{ "protocol: netflow8, aggregation: 3", 8, 44, 28 + 44 * 32 },
+	{ "protocol: netflow8, aggregation: 14", 8, 35, 28 + 35 * 40 },
+	{ "protocol: netflow8, aggregation: 8", 8, 32, 28 + 32 * 44 },
+};
+
+START_TEST(fills_the_datagram)
+{
+	const uint8_t *p;
+
+	open_exporter(fullest[_i].keys, "");
+	p = craft(START_MS);
+	ck_assert_uint_eq(be16(p), fullest[_i].version);
+	ck_assert_uint_eq(be16(p + 2), fullest[_i].count);
+	ck_assert_uint_eq(made.data.n, fullest[_i].octets);
+	close_exporter();
+}
+END_TEST
+
+/* A prefix has no host bits, an AS number sixteen bits, and what a method lacks is not told. */
+START_TEST(netflow8_says_what_its_method_has)
+{
+	open_exporter("protocol: netflow8, aggregation: 3", "");
+	craft(START_MS);
+	for (size_t i = 0; i < made.nrecords; i++) {
+		const struct flow_record *r = &made.records[i];
+
+		ck_assert(r->src_mask == 24 && (addr_host4(&r->src) & 0xff) == 0);
+		ck_assert(r->src_as == 9 || r->src_as == 23456);
+		ck_assert(addr_is_zero(&r->dst) && !r->dst_as && !r->dst_port && !r->proto &&
+			!r->out_if && r->in_if && r->octets);
 	}
 	close_exporter();
 }
@@ -408,6 +475,8 @@ Suite *suite_export(void)
 	tcase_add_loop_test(t, cycle_keeps_the_truth, 0, EXPORTERS);
 	tcase_add_test(t, netflow5_counts_records);
 	tcase_add_test(t, netflow5_fills_thirty);
+	tcase_add_loop_test(t, fills_the_datagram, 0, sizeof(fullest) / sizeof(fullest[0]));
+	tcase_add_test(t, netflow8_says_what_its_method_has);
 	tcase_add_loop_test(t, large_flows_are_split, 0, 2);
 	tcase_add_test(t, netflow9_counts_datagrams);
 	tcase_add_test(t, ipfix_counts_data_records);
