@@ -47,6 +47,21 @@ clockless='BEGIN { FS = OFS = "\t" } { $27 = ""; if ($26 ~ /^sflow/) $24 = $25 =
 check "sent and written are the same" cmp -s <(awk "$clockless" sent.tsv) <(awk "$clockless" written.tsv)
 check "the schedule took its time" awk -v s="$(figure seconds sent.txt)" 'BEGIN { exit !(s >= 1.9 && s < 60) }'
 
+# ---- the collector reads every protocol, and comes to the sums that the truth expects ----
+cat >sums.conf <<-CONF
+	plugins: print
+	print_output: csv
+	print_output_separator: \t
+	print_output_file: $TMP/sums.csv
+	print_output_file_append: true
+	print_refresh_time: 86400
+	aggregate: src_host, dst_host, src_port, dst_port, proto, tos, in_iface, out_iface, src_as, dst_as, src_mask, dst_mask
+CONF
+must "$NFACCTD" -f sums.conf -I s.pcap >sums.log 2>&1
+must "$PCAPGEN" expect --truth written.tsv --conf sums.conf >expected.tsv
+check "there is a sum for each of the $(tail -n +2 expected.tsv | wc -l) expected, and no other" \
+	cmp -s <(grep -v '^SRC_AS' sums.csv | sort) <(tail -n +2 expected.tsv | sort)
+
 # ---- replay: the witness reads what craft says ------------------------------------
 must "$PCAPGEN" replay s.pcap --to 127.0.0.1:$PORT --speed max --sources 127.0.4.0/24 --truth replayed.tsv >replayed.txt
 check_equal "all datagrams replayed" "$(figure datagrams written.txt)" "$(figure datagrams replayed.txt)"

@@ -13,6 +13,7 @@
 #include <unistd.h>
 #include "net/capture.h"
 #include "wire/decoder.h"
+#include "wire/sflow.h"
 
 Suite *suite_corpus(void);
 
@@ -29,6 +30,14 @@ static const struct {
 		"IE 252 stands in for 10, as in pmacct; the truth has 10 only" },
 	{ "IPFIX-akvorado-physif.tsv", "out_if", 8,
 		"IE 253 stands in for 14, as in pmacct; the truth has 14 only" },
+	{ "IPFIX-ipfixcol-04-odid256-512.tsv", "first", 22,
+		"IE 152 counts where 22 stands beside it and nothing tells the boot (IE 160)" },
+	{ "IPFIX-ipfixcol-04-odid256-512.tsv", "last", 22,
+		"IE 153 counts where 21 stands beside it and nothing tells the boot (IE 160)" },
+	{ "IPFIX-scapy.tsv", "first", 1,
+		"IE 152 counts where 22 stands beside it and nothing tells the boot (IE 160)" },
+	{ "IPFIX-scapy.tsv", "last", 1,
+		"IE 153 counts where 21 stands beside it and nothing tells the boot (IE 160)" },
 	{ "IPFIX-netflowparser-b.tsv", "sampling", 1,
 		"tshark reads a v9 options template in Set 1, an ID that IPFIX does not have" },
 	/* Some templates have an inner and an outer header in Elements of the same number. */
@@ -48,6 +57,8 @@ static const struct {
 		"flow-tools wrote it: in, out, tos; tshark reads tos, in, out" },
 	{ "NFv8-gen-flowtools-agg09.tsv", "tos", 100,
 		"flow-tools wrote it: in, out, tos; tshark reads tos, in, out" },
+	{ "sFlowv5-akvorado-1140.tsv", "nexthop", 1,
+		"the truth has the gateway record's, 0.0.0.0; the router record says which" },
 	{ "sFlowv5-akvorado-ipv4-data.tsv", "tcpflags", 1,
 		"a sampled-IPv4 record has the word; the truth skips it for UDP" },
 	{ "sFlowv5-nxthdr.tsv", "proto", 1,
@@ -62,6 +73,31 @@ static const struct {
 		"the truth does not have this word of sampled-IPv4/6 records" },
 	{ "sFlowv5-pktvisor-keyed.tsv", "tcpflags", 2,
 		"the truth does not have this word of sampled-IPv4/6 records" },
+};
+
+/*
+ * In IPFIX an uptime counts from systemInitTimeMilliseconds (IE 160), which is no column of the
+ * truth: what tshark reads in which frame, good from there on.
+ */
+static const struct {
+	const char *file;
+	unsigned dg;
+	uint64_t ms;
+} boots[] = {
+	{ "IPFIX-bitkeks-a.tsv", 1, 1585735165729 }, { "IPFIX-bitkeks-a.tsv", 3, 759538800000 },
+	{ "IPFIX-gen-softflowd.tsv", 1, 1795418425316 },
+	{ "IPFIX-swisscom-bgp.tsv", 9, 1683625268233 },
+	{ "IPFIX-swisscom-bgp.tsv", 28, 1683625268232 },
+	{ "IPFIX-swisscom-bmp.tsv", 11, 1683625268233 },
+	{ "IPFIX-swisscom-bmp.tsv", 29, 1683625268232 },
+	{ "IPFIX-swisscom-scenario5.tsv", 2, 1721268901733 },
+	{ "IPFIX-swisscom-scenario5.tsv", 20, 1721268901734 },
+	{ "IPFIX-swisscom-scenario5.tsv", 41, 1721268901733 },
+	{ "IPFIX-swisscom-scenario5.tsv", 179, 1721268901734 },
+	{ "IPFIX-swisscom-scenario5.tsv", 220, 1721268901733 },
+	{ "IPFIX-swisscom-scenario5.tsv", 244, 1721268901734 },
+	{ "IPFIX-swisscom-scenario5.tsv", 261, 1721268901733 },
+	{ "IPFIX-swisscom-scenario5.tsv", 282, 1721268901734 },
 };
 
 static char corpus[1024];
@@ -124,6 +160,7 @@ struct got {
 	struct flow_origin origin;
 	uint32_t uptime;	/* of a NetFlow header */
 	struct flow_record rec;
+	struct sflow_sample sample;	/* sFlow: what of its sample is no member of a record */
 };
 
 struct run {
@@ -131,7 +168,17 @@ struct run {
 	size_t n, cap;
 	unsigned dg;
 	uint32_t uptime;
+	struct sflow_iter samples;	/* of this datagram, those behind the records so far */
 };
+
+static void keep_sample(struct run *r, struct got *g)
+{
+	struct flow_record again;
+
+	do
+		ck_assert(sflow_next(&r->samples, &g->sample, &again));
+	while (g->sample.counters);
+}
 
 static void keep(void *ctx, const struct flow_origin *origin, struct flow_record *rec, size_t n)
 {
@@ -144,7 +191,10 @@ static void keep(void *ctx, const struct flow_origin *origin, struct flow_record
 			r->got = realloc(r->got, r->cap * sizeof(*r->got));
 			ck_assert_ptr_nonnull(r->got);
 		}
-		r->got[r->n++] = (struct got){ r->dg, *origin, r->uptime, rec[i] };
+		r->got[r->n] = (struct got){ r->dg, *origin, r->uptime, rec[i], { 0 } };
+		if (origin->protocol == PROTO_SFLOW)
+			keep_sample(r, &r->got[r->n]);
+		r->n++;
 	}
 }
 
@@ -155,6 +205,7 @@ static void decode_capture(struct run *r, const char *name)
 	struct capture *c;
 	struct decoder *d;
 	struct datagram dgram;
+	struct sflow_msg m;
 	struct endpoint to;
 	int more;
 
@@ -171,6 +222,8 @@ static void decode_capture(struct run *r, const char *name)
 
 		r->dg++;
 		r->uptime = dgram.data.n >= 8 ? be32(dgram.data.p + 4) : 0;
+		if (sflow_parse(&m, dgram.data) == WIRE_OK)
+			sflow_first(&r->samples, &m);
 		decode(d, &in, keep, r);
 	}
 	ck_assert_msg(more == 0, "%s: %s", name, why);
@@ -236,14 +289,39 @@ static unsigned check_number(const char *file, int line, const char *column, con
 	return strcmp(text, want) == 0 ? 0 : differ(file, line, column, want, text);
 }
 
-/* The truth's raw time in microseconds since 1970; false when it cannot be told. */
-static bool truth_time(const struct got *g, const char *unit, const char *raw, uint64_t *us)
+/* IPFIX: 32 bits of milliseconds since the boot, the wrap of them that is nearest to the export. */
+static bool since_boot(const char *file, const struct got *g, uint32_t ms, uint64_t *us)
+{
+	const int64_t export_ms = (int64_t)(g->origin.export_us / 1000);
+	int64_t t = -1;
+
+	for (size_t i = 0; i < sizeof(boots) / sizeof(boots[0]); i++)
+		if (strcmp(boots[i].file, file) == 0 && boots[i].dg <= g->dg)
+			t = (int64_t)boots[i].ms + ms;
+	if (t < 0)
+		return false;
+	while (llabs(t - export_ms) > llabs(t + (INT64_C(1) << 32) - export_ms))
+		t += INT64_C(1) << 32;
+	while (llabs(t - export_ms) > llabs(t - (INT64_C(1) << 32) - export_ms))
+		t -= INT64_C(1) << 32;
+	*us = (uint64_t)t * 1000;
+	return true;
+}
+
+/*
+ * The truth's raw time in microseconds since 1970; false when there is none, or nobody has told
+ * when the exporter was booted.
+ */
+static bool truth_time(const char *file, const struct got *g, const char *unit, const char *raw,
+	uint64_t *us)
 {
 	uint64_t v = strtoull(raw, NULL, 10);
 
 	if (!raw[0] || !unit[0])
 		return false;
-	if (strcmp(unit, "switched") == 0 && g->origin.protocol != PROTO_IPFIX) {
+	if (strcmp(unit, "switched") == 0 && g->origin.protocol == PROTO_IPFIX)
+		return since_boot(file, g, (uint32_t)v, us);
+	if (strcmp(unit, "switched") == 0) {
 		int64_t t = (int64_t)g->origin.export_us +
 			(int64_t)(int32_t)((uint32_t)v - g->uptime) * 1000;
 
@@ -260,7 +338,7 @@ static bool truth_time(const struct got *g, const char *unit, const char *raw, u
 		*us = (uint64_t)(((unsigned __int128)v * 1000000 >> 32) -
 			(unsigned __int128)2208988800u * 1000000);
 	else
-		return false;
+		ck_abort_msg("%s: a time in %s", file, unit);
 	return true;
 }
 
@@ -270,10 +348,8 @@ static unsigned check_time(const char *file, int line, const struct table *t, co
 	char want[32] = "", have[32] = "";
 	uint64_t us;
 
-	if (truth_time(g, cell(t, "time_unit"), cell(t, column), &us))
+	if (truth_time(file, g, cell(t, "time_unit"), cell(t, column), &us))
 		snprintf(want, sizeof(want), "%" PRIu64, us);
-	else if (cell(t, column)[0])
-		return 0;
 	if (flow_has(&g->rec, f))
 		snprintf(have, sizeof(have), "%" PRIu64, flow_get(&g->rec, f));
 	return strcmp(have, want) == 0 ? 0 : differ(file, line, column, want, have);
@@ -308,13 +384,45 @@ static unsigned check_reverse(
 	return bad;
 }
 
-static unsigned check_row(const char *file, int line, const struct table *t, const struct got *g)
+static unsigned check_text(const char *file, int line, const struct table *t, const char *column,
+	const char *have)
 {
-	char text[32];
+	const char *want = cell(t, column);
+
+	return strcmp(have, want) ? differ(file, line, column, want, have) : 0;
+}
+
+/* Who said it and in what, which the origin of a record tells. */
+static unsigned check_origin(const char *file, int line, const struct table *t, const struct got *g)
+{
+	const bool engine = g->origin.version == 5 || g->origin.version == 8;
+	char text[ADDR_TEXT];
 	unsigned bad = 0;
 
 	snprintf(text, sizeof(text), "%u", g->dg);
-	bad += strcmp(text, cell(t, "dg")) ? differ(file, line, "dg", cell(t, "dg"), text) : 0;
+	bad += check_text(file, line, t, "dg", text);
+	bad += check_text(file, line, t, "exporter", addr_print(&g->origin.sender, text));
+	snprintf(text, sizeof(text), "%u", g->origin.version);
+	bad += check_text(file, line, t, "ver", text);
+	if (g->origin.protocol == PROTO_SFLOW)
+		return bad;
+	if (engine)
+		snprintf(text, sizeof(text), "%u.%u", g->origin.domain >> 8, g->origin.domain & 255);
+	else if (g->origin.version >= 9)
+		snprintf(text, sizeof(text), "%u", g->origin.domain);
+	else
+		text[0] = '\0';
+	return bad + check_text(file, line, t, "odid", text);
+}
+
+/*
+ * All columns but: set, sampling_src, octets_field, packets_field, extra - which template and
+ * which Elements said it, of which a record keeps no trace.
+ */
+static unsigned check_row(const char *file, int line, const struct table *t, const struct got *g)
+{
+	unsigned bad = check_origin(file, line, t, g);
+
 	bad += check_address(file, line, "src", cell(t, "src"), &g->rec, FLOW_src);
 	bad += check_address(file, line, "dst", cell(t, "dst"), &g->rec, FLOW_dst);
 	for (size_t i = 0; i < sizeof(numbers) / sizeof(numbers[0]); i++)
@@ -368,21 +476,66 @@ static unsigned check_if(const char *file, int line, const struct table *t, cons
 	return check_number(file, line, column, want, r, f);
 }
 
-static unsigned check_sample(const char *file, int line, const struct table *t, const struct got *g)
+static unsigned check_mac(const char *file, int line, const struct table *t, const char *column,
+	const struct flow_record *r, enum flow_field f)
 {
-	const char *frame = cell(t, "frame_length"), *records = cell(t, "records");
-	const char *as;
-	bool by_ip = !frame[0] || strstr(records, ",3") || strstr(records, ",4");
+	const uint8_t *m = f == FLOW_src_mac ? r->src_mac : r->dst_mac;
+	char text[32] = "";
+
+	if (flow_has(r, f))
+		snprintf(text, sizeof(text), "%02x:%02x:%02x:%02x:%02x:%02x", m[0], m[1], m[2], m[3],
+			m[4], m[5]);
+	return check_text(file, line, t, column, text);
+}
+
+/* The words before a sample's records. */
+static unsigned check_head(const char *file, int line, const struct table *t, const struct got *g)
+{
+	const struct sflow_sample *s = &g->sample;
+	const struct { const char *column; uint32_t value; } words[] = {
+		{ "dg_seq", g->origin.sequence }, { "sample_seq", s->sequence },
+		{ "sampling_rate", s->rate }, { "pool", s->pool }, { "drops", s->drops },
+	};
 	char text[ADDR_TEXT];
-	unsigned bad = 0;
+	unsigned bad = check_origin(file, line, t, g);
 
 	addr_print(&g->origin.exporter, text);
-	bad += strcmp(text, cell(t, "agent")) ? differ(file, line, "agent", cell(t, "agent"), text)
-					      : 0;
-	snprintf(text, sizeof(text), "%u", g->origin.sequence);
-	bad += strcmp(text, cell(t, "dg_seq"))
-		? differ(file, line, "dg_seq", cell(t, "dg_seq"), text)
-		: 0;
+	bad += check_text(file, line, t, "agent", text);
+	for (size_t i = 0; i < sizeof(words) / sizeof(words[0]); i++) {
+		snprintf(text, sizeof(text), "%u", words[i].value);
+		bad += check_text(file, line, t, words[i].column, text);
+	}
+	snprintf(text, sizeof(text), g->origin.version == 5 ? "%u" : "", g->origin.domain);
+	bad += check_text(file, line, t, "sub_agent", text);
+	snprintf(text, sizeof(text), "%u:%u", s->source_type, s->source_index);
+	return bad + check_text(file, line, t, "source_id", text);
+}
+
+/* A switch that does not know says 4294967295.  Its VLAN where it knows one, else the outermost tag of the header. */
+static unsigned check_vlan(const char *file, int line, const struct table *t, const struct got *g)
+{
+	const char *in = cell(t, "sw_in_vlan"), *out = cell(t, "sw_out_vlan"), *tag = cell(t, "vlan");
+	char want[16];
+
+	snprintf(want, sizeof(want), "%.*s", (int)strcspn(tag, ","), tag);
+	if (in[0] && strtoul(in, NULL, 10) <= 4095 && (strcmp(in, "0") != 0 || !tag[0]))
+		snprintf(want, sizeof(want), "%s", in);
+	return check_number(file, line, "vlan", want, &g->rec, FLOW_vlan) +
+		check_number(file, line, "sw_out_vlan", strtoul(out, NULL, 10) <= 4095 ? out : "",
+			&g->rec, FLOW_out_vlan);
+}
+
+/*
+ * All columns but: kind (the word formats of in_if, out_if), hdr_proto, stripped, hdr_len, ttl -
+ * of which a record keeps no trace.
+ */
+static unsigned check_sample(const char *file, int line, const struct table *t, const struct got *g)
+{
+	const char *frame = cell(t, "frame_length"), *records = cell(t, "records"), *as;
+	bool by_ip = !frame[0] || strstr(records, ",3") || strstr(records, ",4");
+	char text[ADDR_TEXT] = "";
+	unsigned bad = check_head(file, line, t, g);
+
 	bad += check_address(file, line, "src", cell(t, "src"), &g->rec, FLOW_src);
 	bad += check_address(file, line, "dst", cell(t, "dst"), &g->rec, FLOW_dst);
 	for (size_t i = 0; i < 5; i++) {
@@ -400,6 +553,18 @@ static unsigned check_sample(const char *file, int line, const struct table *t, 
 	bad += check_number(
 		file, line, "octets", by_ip ? cell(t, "ip_len") : frame, &g->rec, FLOW_octets);
 	bad += check_sampling(file, line, cell(t, "sampling_rate"), &g->rec);
+	bad += check_mac(file, line, t, "eth_src", &g->rec, FLOW_src_mac);
+	bad += check_mac(file, line, t, "eth_dst", &g->rec, FLOW_dst_mac);
+	/* The truth has the outermost type, a record what the tags are before. */
+	if (flow_has(&g->rec, FLOW_ethertype))
+		snprintf(text, sizeof(text), "0x%04x", g->rec.ethertype);
+	bad += cell(t, "vlan")[0] && g->rec.ethertype == (addr_is4(&g->rec.src) ? 0x0800 : 0x86dd)
+		? 0 : check_text(file, line, t, "ethertype", text);
+	bad += check_vlan(file, line, t, g);
+	text[0] = '\0';
+	if (flow_has(&g->rec, FLOW_next_hop))
+		addr_print(&g->rec.next_hop, text);
+	bad += check_text(file, line, t, "nexthop", text);
 	/* The truth has the whole AS path; the destination is its end. */
 	as = strrchr(cell(t, "dst_as"), ',');
 	bad += check_number(
