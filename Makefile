@@ -38,15 +38,21 @@ LIB      := $(foreach d,wire base net,$(call objects,lib/$d))
 
 all: $(PROGRAMS:%=$(B)/%)
 
+# -MT: what a folder knows of its headers stays true when the folder is copied.
 define compile
 	@mkdir -p $(@D)
 	$(if $(Q),@echo "  CC      $<")
-	$(Q)$(CC) $(CPPFLAGS) $(CFLAGS) -MMD -MP -c -o $@ $<
+	$(Q)$(CC) $(CPPFLAGS) $(CFLAGS) -MMD -MP -MT '$$(B)$(@:$(B)%=%)' -c -o $@ $<
 endef
-$(B)/obj/%.o: %.c
+$(B)/obj/%.o: %.c $(B)/san
 	$(compile)
-$(B)/%.o: %.c
+$(B)/%.o: %.c $(B)/san
 	$(compile)
+
+# With B= given, a folder that another SAN was built in is built anew: the file is then new.
+SAN_WAS := $(shell cat $(B)/san 2>/dev/null)
+$(B)/san: $(if $(filter x$(SAN),x$(SAN_WAS)),,FORCE)
+	@mkdir -p $(@D) && if [ -f $@ ]; then echo '$(SAN)' >$@; else echo '$(SAN)' >$@; touch -d @0 $@; fi
 
 # One binary a program, its modules without main for the tests.
 define program
@@ -63,9 +69,9 @@ define room
 $(B)/check-$(1): $$(call objects,tests/$(1)) $(B)/tests/$(1)/main.o $$(LIB)
 	$$(if $$(Q),@echo "  LINK    $$@")
 	$$(Q)$$(CC) $$(CFLAGS) $$(LDFLAGS) -o $$@ $$^ $$(LDLIBS) $$(shell pkg-config --libs check)
-$(B)/tests/$(1)/main.o: tests/check_main.c tests/$(1)/suites.def
+$(B)/tests/$(1)/main.o: tests/check_main.c tests/$(1)/suites.def $(B)/san
 	@mkdir -p $$(@D)
-	$$(Q)$$(CC) $$(CPPFLAGS) -DSUITES='"tests/$(1)/suites.def"' $$(CFLAGS) -MMD -MP -c -o $$@ $$<
+	$$(Q)$$(CC) $$(CPPFLAGS) -DSUITES='"tests/$(1)/suites.def"' $$(CFLAGS) -c -o $$@ $$<
 run-check-$(1): $(B)/check-$(1)
 	$$(Q)$(if $(SAN),CK_FORK=no )$(B)/check-$(1)
 endef
@@ -130,5 +136,6 @@ clean:
 
 # Objects are kept even when only a pattern rule asked for them.
 .SECONDARY:
-.PHONY: all check pure bench install clean $(ROOMS:%=run-check-%) $(FUZZ:%=run-fuzz-%) $(FUZZ:%=fuzz-%)
--include $(shell find $(B) -name '*.d' 2>/dev/null)
+FORCE:
+.PHONY: FORCE all check pure bench install clean $(ROOMS:%=run-check-%) $(FUZZ:%=run-fuzz-%) $(FUZZ:%=fuzz-%)
+-include $(shell find $(B)/obj $(B)/tests -name '*.d' 2>/dev/null)
