@@ -21,6 +21,7 @@
 #include "base/strbuf.h"
 #include "replicator/control.h"
 #include "replicator/inherit.h"
+#include "replicator/memory.h"
 #include "replicator/outage.h"
 #include "replicator/reload.h"
 #include "replicator/report.h"
@@ -30,6 +31,7 @@
 enum {
 	TICK_MS = 1000,
 	REFRESH_TICKS = 5,
+	SAVE_TICKS = 60,
 	RECEIVE_BUFFER =
 		8 << 20, /* when the settings say nothing: as much of it as the kernel gives */
 	SMALL_BUFFER =
@@ -49,12 +51,15 @@ struct replicator {
 	struct reload reload;
 	struct metrics *metrics;
 	int signal_fd, pid_fd, control_fd;
+	int memory_fd;		/* of the process before; -1: none */
 	size_t files;		/* descriptors that we may have */
 	int receive_buffer;	/* bytes that each socket has */
 	bool stop;
 	uint64_t reloads, reloads_failed, ticks;
 	uint64_t names_ns, names_changed, names_stale;
-	uint64_t stats_log_us, recv_log_us, sync_log_us;
+	uint64_t stats_log_us, recv_log_us, sync_log_us, memory_log_us;
+	uint64_t saved_changes;	/* of the template memory when template_file was written */
+	bool handed_over;
 	uint64_t logged_drops;
 	uint64_t watchdog_ns, watched_ns;	/* 0: nobody watches */
 };
@@ -134,7 +139,8 @@ static int set_workers(struct replicator *p, size_t n)
 static int inherit(struct replicator *p, const struct listen_options *o)
 {
 	int fds[WORKERS_MAX];
-	const int n = p->settings.take_over ? inherit_from_process(&p->settings, fds, WORKERS_MAX)
+	const int n = p->settings.take_over ? inherit_from_process(
+				&p->settings, fds, WORKERS_MAX, &p->memory_fd)
 					    : inherit_from_manager(fds, WORKERS_MAX);
 
 	if (n > 0 && (size_t)n > p->n && set_workers(p, (size_t)n) < 0)
@@ -319,6 +325,40 @@ static void refresh_gates(struct replicator *p)
 	free(own);
 }
 
+/* What the one before knew: of the process that handed over, or of the file. */
+static void read_memory(struct replicator *p)
+{
+	const char *path = p->settings.template_file;
+	const bool handed = p->memory_fd >= 0;
+	FILE *f = handed ? fdopen(p->memory_fd, "r") : path ? fopen(path, "re") : NULL;
+	long n;
+
+	if (!f && path && !handed && errno != ENOENT)
+		log_warn_errno("template_file: \"%s\"", path);
+	if (!f)
+		return;
+	p->memory_fd = -1;
+	n = memory_read(f, p->workers, p->n);
+	fclose(f);
+	if (n < 0)
+		log_warn("templates of the process before: expected a file that replicator wrote; "
+			 "what is wrong in it is left out");
+	else if (n)
+		log_info("templates of the process before: %ld messages", n);
+}
+
+static void save_memory(struct replicator *p, const struct recall_counts *c)
+{
+	const uint64_t changes = c->learnt + c->withdrawn + c->evicted_items;
+
+	if (!p->settings.template_file || changes == p->saved_changes)
+		return;
+	p->saved_changes = changes;
+	if (memory_save(p->settings.template_file, p->workers, p->n) < 0 &&
+		log_allow(&p->memory_log_us, clock_wall_us(), UINT64_C(60000000)))
+		log_warn_errno("template_file: \"%s\"", p->settings.template_file);
+}
+
 static int start_workers(struct replicator *p)
 {
 	const struct settings *s = &p->settings;
@@ -341,6 +381,7 @@ static int start_workers(struct replicator *p)
 		share_port(w);
 		receivers_open(&w->receivers, &w->outlet);
 	}
+	read_memory(p);
 	refresh_gates(p);
 	/* Rights are a thread's own: they are dropped before there is another. */
 	if (rights_drop() < 0)
@@ -491,6 +532,8 @@ static void tick(struct replicator *p)
 	daemon_notify_status("%" PRIu64 " datagrams received, %" PRIu64
 			     " dropped by the kernel, %zu receivers",
 		r.recv.datagrams, r.recv.kernel_drops, r.n);
+	if ((p->ticks % SAVE_TICKS == 0 || p->stop) && !p->handed_over)
+		save_memory(p, &r.recall);
 	report_clear(&r);
 	sync_spools(p);
 	/* Sockets that could not be opened at first may be by now. */
@@ -634,9 +677,13 @@ static void handed_over(void *ctx, bool sent)
 {
 	struct replicator *p = ctx;
 
+	if (p->memory_fd >= 0)
+		close(p->memory_fd);
+	p->memory_fd = -1;
 	if (sent) {
 		struct report r;
 
+		p->handed_over = true;
 		/* Our counters end here; the successor's begin at 0. */
 		log_info("handed %zu sockets over", p->n);
 		collect(p, &r);
@@ -670,6 +717,9 @@ static bool command_handover(void *ctx, const char *argument, struct control_ans
 		worker_join(&p->workers[i]);
 		a->fds[a->nfds++] = p->workers[i].in.fd;
 	}
+	p->memory_fd = memory_hand(p->workers, p->n);
+	if (p->memory_fd >= 0)
+		a->fds[a->nfds++] = p->memory_fd;
 	a->keep = true;
 	a->after = handed_over;
 	snprintf(a->text, CONTROL_TEXT, "ok: %zu sockets", p->n);
@@ -816,7 +866,7 @@ int main(int argc, char **argv)
 	static struct replicator p;
 	int status;
 
-	p.signal_fd = p.pid_fd = p.control_fd = -1;
+	p.signal_fd = p.pid_fd = p.control_fd = p.memory_fd = -1;
 	log_open("replicator");
 	p.files = raise_files();
 	status = settings_parse(&p.settings, argc, argv);

@@ -63,6 +63,8 @@ const struct conf_key settings_keys[] = {
 		"IP precedence of what is sent"),
 	GLOBAL("template_memory", NULL, CONF_U32, uint32_t, template_memory, 0, 4096,
 		"MB for the templates that are told to receivers that missed them; 64; 0: none"),
+	GLOBAL("template_file", NULL, CONF_STRING, char *, template_file, 0, 0,
+		"file in which templates outlive the process, written each minute and at the end"),
 	GLOBAL("control", NULL, CONF_STRING, char *, control, 0, 0,
 		"socket for commands, see --tell"),
 	GLOBAL("stats_file", NULL, CONF_STRING, char *, stats_file, 0, 0,
@@ -661,7 +663,7 @@ void settings_clear(struct settings *s)
 {
 	char *strings[] = { s->listen_ip, s->listen_also, s->listen_service, s->pid_file,
 		s->stats_file, s->log_file, s->syslog, s->plugins, s->receivers, s->control,
-		s->metrics, s->allow };
+		s->metrics, s->allow, s->template_file };
 
 	for (size_t i = 0; i < sizeof(strings) / sizeof(strings[0]); i++)
 		free(strings[i]);
