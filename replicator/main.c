@@ -12,6 +12,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/mman.h>
+#include <sys/random.h>
 #include <sys/resource.h>
 #include <unistd.h>
 
@@ -48,6 +49,7 @@ struct replicator {
 	struct settings settings;
 	struct worker *workers;
 	size_t n;		/* of them */
+	struct dedup *dedup;	/* NULL: copies pass */
 	struct reload reload;
 	struct metrics *metrics;
 	int signal_fd, pid_fd, control_fd;
@@ -359,13 +361,28 @@ static void save_memory(struct replicator *p, const struct recall_counts *c)
 		log_warn_errno("template_file: \"%s\"", p->settings.template_file);
 }
 
+static int make_dedup(struct replicator *p)
+{
+	uint64_t seed;
+
+	if (getrandom(&seed, sizeof(seed), GRND_NONBLOCK) != (ssize_t)sizeof(seed))
+		seed = clock_mono_ns();
+	p->dedup = dedup_new(p->settings.dedup_ms * UINT64_C(1000000), DEDUP_ENTRIES, seed);
+	if (!p->dedup)
+		log_error_errno("memory for dedup_window");
+	return p->dedup ? 0 : -1;
+}
+
 static int start_workers(struct replicator *p)
 {
 	const struct settings *s = &p->settings;
+
+	if (s->dedup_ms && make_dedup(p) < 0)
+		return -1;
 	/* Of the template memory at least 1 MB each, when there is one at all. */
 	const struct worker_limits limits = {
 		s->datagram_max, (s->template_memory + p->n - 1) / p->n,
-		{ s->rate_limit, s->dedup_ms * UINT64_C(1000000), (uint32_t)(EXPORTERS_MAX / p->n) }
+		{ s->rate_limit, p->dedup, (uint32_t)(EXPORTERS_MAX / p->n) }
 	};
 
 	for (size_t i = 0; i < p->n; i++) {
@@ -443,6 +460,7 @@ static void close_all(struct replicator *p)
 	for (size_t i = 0; i < p->n; i++)
 		worker_clear(&p->workers[i]);
 	free(p->workers);
+	dedup_free(p->dedup);
 	metrics_stop(p->metrics);
 	control_close(p->control_fd, p->settings.control);
 	if (p->signal_fd >= 0)
@@ -494,6 +512,7 @@ static void warn_drops(struct replicator *p, const struct report *r, uint64_t no
 static void collect(const struct replicator *p, struct report *r)
 {
 	report_collect(r, p->workers, p->n);
+	r->dedup_early = p->dedup ? dedup_early(p->dedup) : 0;
 	r->reloads = p->reloads;
 	r->reloads_failed = p->reloads_failed;
 	r->names_changed = p->names_changed;

@@ -635,12 +635,6 @@ int settings_parse(struct settings *s, int argc, char **argv)
 	if (s->tell)
 		return usage(
 			"--tell", s->tell, "--control FILE, the socket of the process to tell");
-	if (s->dedup_ms && (s->workers > 1 || s->listen_also)) {
-		log_error("dedup: the copies of a datagram may reach different workers; expected "
-			  "workers to be 1 and no "
-			  "listen_also");
-		return EXIT_USAGE;
-	}
 	if (s->take_over && !s->control) {
 		log_error("--take-over: expected --control FILE, the socket of the process to "
 			  "replace");
