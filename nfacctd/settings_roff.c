@@ -169,10 +169,8 @@ static const struct {
 	{ "in_iface, out_iface", "numbers of any length; of sFlow the index alone, 0 for \"several\" "
 				 "and \"dropped\"" },
 	{ "mpls_pw_id, sampling_direction, nat_event", "Elements of any length are read" },
-	{ "src_port, dst_port", "sFlow: type and code of ICMP stand in dst_port" },
 	{ "sum_net", "both ends count" },
 	{ "tos, tunnel_tos", "sFlow: the whole traffic class of IPv6" },
-	{ "tunnel_src_port, tunnel_dst_port", "type and code of ICMP stand in tunnel_dst_port" },
 	{ "vxlan", "IE 351: the last three octets (1.7.7 reads one too far); sFlow: the VNI" },
 	{ "in_vlan, out_vlan, flow_label, fwd_status", "not in 1.7.7" },
 };

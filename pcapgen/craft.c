@@ -184,6 +184,11 @@ static void send_lane(struct crafter *c, struct lane *lane)
 	lane->head = lane->tail = lane->in_batch = 0;
 }
 
+static bool is_icmp(uint8_t proto)
+{
+	return proto == 1 || proto == 58;
+}
+
 static void put_truth(struct crafter *c, const struct item *it)
 {
 	const struct exporter_spec *spec = &c->sc->exporters[it->exporter];
@@ -208,6 +213,9 @@ static void put_truth(struct crafter *c, const struct item *it)
 			flow_set(&row.flow, FLOW_first_us, row.sent_us);
 			flow_set(&row.flow, FLOW_last_us, row.sent_us);
 		}
+		/* Type and code are in the sampled header; who bills sFlow by port sees none. */
+		if (spec->protocol == PROTO_SFLOW && is_icmp(row.flow.proto))
+			flow_set(&row.flow, FLOW_dst_port, 0);
 		truth_put(c->job->truth, &row);
 	}
 }

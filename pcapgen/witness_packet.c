@@ -29,14 +29,6 @@ static void transport(struct flow_record *f, struct bytes b)
 			flow_set(f, FLOW_dst_port, be16(b.p + 2));
 		}
 		break;
-	case 1:
-	case 58:
-		/* As NetFlow has it: type * 256 + code in the destination port. */
-		if (b.n >= 2) {
-			flow_set(f, FLOW_src_port, 0);
-			flow_set(f, FLOW_dst_port, be16(b.p));
-		}
-		break;
 	}
 }
 

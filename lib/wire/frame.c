@@ -80,11 +80,6 @@ static void walk_transport(struct walk *w, uint8_t proto)
 		if (n >= 4)
 			SET(w->r, dst_port, be16(p + 2));
 		break;
-	case IP_ICMP:
-	case IP_ICMPV6:
-		if (n >= 2)
-			SET(w->r, dst_port, be16(p));	/* type, code */
-		break;
 	}
 }
 

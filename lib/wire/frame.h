@@ -9,8 +9,8 @@
  * The outermost IP header counts, unless frame_tunnel() is asked to look into
  * what GRE, IP-in-IP, VXLAN, Geneve or GTP-U carries; a pseudowire's inside is
  * never looked at.  Of several VLAN tags the first gives `vlan`;
- * `ethertype` is the one behind them.  ICMP's type * 256 + code is in
- * dst_port, as NetFlow has it.  Ports of later fragments are absent.
+ * `ethertype` is the one behind them.  ICMP has no ports here,
+ * as for sfacctd: type and code stay where they are.  Ports of later fragments are absent.
  */
 #ifndef FRAME_H
 #define FRAME_H

@@ -44,7 +44,8 @@ function flush(    name, n, i, want, line, rate) {
 		rate = sflow ? r["rate"] : version == 5 ? sampling : ((exporter, domain) in interval) ? interval[exporter, domain] : 1
 		if (sflow) { r["packets"] = 1; r["first"] = r["last"] = epoch_ms; sequence = sflow_sequence }
 		if (sflow) { first("sport", 0); first("dport", 0); first("flags", 0) }
-		if ("type" in r) r["dport"] = r["type"] * 256 + r["code"]
+		# No port for sFlow; but what the scenario asks for must be in the header.
+		if (("type" in r) && (r["type"] "/" r["code"]) !~ /^(8|128|13)\/0$/) r["dport"] = "type " r["type"] "/" r["code"]
 		line = frame "\t" exporter "\t" port "\t" version "\t" domain "\t" sequence
 		n = split("src dst sport dport proto tos flags in out sas das smask dmask hop packets octets", want, " ")
 		for (i = 1; i <= n; i++) line = line "\t" r[want[i]]

@@ -538,16 +538,9 @@ static unsigned check_sample(const char *file, int line, const struct table *t, 
 
 	bad += check_address(file, line, "src", cell(t, "src"), &g->rec, FLOW_src);
 	bad += check_address(file, line, "dst", cell(t, "dst"), &g->rec, FLOW_dst);
-	for (size_t i = 0; i < 5; i++) {
-		/* The truth lists type and code of ICMP nowhere; for us they are the destination
-		 * port. */
-		bool icmp = numbers[i].field == FLOW_dst_port &&
-			(g->rec.proto == 1 || g->rec.proto == 58);
-
-		if (!icmp)
-			bad += check_number(file, line, numbers[i].column,
-				cell(t, numbers[i].column), &g->rec, numbers[i].field);
-	}
+	for (size_t i = 0; i < 5; i++)
+		bad += check_number(file, line, numbers[i].column, cell(t, numbers[i].column),
+			&g->rec, numbers[i].field);
 	bad += check_if(file, line, t, "in_if", cell(t, "in_if"), &g->rec, FLOW_in_if);
 	bad += check_if(file, line, t, "out_if", cell(t, "out_if"), &g->rec, FLOW_out_if);
 	bad += check_number(

@@ -97,9 +97,9 @@ static const struct {
 	{ "later fragment", FRAME_IPV4, BYTES(V4(28, 0x00,1, 17), UDP),
 		{ true, 28, 4, 17, -1, -1, -1, 0x28, NOLINK, -1, false } },
 	{ "ICMP", FRAME_IPV4, BYTES(V4(28, 0,0, 1), 3,1,0,0, 0,0,0,0),
-		{ true, 28, 4, 1, -1, 0x0301, -1, 0x28, NOLINK, -1, false } },
+		{ true, 28, 4, 1, -1, -1, -1, 0x28, NOLINK, -1, false } },
 	{ "ICMPv6", FRAME_IPV6, BYTES(V6(8, 58), 128,0,0,0, 0,1,0,1),
-		{ true, 48, 6, 58, -1, 0x8000, -1, TC6, NOLINK, 0x12345, false } },
+		{ true, 48, 6, 58, -1, -1, -1, TC6, NOLINK, 0x12345, false } },
 	{ "SCTP", FRAME_IPV4, BYTES(V4(32, 0,0, 132), 0x12,0x34,0x01,0xbb, 0,0,0,0, 0,0,0,0),
 		{ true, 32, 4, 132, 0x1234, 443, -1, 0x28, NOLINK, -1, false } },
 	{ "GRE: the outer header", FRAME_IPV4, BYTES(V4(52, 0,0, 47), 0,0,8,0, V4(28, 0,0, 17),
@@ -392,6 +392,10 @@ START_TEST(gives_back_what_was_put)
 		ck_assert(!c.full);
 		ck_assert(frame_parse(&out, (struct bytes){ buf, cursor_used(&c) },
 			FRAME_ETHERNET, &ip_len));
+		if (in.proto == 1 || in.proto == 58) {	/* what was put as its type is no port */
+			in.present &= ~FLOW_BIT(dst_port);
+			in.dst_port = 0;
+		}
 		ck_assert_msg(flow_equal(&in, &out), "record %d, protocol %u", i, in.proto);
 		ck_assert_uint_eq(ip_len, frame_len - link);
 		if (v4)

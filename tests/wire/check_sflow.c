@@ -549,6 +549,10 @@ static struct flow_record random_record(uint64_t *s, uint32_t version)
 /* What the sample does not say and the record that carries it does. */
 static void complete(struct flow_record *r, uint32_t version, const struct sflow_sample *s)
 {
+	if (r->proto == 1 || r->proto == 58) {	/* what was put as its type is no port */
+		r->present &= ~FLOW_BIT(dst_port);
+		r->dst_port = 0;
+	}
 	/* A record that has a next hop says 0.0.0.0 when there is none. */
 	if (flow_has(r, FLOW_src_mask))
 		r->present |= FLOW_BIT(next_hop);
