@@ -75,7 +75,7 @@ void control_close(int fd, const char *path)
 
 union fd_control {
 	struct cmsghdr head;
-	char room[CMSG_SPACE(WORKERS_MAX * sizeof(int))];
+	char room[CMSG_SPACE(CONTROL_FDS * sizeof(int))];
 };
 
 static bool send_answer(int fd, const struct sockaddr_un *to, socklen_t len,

@@ -5,19 +5,20 @@
  *	tell RECEIVER	templates to this receiver again, before its next datagrams
  *	tell all
  *	stats		a file with all counters, for --top
- *	handover ADDR	the listening sockets, for --take-over; the answerer then ends
+ *	handover ADDR	the listening sockets and a file of templates (memory.h), for
+ *			--take-over; the answerer then ends
  */
 #ifndef CONTROL_H
 #define CONTROL_H
 
 #include "replicator/worker.h"
 
-enum { CONTROL_TEXT = 256 };
+enum { CONTROL_TEXT = 256, CONTROL_FDS = WORKERS_MAX + 1 };
 
 /* Files that are sent are closed here afterwards, but those of `keep`. */
 struct control_answer {
 	char text[CONTROL_TEXT];
-	int fds[WORKERS_MAX];
+	int fds[CONTROL_FDS];
 	size_t nfds;
 	bool keep;
 	void (*after)(void *ctx, bool sent);	/* NULL, or what follows */

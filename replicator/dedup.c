@@ -29,6 +29,7 @@ struct dedup *dedup_new(uint64_t window_ns, uint32_t entries, uint64_t seed)
 	}
 	store_init(&d->seen, d->memory, entries, sizeof(struct entry), sizeof(XXH128_hash_t), seed);
 	d->window_ns = window_ns;
+	pthread_mutex_init(&d->lock, NULL);
 	d->seed = seed;
 	return d;
 }
@@ -37,25 +38,45 @@ void dedup_free(struct dedup *d)
 {
 	if (!d)
 		return;
+	pthread_mutex_destroy(&d->lock);
 	free(d->memory);
 	free(d);
+}
+
+/* Under the lock.  Another worker's clock may have been read later: the past is not far away. */
+static bool seen(struct dedup *d, const XXH128_hash_t *hash, uint64_t now_ns)
+{
+	const struct entry *oldest = store_next(&d->seen, NULL);
+	const bool full = d->seen.used == d->seen.cap;
+	/* Asked before store_put() gives the row to somebody else. */
+	const bool early = full && oldest && now_ns < oldest->at_ns + d->window_ns;
+	bool fresh;
+	struct entry *e = store_put(&d->seen, hash, &fresh);
+
+	if (!fresh && now_ns < e->at_ns + d->window_ns)
+		return true;
+	d->early += fresh && early;
+	e->at_ns = now_ns;
+	return false;
 }
 
 bool dedup_seen(struct dedup *d, struct bytes data, uint64_t now_ns)
 {
 	const XXH128_hash_t hash = XXH3_128bits_withSeed(data.p, data.n, d->seed);
-	const struct entry *oldest = store_next(&d->seen, NULL);
-	const bool full = d->seen.used == d->seen.cap;
-	struct entry *e;
-	bool fresh;
+	bool is;
 
-	/* Asked before store_put() gives the row to somebody else. */
-	const bool early = full && oldest && now_ns - oldest->at_ns < d->window_ns;
+	pthread_mutex_lock(&d->lock);
+	is = seen(d, &hash, now_ns);
+	pthread_mutex_unlock(&d->lock);
+	return is;
+}
 
-	e = store_put(&d->seen, &hash, &fresh);
-	if (!fresh && now_ns - e->at_ns < d->window_ns)
-		return true;
-	d->early += fresh && early;
-	e->at_ns = now_ns;
-	return false;
+uint64_t dedup_early(struct dedup *d)
+{
+	uint64_t early;
+
+	pthread_mutex_lock(&d->lock);
+	early = d->early;
+	pthread_mutex_unlock(&d->lock);
+	return early;
 }

@@ -7,12 +7,16 @@
  * with a secret seed.  Only datagrams of flow protocols that have a sequence
  * number are looked at: lines of text may repeat.
  *
+ * One table for all workers, as the copies may come to different ones; each may
+ * ask at any time.
+ *
  * The table is bounded.  An entry that gives way inside the window is counted
  * as `early`: its copy would pass.
  */
 #ifndef REPLICATOR_DEDUP_H
 #define REPLICATOR_DEDUP_H
 
+#include <pthread.h>
 #include <stdbool.h>
 #include "wire/store.h"
 #include "wire/wire.h"
@@ -21,6 +25,7 @@ struct dedup {
 	struct store seen;
 	void *memory;
 	uint64_t window_ns, seed;
+	pthread_mutex_t lock;	/* of what is above and below */
 	uint64_t early;
 };
 
@@ -31,5 +36,6 @@ struct dedup *dedup_new(uint64_t window_ns, uint32_t entries, uint64_t seed);
 void dedup_free(struct dedup *d);
 /* True when the same octets were seen less than the window ago; remembers them otherwise. */
 bool dedup_seen(struct dedup *d, struct bytes data, uint64_t now_ns);
+uint64_t dedup_early(struct dedup *d);
 
 #endif /* REPLICATOR_DEDUP_H */

@@ -22,9 +22,7 @@ struct gate *gate_new(const struct gate_limits *l, uint64_t seed)
 		return NULL;
 	g->limits = *l;
 	g->exporters = exporters_new(l->exporters, seed);
-	if (l->dedup_ns)
-		g->dedup = dedup_new(l->dedup_ns, DEDUP_ENTRIES, seed + 2);
-	if (g->exporters && (g->dedup || !l->dedup_ns))
+	if (g->exporters)
 		return g;
 	gate_free(g);
 	errno = ENOMEM;
@@ -36,7 +34,6 @@ void gate_free(struct gate *g)
 	if (!g)
 		return;
 	exporters_free(g->exporters);
-	dedup_free(g->dedup);
 	free(g->own);
 	free(g);
 }
@@ -133,7 +130,8 @@ static bool passes(struct gate *g, const struct receivers *rs, const struct data
 		return false;
 	}
 	wire_peek(&peek, d->data);
-	if (g->dedup && peek.protocol != PROTO_UNKNOWN && dedup_seen(g->dedup, d->data, now_ns)) {
+	if (g->limits.dedup && peek.protocol != PROTO_UNKNOWN &&
+		dedup_seen(g->limits.dedup, d->data, now_ns)) {
 		e->duplicates++;
 		g->counts.duplicates++;
 		return false;

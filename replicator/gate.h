@@ -15,7 +15,7 @@
 
 struct gate_limits {
 	uint64_t rate;		/* datagrams a second of one exporter; 0: any */
-	uint64_t dedup_ns;	/* window; 0: copies pass */
+	struct dedup *dedup;	/* of all workers, the caller's; NULL: copies pass */
 	uint32_t exporters;	/* rows */
 };
 
@@ -30,7 +30,6 @@ struct gate_counts {
 struct gate {
 	struct gate_limits limits;
 	struct exporters *exporters;
-	struct dedup *dedup;		/* NULL: off */
 	struct gate_counts counts;
 	uint64_t log_us;
 	/*

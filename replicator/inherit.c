@@ -46,15 +46,18 @@ void inherit_name(const struct settings *s, char *buf, size_t n)
 		snprintf(buf + at, n - at, " workers %u", s->workers);
 }
 
-int inherit_from_process(const struct settings *s, int *fds, size_t max)
+int inherit_from_process(const struct settings *s, int *fds, size_t max, int *memory)
 {
 	struct control_answer a;
 	char command[CONTROL_TEXT], name[INHERIT_NAME];
 
+	*memory = -1;
 	inherit_name(s, name, sizeof(name));
 	snprintf(command, sizeof(command), "handover %s", name);
 	if (control_request(s->control, command, &a) < 0)
 		return -1;
+	if (a.nfds && sd_is_socket(a.fds[a.nfds - 1], 0, 0, -1) == 0)
+		*memory = a.fds[--a.nfds];
 	if (a.nfds == 0 || a.nfds > max) {
 		log_error(
 			"%s: handed over %zu sockets; expected 1 to %zu", s->control, a.nfds, max);

@@ -12,6 +12,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/mman.h>
+#include <sys/random.h>
 #include <sys/resource.h>
 #include <unistd.h>
 
@@ -21,6 +22,7 @@
 #include "base/strbuf.h"
 #include "replicator/control.h"
 #include "replicator/inherit.h"
+#include "replicator/memory.h"
 #include "replicator/outage.h"
 #include "replicator/reload.h"
 #include "replicator/report.h"
@@ -30,6 +32,7 @@
 enum {
 	TICK_MS = 1000,
 	REFRESH_TICKS = 5,
+	SAVE_TICKS = 60,
 	RECEIVE_BUFFER =
 		8 << 20, /* when the settings say nothing: as much of it as the kernel gives */
 	SMALL_BUFFER =
@@ -46,15 +49,19 @@ struct replicator {
 	struct settings settings;
 	struct worker *workers;
 	size_t n;		/* of them */
+	struct dedup *dedup;	/* NULL: copies pass */
 	struct reload reload;
 	struct metrics *metrics;
 	int signal_fd, pid_fd, control_fd;
+	int memory_fd;		/* of the process before; -1: none */
 	size_t files;		/* descriptors that we may have */
 	int receive_buffer;	/* bytes that each socket has */
 	bool stop;
 	uint64_t reloads, reloads_failed, ticks;
 	uint64_t names_ns, names_changed, names_stale;
-	uint64_t stats_log_us, recv_log_us, sync_log_us;
+	uint64_t stats_log_us, recv_log_us, sync_log_us, memory_log_us;
+	uint64_t saved_changes;	/* of the template memory when template_file was written */
+	bool handed_over;
 	uint64_t logged_drops;
 	uint64_t watchdog_ns, watched_ns;	/* 0: nobody watches */
 };
@@ -134,7 +141,8 @@ static int set_workers(struct replicator *p, size_t n)
 static int inherit(struct replicator *p, const struct listen_options *o)
 {
 	int fds[WORKERS_MAX];
-	const int n = p->settings.take_over ? inherit_from_process(&p->settings, fds, WORKERS_MAX)
+	const int n = p->settings.take_over ? inherit_from_process(
+				&p->settings, fds, WORKERS_MAX, &p->memory_fd)
 					    : inherit_from_manager(fds, WORKERS_MAX);
 
 	if (n > 0 && (size_t)n > p->n && set_workers(p, (size_t)n) < 0)
@@ -319,13 +327,62 @@ static void refresh_gates(struct replicator *p)
 	free(own);
 }
 
+/* What the one before knew: of the process that handed over, or of the file. */
+static void read_memory(struct replicator *p)
+{
+	const char *path = p->settings.template_file;
+	const bool handed = p->memory_fd >= 0;
+	FILE *f = handed ? fdopen(p->memory_fd, "r") : path ? fopen(path, "re") : NULL;
+	long n;
+
+	if (!f && path && !handed && errno != ENOENT)
+		log_warn_errno("template_file: \"%s\"", path);
+	if (!f)
+		return;
+	p->memory_fd = -1;
+	n = memory_read(f, p->workers, p->n);
+	fclose(f);
+	if (n < 0)
+		log_warn("templates of the process before: expected a file that replicator wrote; "
+			 "what is wrong in it is left out");
+	else if (n)
+		log_info("templates of the process before: %ld messages", n);
+}
+
+static void save_memory(struct replicator *p, const struct recall_counts *c)
+{
+	const uint64_t changes = c->learnt + c->withdrawn + c->evicted_items;
+
+	if (!p->settings.template_file || changes == p->saved_changes)
+		return;
+	p->saved_changes = changes;
+	if (memory_save(p->settings.template_file, p->workers, p->n) < 0 &&
+		log_allow(&p->memory_log_us, clock_wall_us(), UINT64_C(60000000)))
+		log_warn_errno("template_file: \"%s\"", p->settings.template_file);
+}
+
+static int make_dedup(struct replicator *p)
+{
+	uint64_t seed;
+
+	if (getrandom(&seed, sizeof(seed), GRND_NONBLOCK) != (ssize_t)sizeof(seed))
+		seed = clock_mono_ns();
+	p->dedup = dedup_new(p->settings.dedup_ms * UINT64_C(1000000), DEDUP_ENTRIES, seed);
+	if (!p->dedup)
+		log_error_errno("memory for dedup_window");
+	return p->dedup ? 0 : -1;
+}
+
 static int start_workers(struct replicator *p)
 {
 	const struct settings *s = &p->settings;
+
+	if (s->dedup_ms && make_dedup(p) < 0)
+		return -1;
 	/* Of the template memory at least 1 MB each, when there is one at all. */
 	const struct worker_limits limits = {
 		s->datagram_max, (s->template_memory + p->n - 1) / p->n,
-		{ s->rate_limit, s->dedup_ms * UINT64_C(1000000), (uint32_t)(EXPORTERS_MAX / p->n) }
+		{ s->rate_limit, p->dedup, (uint32_t)(EXPORTERS_MAX / p->n) }
 	};
 
 	for (size_t i = 0; i < p->n; i++) {
@@ -341,6 +398,7 @@ static int start_workers(struct replicator *p)
 		share_port(w);
 		receivers_open(&w->receivers, &w->outlet);
 	}
+	read_memory(p);
 	refresh_gates(p);
 	/* Rights are a thread's own: they are dropped before there is another. */
 	if (rights_drop() < 0)
@@ -402,6 +460,7 @@ static void close_all(struct replicator *p)
 	for (size_t i = 0; i < p->n; i++)
 		worker_clear(&p->workers[i]);
 	free(p->workers);
+	dedup_free(p->dedup);
 	metrics_stop(p->metrics);
 	control_close(p->control_fd, p->settings.control);
 	if (p->signal_fd >= 0)
@@ -453,6 +512,7 @@ static void warn_drops(struct replicator *p, const struct report *r, uint64_t no
 static void collect(const struct replicator *p, struct report *r)
 {
 	report_collect(r, p->workers, p->n);
+	r->dedup_early = p->dedup ? dedup_early(p->dedup) : 0;
 	r->reloads = p->reloads;
 	r->reloads_failed = p->reloads_failed;
 	r->names_changed = p->names_changed;
@@ -491,6 +551,8 @@ static void tick(struct replicator *p)
 	daemon_notify_status("%" PRIu64 " datagrams received, %" PRIu64
 			     " dropped by the kernel, %zu receivers",
 		r.recv.datagrams, r.recv.kernel_drops, r.n);
+	if ((p->ticks % SAVE_TICKS == 0 || p->stop) && !p->handed_over)
+		save_memory(p, &r.recall);
 	report_clear(&r);
 	sync_spools(p);
 	/* Sockets that could not be opened at first may be by now. */
@@ -634,9 +696,13 @@ static void handed_over(void *ctx, bool sent)
 {
 	struct replicator *p = ctx;
 
+	if (p->memory_fd >= 0)
+		close(p->memory_fd);
+	p->memory_fd = -1;
 	if (sent) {
 		struct report r;
 
+		p->handed_over = true;
 		/* Our counters end here; the successor's begin at 0. */
 		log_info("handed %zu sockets over", p->n);
 		collect(p, &r);
@@ -670,6 +736,9 @@ static bool command_handover(void *ctx, const char *argument, struct control_ans
 		worker_join(&p->workers[i]);
 		a->fds[a->nfds++] = p->workers[i].in.fd;
 	}
+	p->memory_fd = memory_hand(p->workers, p->n);
+	if (p->memory_fd >= 0)
+		a->fds[a->nfds++] = p->memory_fd;
 	a->keep = true;
 	a->after = handed_over;
 	snprintf(a->text, CONTROL_TEXT, "ok: %zu sockets", p->n);
@@ -816,7 +885,7 @@ int main(int argc, char **argv)
 	static struct replicator p;
 	int status;
 
-	p.signal_fd = p.pid_fd = p.control_fd = -1;
+	p.signal_fd = p.pid_fd = p.control_fd = p.memory_fd = -1;
 	log_open("replicator");
 	p.files = raise_files();
 	status = settings_parse(&p.settings, argc, argv);

@@ -515,6 +515,25 @@ bool recall_needs(
 	return at < s->changed || at < k->since;
 }
 
+bool recall_knows_all(const struct recall *m, const struct recall_known *k)
+{
+	for (struct recall_stream *s = NULL; (s = store_next(&m->streams, s)); ) {
+		const struct recall_mark mark = { s, s->serial, true };
+
+		if (s->nitems && (!k->at || recall_needs(m, k, &mark)))
+			return false;
+	}
+	return true;
+}
+
+void recall_know_all(struct recall_known *k, const struct recall *m)
+{
+	if (!k->at && recall_known_init(k, m) < 0)
+		return;
+	for (struct recall_stream *s = NULL; (s = store_next(&m->streams, s)); )
+		k->at[row_of(m, s)] = m->clock + 1;
+}
+
 uint64_t recall_now(const struct recall *m)
 {
 	return m->clock + 1;
@@ -644,4 +663,26 @@ size_t recall_messages(struct recall *m, const struct recall_mark *mark, struct 
 		message_close(l, &head);
 	number(l, &head);
 	return l->n;
+}
+
+void recall_walk(struct recall *m, recall_walker *walker, void *ctx)
+{
+	for (struct recall_stream *s = NULL; (s = store_next(&m->streams, s)); ) {
+		const struct endpoint from = { s->key.exporter, s->key.port, false };
+		const struct recall_mark mark = { s, s->serial, true };
+		const struct bytes *messages;
+		/* A header alone, of RFC 3954 5.1 or RFC 7011 3.1. */
+		uint8_t next[20] = { 0 };
+		const bool v9 = s->key.protocol == PROTO_NETFLOW9;
+		const size_t header = v9 ? 20 : 16;
+		size_t n;
+
+		patch16(next, v9 ? 9 : 10);
+		if (!v9)
+			patch16(next + 2, header);
+		patch32(next + header - 4, s->key.domain);
+		n = recall_messages(m, &mark, (struct bytes) { next, header }, &messages);
+		for (size_t i = 0; i < n; i++)
+			walker(ctx, &from, messages[i]);
+	}
 }

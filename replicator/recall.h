@@ -84,6 +84,9 @@ struct recall_known {
 /* 0, or -1 with errno. */
 int recall_known_init(struct recall_known *k, const struct recall *m);
 void recall_known_clear(struct recall_known *k);
+/* Whether it lacks nothing of any stream; and for one that is known to: it need not be told. */
+bool recall_knows_all(const struct recall *m, const struct recall_known *k);
+void recall_know_all(struct recall_known *k, const struct recall *m);
 /* It is to be told everything. */
 void recall_forget(struct recall_known *k, const struct recall *m);
 /* Whether it lacks something of the stream. */
@@ -98,6 +101,12 @@ bool recall_needs(
  */
 size_t recall_messages(struct recall *m, const struct recall_mark *mark, struct bytes next,
 		       const struct bytes **messages);
+/*
+ * All that is known, as messages with numbers and times of 0 from the streams'
+ * exporters; the stream unused for longest first.
+ */
+typedef void recall_walker(void *ctx, const struct endpoint *from, struct bytes message);
+void recall_walk(struct recall *m, recall_walker *walker, void *ctx);
 /* Now, for recall_changed(); never 0. */
 uint64_t recall_now(const struct recall *m);
 /* Whether something was learnt of the stream since. */

@@ -121,7 +121,6 @@ static void gate_add(struct report *r, const struct gate *g)
 	r->exporters_evicted += g->exporters->rows.evicted;
 	r->streams += g->exporters->streams.used;
 	r->streams_evicted += g->exporters->streams.evicted;
-	r->dedup_early += g->dedup ? g->dedup->early : 0;
 }
 
 static void gate_stats(struct stats *s, const struct report *r)

@@ -63,6 +63,8 @@ const struct conf_key settings_keys[] = {
 		"IP precedence of what is sent"),
 	GLOBAL("template_memory", NULL, CONF_U32, uint32_t, template_memory, 0, 4096,
 		"MB for the templates that are told to receivers that missed them; 64; 0: none"),
+	GLOBAL("template_file", NULL, CONF_STRING, char *, template_file, 0, 0,
+		"file in which templates outlive the process, written each minute and at the end"),
 	GLOBAL("control", NULL, CONF_STRING, char *, control, 0, 0,
 		"socket for commands, see --tell"),
 	GLOBAL("stats_file", NULL, CONF_STRING, char *, stats_file, 0, 0,
@@ -633,12 +635,6 @@ int settings_parse(struct settings *s, int argc, char **argv)
 	if (s->tell)
 		return usage(
 			"--tell", s->tell, "--control FILE, the socket of the process to tell");
-	if (s->dedup_ms && (s->workers > 1 || s->listen_also)) {
-		log_error("dedup: the copies of a datagram may reach different workers; expected "
-			  "workers to be 1 and no "
-			  "listen_also");
-		return EXIT_USAGE;
-	}
 	if (s->take_over && !s->control) {
 		log_error("--take-over: expected --control FILE, the socket of the process to "
 			  "replace");
@@ -661,7 +657,7 @@ void settings_clear(struct settings *s)
 {
 	char *strings[] = { s->listen_ip, s->listen_also, s->listen_service, s->pid_file,
 		s->stats_file, s->log_file, s->syslog, s->plugins, s->receivers, s->control,
-		s->metrics, s->allow };
+		s->metrics, s->allow, s->template_file };
 
 	for (size_t i = 0; i < sizeof(strings) / sizeof(strings[0]); i++)
 		free(strings[i]);

@@ -57,6 +57,7 @@ struct settings {
 	uint32_t names_s;		/* seconds between two lookups; 0: with reloads only */
 	char *plugins, *receivers;	/* --config's keys */
 	uint32_t template_memory;	/* MB; 0: none */
+	char *template_file;		/* where they outlive the process; NULL: nowhere */
 	char *control;			/* path of the socket for commands */
 	const char *tell;		/* --tell: a command to a replicator that runs */
 	struct source_file *files;

@@ -213,7 +213,7 @@ static void *work(void *ctx)
 	socklen_t len = sizeof(ss);
 	struct endpoint own;
 	uint64_t end_ns, probe_ns = 0;
-	bool any;
+	bool any = false;
 
 	if (getsockname(w->in.fd, (struct sockaddr *)&ss, &len) == 0) {
 		endpoint_from_sockaddr(&own, &ss);

@@ -45,12 +45,12 @@ START_TEST(refuses_a_giant)
 }
 END_TEST
 
-enum { ITEMS = 200000 };
-static uint64_t numbers[ITEMS];
+enum { ITEMS = 200000, FEW = 10000 };
+static uint64_t numbers[ITEMS], given;
 
 static void *produce(void *ring)
 {
-	for (uint64_t i = 0; i < ITEMS; i++) {
+	for (uint64_t i = 0; i < given; i++) {
 		numbers[i] = i * 3 + 1;	/* must be seen by who gets the pointer */
 		while (!ring_put(ring, &numbers[i]))
 			sched_yield();
@@ -64,8 +64,10 @@ START_TEST(carries_between_threads)
 	struct ring *r = ring_new(caps[_i]);
 	pthread_t producer;
 
+	/* In a ring of one or two each item may be a change of threads. */
+	given = caps[_i] < 64 ? FEW : ITEMS;
 	ck_assert_int_eq(pthread_create(&producer, NULL, produce, r), 0);
-	for (uint64_t i = 0; i < ITEMS; i++) {
+	for (uint64_t i = 0; i < given; i++) {
 		const uint64_t *p;
 
 		while (!(p = ring_get(r)))

@@ -42,8 +42,18 @@ check_equal "and what nobody is billed for" "in 74
 out 1504" "$(sql "select concat_ws(' ', direction, bytes) from pairs.billing_unclaimed where month = '2026-01'
 	order by direction")"
 check_equal "nobody claims the same address" 0 "$(sql 'select count(*) from pairs.billing_overlaps')"
-sql "insert into pairs.billing_customers values ('Gamma', '192.0.2.100', '192.0.2.140')"
-check_equal "who does is shown" "ACME Gamma
+refused() { # STATEMENT
+	sql "$1" 2>&1 | grep -q 'another entry has some of these addresses'
+}
+check "who would is refused" refused "insert into pairs.billing_customers values ('Gamma', '192.0.2.100', '192.0.2.140')"
+check "one address, too" refused "insert into pairs.billing_customers values ('Gamma', '192.0.2.127', '192.0.2.127')"
+check "a change, too" refused "update pairs.billing_customers set last_address = '192.0.2.128'
+	where first_address = '192.0.2.0'"
+check "another name is no other address" sql "update pairs.billing_customers set customer = 'Calm' where customer = 'Quiet'"
+sql "update pairs.billing_customers set customer = 'Quiet' where customer = 'Calm';
+	drop trigger pairs.billing_customers_insert;
+	insert into pairs.billing_customers values ('Gamma', '192.0.2.100', '192.0.2.140')"
+check_equal "who came past that is shown" "ACME Gamma
 Beta Gamma" "$(sql "select concat_ws(' ', least(customer, other_customer), greatest(customer, other_customer))
 	from pairs.billing_overlaps order by 1")"
 check "a range from high to low is refused" test -n \

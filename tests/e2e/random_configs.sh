@@ -332,7 +332,7 @@ run_both() { # ID
 	done
 	# By the capture's clock several refreshes pass here, none in the reference.
 	printf '%s: true\n' print_output_file_append nfacctd_packet_sections >>"$TMP/$1.our.conf"
-	timeout 60 "/usr/sbin/$program" -f "$TMP/$1.ref.conf" >"$TMP/$1.ref.log" 2>&1
+	timeout -k 5 60 "/usr/sbin/$program" -f "$TMP/$1.ref.conf" >"$TMP/$1.ref.log" 2>&1
 	timeout 60 "$NFACCTD" -f "$TMP/$1.our.conf" >"$TMP/$1.our.log" 2>&1
 	echo $? >"$TMP/$1.our.status"
 }

@@ -20,7 +20,8 @@ start_tee() { # NAME PORT OPTION...
 	must start_daemon "$name" "$port" "$REPLICATOR" -b 16777216 -p "$port" --stats "$TMP/$name.tsv" "$@"
 }
 start_collector one "$ONE"
-start_tee merge "$MERGE" --dedup 10000 "127.0.0.1/$ONE"
+# The copies come from two sources, and may reach different workers.
+start_tee merge "$MERGE" --dedup 10000 --workers 3 "127.0.0.1/$ONE"
 start_tee left "$LEFT" "127.0.0.1/$MERGE"
 start_tee right "$RIGHT" "127.0.0.1/$MERGE"
 start_tee split "$IN" "127.0.0.1/$LEFT" "127.0.0.1/$RIGHT"

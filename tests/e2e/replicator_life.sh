@@ -109,7 +109,6 @@ check "top: a receiver" grep -Eq "^127.0.0.1:$ONE 0.0.0.0 +0 +0 +0 +[0-9]+" "$TM
 check "top: the exporter" grep -Eq '^127.0.0.1 +0 +0 +0 +0$' "$TMP/top"
 ends "top of nobody" 1 'none: No such file' --top --control "$TMP/none"
 ends "top without a socket" 2 'top: expected --control' --top
-ends "dedup and workers" 2 'dedup: the copies of a datagram may reach different workers' --dedup 10 --workers 2 "127.0.0.1/$ONE"
 
 kill -USR1 "${PID[replicator]}"
 check "counters in the log" wait_for 5 grep -q "receiver 127.0.0.1:$TWO (0.0.0.0): received 2, sent 2" "$TMP/replicator.log"

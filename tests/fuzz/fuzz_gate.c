@@ -39,7 +39,8 @@ static void fuzz_tags(const uint8_t *data, size_t n)
 
 static void fuzz_datagrams(const uint8_t *data, size_t n)
 {
-	const struct gate_limits limits = { 3, 1000, ROWS };
+	struct dedup *window = dedup_new(1000, DEDUP_ENTRIES, 2);
+	const struct gate_limits limits = { 3, window, ROWS };
 	const struct endpoint own = { addr_make4(0x0a000007), 7, false };
 	struct gate *g = gate_new(&limits, 1);
 	struct receivers none = { 0 };
@@ -72,6 +73,7 @@ static void fuzz_datagrams(const uint8_t *data, size_t n)
 	if (g->exporters->rows.used > ROWS || g->exporters->streams.used > ROWS)
 		abort();
 	gate_free(g);
+	dedup_free(window);
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n)

@@ -22,6 +22,7 @@ static struct datagram in[MOST];
 static uint8_t octets[MOST][128];
 static struct batch b;
 static uint64_t received;
+static struct dedup *window;
 
 static void take_log(void *ctx, enum log_level level, const char *text)
 {
@@ -45,13 +46,16 @@ static void teardown(void)
 
 	gate_free(g);
 	g = NULL;
+	dedup_free(window);
+	window = NULL;
 	receivers_clear(&rs, &none);
 	log_capture(NULL, NULL);
 }
 
 static void use(uint64_t rate, uint64_t dedup_ns)
 {
-	g = gate_new(&(struct gate_limits){ rate, dedup_ns, 64 }, 7);
+	window = dedup_ns ? dedup_new(dedup_ns, DEDUP_ENTRIES, 9) : NULL;
+	g = gate_new(&(struct gate_limits){ rate, window, 64 }, 7);
 	ck_assert_ptr_nonnull(g);
 	gate_refresh(g, NULL, 0);
 }
@@ -236,7 +240,7 @@ START_TEST(duplicates)
 	/* A window later it is another datagram. */
 	v5(0x0a000002, 1, 1);
 	ck_assert_uint_eq(go(3 * UINT64_C(1000000000)), 1);
-	ck_assert_uint_eq(g->dedup->early, 0);
+	ck_assert_uint_eq(dedup_early(window), 0);
 	/* What is no flow protocol may repeat. */
 	for (int i = 0; i < 2; i++) {
 		struct cursor c = next(0x0a000001);

@@ -154,7 +154,7 @@ START_TEST(from_process)
 	char path[] = "/tmp/check-inherit-XXXXXX";
 	struct settings s = { .control = path,
 		.listen = { addr_make4(0x7f000001), requests[_i].port, false } };
-	int fds[WORKERS_MAX], n, fd, temp = mkstemp(path);
+	int fds[WORKERS_MAX], n, fd, memory, temp = mkstemp(path);
 	pthread_t thread;
 
 	close(temp);
@@ -167,7 +167,8 @@ START_TEST(from_process)
 		given[i] = socket_listen(&e, &(struct listen_options){ 0 });
 	}
 	ck_assert_int_eq(pthread_create(&thread, NULL, serve, &fd), 0);
-	n = inherit_from_process(&s, fds, WORKERS_MAX);
+	n = inherit_from_process(&s, fds, WORKERS_MAX, &memory);
+	ck_assert_int_eq(memory, -1);
 	pthread_join(thread, NULL);
 	ck_assert_int_eq(n, requests[_i].expect);
 	ck_assert_ptr_nonnull(strstr(logged, requests[_i].log));

@@ -1,0 +1,190 @@
+/*
+ * memory.c - see memory.h.
+ */
+#include "memory.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include "base/strbuf.h"
+
+enum { MESSAGE_MAX = 65535, NAME_MAX_OCTETS = 512, LOOKS_MAX = 1 << 20 };
+
+static const char magic[8] = "FLTOLD01";
+
+struct head {
+	char magic[8];
+	uint64_t workers;
+};
+
+/* Before each message; the last one has no octets. */
+struct record {
+	struct addr from;
+	uint32_t worker, octets;
+	uint16_t port;
+	uint16_t receiver;	/* 1: no message, but a receiver that knows them all */
+	uint32_t zero;
+};
+
+struct writer {
+	FILE *f;
+	uint32_t worker;
+};
+
+static void write_message(void *ctx, const struct endpoint *from, struct bytes message)
+{
+	const struct writer *w = ctx;
+	const struct record r = { from->addr, w->worker, (uint32_t)message.n, from->port, 0, 0 };
+
+	if (fwrite(&r, sizeof(r), 1, w->f) == 1)
+		fwrite(message.p, message.n, 1, w->f);
+}
+
+/* What a receiver is called in all processes. */
+static int name_of(char text[static NAME_MAX_OCTETS], const struct pool *p, const struct receiver *r)
+{
+	return snprintf(text, NAME_MAX_OCTETS, "%s %s", p->label, r->label);
+}
+
+/* Looks at every stream for each receiver, while nobody receives: not where both are many. */
+static void write_receivers(FILE *f, struct worker *w, uint32_t number)
+{
+	const struct receivers *rs = &w->receivers;
+	const struct recall *m = w->fanout->recall;
+
+	if (receivers_count(rs) * recall_counts(m)->streams > LOOKS_MAX)
+		return;
+	for (size_t i = 0; i < rs->npools; i++) {
+		for (size_t k = 0; k < rs->pools[i].n; k++) {
+			const struct receiver *r = rs->pools[i].receivers[k];
+			struct record head = { .worker = number, .receiver = 1 };
+			char text[NAME_MAX_OCTETS];
+			const int n = name_of(text, &rs->pools[i], r);
+
+			head.octets = (uint32_t)n;
+			if (r->health.down || n >= NAME_MAX_OCTETS || !recall_knows_all(m, &r->known))
+				continue;
+			if (fwrite(&head, sizeof(head), 1, f) == 1)
+				fwrite(text, head.octets, 1, f);
+		}
+	}
+}
+
+/* Of all workers, each between two batches; 0, or -1 with errno. */
+static int memory_write(FILE *f, struct worker *w, size_t n, bool receivers)
+{
+	struct head head = { .workers = n };
+	const struct record end = { .octets = 0 };
+
+	memcpy(head.magic, magic, sizeof(magic));
+	fwrite(&head, sizeof(head), 1, f);
+	for (size_t i = 0; i < n; i++) {
+		struct writer to = { f, (uint32_t)i };
+
+		worker_enter(&w[i]);
+		if (w[i].fanout && w[i].fanout->recall)
+			recall_walk(w[i].fanout->recall, write_message, &to);
+		if (w[i].fanout && w[i].fanout->recall && receivers)
+			write_receivers(f, &w[i], to.worker);
+		worker_leave(&w[i]);
+	}
+	fwrite(&end, sizeof(end), 1, f);
+	return fflush(f) == 0 && !ferror(f) ? 0 : -1;
+}
+
+int memory_hand(struct worker *w, size_t n)
+{
+	const int fd = memfd_create("templates", MFD_CLOEXEC);
+	const int copy = fd < 0 ? -1 : dup(fd);
+	FILE *f = copy < 0 ? NULL : fdopen(copy, "w");
+	bool written;
+
+	written = f && memory_write(f, w, n, true) == 0;
+	if (f)
+		fclose(f);
+	else if (copy >= 0)
+		close(copy);
+	if (written && lseek(fd, 0, SEEK_SET) == 0)
+		return fd;
+	if (fd >= 0)
+		close(fd);
+	return -1;
+}
+
+static void know(struct worker *w, const char *name, size_t n)
+{
+	const struct receivers *rs = &w->receivers;
+	char text[NAME_MAX_OCTETS];
+
+	for (size_t i = 0; w->fanout->recall && i < rs->npools; i++)
+		for (size_t k = 0; k < rs->pools[i].n; k++)
+			if (name_of(text, &rs->pools[i], rs->pools[i].receivers[k]) == (int)n &&
+				n < NAME_MAX_OCTETS && memcmp(text, name, n) == 0)
+				recall_know_all(
+					&rs->pools[i].receivers[k]->known, w->fanout->recall);
+}
+
+static void teach(struct worker *w, const struct record *r, const uint8_t *octets)
+{
+	const struct datagram d = { { octets, r->octets }, { r->from, r->port, false }, 0 };
+	struct recall *m = w->fanout->recall;
+	struct recall_mark mark;
+	struct peek peek;
+
+	if (!m)
+		return;
+	wire_peek(&peek, d.data);
+	recall_begin(m);
+	recall_look(m, &d, &peek, &mark);
+	if (mark.carries)
+		recall_learn(m, &d, &peek);
+}
+
+long memory_read(FILE *f, struct worker *w, size_t n)
+{
+	uint8_t *octets = xmalloc(MESSAGE_MAX);
+	struct head head;
+	struct record r;
+	long messages = 0;
+	bool sound = fread(&head, sizeof(head), 1, f) == 1 &&
+		memcmp(head.magic, magic, sizeof(magic)) == 0;
+
+	while (sound) {
+		sound = fread(&r, sizeof(r), 1, f) == 1 && r.octets <= MESSAGE_MAX &&
+			(r.octets == 0 || fread(octets, r.octets, 1, f) == 1);
+		if (!sound || r.octets == 0)
+			break;
+		for (size_t i = 0; i < n; i++)
+			if (r.receiver && head.workers == n && r.worker == i)
+				know(&w[i], (const char *)octets, r.octets);
+			else if (!r.receiver && (head.workers != n || r.worker == i))
+				teach(&w[i], &r, octets);
+		messages += !r.receiver;
+	}
+	free(octets);
+	errno = EBADMSG;
+	return sound ? messages : -1;
+}
+
+int memory_save(const char *path, struct worker *w, size_t n)
+{
+	char *fresh = xmalloc(strlen(path) + 5);
+	FILE *f;
+	bool saved = false;
+	int err;
+
+	sprintf(fresh, "%s.new", path);
+	f = fopen(fresh, "we");
+	if (f) {
+		saved = memory_write(f, w, n, false) == 0 && fdatasync(fileno(f)) == 0;
+		saved = fclose(f) == 0 && saved && rename(fresh, path) == 0;
+	}
+	err = errno;
+	if (f && !saved)
+		unlink(fresh);
+	free(fresh);
+	errno = err;
+	return saved ? 0 : -1;
+}
