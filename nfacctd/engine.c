@@ -96,6 +96,21 @@ static void warn_of_dst(const struct settings *s, int64_t now)
 	}
 }
 
+/* Tables that are empty take a part of it; purges for want of memory must not begin with them. */
+static int check_budget(const struct engine *e)
+{
+	const uint64_t used = atomic_load(&e->budget.used);
+	char where[SETTINGS_WHERE];
+
+	if (used / 2 * 3 <= e->budget.limit)
+		return 0;
+	log_error("%s: \"%" PRIu64 "\": the empty tables of %zu workers and %zu plugins take "
+		  "%" PRIu64 " bytes; expected at least %" PRIu64,
+		  settings_where(e->settings, "nfacctd_memory_budget", NULL, where),
+		  e->budget.limit, e->nworkers, e->nplugins, used, used / 2 * 3);
+	return -1;
+}
+
 struct engine *engine_new(const struct settings *s, const struct sink *(*find)(const char *),
 			  int64_t now, uint64_t seed)
 {
@@ -129,6 +144,8 @@ struct engine *engine_new(const struct settings *s, const struct sink *(*find)(c
 	for (size_t i = 0; i < e->nplugins; i++)
 		if (plugin_init(e, i, find, now) < 0)
 			goto fail;
+	if (check_budget(e) < 0)
+		goto fail;
 	if (s->direction_map)
 		members |= FLOW_BIT(in_if) | FLOW_BIT(out_if);
 	for (size_t i = 0; i < e->nplugins; i++)
@@ -407,6 +424,21 @@ static size_t steer(struct engine *e, const struct addr *from)
 	return *slot - 1u;
 }
 
+/*
+ * A capture can wait, so no row of it need be shed: the reader stays so close to the
+ * workers that what they have not yet summed up fits into the budget.
+ */
+static void stay_within(struct engine *e)
+{
+	const uint64_t used = atomic_load_explicit(&e->budget.used, memory_order_relaxed);
+
+	if (used + e->unsettled * GROWTH * e->nplugins <= e->budget.limit)
+		return;
+	for (size_t i = 0; i < e->nworkers; i++)
+		feed_settle(&e->feed[i]);
+	e->unsettled = 0;
+}
+
 /* What is due before a datagram of second `now`. */
 static void purge_before(struct engine *e, struct plugin *p, int64_t now)
 {
@@ -421,6 +453,8 @@ void engine_feed(struct engine *e, const struct datagram *d)
 {
 	int64_t now = (int64_t)(d->recv_us / 1000000);
 
+	if (e->feed)
+		stay_within(e);
 	for (size_t i = 0; i < e->nplugins; i++) {
 		struct plugin *p = &e->plugin[i];
 
@@ -437,10 +471,12 @@ void engine_feed(struct engine *e, const struct datagram *d)
 	if (!e->fed || now > e->last_s)
 		e->last_s = now;
 	e->fed = true;
-	if (e->feed)
-		feed_put(&e->feed[steer(e, &d->from.addr)], d);
-	else
+	if (!e->feed) {
 		worker_take(&e->worker[0], d);
+		return;
+	}
+	e->unsettled += d->data.n;
+	feed_put(&e->feed[steer(e, &d->from.addr)], d);
 }
 
 int engine_save_templates(struct engine *e)

@@ -11,7 +11,11 @@
 #include "nfacctd/templates_file.h"
 #include "nfacctd/worker.h"
 
-enum { WORKERS_MAX = 64, STEER_SLOTS = 4096 };
+enum {
+	WORKERS_MAX = 64,
+	STEER_SLOTS = 4096,
+	GROWTH = 16	/* octets of rows that an octet of a datagram may become, in each plugin */
+};
 
 struct plugin {
 	const struct plugin_settings *settings;
@@ -44,6 +48,7 @@ struct engine {
 	/* By a hash of the sender: its worker, from 1; in turns, as they come. */
 	uint8_t steer[STEER_SLOTS];
 	unsigned steered;
+	uint64_t unsettled;	/* octets put into the feeds, at most so many not yet in the sums */
 	bool stopped;
 	int64_t last_s;		/* of the capture */
 	uint64_t watched_us;	/* when silent exporters were looked for */

@@ -15,6 +15,7 @@ enum { EXPORTERS = 20, ROUNDS = 120, HOSTS = 30 };
 static char **lines;
 static size_t nlines, purges;
 static struct sink_counts counts;
+static bool count_only;
 
 static void *keep_open(const struct plugin_settings *p, const struct key_layout *l, uint64_t run_id)
 {
@@ -39,7 +40,7 @@ static enum sink_result keep_write(void *sink, const struct purge *p)
 	const struct key_layout *l = sink;
 
 	purges++;
-	for (size_t i = 0; i < p->nrows; i++) {
+	for (size_t i = 0; !count_only && i < p->nrows; i++) {
 		const struct sum_row *r = &p->rows[i];
 		char text[PRIM_TEXT_MAX];
 		struct strbuf s = { 0 };
@@ -201,6 +202,47 @@ START_TEST(buffers_end_anywhere)
 }
 END_TEST
 
+/* The reader waits for a purge rather than run ahead of the memory. */
+START_TEST(a_budget_sheds_nothing_of_a_capture)
+{
+	enum { DATAGRAMS = 7000 };
+
+	count_only = true;
+	start_with("plugins: print\naggregate: src_host, peer_src_ip\nnfacctd_workers: 4\n"
+		   "nfacctd_memory_budget: 4194304\npcap_savefile: x.pcap\n", find);
+	open_sinks();
+	for (uint32_t i = 0; i < DATAGRAMS; i++)
+		feed_hosts(A + i % 8, NOW, i / 8 * HOSTS, i * HOSTS, HOSTS, 1, 100);
+	ck_assert_int_eq(engine_stop(engine), 0);
+	ck_assert_uint_gt(purges, 3);
+	ck_assert_uint_eq(stat_of("plugin_entries_shed{plugin=\"default_print\"}"), 0);
+	ck_assert_uint_eq(counts.rows, DATAGRAMS * HOSTS);
+	count_only = false;
+	free_all();
+	free(sorted());
+}
+END_TEST
+
+/* Empty tables that fill the budget would be purged with each datagram. */
+START_TEST(a_budget_too_small_is_told)
+{
+	struct conf c;
+	static const char conf[] = "plugins: print\nnfacctd_workers: 9\n"
+				   "nfacctd_memory_budget: 4194304\n";
+
+	said_start(&said);
+	conf_init(&c);
+	ck_assert_int_eq(conf_read_text(&c, "f", conf, strlen(conf)), 0);
+	ck_assert_int_eq(settings_load(&settings, NULL, &c, NULL), 0);
+	conf_clear(&c);
+	engine = engine_new(&settings, find, NOW, 99);
+	ck_assert_ptr_null(engine);
+	has_said("command line: nfacctd_memory_budget: \"4194304\": the empty tables of 9 workers and 1 "
+		 "plugins take ");
+	free_all();
+}
+END_TEST
+
 /* An engine that is freed while work waits. */
 START_TEST(freed_without_a_stop)
 {
@@ -219,6 +261,8 @@ Suite *suite_feed(void)
 
 	tcase_add_loop_test(t, rows_are_those_of_one, 0, sizeof(cases) / sizeof(cases[0]));
 	tcase_add_test(t, buffers_end_anywhere);
+	tcase_add_test(t, a_budget_sheds_nothing_of_a_capture);
+	tcase_add_test(t, a_budget_too_small_is_told);
 	tcase_add_test(t, freed_without_a_stop);
 	suite_add_tcase(s, t);
 	return s;
