@@ -565,6 +565,14 @@ static int check(const struct settings *s, unsigned problems, bool open)
 	return status;
 }
 
+/* pmacct has a daemon of its own for sFlow, which listens at sFlow's port. */
+static bool called_sfacctd(const char *argv0)
+{
+	const char *slash = strrchr(argv0, '/');
+
+	return strcmp(slash ? slash + 1 : argv0, "sfacctd") == 0;
+}
+
 int main(int argc, char **argv)
 {
 	struct command c = { 0 };
@@ -581,6 +589,8 @@ int main(int argc, char **argv)
 	}
 	status = EXIT_USAGE;
 	if (settings_load(&s, c.file, &c.lines, &problems) == 0) {
+		if (called_sfacctd(argv[0]))
+			settings_default_port(&s, 6343);
 		umask((mode_t)s.files_umask);
 		if (c.mode == MODE_DUMP) {
 			settings_print_lines(&s, stdout);

@@ -1000,6 +1000,12 @@ static int apply(struct settings *s)
 	return bad;
 }
 
+void settings_default_port(struct settings *s, uint32_t port)
+{
+	if (!global_line(s, "nfacctd_port"))
+		s->port = port;
+}
+
 int settings_load(
 	struct settings *s, const char *path, const struct conf *switches, unsigned *problems)
 {

@@ -143,6 +143,8 @@ extern const size_t settings_nkeys;
  */
 int settings_load(
 	struct settings *s, const char *path, const struct conf *switches, unsigned *problems);
+/* The port where neither file nor switch says one. */
+void settings_default_port(struct settings *s, uint32_t port);
 void settings_clear(struct settings *s);
 /* "nfacctd.conf:4: networks_file[in]": where the value of a key comes from; returns buf. */
 enum { SETTINGS_WHERE = 320 };

@@ -133,6 +133,25 @@ START_TEST(reads_the_second_tutorial)
 }
 END_TEST
 
+/* Called sfacctd it listens where pmacct's sfacctd does, unless it is told where. */
+START_TEST(has_sflows_port)
+{
+	static const struct { const char *line; uint32_t port; } rows[] = {
+		{ "", 6343 }, { "nfacctd_port: 2055\n", 2055 }, { "sfacctd_port: 6344\n", 6344 } };
+
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		struct settings s;
+		char text[64];
+
+		snprintf(text, sizeof(text), "plugins: print\n%s", rows[i].line);
+		ck_assert_int_eq(load(&s, text, NULL), 0);
+		settings_default_port(&s, 6343);
+		ck_assert_uint_eq(s.port, rows[i].port);
+		settings_clear(&s);
+	}
+}
+END_TEST
+
 /* pmacct's daemons start with a plugin memory then, with a warning. */
 START_TEST(no_plugins_are_one_in_memory)
 {
@@ -394,6 +413,7 @@ Suite *suite_settings(void)
 
 	tcase_add_test(t, reads_the_first_tutorial);
 	tcase_add_test(t, no_plugins_are_one_in_memory);
+	tcase_add_test(t, has_sflows_port);
 	tcase_add_test(t, reads_the_second_tutorial);
 	LOOP(t, refuses, refused);
 	LOOP(t, tells, told);
