@@ -124,6 +124,7 @@ install: all
 		$(DESTDIR)$(PREFIX)/share/flowledger/sql $(DESTDIR)$(PREFIX)/share/doc/flowledger/examples
 	install -m 755 $(B)/nfacctd $(B)/replicator $(DESTDIR)$(PREFIX)/sbin
 	ln -sf nfacctd $(DESTDIR)$(PREFIX)/sbin/sfacctd
+	ln -sf replicator $(DESTDIR)$(PREFIX)/sbin/samplicate
 	install -m 755 $(B)/pcapgen $(B)/pmacct $(DESTDIR)$(PREFIX)/bin
 	install -m 644 $(MAN1) $(DESTDIR)$(PREFIX)/share/man/man1
 	install -m 644 $(MAN5) $(DESTDIR)$(PREFIX)/share/man/man5
