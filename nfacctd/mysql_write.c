@@ -181,6 +181,17 @@ static unsigned write_each(struct sink_mysql *s, struct mysql_table *t, const st
 	return 0;
 }
 
+/* No right to a temporary table; MySQL's GTIDs, or its sql_require_primary_key, forbid this one. */
+static bool scratch_forbidden(unsigned err)
+{
+	static const unsigned codes[] = { 1044, 1142, 1227, 1786, 1787, 3750 };
+
+	for (size_t i = 0; i < sizeof(codes) / sizeof(codes[0]); i++)
+		if (codes[i] == err)
+			return true;
+	return false;
+}
+
 static unsigned make_scratch(struct sink_mysql *s, struct mysql_table *t)
 {
 	unsigned err;
@@ -193,9 +204,10 @@ static unsigned make_scratch(struct sink_mysql *s, struct mysql_table *t)
 	strbuf_reset(&s->text);
 	text_create_scratch(&s->text, &t->columns, t->name, scratch);
 	err = link_run(&s->link, s->text.s, s->text.n, NULL);
-	if (err == 1044 || err == 1142 || err == 1227) {
-		log_info("%s: no right to make a temporary table (%s): rows of table %s go in one "
-			 "by one; run: GRANT CREATE TEMPORARY TABLES ON that database;",
+	if (scratch_forbidden(err)) {
+		log_info("%s: no temporary table can be made (%s): rows of table %s go in one by "
+			 "one; run: GRANT CREATE TEMPORARY TABLES ON that database, or give the "
+			 "table a unique key over the written key columns;",
 			s->who, s->link.why, t->name);
 		t->way = MYSQL_EACH;
 		err = 0;

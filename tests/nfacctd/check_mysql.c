@@ -870,7 +870,7 @@ START_TEST(commit_without_answer)
 	run(v1);
 	if (with_ledger)
 		run(ledger);
-	pid = relay_start(path, host() + 5, deliver);
+	pid = relay_start(path, host() + 5, &(struct relay_way){ .cut = true, .deliver = deliver });
 	f->p.sql_host = by_relay;
 	s = open_sink(f);
 	host_row(f, 1699999800, "2001:db8::15:1234", 2, 20);	/* refused: no witness */
@@ -898,8 +898,64 @@ START_TEST(commit_without_answer)
 		"%s", f->log);
 	ck_assert_msg(fix_logged(f, "may count twice") == unsure, "%s", f->log);
 	close_sink(s);
-	kill(pid, SIGKILL);
-	waitpid(pid, NULL, 0);
+	relay_stop(pid);
+	unlink(path);
+	rmdir(dir);
+	fix_free(f);
+}
+END_TEST
+
+/*
+ * A server that says it is MySQL 8: rows go as text, because it has no arrays; with
+ * a key by upsert, without one through a temporary table, and row by row where
+ * MySQL's settings forbid that (1787: GTIDs, 3750: sql_require_primary_key).
+ */
+START_TEST(as_mysql8)
+{
+	static const struct {
+		bool key;
+		unsigned refused;
+	} cases[] = { { true, 0 }, { false, 0 }, { false, 1786 }, { false, 1787 }, { false, 3750 } };
+	struct fixture *f = fixture("src_host", 1, 0);
+	char dir[] = "/tmp/flowledger-relay-XXXXXX", path[64], by_relay[80], before[64];
+	pid_t pid;
+	void *s;
+
+	ck_assert_ptr_nonnull(mkdtemp(dir));
+	snprintf(path, sizeof(path), "%s/s", dir);
+	snprintf(by_relay, sizeof(by_relay), "unix:%s", path);
+	run(v1);
+	run(ledger);
+	if (!cases[_i].key)
+		run("ALTER TABLE acct DROP PRIMARY KEY");
+	pid = relay_start(path, host() + 5, &(struct relay_way){ .as_mysql8 = true,
+		.refuse = cases[_i].refused ? "CREATE TEMPORARY TABLE" : NULL,
+		.code = cases[_i].refused });
+	f->p.sql_host = by_relay;
+	s = open_sink(f);
+	snprintf(before, sizeof(before), "%s", ask("SHOW GLOBAL STATUS LIKE 'Com_stmt_execute'"));
+	for (int again = 0; again < 2; again++) {
+		for (unsigned i = 0; i < 300; i++) {
+			char ip[16];
+
+			snprintf(ip, sizeof(ip), "10.0.%u.%u", i / 250, i % 250);
+			host_row(f, 1699999800, ip, 1, 10);
+		}
+		host_row(f, 1699999800, "2001:db8::15:1234", 2, 20);	/* refused: CHAR(15) */
+		put(f, s);
+		fix_next(f);
+	}
+	expect("SELECT COUNT(*),SUM(packets),SUM(bytes) FROM acct", "300 600 6000");
+	expect("SELECT COUNT(*),SUM(purge_rows) FROM flow_ledger", "2 602");
+	expect("SHOW GLOBAL STATUS LIKE 'Com_stmt_execute'", before);
+	ck_assert_uint_eq(counts(s)->inserted, 300);
+	ck_assert_uint_eq(counts(s)->updated, 300);
+	ck_assert_uint_eq(counts(s)->rejected, 2);
+	ck_assert_uint_eq(counts(s)->rejected_octets, 40);
+	ck_assert_msg(fix_logged(f, "rows of table acct go in one by one") ==
+		      (cases[_i].refused != 0), "%s", f->log);
+	close_sink(s);
+	relay_stop(pid);
 	unlink(path);
 	rmdir(dir);
 	fix_free(f);
@@ -979,6 +1035,7 @@ Suite *suite_mysql(void)
 		{ "run id taken", run_id_taken, 2 },
 		{ "salvage", salvaged, 8 },
 		{ "COMMIT without answer", commit_without_answer, 16 },
+		{ "as MySQL 8", as_mysql8, 5 },
 		{ "versions", versions, 18 },
 	};
 	Suite *s = suite_create("mysql");

@@ -603,7 +603,7 @@ START_TEST(commit_without_answer)
 	run(narrow);
 	if (with_ledger)
 		load("flow_ledger");
-	pid = relay_start(path, to, deliver);
+	pid = relay_start(path, to, &(struct relay_way){ .cut = true, .deliver = deliver });
 	f->p.sql_host = dir;
 	s = open_sink(f);
 	host_row(f, "10.0.0.2", UINT64_C(4294967296), 20);	/* refused */
@@ -622,8 +622,7 @@ START_TEST(commit_without_answer)
 	ck_assert_msg(fix_logged(f, "had arrived before the connection broke") == deliver, "%s",
 		      f->log);
 	close_sink(s);
-	kill(pid, SIGKILL);
-	waitpid(pid, NULL, 0);
+	relay_stop(pid);
 	unlink(path);
 	rmdir(dir);
 	fix_free(f);
