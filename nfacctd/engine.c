@@ -71,7 +71,7 @@ static int plugin_init(struct engine *e, size_t i, const struct sink *(*find)(co
 	p->flush = (struct flush){ .plugin = (unsigned)i,
 				   .settings = p->settings,
 				   .pipeline = p->pipeline,
-				   .sink = find(p->settings->type),
+				   .sink = sink_guarded(find(p->settings->type), p->settings),
 				   .worker = e->worker,
 				   .nworkers = e->nworkers,
 				   .budget = &e->budget,

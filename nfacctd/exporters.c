@@ -195,12 +195,12 @@ static const char key_columns[] = "stamp_inserted, exporter, protocol, domain, w
 
 static bool is_mysql(const struct exporter_book *b)
 {
-	return strcmp(b->sink->type, "mysql") == 0;
+	return strcmp(b->p->type, "mysql") == 0;
 }
 
 static bool is_pgsql(const struct exporter_book *b)
 {
-	return strcmp(b->sink->type, "pgsql") == 0;
+	return strcmp(b->p->type, "pgsql") == 0;
 }
 
 static void add_table(struct strbuf *sql, const struct exporter_book *b)
@@ -240,7 +240,7 @@ int exporter_book_check(struct exporter_book *b, void *handle)
 
 	if (!b->sink->execute) {
 		log_error("plugin %s: sql_exporters_table: \"%s\": a %s plugin has no tables",
-			  b->p->name, b->p->sql_exporters_table, b->sink->type);
+			  b->p->name, b->p->sql_exporters_table, b->p->type);
 		return -1;
 	}
 	strbuf_add(&sql, "INSERT INTO ");
@@ -256,7 +256,7 @@ int exporter_book_check(struct exporter_book *b, void *handle)
 	if (err)
 		log_error("plugin %s: sql_exporters_table: \"%s\": %s; sql/flow_exporters.%s makes "
 			  "it",
-			b->p->name, b->p->sql_exporters_table, why, b->sink->type);
+			b->p->name, b->p->sql_exporters_table, why, b->p->type);
 	strbuf_clear(&sql);
 	return err;
 }

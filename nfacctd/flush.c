@@ -241,6 +241,35 @@ static void publish(struct flush *f)
 		f->purged(f->ctx);
 }
 
+/*
+ * What the sink took, less what it refused and what it put into files; from there
+ * it is written by and by, also when it took nothing.  Modulo 2^64.
+ */
+static void book(struct flush *f, const struct sink_counts *before, uint64_t octets,
+		 uint64_t packets)
+{
+	const struct sink_counts *c = f->sink->counts(f->handle);
+
+	f->counts.written_octets += octets - (c->rejected_octets - before->rejected_octets) -
+				    (c->spooled_octets - before->spooled_octets);
+	f->counts.written_packets += packets - (c->rejected_packets - before->rejected_packets) -
+				     (c->spooled_packets - before->spooled_packets);
+}
+
+/* The sink's own work, as long as there is no purge for it. */
+static void tend(struct flush *f)
+{
+	struct sink_counts before;
+
+	if (!f->handle || !f->sink->tend || f->waiting)
+		return;
+	before = *f->sink->counts(f->handle);
+	f->sink->tend(f->handle);
+	book(f, &before, 0, 0);
+	if (f->sink->counts(f->handle)->spooled != before.spooled)
+		publish(f);
+}
+
 /* Try the purge that waits; true when it is gone. */
 static bool hand_over(struct flush *f)
 {
@@ -249,13 +278,13 @@ static bool hand_over(struct flush *f)
 
 	if (f->sink->write(f->handle, &w->purge) != SINK_OK) {
 		f->counts.retries++;
+		book(f, &before, 0, 0);
 		return false;
 	}
+	book(f, &before, w->octets, w->packets);
 	c = f->sink->counts(f->handle);
 	f->counts.purges++;
 	f->counts.rows += w->purge.nrows;
-	f->counts.written_octets += w->octets - (c->rejected_octets - before.rejected_octets);
-	f->counts.written_packets += w->packets - (c->rejected_packets - before.rejected_packets);
 	trigger_purged(&f->trigger, &w->purge, &before, c);
 	waiting_free(w);
 	f->waiting = NULL;
@@ -407,6 +436,8 @@ void flush_finish(struct flush *f, int64_t now, unsigned attempts)
 	} else {
 		tell_exporters(f, now);
 	}
+	if (f->handle && f->sink->counts(f->handle)->spooled)
+		f->counts.unwritten++;
 	publish(f);
 }
 
@@ -488,10 +519,12 @@ static void *flush_main(void *arg)
 
 	pthread_mutex_lock(&f->lock);
 	while (!f->stop) {
-		if (!wait_until_due(f))
-			continue;
+		const bool due = wait_until_due(f);
+
 		pthread_mutex_unlock(&f->lock);
-		flush_step(f, wall_s());
+		tend(f);
+		if (due)
+			flush_step(f, wall_s());
 		pthread_mutex_lock(&f->lock);
 	}
 	pthread_mutex_unlock(&f->lock);

@@ -162,6 +162,7 @@ struct account {
 	uint64_t in, others, taken, table;			/* workers */
 	uint64_t flush_taken, written, rejected, salvaged, lost, waiting, held, shed, saturated;
 	uint64_t raised, unfit, lowered;			/* sql_preprocess */
+	uint64_t spooled;
 };
 
 static void account_rows(struct stats *out, const char *plugin, const char *unit,
@@ -171,7 +172,7 @@ static void account_rows(struct stats *out, const char *plugin, const char *unit
 	uint64_t left = (a->in - a->others - a->taken - a->table) +
 			(a->flush_taken - a->written - a->rejected - a->salvaged - a->lost -
 			 a->waiting - a->held - a->shed - a->saturated + a->raised - a->unfit -
-			 a->lowered) +
+			 a->lowered - a->spooled) +
 			(stopped ? between : 0);
 
 	stats_add(out, a->in, "plugin_%s_in{plugin=\"%s\"}", unit, plugin);
@@ -184,6 +185,7 @@ static void account_rows(struct stats *out, const char *plugin, const char *unit
 	stats_add(out, a->lost, "plugin_%s_lost{plugin=\"%s\"}", unit, plugin);
 	stats_add(out, a->shed, "plugin_%s_shed{plugin=\"%s\"}", unit, plugin);
 	stats_add(out, a->saturated, "plugin_%s_saturated{plugin=\"%s\"}", unit, plugin);
+	stats_add(out, a->spooled, "plugin_%s_spooled{plugin=\"%s\"}", unit, plugin);
 	stats_add(out, a->unfit, "plugin_%s_unfit{plugin=\"%s\"}", unit, plugin);
 	stats_add(out, a->raised, "plugin_%s_raised{plugin=\"%s\"}", unit, plugin);
 	stats_add(out, a->lowered, "plugin_%s_lowered{plugin=\"%s\"}", unit, plugin);
@@ -200,7 +202,7 @@ static void plugin_rows(struct stats *out, const char *name, const struct lane_s
 		f->sink.rejected_octets, f->salvaged_octets,	f->lost_octets,
 		f->waiting_octets,	 f->held_octets,	f->shed_octets,
 		f->saturated_octets,	 p->raised_octets,	p->unfit_octets,
-		p->lowered_octets,
+		p->lowered_octets,	 f->sink.spooled_octets,
 	};
 	const struct account packets = {
 		l->lane.packets,	  l->lane.others_packets, l->lane.taken_packets,
@@ -208,7 +210,7 @@ static void plugin_rows(struct stats *out, const char *name, const struct lane_s
 		f->sink.rejected_packets, f->salvaged_packets,	  f->lost_packets,
 		f->waiting_packets,	  f->held_packets,	  f->shed_packets,
 		f->saturated_packets,	  p->raised_packets,	  p->unfit_packets,
-		0,
+		0,			  f->sink.spooled_packets,
 	};
 
 	stats_add(out, l->lane.records, "plugin_records_in{plugin=\"%s\"}", name);
@@ -231,6 +233,9 @@ static void plugin_rows(struct stats *out, const char *name, const struct lane_s
 	stats_add(out, f->sink.inserted, "plugin_rows_inserted{plugin=\"%s\"}", name);
 	stats_add(out, f->sink.updated, "plugin_rows_updated{plugin=\"%s\"}", name);
 	stats_add(out, f->sink.rejected, "plugin_rows_rejected{plugin=\"%s\"}", name);
+	stats_add(out, f->sink.spooled, "plugin_purges_spooled{plugin=\"%s\"}", name);
+	stats_add(out, f->sink.elsewhere, "plugin_purges_elsewhere{plugin=\"%s\"}", name);
+	stats_add(out, f->sink.elsewhere_octets, "plugin_octets_elsewhere{plugin=\"%s\"}", name);
 	stats_add(out, p->unfit, "plugin_rows_unfit{plugin=\"%s\"}", name);
 	stats_add(out, f->sink.statements, "plugin_statements{plugin=\"%s\"}", name);
 	stats_add(out, f->retries, "plugin_retries{plugin=\"%s\"}", name);

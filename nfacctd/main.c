@@ -22,6 +22,7 @@
 #include "net/capture.h"
 #include "net/metrics.h"
 #include "nfacctd/engine.h"
+#include "nfacctd/spool.h"
 
 /* ---- the command line ---- */
 
@@ -60,14 +61,15 @@ static const struct switch_row {
 };
 
 enum { SWITCHES = sizeof(switches) / sizeof(switches[0]), LONG_CHECK = 256, LONG_DUMP, LONG_ROFF,
-	LONG_COMPAT };
+	LONG_COMPAT, LONG_SPOOL, LONG_SPOOL_DUMP };
 
-enum mode { MODE_RUN, MODE_CHECK, MODE_SETUP, MODE_DUMP };
+enum mode { MODE_RUN, MODE_CHECK, MODE_SETUP, MODE_DUMP, MODE_SPOOL, MODE_SPOOL_DUMP };
 
 struct command {
 	const char *file;
 	struct conf lines;
 	enum mode mode;
+	const char *spool_file;
 };
 
 static void usage(FILE *to)
@@ -83,6 +85,8 @@ static void usage(FILE *to)
 	      "  --check   parse all files, compare the tables' columns, say what is wrong, exit 2 "
 	      "if anything is\n"
 	      "  --dump-config  every line with where it came from\n"
+	      "  --spool   list the files of sql_recovery_logfile that wait; --spool-dump FILE: "
+	      "its rows as CSV\n"
 	      "  -V, --version   -h, --help\n",
 		to);
 }
@@ -125,6 +129,8 @@ static int command_parse(struct command *c, int argc, char **argv)
 		{ "version", no_argument, NULL, 'V' },
 		{ "check", no_argument, NULL, LONG_CHECK },
 		{ "dump-config", no_argument, NULL, LONG_DUMP },
+		{ "spool", no_argument, NULL, LONG_SPOOL },
+		{ "spool-dump", required_argument, NULL, LONG_SPOOL_DUMP },
 		{ "keys-roff", no_argument, NULL, LONG_ROFF },
 		{ "compat-roff", no_argument, NULL, LONG_COMPAT },
 		{ NULL, 0, NULL, 0 },
@@ -149,6 +155,11 @@ static int command_parse(struct command *c, int argc, char **argv)
 			c->mode = MODE_CHECK;
 		} else if (letter == LONG_DUMP) {
 			c->mode = MODE_DUMP;
+		} else if (letter == LONG_SPOOL) {
+			c->mode = MODE_SPOOL;
+		} else if (letter == LONG_SPOOL_DUMP) {
+			c->mode = MODE_SPOOL_DUMP;
+			c->spool_file = optarg;
 		} else if (letter == LONG_ROFF) {
 			settings_print_roff(stdout);
 			return 0;
@@ -595,6 +606,10 @@ int main(int argc, char **argv)
 		if (c.mode == MODE_DUMP) {
 			settings_print_lines(&s, stdout);
 			status = 0;
+		} else if (c.mode == MODE_SPOOL) {
+			status = spool_list(&s, stdout);
+		} else if (c.mode == MODE_SPOOL_DUMP) {
+			status = spool_dump(&s, c.spool_file, stdout);
 		} else if (c.mode == MODE_RUN) {
 			status = EXIT_RUNTIME;
 			if (open_log(&s) == 0) {

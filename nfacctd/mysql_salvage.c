@@ -90,7 +90,8 @@ static int salvage_rows(struct salvage_file *f, struct sink_mysql *s, const stru
 	return fprintf(f->f, "-- sum %016" PRIx64 "\n", f->sum) > 0 ? 0 : -1;
 }
 
-int mysql_save(struct sink_mysql *s, const struct purge *p, char path[static PATH_MAX])
+/* The file of a purge, as salvage_open() names it; 0, or -1 with errno. */
+static int save(struct sink_mysql *s, const struct purge *p, char path[static PATH_MAX])
 {
 	struct salvage_file file;
 	struct name_groups g;
@@ -114,7 +115,7 @@ int mysql_salvage(void *sink, const struct purge *p)
 {
 	struct sink_mysql *s = sink;
 	char path[PATH_MAX];
-	int err = 0;
+	int err;
 
 	if (s->in_doubt == p->id && !s->ledger) {
 		s->counts.ambiguous++;
@@ -122,16 +123,11 @@ int mysql_salvage(void *sink, const struct purge *p)
 			  " was committed: look whether it is in before it is replayed",
 			s->who, p->id);
 	}
-	if (s->spooled == p->id)
-		snprintf(path, sizeof(path), "%s", s->spool_path);
-	else
-		err = mysql_save(s, p, path);
+	err = save(s, p, path);
 	if (err == 0)
 		log_warn("%s: purge %" PRIu64
-			 " (%zu rows) is saved in %s; %sreplay it with: mariadb -u %s -p %s < %s",
-			s->who, p->id, p->nrows, path,
-			s->p->sql_recovery_logfile ? "the next start writes it, or " : "",
-			replays_as(s), s->p->sql_db ? s->p->sql_db : "pmacct", path);
+			 " (%zu rows) is saved in %s; replay it with: mariadb -u %s -p %s < %s",
+			s->who, p->id, p->nrows, path, replays_as(s), s->p->sql_db ? s->p->sql_db : "pmacct", path);
 	else
 		log_error_errno("%s: purge %" PRIu64 " (%zu rows) cannot be saved in %s", s->who,
 			p->id, p->nrows, path);

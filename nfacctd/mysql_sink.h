@@ -37,8 +37,7 @@ struct sink_mysql {
 	uint64_t in_doubt;		/* id of the purge whose COMMIT had no answer; 0: none */
 	struct sink_counts doubt_tally;
 	struct mysql_evidence evidence;	/* for that, where there is no ledger */
-	uint64_t spooled; /* id of the purge that stands in spool_path, too; 0: none */
-	char spool_path[PATH_MAX];
+	enum sink_trouble last_trouble;
 	uint32_t tables_made;		/* by sql_table_schema, for names with variables of rows */
 	uint64_t told;			/* id of the purge whose refused rows were logged */
 	unsigned told_now;
@@ -58,13 +57,5 @@ void mysql_refuse(struct sink_mysql *s, const struct sql_columns *columns, const
 /* A table that was looked at, or NULL. */
 struct mysql_table *mysql_table_known(struct sink_mysql *s, const char *name);
 int mysql_salvage(void *sink, const struct purge *p);
-
-/* mysql_spool.c: a purge that waits stands in a file, too, until it is written. */
-void mysql_spool(struct sink_mysql *s, const struct purge *p);
-void mysql_unspool(struct sink_mysql *s, const struct purge *p);
-/* At start: what earlier runs left, oldest first, each once. */
-void mysql_replay_saved(struct sink_mysql *s);
-/* The file of a purge, as salvage_open() names it; 0, or -1 with errno. */
-int mysql_save(struct sink_mysql *s, const struct purge *p, char path[static PATH_MAX]);
 
 #endif /* MYSQL_SINK_H */

@@ -10,17 +10,10 @@
 #include <string.h>
 #include <unistd.h>
 
-static int open_at(struct salvage_file *s, const char *base, const char *plugin, uint64_t run_id,
-		   uint64_t purge, const char *suffix)
+static int open_partial(struct salvage_file *s)
 {
-	int n = snprintf(s->path, sizeof(s->path), "%s.%s.%" PRIu64 ".%" PRIu64 ".%s", base, plugin,
-			 run_id, purge, suffix);
 	int fd;
 
-	if (n < 0 || (size_t)n >= sizeof(s->path)) {
-		errno = ENAMETOOLONG;
-		return -1;
-	}
 	snprintf(s->partial, sizeof(s->partial), "%s.part", s->path);
 	fd = open(s->partial, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0600);
 	if (fd < 0)
@@ -29,6 +22,27 @@ static int open_at(struct salvage_file *s, const char *base, const char *plugin,
 	if (!s->f)
 		close(fd);
 	return s->f ? 0 : -1;
+}
+
+static int open_at(struct salvage_file *s, const char *base, const char *plugin, uint64_t run_id,
+		   uint64_t purge, const char *suffix)
+{
+	int n = snprintf(s->path, sizeof(s->path), "%s.%s.%" PRIu64 ".%" PRIu64 ".%s", base, plugin,
+			 run_id, purge, suffix);
+
+	if (n < 0 || (size_t)n >= sizeof(s->path)) {
+		errno = ENAMETOOLONG;
+		return -1;
+	}
+	return open_partial(s);
+}
+
+int salvage_open_path(struct salvage_file *s, const char *path)
+{
+	memset(s, 0, sizeof(*s));
+	s->sum = salvage_sum_start();
+	snprintf(s->path, sizeof(s->path), "%s", path);
+	return open_partial(s);
 }
 
 int salvage_open(struct salvage_file *s, const struct plugin_settings *p, uint64_t run_id,

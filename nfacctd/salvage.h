@@ -25,6 +25,8 @@ struct salvage_file {
  */
 int salvage_open(struct salvage_file *s, const struct plugin_settings *p, uint64_t run_id,
 		 uint64_t purge, const char *suffix);
+/* A file of this name. */
+int salvage_open_path(struct salvage_file *s, const char *path);
 /* Bytes that the checksum covers; 0, or -1 with errno. */
 int salvage_put(struct salvage_file *s, const char *bytes, size_t n);
 /* FNV-1a of 64 bits, going on from `sum`. */

@@ -295,10 +295,11 @@ const struct conf_key settings_keys[] = {
 	STR("sql_table_schema", NULL, PF(sql_table_schema, char *), NULL,
 		"File with a CREATE TABLE to run before each purge"),
 	STR("sql_recovery_logfile", NULL, PF(sql_recovery_logfile, char *), NULL,
-		"mysql: files of this name hold purges that could not be written, from the first "
-		"failure until they are; "
-		"what is left is written at the next start.  Other plugins: the same, at exit "
-		"only"),
+		"Files whose names begin so hold purges that could not be written, until they are, "
+		"by this run or the next: see WRITING; needs a table flow_ledger"),
+	STR("sql_recovery_backup_host", "sql_backup_host", PF(sql_backup_host, char *), NULL,
+		"A second server (sqlite3: a second file) with the same tables, for purges that the "
+		"first one does not take"),
 	U32("sql_refresh_time", "print_refresh_time", PF(refresh_time, uint32_t), 1, 86400 * 366,
 		"60", "Seconds between purges"),
 	U32("sql_startup_delay", "print_startup_delay", PF(startup_delay, uint32_t), 0, 86400 * 366,
@@ -363,7 +364,6 @@ const struct conf_key settings_keys[] = {
 	NOOPP("sql_trigger_exec_async", NULL, "the trigger never holds up a purge: no effect"),
 	NOOPP("sql_max_writers", "print_max_writers",
 		"one writer a plugin, and nothing is thrown away: no effect"),
-	NOOPP("sql_recovery_backup_host", "sql_backup_host", LATER),
 	NOOPP("sql_startup_delay_type", NULL, LATER),
 	NOOPP("plugin_pipe_zmq", NULL, "plugins share the process: no effect"),
 	NOOPP("plugin_pipe_zmq_profile", NULL, "plugins share the process: no effect"),
@@ -510,6 +510,9 @@ const struct conf_key settings_keys[] = {
 	BOOL("sql_conn_verify", NULL, PF(sql_verify, bool), "true",
 		"Check the server's certificate; false: any will do, so that only who cannot "
 		"answer in its place is kept out of the traffic"),
+	U64("sql_recovery_size", NULL, PF(sql_recovery_size, uint64_t), 0, UINT64_MAX, "4294967296",
+		"Bytes of files of sql_recovery_logfile that may wait, a plugin; beyond it purges "
+		"wait in memory"),
 	STR("sql_passwd_file", NULL, PF(sql_passwd_file, char *), NULL,
 		"File whose first line is the password"),
 	STR("sql_exporters_table", NULL, PF(sql_exporters_table, char *), NULL,

@@ -52,7 +52,8 @@ struct plugin_settings {
 	uint32_t sql_port;
 	char *sql_table;		/* NULL: by version */
 	uint32_t sql_table_version;
-	char *sql_table_schema, *sql_recovery_logfile;
+	char *sql_table_schema, *sql_recovery_logfile, *sql_backup_host;
+	uint64_t sql_recovery_size;	/* ours */
 	uint32_t sql_tables_max;	/* ours */
 	uint32_t refresh_time, startup_delay;	/* seconds; sql_ and print_ share them */
 	struct conf_span history;

@@ -46,6 +46,9 @@ struct purge {
 	const struct purge_mark *marks;
 	size_t nmarks;
 	bool last;		/* the daemon is stopping */
+	/* Of a purge that comes back from a file: whose it is, and that the ledger may know it. */
+	uint64_t run;		/* 0: this run's */
+	bool replayed;
 };
 
 /* What became of a purge; rows given = written + rejected. */
@@ -56,11 +59,21 @@ struct sink_counts {
 	uint64_t rejected_octets, rejected_packets;
 	uint64_t statements, retries, reconnects, ambiguous;
 	uint64_t write_ns;
+	/* sink_guard.c: taken and not yet written, in files; and what went to the second server. */
+	uint64_t spooled, spooled_rows, spooled_octets, spooled_packets;
+	uint64_t elsewhere, elsewhere_octets;
 };
 
 enum sink_result {
-	SINK_OK,	/* delivered; rejected rows are counted */
+	SINK_OK,	/* delivered, or safe in a file; rejected rows are counted */
 	SINK_RETRY	/* not now: keep the purge */
+};
+
+/* What the last SINK_RETRY was about. */
+enum sink_trouble {
+	SINK_DOWN,	/* certainly not in; no server, or one that cannot take it */
+	SINK_BUSY,	/* certainly not in; somebody holds a lock */
+	SINK_DOUBT	/* it may be in: nobody else must write it */
 };
 
 struct sink {
@@ -80,6 +93,12 @@ struct sink {
 	 */
 	int (*salvage)(void *sink, const struct purge *p);
 	const struct sink_counts *(*counts)(void *sink);
+	/* NULL for sinks that nothing of this holds for. */
+	enum sink_trouble (*trouble)(void *sink);
+	/* True when a purge that is written twice counts once, also after a restart: flow_ledger. */
+	bool (*remembers)(void *sink);
+	/* From time to time, when there is no purge. */
+	void (*tend)(void *sink);
 	/*
 	 * A statement beside the purges, in a transaction of its own; NULL: no SQL
 	 * here.  0; -1 with the server's words in `why`.
@@ -90,6 +109,8 @@ struct sink {
 
 /* By type; NULL for an unknown one. */
 const struct sink *sink_find(const char *type);
+/* `sink`, or what stands in front of it when the settings ask for a spool or a second server. */
+const struct sink *sink_guarded(const struct sink *sink, const struct plugin_settings *p);
 /* "mysql, print, sqlite3", for messages. */
 const char *sink_types(void);
 

@@ -385,7 +385,7 @@ static unsigned play(struct sink_mysql *s, struct name_groups *g, const struct p
 	*step = AT_ROWS;
 	if (s->ledger) {
 		strbuf_reset(&s->text);
-		text_ledger(&s->text, s->run_id, s->p->name, p);
+		text_ledger(&s->text, p->run ? p->run : s->run_id, s->p->name, p);
 		if (link_run(&s->link, s->text.s, s->text.n, NULL) == 1062) {
 			*step = ALREADY_THERE;
 			return link_runf(&s->link, "ROLLBACK");
@@ -435,6 +435,9 @@ static bool try_again(struct sink_mysql *s, const struct purge *p, unsigned err,
 		    seconds < IDLE_SECONDS;
 
 	s->counts.retries++;
+	s->last_trouble = (meaning == LINK_LOST && step == AT_COMMIT) || s->in_doubt == p->id
+				  ? SINK_DOUBT
+			  : meaning == LINK_REPLAY ? SINK_BUSY : SINK_DOWN;
 	if (meaning == LINK_LOST) {
 		if (step != AT_START && seconds >= s->link.answer_seconds)
 			link_more_patience(&s->link);
@@ -501,8 +504,8 @@ static enum sink_result mysql_write(void *sink, const struct purge *p)
 			result = SINK_OK;
 			break;
 		}
-		if (step == ALREADY_THERE && s->spooled == p->id) {
-			log_info("%s: purge %" PRIu64 " was replayed from its file", s->who, p->id);
+		if (step == ALREADY_THERE && p->replayed) {
+			log_info("%s: purge %" PRIu64 " is in the database already", s->who, p->id);
 			add_counts(s, p, &s->tally);
 			result = SINK_OK;
 			break;
@@ -520,10 +523,6 @@ static enum sink_result mysql_write(void *sink, const struct purge *p)
 			break;
 	}
 	name_groups_clear(&g);
-	if (result == SINK_OK)
-		mysql_unspool(s, p);
-	else
-		mysql_spool(s, p);
 	s->counts.write_ns += clock_mono_ns() - start;
 	return result;
 }
@@ -635,7 +634,6 @@ static void *mysql_open(
 		mysql_close_sink(s);
 		return NULL;
 	}
-	mysql_replay_saved(s);
 	return s;
 }
 
@@ -654,6 +652,16 @@ static unsigned mysql_check(const struct plugin_settings *p, const struct key_la
 static const struct sink_counts *mysql_counts(void *sink)
 {
 	return &((struct sink_mysql *)sink)->counts;
+}
+
+static enum sink_trouble mysql_trouble(void *sink)
+{
+	return ((struct sink_mysql *)sink)->last_trouble;
+}
+
+static bool mysql_remembers(void *sink)
+{
+	return ((struct sink_mysql *)sink)->ledger;
 }
 
 static int mysql_execute(void *sink, const char *sql, size_t n, char why[static 256])
@@ -678,6 +686,8 @@ const struct sink sink_mysql = {
 	.write = mysql_write,
 	.salvage = mysql_salvage,
 	.counts = mysql_counts,
+	.trouble = mysql_trouble,
+	.remembers = mysql_remembers,
 	.execute = mysql_execute,
 	.close = mysql_close_sink,
 };

@@ -45,6 +45,7 @@ struct sink_pgsql {
 	uint64_t in_doubt;		/* id of the purge whose COMMIT had no answer; 0: none */
 	struct sink_counts doubt_tally;
 	char xid[XID_DIGITS];		/* its transaction, where there is no ledger */
+	enum sink_trouble last_trouble;
 };
 
 /* ---- connection and tables ---- */
@@ -415,7 +416,7 @@ static int play(struct sink_pgsql *s, struct name_groups *g, const struct purge 
 	*step = AT_ROWS;
 	if (s->ledger) {
 		strbuf_reset(&s->text);
-		pg_text_ledger(&s->text, s->book.run_id, s->p->name, p);
+		pg_text_ledger(&s->text, p->run ? p->run : s->book.run_id, s->p->name, p);
 		if (pg_run(&s->link, s->text.s) != 0) {
 			if (strcmp(s->link.state, "23505") != 0)
 				return -1;
@@ -444,6 +445,9 @@ static bool try_again(struct sink_pgsql *s, const struct purge *p, enum step ste
 
 	pg_words(&s->link, words, sizeof(words));
 	s->book.counts.retries++;
+	s->last_trouble = (meaning == PG_LOST && step == AT_COMMIT) || s->in_doubt == p->id
+				  ? SINK_DOUBT
+			  : meaning == PG_REPLAY ? SINK_BUSY : SINK_DOWN;
 	if (meaning == PG_LOST) {
 		/* A session that the server ended while idle says so at once. */
 		bool idle = step == AT_START && had_connection && attempt == 0;
@@ -501,6 +505,12 @@ static bool deliver(struct sink_pgsql *s, struct name_groups *g, const struct pu
 				 s->book.who, p->id);
 			sql_book_written(&s->book, p, &s->doubt_tally);
 			s->in_doubt = 0;
+			return true;
+		}
+		if (err == 0 && step == ALREADY_THERE && p->replayed) {
+			log_info("%s: purge %" PRIu64 " is in the database already", s->book.who,
+				 p->id);
+			sql_book_written(&s->book, p, &s->book.tally);
 			return true;
 		}
 		if (err == 0 && step == ALREADY_THERE && attempt < REPLAYS) {
@@ -748,6 +758,16 @@ static const struct sink_counts *pgsql_counts(void *sink)
 	return &((struct sink_pgsql *)sink)->book.counts;
 }
 
+static enum sink_trouble pgsql_trouble(void *sink)
+{
+	return ((struct sink_pgsql *)sink)->last_trouble;
+}
+
+static bool pgsql_remembers(void *sink)
+{
+	return ((struct sink_pgsql *)sink)->ledger;
+}
+
 static int pgsql_execute(void *sink, const char *sql, size_t n, char why[static 256])
 {
 	struct sink_pgsql *s = sink;
@@ -768,6 +788,8 @@ const struct sink sink_pgsql = {
 	.write = pgsql_write,
 	.salvage = pgsql_salvage,
 	.counts = pgsql_counts,
+	.trouble = pgsql_trouble,
+	.remembers = pgsql_remembers,
 	.execute = pgsql_execute,
 	.close = pgsql_close,
 };

@@ -406,7 +406,7 @@ static int write_ledger(struct sink_sqlite *s, const struct purge *p)
 		return failed(s, "flow_ledger");
 	time_text(now, sizeof(now), s, (uint64_t)p->now);
 	for (size_t i = 0; i < (p->nmarks ? p->nmarks : 1) && result == 0; i++) {
-		sqlite3_bind_int64(stmt, 1, (int64_t)s->run_id);
+		sqlite3_bind_int64(stmt, 1, (int64_t)(p->run ? p->run : s->run_id));
 		sqlite3_bind_text(stmt, 2, s->p->name, -1, SQLITE_STATIC);
 		sqlite3_bind_int64(stmt, 3, (int64_t)p->id);
 		sqlite3_bind_int64(stmt, 4, marks[i].worker);
@@ -530,9 +530,13 @@ static enum sink_result sqlite_write(void *sink, const struct purge *p)
 			s->told = p->id;
 		if (done != 0 && !sqlite3_get_autocommit(s->db))
 			sqlite3_exec(s->db, "ROLLBACK", NULL, NULL, NULL);
-		if (done == 1 && s->in_doubt != p->id)
+		if (done == 1 && (s->in_doubt == p->id || p->replayed))
+			break;
+		if (done == 1)
 			new_run_id(s, p);
-	} while (done == 1 && s->in_doubt != p->id);
+	} while (done == 1);
+	if (done == 1 && p->replayed)
+		log_info("%s: purge %" PRIu64 " is in the database already", s->who, p->id);
 	if (done >= 0) {
 		count(s, p);
 	} else {
@@ -872,6 +876,17 @@ static const struct sink_counts *sqlite_counts(void *sink)
 	return &((struct sink_sqlite *)sink)->counts;
 }
 
+/* The file tells at once whether a COMMIT is in it. */
+static enum sink_trouble sqlite_trouble(void *sink)
+{
+	return ((struct sink_sqlite *)sink)->in_doubt ? SINK_DOUBT : SINK_DOWN;
+}
+
+static bool sqlite_remembers(void *sink)
+{
+	return ((struct sink_sqlite *)sink)->ledger;
+}
+
 static int sqlite_execute(void *sink, const char *sql, size_t n, char why[static 256])
 {
 	struct sink_sqlite *s = sink;
@@ -891,6 +906,8 @@ const struct sink sink_sqlite3 = {
 	.write = sqlite_write,
 	.salvage = sqlite_salvage,
 	.counts = sqlite_counts,
+	.trouble = sqlite_trouble,
+	.remembers = sqlite_remembers,
 	.execute = sqlite_execute,
 	.close = sqlite_close,
 };

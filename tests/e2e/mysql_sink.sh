@@ -89,7 +89,6 @@ sql_db: outage
 sql_refresh_time: 1
 sql_history: 1M
 sql_history_roundoff: M
-sql_recovery_logfile: $TMP/saved
 END
 bytes() { # WANT
 	[ "$(sql 'select coalesce(sum(bytes), 0) from outage.acct' 2>/dev/null)" = "$1" ]
@@ -113,7 +112,7 @@ wait_udp_drained "$port"
 stop_daemon outage 30
 check_equal "stops without its database, and its status says that not all is in it" 1 $?
 mariadb_start --innodb-flush-log-at-trx-commit=1
-saved=("$TMP"/saved.*.sql)
+mapfile -t saved < <(sed -n "s/.* is saved in \(.*\.sql\);.*/\1/p" "$TMP/outage.log" | sed "s#^\./#$TMP/#")
 check "its last purge is saved" test -s "${saved[0]}"
 for file in "${saved[@]}"; do
 	check "the saved purge can be replayed" sql_file outage "$file"

@@ -69,7 +69,6 @@ sql_db: outage
 sql_refresh_time: 1
 sql_history: 1M
 sql_history_roundoff: M
-sql_recovery_logfile: $TMP/saved
 sql_exporters_table: flow_exporters
 END
 bytes() { # WANT
@@ -94,7 +93,7 @@ wait_udp_drained "$port"
 stop_daemon outage 30
 check_equal "stops without its database, and its status says that not all is in it" 1 $?
 pgsql_start
-saved=("$TMP"/saved.*.sql)
+mapfile -t saved < <(sed -n "s/.* is saved in \(.*\.sql\);.*/\1/p" "$TMP/outage.log" | sed "s#^\./#$TMP/#")
 check "its last purge is saved" test -s "${saved[0]}"
 check "the saved purge can be replayed" pg_file outage "${saved[0]}"
 check_equal "after the replay: everything is there" 1234 "$(pg outage 'select sum(bytes) from acct')"
