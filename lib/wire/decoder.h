@@ -9,6 +9,10 @@
  * stranger sends can make it larger: each table has a bound, evicts the entry
  * that was unused for longest, and counts that.
  *
+ * The worst case is what decoder_size() asks for, and nothing beside it: with the
+ * default limits 69.4 MB - 65.4 for 16384 templates, 2.5 for 16384 samplers, 1.5 for 4096
+ * streams - most of which stays untouched until it is used.
+ *
  * A decoder belongs to one thread.  Time is an argument.
  *
  *	mem = aligned_alloc(64, decoder_size(&limits));

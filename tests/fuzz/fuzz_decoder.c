@@ -2,10 +2,13 @@
  * fuzz_decoder.c - a sequence of datagrams through one decoder: each is its
  * length in two octets and its octets.  The length's top bit is another sender.
  *
- * The tables are tiny, so that evictions happen.  The books must balance.
+ * The tables are tiny, so that evictions happen.  The books must balance, and
+ * what is kept of all that was told must fit the limits: it is counted by what
+ * a second decoder loads of what the first one saves.
  */
 #include <stdlib.h>
 #include "wire/decoder.h"
+#include "wire/persist.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n);
 
@@ -59,16 +62,37 @@ static void balance(struct decoder *d, uint64_t records)
 	must(losses <= 256 && lost <= c->no_template_octets && c->no_template_octets <= c->octets);
 }
 
+static struct decoder *fresh(struct decoder **d)
+{
+	if (!*d)
+		*d = aligned_alloc(64, (decoder_size(&limits) + 63) & ~(size_t)63);
+	must(*d != NULL);
+	return decoder_init(*d, &limits, 42);
+}
+
+/* No sequence of datagrams leaves more behind than the limits allow. */
+static void bounded(const struct decoder *d)
+{
+	static struct decoder *again;
+	static uint8_t file[32768];
+	struct decoder_loaded l = { 0 };
+	struct bytes saved = { file, 0 };
+
+	must(decoder_save_size(d) <= sizeof(file));
+	saved.n = decoder_save(d, file, sizeof(file), 1);
+	must(saved.n > 0 && saved.n <= decoder_save_size(d));
+	must(!decoder_load(fresh(&again), &saved, UINT64_MAX, UINT64_MAX, &l) && saved.n == 0);
+	must(l.streams <= limits.streams && l.templates <= limits.templates && l.refused == 0);
+	must(l.samplers <= limits.samplers && l.old == 0);
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n)
 {
 	static struct decoder *d;
 	uint64_t records = 0, now = UINT64_C(1700000000000000);
 	struct peek peek;
 
-	if (!d)
-		d = aligned_alloc(64, (decoder_size(&limits) + 63) & ~(size_t)63);
-	must(d != NULL);
-	decoder_init(d, &limits, 42);
+	fresh(&d);
 	while (n >= 2) {
 		size_t len = be16(data) & 0x7fff;
 		struct decoder_input in = { { data + 2, 0 },
@@ -87,5 +111,6 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n)
 	}
 	decoder_expire(d, UINT64_MAX, count, &records);
 	balance(d, records);
+	bounded(d);
 	return 0;
 }

@@ -644,7 +644,7 @@ Suite *suite_corpus(void)
 	TCase *t = tcase_create("corpus");
 
 	find_corpus();
-	tcase_set_timeout(t, 60);
+	tcase_set_timeout(t, 300);
 	if (ncaptures)
 		tcase_add_loop_test(t, equals_truth, 0, ncaptures);
 	else

@@ -409,7 +409,7 @@ Suite *suite_flowset(void)
 	Suite *s = suite_create("flowset");
 	TCase *t = tcase_create("flowset");
 
-	tcase_set_timeout(t, 120);
+	tcase_set_timeout(t, 300);
 	tcase_add_test(t, writes_v9);
 	tcase_add_test(t, writes_ipfix);
 	tcase_add_test(t, writes_enterprise_and_variable);

@@ -533,7 +533,7 @@ Suite *suite_frame(void)
 	Suite *s = suite_create("frame");
 	TCase *t = tcase_create("frame");
 
-	tcase_set_timeout(t, 60);
+	tcase_set_timeout(t, 300);
 	tcase_add_loop_test(t, reads_headers, 0, COUNT(frames));
 	tcase_add_loop_test(t, survives_cuts_and_flips, 0, COUNT(frames));
 	tcase_add_loop_test(t, a_cut_header_says_no_other, 0, COUNT(frames));

@@ -447,7 +447,7 @@ Suite *suite_netflow5(void)
 	Suite *s = suite_create("netflow5");
 	TCase *t = tcase_create("netflow5");
 
-	tcase_set_timeout(t, 60);
+	tcase_set_timeout(t, 300);
 	tcase_add_loop_test(t, decodes_every_field, 0, COUNT(vectors));
 	tcase_add_loop_test(t, survives_cuts_and_flips, 0, COUNT(vectors));
 	tcase_add_loop_test(t, refuses_what_is_cut, 0, COUNT(vectors));

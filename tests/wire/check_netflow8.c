@@ -340,7 +340,7 @@ Suite *suite_netflow8(void)
 	Suite *s = suite_create("netflow8");
 	TCase *t = tcase_create("netflow8");
 
-	tcase_set_timeout(t, 60);
+	tcase_set_timeout(t, 300);
 	tcase_add_loop_test(t, decodes_every_field, 0, COUNT(layouts));
 	tcase_add_loop_test(t, writes_what_it_read, 0, COUNT(layouts));
 	tcase_add_loop_test(t, survives_cuts_and_flips, 0, COUNT(layouts));

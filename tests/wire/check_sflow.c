@@ -747,7 +747,7 @@ Suite *suite_sflow(void)
 	Suite *s = suite_create("sflow");
 	TCase *t = tcase_create("sflow");
 
-	tcase_set_timeout(t, 60);
+	tcase_set_timeout(t, 300);
 	tcase_add_loop_test(t, reads_samples, 0, COUNT(vectors));
 	tcase_add_loop_test(t, steps_over_strangers, 0, COUNT(strangers));
 	tcase_add_loop_test(t, survives_cuts_and_flips, 0, COUNT(vectors));
