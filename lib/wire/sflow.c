@@ -15,7 +15,7 @@
 
 enum { ADDR_UNKNOWN, ADDR_IPV4, ADDR_IPV6 };
 enum { SAMPLE_FLOW = 1, SAMPLE_COUNTERS, SAMPLE_FLOW_EXPANDED, SAMPLE_COUNTERS_EXPANDED };
-enum { IF_INDEX, IF_MULTIPLE = 2 };	/* only the first names an interface */
+enum { IF_INDEX };	/* the one interface format that names an interface */
 enum { IF_INTERNAL = 0x3fffffff, OLD_INDEX_MAX = 0x7fffffff, COUNTERS_GENERIC = 88 };
 enum { HEADER_MAX = 128, FCS = 4 };
 enum { COUNTERS_EVERY_S = 20 };	/* v2, v4: the interval that a counter sample tells */
@@ -401,22 +401,19 @@ static void apply(const struct gathered *g)
 
 /*
  * v5 has two words, or two bits of one; RFC 3176 (v2, v4) has the top bit for "sent to
- * several", and no number of its own for the device itself.
+ * several", and no number of its own for the device itself.  False: no ifIndex.
  */
-static void read_interface(struct xdr *x, struct flow_record *r, enum flow_field member,
-	uint32_t version, bool expanded)
+static bool read_interface(struct xdr *x, uint32_t *index, uint32_t version, bool expanded)
 {
-	uint32_t v = word(x), format, value;
+	uint32_t v = word(x), format;
 
 	if (version != 5) {
-		format = v >> 31 ? IF_MULTIPLE : IF_INDEX;
-		value = v & OLD_INDEX_MAX;
-	} else {
-		format = expanded ? v : v >> 30;
-		value = expanded ? word(x) : v & 0x3fffffff;
+		*index = v & OLD_INDEX_MAX;
+		return v == *index;
 	}
-	if (format == IF_INDEX && !(version == 5 && value == IF_INTERNAL))
-		flow_set(r, member, value);
+	format = expanded ? v : v >> 30;
+	*index = expanded ? word(x) : v & 0x3fffffff;
+	return format == IF_INDEX && *index != IF_INTERNAL;
 }
 
 /*
@@ -427,13 +424,17 @@ static void read_interface(struct xdr *x, struct flow_record *r, enum flow_field
 static uint32_t read_flow(struct xdr *x, struct sflow_sample *s, struct flow_record *r,
 	uint32_t version, bool expanded)
 {
+	uint32_t index;
+
 	s->rate = word(x);
 	s->pool = word(x);
 	s->drops = word(x);
 	*r = flow_record_empty;
 	SET(r, packets, 1);
-	read_interface(x, r, FLOW_in_if, version, expanded);
-	read_interface(x, r, FLOW_out_if, version, expanded);
+	if (read_interface(x, &index, version, expanded))
+		SET(r, in_if, index);
+	if (read_interface(x, &index, version, expanded))
+		SET(r, out_if, index);
 	if (s->rate) {
 		SET(r, sampling_num, s->rate);
 		SET(r, sampling_den, 1);

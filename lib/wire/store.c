@@ -7,6 +7,8 @@
 
 #define NONE UINT32_MAX
 
+enum { RECENT = 4 };	/* rows that are compared before a key is hashed */
+
 static size_t round_up(size_t n)
 {
 	return (n + 63) & ~(size_t)63;
@@ -200,17 +202,30 @@ const void *store_look(const struct store *s, const void *key)
 	return look(s, key, hash(s, key));
 }
 
-/* Datagrams come in runs of one exporter: the row asked for last needs no hash. */
-static struct store_link *find_newest(const struct store *s, const void *key)
+/*
+ * Datagrams come in runs of one exporter, samples from a few of its ports in turns: the rows
+ * asked for last need no hash.
+ */
+static struct store_link *find_recent(struct store *s, const void *key)
 {
-	struct store_link *l = s->ends.newest == NONE ? NULL : row_at(s, s->ends.newest);
+	uint32_t i = s->ends.newest;
 
-	return l && memcmp(l + 1, key, s->key_size) == 0 ? l : NULL;
+	for (int n = 0; n < RECENT && i != NONE; n++) {
+		struct store_link *l = row_at(s, i);
+
+		if (memcmp(l + 1, key, s->key_size) == 0) {
+			if (n)
+				touch(s, l);
+			return l;
+		}
+		i = l->age[STORE_ALL].older;
+	}
+	return NULL;
 }
 
 void *store_find(struct store *s, const void *key)
 {
-	struct store_link *l = find_newest(s, key);
+	struct store_link *l = find_recent(s, key);
 
 	if (l || s->ends.newest == NONE)
 		return l;
@@ -276,7 +291,7 @@ static uint32_t evict(struct store *s, const void *key)
 
 void *store_put(struct store *s, const void *key, bool *fresh)
 {
-	struct store_link *l = find_newest(s, key);
+	struct store_link *l = find_recent(s, key);
 	uint32_t h, i;
 
 	*fresh = false;

@@ -10,6 +10,8 @@ here=$(cd "$(dirname "$0")" && pwd)
 # shellcheck source=tests/bench/lib.sh
 . "$here/lib.sh"
 peer=${PEER_NFACCTD:-/usr/sbin/nfacctd}
+# Of sFlow; it starts as the other does.
+sfacctd=${PEER_SFACCTD:-/usr/sbin/sfacctd}
 # More would be lost in the reference's ring, however large, and what is lost costs it nothing.
 records=${BENCH_RECORDS:-1000000}
 seven="src_host, dst_host, proto, tos, src_as, in_iface, out_iface"
@@ -94,7 +96,7 @@ compare() { # LABEL AGGREGATE CAPTURE
 	measure "$B/nfacctd" "$bench_tmp/ours.conf" "$3" 5
 	ours=$cost ours_octets=$octets ours_rows=$rows
 	if [ ! -x "$peer" ]; then
-		bench_line "$1, $ours_rows rows" "$ours ns" "no Debian nfacctd" - 50x
+		bench_line "$1, $ours_rows rows" "$ours ns" "no Debian ${peer##*/}" - "${goal:-50x}"
 		return
 	fi
 	config "$2" "$ring
@@ -103,7 +105,7 @@ pcap_savefile: $3" >"$bench_tmp/peer.conf"
 	measure "$peer" "$bench_tmp/peer.conf" "$3" 3
 	[ "$octets" = "$ours_octets" ] ||
 		note=", peer booked $(awk -v a="$octets" -v b="$ours_octets" 'BEGIN { printf "%.0f", 100 * a / b }') % of the octets"
-	bench_line "$1, $ours_rows rows" "$ours ns" "$cost ns" "$(ratio "$cost" "$ours")x" "50x$note"
+	bench_line "$1, $ours_rows rows" "$ours ns" "$cost ns" "$(ratio "$cost" "$ours")x" "${goal:-50x}$note"
 }
 
 # Where the time goes: each run does one thing more than the one before.
@@ -145,6 +147,8 @@ for protocol in netflow5 netflow9 ipfix; do
 	craft many "$protocol" 20000 5000
 	compare "$protocol, sum_host" sum_host "$capture"
 done
+craft many sflow5 20000 5000
+peer=$sfacctd goal=none compare "sflow5, sum_host" sum_host "$capture"
 for protocol in netflow5 netflow9 ipfix; do
 	craft few "$protocol" 20 10
 	compare "$protocol, 7 primitives" "$seven" "$capture"
