@@ -18,7 +18,8 @@
 
 #include "net/batch.h"
 
-enum { LARGEST = 65507, MANY = 1000 };
+/* Payload of UDP in 65535 octets of datagram over IPv4, of payload over IPv6. */
+enum { LARGEST = 65507, LARGEST6 = 65527, MANY = 1000 };
 
 static int in_fd, out_fd;
 static struct endpoint to;
@@ -37,12 +38,14 @@ static uint16_t port_of(int fd)
 	return e.port;
 }
 
+static const char *host = "127.0.0.1";
+
 static void open_pair(bool gro, int recv_buffer, size_t message_bytes)
 {
 	struct listen_options o = { .gro = gro, .overflow = true, .recv_buffer = recv_buffer };
 
 	memset(&to, 0, sizeof(to));
-	to.addr = addr_make4(0x7f000001);
+	ck_assert(addr_parse(&to.addr, host));
 	in_fd = socket_listen(&to, &o);
 	ck_assert_int_ge(in_fd, 0);
 	to.port = port_of(in_fd);
@@ -63,8 +66,15 @@ static void setup_gro(void)
 	open_pair(true, 200000, 65536);
 }
 
+static void setup6(void)
+{
+	host = "::1";
+	open_pair(true, 200000, 65536);
+}
+
 static void teardown(void)
 {
+	host = "127.0.0.1";
 	batch_free(in);
 	close(in_fd);
 	close(out_fd);
@@ -229,8 +239,9 @@ END_TEST
 
 START_TEST(largest_datagram)
 {
-	static uint8_t big[LARGEST + 1];
-	struct bytes d[3] = { { big, LARGEST }, { big, LARGEST + 1 }, { big, 10 } };
+	static uint8_t big[LARGEST6 + 1];
+	const size_t most = addr_is4(&to.addr) ? LARGEST : LARGEST6;
+	struct bytes d[3] = { { big, most }, { big, most + 1 }, { big, 10 } };
 	int outcome[3];
 
 	ck_assert_uint_eq(sender_send(&out, d, 3, outcome), 2);
@@ -240,7 +251,7 @@ START_TEST(largest_datagram)
 	ck_assert_uint_eq(out.counts.emsgsize, 1);
 	ck_assert_uint_eq(settled(&out), 3);
 	ck_assert_int_eq(batch_recv(in, in_fd), 2);
-	ck_assert_uint_eq(in->d[0].data.n, LARGEST);
+	ck_assert_uint_eq(in->d[0].data.n, most);
 	ck_assert_uint_eq(in->d[1].data.n, 10);
 }
 END_TEST
@@ -532,10 +543,17 @@ Suite *suite_batch(void);
 Suite *suite_batch(void)
 {
 	Suite *s = suite_create("batch");
-	TCase *plain = tcase_create("plain"), *gro = tcase_create("gro");
+	TCase *plain = tcase_create("plain"), *gro = tcase_create("gro"), *v6 = tcase_create("v6");
 
 	tcase_add_checked_fixture(plain, setup, teardown);
 	tcase_add_checked_fixture(gro, setup_gro, teardown);
+	tcase_add_checked_fixture(v6, setup6, teardown);
+	tcase_add_loop_test(v6, any_shape_arrives, 0, NSHAPES);
+	tcase_add_test(v6, equal_sizes_go_as_runs);
+	tcase_add_test(v6, sixty_four_is_the_longest_run);
+	tcase_add_test(v6, largest_datagram);
+	tcase_add_test(v6, above_the_mtu_goes_plain);
+	tcase_add_test(v6, refused_costs_nothing);
 	tcase_add_loop_test(plain, any_shape_arrives, 0, NSHAPES);
 	tcase_add_loop_test(gro, any_shape_arrives, 0, NSHAPES);
 	tcase_add_test(plain, equal_sizes_go_as_runs);
@@ -559,5 +577,6 @@ Suite *suite_batch(void)
 	tcase_add_test(plain, free_nothing);
 	suite_add_tcase(s, plain);
 	suite_add_tcase(s, gro);
+	suite_add_tcase(s, v6);
 	return s;
 }
