@@ -5,6 +5,7 @@
 #include "replicator/rebuild.h"
 #include "replicator/outage.h"
 #include "replicator/tell.h"
+#include "replicator/thin.h"
 #include "wire/cursor.h"
 
 #include <errno.h>
@@ -36,6 +37,10 @@ struct fanout_private {
 	bool carries;			/* some of them do */
 	size_t n;			/* datagrams in subject[], mark[] and all */
 	uint32_t *number;		/* sequence numbers as the exporter wrote them */
+	/* What `sample` of the pool at hand left of each, see thin(). */
+	bool thins;
+	uint32_t *kept;
+	bool *stripped;
 	struct selection all, wanted, thin, rebuilt, picked, sampled;
 	uint32_t *next;			/* the group's following datagram */
 	uint32_t *pick;			/* balance: which receiver */
@@ -59,7 +64,9 @@ static bool private_new(struct fanout_private *p)
 	p->next = calloc(ROOM, sizeof(*p->next));
 	p->pick = calloc(ROOM, sizeof(*p->pick));
 	p->number = calloc(ROOM, sizeof(*p->number));
-	return p->subject && p->mark && p->next && p->pick && p->number && selection_new(&p->all) &&
+	p->kept = calloc(ROOM, sizeof(*p->kept));
+	p->stripped = calloc(ROOM, sizeof(*p->stripped));
+	return p->kept && p->stripped && p->subject && p->mark && p->next && p->pick && p->number && selection_new(&p->all) &&
 		selection_new(&p->wanted) && selection_new(&p->thin) &&
 		selection_new(&p->rebuilt) && selection_new(&p->picked) &&
 		selection_new(&p->sampled);
@@ -101,6 +108,8 @@ void fanout_free(struct fanout *f)
 		free(f->priv->next);
 		free(f->priv->pick);
 		free(f->priv->number);
+		free(f->priv->kept);
+		free(f->priv->stripped);
 		selection_free(&f->priv->all);
 		selection_free(&f->priv->wanted);
 		selection_free(&f->priv->thin);
@@ -291,10 +300,11 @@ static void number_share(struct fanout *f, struct receiver *r, const struct shar
 		const bool sent = k < s->n && s->at[k] == i;
 		const struct bytes d = sent ? s->data[k] : p->all.data[i];
 		const size_t at = renumber_offset(&subject->peek, d);
+		const uint32_t kept = sent ? (p->thins ? p->kept[i] : RENUMBER_ALL) : 0;
 
 		if (at) {
 			const uint32_t number =
-				renumber_next(r->numbers, subject->from, &subject->peek, sent);
+				renumber_next(r->numbers, subject->from, &subject->peek, kept);
 
 			p->number[i] = be32(d.p + at);
 			if (sent)
@@ -380,25 +390,40 @@ static bool sampled_in(const struct subject *s, uint32_t n)
 	return (h * UINT64_C(0x9e3779b97f4a7c15) >> 32) % n == 0;
 }
 
-/* sample=N: what carries templates or option data is always in. */
-static struct share thinned(struct fanout *f, struct pool *pool, const struct share *s)
+/* Whether one of 1 in N is chosen. */
+static bool is_chosen(struct pool *pool, const struct subject *s, struct bytes data)
+{
+	return renumber_offset(&s->peek, data) ? sampled_in(s, pool->sample)
+					       : pool->thin_turn++ % pool->sample == 0;
+}
+
+/* sample=N: false when there is no memory for it. */
+static bool thinned(struct fanout *f, struct pool *pool, const struct share *s,
+		    struct share *chosen, uint64_t now_ns)
 {
 	struct fanout_private *p = f->priv;
-	size_t n = 0;
+	size_t n = 0, octets = 0;
 
+	for (size_t i = 0; i < s->n; i++)
+		octets += s->data[i].n;
+	if ((!pool->thin && !(pool->thin = thin_new(now_ns))) ||
+		thin_begin(pool->thin, octets) < 0)
+		return false;
 	for (size_t i = 0; i < s->n; i++) {
-		const struct subject *subject = &p->subject[s->at[i]];
-		const bool numbered = renumber_offset(&subject->peek, s->data[i]) != 0;
+		const uint32_t at = s->at[i];
+		const struct subject *subject = &p->subject[at];
+		const struct thin_look look = { subject, f->recall, &p->mark[at], pool->sample,
+			is_chosen(pool, subject, s->data[i]) };
 
-		if (!(f->recall && p->mark[s->at[i]].carries) &&
-			!(numbered ? sampled_in(subject, pool->sample)
-				   : pool->thin_turn++ % pool->sample == 0))
+		p->thin.data[n] = thin(pool->thin, &look, s->data[i], &p->kept[at]);
+		if (!look.chosen && !p->thin.data[n].p)
 			continue;
-		p->thin.data[n] = s->data[i];
-		p->thin.at[n] = s->at[i];
+		p->stripped[at] = !look.chosen;
+		p->thin.at[n] = at;
 		p->thin.from[n++] = s->from[i];
 	}
-	return (struct share){ p->thin.data, p->thin.from, p->thin.at, n };
+	*chosen = (struct share){ p->thin.data, p->thin.from, p->thin.at, n };
+	return true;
 }
 
 /* Datagrams to the receivers of a pool. */
@@ -415,6 +440,8 @@ static void deliver(
 			s = picked_for(f->priv, chosen, k);
 			r->balanced += chosen->n - s.n;
 		}
+		for (size_t i = 0; f->priv->thins && i < s.n; i++)
+			r->stripped += f->priv->stripped[s.at[i]];
 		if (pool->renumber && !r->numbers)
 			r->numbers = renumber_new(now_ns);
 		if (!pool->renumber && r->numbers) {	/* a reload took it away */
@@ -481,21 +508,29 @@ static void fanout_pool(struct fanout *f, struct pool *pool, size_t n, uint64_t 
 {
 	const struct share wanted = wanted_by(f->priv, pool, n);
 	struct share chosen = wanted;
+	size_t lost = 0;
 
 	if (f->receivers->has_else && !pool->otherwise)
 		for (size_t i = 0; i < wanted.n; i++)
 			f->priv->subject[wanted.at[i]].taken |= UINT64_C(1) << (pool->file % 64);
-	if (pool->sample > 1)
-		chosen = thinned(f, pool, &wanted);
+	f->priv->thins = pool->sample > 1;
+	if (f->priv->thins && !thinned(f, pool, &wanted, &chosen, now_ns)) {
+		for (size_t k = 0; k < pool->n; k++)
+			sender_charge(&pool->receivers[k]->out, ENOMEM, wanted.n);
+		chosen.n = 0;
+		lost = wanted.n;
+	}
 	for (size_t k = 0; k < pool->n; k++) {
 		pool->receivers[k]->received += n;
 		pool->receivers[k]->filtered += n - wanted.n;
-		pool->receivers[k]->sampled += wanted.n - chosen.n;
+		pool->receivers[k]->sampled += wanted.n - chosen.n - lost;
 	}
+	f->outlet->batch += f->priv->thins;	/* sums are of other payloads */
 	if (pool->tenant)
 		deliver_records(f, pool, &chosen, now_ns);
 	else
 		deliver(f, pool, &chosen, now_ns);
+	f->outlet->batch += f->priv->thins;
 }
 
 /* What the batch teaches, once it is sent; `d` in the order in which it came. */

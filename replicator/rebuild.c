@@ -6,6 +6,7 @@
 #include <errno.h>
 #include <stdlib.h>
 
+#include "replicator/resample.h"
 #include "wire/netflow5.h"
 #include "wire/sflow.h"
 #include "wire/store.h"
@@ -62,6 +63,8 @@ struct rebuild {
 	struct draft draft;
 	struct rebuild_out *out;
 	struct rebuild_counts counts;
+	struct resample *samples;	/* made with the first sFlow sample */
+	uint64_t seed;
 	struct plan_work work;
 	struct template_def def;
 	struct flow_record chunk[CHUNK];
@@ -74,6 +77,7 @@ struct rebuild *rebuild_new(const struct tenant *t, uint64_t seed)
 	if (!r)
 		return NULL;
 	r->tenant = t;
+	r->seed = seed + 2;
 	r->streams_mem = aligned_alloc(64, store_size(REBUILD_STREAMS, sizeof(struct out_stream)));
 	r->templates_mem =
 		aligned_alloc(64, (templates_size(REBUILD_TEMPLATES) + 63) & ~(size_t)63);
@@ -97,6 +101,7 @@ void rebuild_free(struct rebuild *r)
 	free(r->streams_mem);
 	free(r->templates_mem);
 	free(r->arena);
+	resample_free(r->samples);
 	free(r);
 }
 
@@ -441,7 +446,8 @@ static bool rebuild_flowset(
 /* ---- sFlow 5 -------------------------------------------------------------------------------- */
 
 /* One sample, its type and length included. */
-static void rebuild_sample(struct rebuild *r, const struct sflow_msg *m, struct bytes sample)
+static void rebuild_sample(struct rebuild *r, const struct sflow_msg *m, const struct subject *s,
+			   struct bytes sample)
 {
 	const uint32_t type = be32(sample.p);
 	struct sflow_msg one = *m;
@@ -466,8 +472,18 @@ static void rebuild_sample(struct rebuild *r, const struct sflow_msg *m, struct 
 		r->counts.records++;
 		r->counts.kept += keep;
 	}
-	if (keep)
-		draft_put(r, sample, 1, 1);
+	if (!r->samples)
+		r->samples = resample_new(r->seed);
+	if (!keep) {
+		if (r->samples && resample_is_flow(sample))
+			resample_skip(r->samples, s->from, &s->peek, sample);
+		return;
+	}
+	draft_put(r, sample, 1, 1);
+	/* The copy: numbers are the tenant's own. */
+	if (r->samples && !r->draft.c.full && resample_is_flow(sample))
+		resample_keep(r->samples, s->from, &s->peek,
+			(struct bytes){ r->draft.c.at - sample.n, sample.n }, 0);
 }
 
 static bool rebuild_sflow(
@@ -487,7 +503,7 @@ static bool rebuild_sflow(
 
 		if (len > rest.n)
 			break;
-		rebuild_sample(r, &m, (struct bytes){ rest.p, (size_t)len });
+		rebuild_sample(r, &m, s, (struct bytes){ rest.p, (size_t)len });
 		rest.p += len;
 		rest.n -= (size_t)len;
 	}

@@ -139,6 +139,11 @@ static struct recall_stream *stream_at(const struct recall *m, uint32_t row)
 		(size_t)row * sizeof(struct recall_stream));
 }
 
+static struct recall_stream *stream_of(const struct recall_mark *mark)
+{
+	return mark->stream && mark->stream->serial == mark->serial ? mark->stream : NULL;
+}
+
 /* ---- items ------------------------------------------------------------------ */
 
 static void item_remove(struct recall *m, struct recall_item *i)
@@ -459,6 +464,35 @@ static void learn_templates(struct recall *m, struct recall_stream *s, const str
 	}
 }
 
+uint32_t recall_option_records(const struct recall *m, const struct recall_mark *mark,
+			       const struct flow_set *set, uint16_t version)
+{
+	const struct recall_stream *s = stream_of(mark);
+	const struct recall_item *options;
+	struct template_def def;
+	struct bytes rest;
+	struct item_key key;
+	uint32_t n = 0;
+	uint64_t which;
+	size_t len;
+
+	if (!s || !(s->options >> (set->id % 64) & 1))
+		return 0;
+	key = (struct item_key){ .stream = row_of(m, s), .id = set->id, .kind = ITEM_OPTIONS };
+	options = store_look(&m->items, &key);
+	if (!options)
+		return 0;
+	rest = (struct bytes){ options->raw, options->n };
+	if (template_read(&def, &rest, version, true) != WIRE_OK)
+		return 0;
+	for (rest = set->body; rest.n; n++, rest.p += len, rest.n -= len) {
+		len = record_read(m, &def, rest.p, rest.n, &which);
+		if (len == 0)
+			break;
+	}
+	return n;
+}
+
 void recall_learn(struct recall *m, const struct datagram *d, const struct peek *peek)
 {
 	const struct stream_key key = key_of(d, peek);
@@ -496,11 +530,6 @@ void recall_known_clear(struct recall_known *k)
 void recall_forget(struct recall_known *k, const struct recall *m)
 {
 	k->since = m->clock + 2;
-}
-
-static struct recall_stream *stream_of(const struct recall_mark *mark)
-{
-	return mark->stream && mark->stream->serial == mark->serial ? mark->stream : NULL;
 }
 
 bool recall_needs(

@@ -24,6 +24,7 @@
 
 #include "net/batch.h"
 #include "wire/decoder.h"
+#include "wire/flowset.h"
 
 struct recall;
 struct recall_stream;
@@ -69,6 +70,9 @@ void recall_look(struct recall *m, const struct datagram *d, const struct peek *
 /* The same outside of batches: nothing is counted, and no stream is new. */
 void recall_find(struct recall *m, const struct datagram *d, const struct peek *peek,
 		 struct recall_mark *mark);
+/* Records of a data Set of option data; 0: it is none, or of a template that is not known yet. */
+uint32_t recall_option_records(const struct recall *m, const struct recall_mark *mark,
+			       const struct flow_set *set, uint16_t version);
 void recall_learn(struct recall *m, const struct datagram *d, const struct peek *peek);
 const struct recall_counts *recall_counts(const struct recall *m);
 

@@ -12,6 +12,7 @@
 
 #include "base/strbuf.h"
 #include "replicator/outage.h"
+#include "replicator/thin.h"
 
 void receivers_init(struct receivers *rs)
 {
@@ -39,6 +40,7 @@ static void pools_free(struct receivers *rs)
 		free(rs->pools[i].rule);
 		rebuild_free(rs->pools[i].rebuild);
 		tenant_free(rs->pools[i].tenant);
+		thin_free(rs->pools[i].thin);
 		free(rs->pools[i].label);
 		free(rs->pools[i].tag_filter);
 	}
@@ -231,6 +233,7 @@ void receiver_add_counts(struct receiver *sum, const struct receiver *r)
 	sum->spool_overwritten += r->spool_overwritten;
 	sum->spool_waiting += r->spool_waiting;
 	sum->spool_errors += r->spool_errors;
+	sum->stripped += r->stripped;
 	sum->told += r->told;
 	sum->untold += r->untold;
 	sum->out.counts.sent += r->out.counts.sent;
@@ -245,16 +248,22 @@ void receiver_add_counts(struct receiver *sum, const struct receiver *r)
 	sum->out.counts.runs += r->out.counts.runs;
 }
 
-/* Tenants go on with the templates and numbers of their streams. */
+/* Tenants go on with the templates and numbers of their streams, as what `sample` leaves does. */
 static void rebuilds_move(struct receivers *now, struct receivers *fresh)
 {
 	for (size_t i = 0; i < fresh->npools; i++) {
 		struct pool *p = &fresh->pools[i];
 
-		for (size_t k = 0; p->tenant && k < now->npools; k++) {
+		for (size_t k = 0; k < now->npools; k++) {
 			struct pool *old = &now->pools[k];
 
-			if (!old->rebuild || strcmp(old->label, p->label) != 0)
+			if (strcmp(old->label, p->label) != 0)
+				continue;
+			if (p->sample > 1 && !p->thin) {
+				p->thin = old->thin;
+				old->thin = NULL;
+			}
+			if (!p->tenant || !old->rebuild)
 				continue;
 			p->rebuild = old->rebuild;
 			old->rebuild = NULL;

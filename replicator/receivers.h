@@ -74,6 +74,7 @@ struct receiver {
 	struct recall_known known;
 	/* What its pool's tenant saw: records, those wanted, octets that could not be read. */
 	uint64_t records, records_kept, unread_octets;
+	uint64_t stripped;	/* sent without their data, of those that `sample` did not choose */
 	uint64_t told;		/* messages that were sent */
 	uint64_t untold;	/* that could not be sent */
 	uint64_t tell_ns;	/* not before */
@@ -105,6 +106,7 @@ struct pool {
 	unsigned file;		/* number of it */
 	uint32_t sample;	/* 1 in N by content, but for templates and options; 1: all */
 	uint64_t thin_turn;	/* of `sample`, for what has no sequence number */
+	struct thin *thin;	/* of `sample`, made with the first datagram */
 	struct tenant *tenant;	/* NULL: whole datagrams */
 	struct rebuild *rebuild;	/* the tenant's, made with the first datagram */
 	bool renumber;		/* its receivers see continuous sequence numbers */

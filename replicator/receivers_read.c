@@ -445,7 +445,7 @@ struct map_line {
 	char *ip, *balance, *tag, *weights;
 	struct rule *rule;
 	struct tenant *tenant;
-	bool otherwise, renumber;
+	bool otherwise, renumber, numbers_said;
 	uint64_t sample;
 	uint64_t probe;
 	char *spool;				/* folder; NULL: none */
@@ -516,6 +516,12 @@ static bool map_tenant(struct map_line *m, const char *key, char *value, const c
 	return false;
 }
 
+static const char *map_numbers(struct map_line *m, const char *value)
+{
+	m->numbers_said = true;
+	return map_flag(&m->renumber, value);
+}
+
 static const char *map_key(struct map_line *m, const char *key, char *value)
 {
 	const char *why;
@@ -547,7 +553,7 @@ static const char *map_key(struct map_line *m, const char *key, char *value)
 	else if (strcmp(key, "else") == 0)
 		return map_flag(&m->otherwise, value);
 	else if (strcmp(key, "renumber") == 0)
-		return map_flag(&m->renumber, value);
+		return map_numbers(m, value);
 	else if (strcmp(key, "sample") == 0)
 		return number_all(value, UINT32_MAX, &m->sample) && m->sample ? NULL :
 			"expected N, 1 or more: one datagram in N is sent";
@@ -685,7 +691,8 @@ static void map_line(
 	pool->otherwise = m.otherwise;
 	pool->picky = m.rule || m.otherwise;
 	pool->sample = m.sample ? (uint32_t)m.sample : 1;
-	pool->renumber = m.renumber && !m.tenant;
+	/* Who samples and says no more wants numbers without gaps. */
+	pool->renumber = (m.numbers_said ? m.renumber : m.sample > 1) && !m.tenant;
 	if (m.renumber && m.tenant)
 		warn(rs, at, "renumber", "true",
 			"has no effect: datagrams of chosen records have numbers of their own");

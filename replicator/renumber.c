@@ -19,7 +19,7 @@ struct number {
 	struct number_key key;
 	uint32_t last;		/* the exporter's number of the latest datagram */
 	uint32_t skipped;	/* what was left out so far */
-	bool left_out;		/* the latest datagram was */
+	uint32_t kept;		/* of the latest datagram */
 	bool known;
 };
 
@@ -85,7 +85,7 @@ size_t renumber_offset(const struct peek *p, struct bytes d)
 }
 
 uint32_t renumber_next(
-	struct renumber *r, const struct endpoint *from, const struct peek *p, bool sent)
+	struct renumber *r, const struct endpoint *from, const struct peek *p, uint32_t kept)
 {
 	const struct number_key key = { .exporter = from->addr,
 		.agent = p->agent,
@@ -97,10 +97,10 @@ uint32_t renumber_next(
 	const uint32_t step = p->sequence - n->last;
 
 	/* From the past, or the exporter began anew: nothing was left out between the two. */
-	if (n->known && n->left_out && step < UINT32_C(1) << 31)
-		n->skipped += step;
+	if (n->known && n->kept < step && step < UINT32_C(1) << 31)
+		n->skipped += step - n->kept;
 	n->known = true;
 	n->last = p->sequence;
-	n->left_out = !sent;
+	n->kept = kept;
 	return p->sequence - n->skipped;
 }

@@ -16,6 +16,7 @@
 #include "wire/decoder.h"
 
 enum { RENUMBER_STREAMS = 8192 };	/* the one unused for longest starts anew */
+#define RENUMBER_ALL UINT32_MAX
 
 struct renumber;
 
@@ -29,9 +30,10 @@ size_t renumber_offset(const struct peek *p, struct bytes data);
 /*
  * The next datagram of a stream: for one that is sent the number to put into
  * it, for one that is left out the same, which is of no use.  To be called for
- * each datagram that has a number, in order.
+ * each datagram that has a number, in order.  `kept`: of what its numbers count
+ * so much is sent: RENUMBER_ALL, 0, or what is left of it.
  */
 uint32_t renumber_next(
-	struct renumber *r, const struct endpoint *from, const struct peek *p, bool sent);
+	struct renumber *r, const struct endpoint *from, const struct peek *p, uint32_t kept);
 
 #endif /* RENUMBER_H */

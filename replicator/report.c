@@ -21,7 +21,7 @@ static const struct column {
 	OWN(merged, false), OUT(sent, false), OWN(spooled, false), OWN(family, true),
 	OUT(eagain, true), OUT(emsgsize, true), OUT(refused, true), OUT(unreachable, true),
 	OUT(other, true),
-	OWN(told, false), OWN(untold, false), OWN(records, false), OWN(records_kept, false),
+	OWN(stripped, false), OWN(told, false), OWN(untold, false), OWN(records, false), OWN(records_kept, false),
 	OWN(replayed, false), OWN(replay_lost, false), OWN(spool_taken_over, false),
 	OWN(spool_overwritten, false), OWN(spool_waiting, false), OWN(spool_errors, false),
 	OWN(unread_octets, false), OUT(sent_octets, false), OUT(icmp_errors, false),
