@@ -93,7 +93,7 @@ $(B)/libfuzz-$(1): $(B)/tests/fuzz/fuzz_$(1).o $$(LIB)
 	$$(Q)$$(CC) $$(CFLAGS) -fsanitize=fuzzer $$(LDFLAGS) -o $$@ $$^ $$(LDLIBS)
 endef
 $(foreach f,$(FUZZ),$(eval $(call fuzz,$f)))
-$(B)/fuzz-conf_maps $(B)/libfuzz-conf_maps $(B)/fuzz-imt $(B)/libfuzz-imt: $(filter-out %/main.o,$(call objects,nfacctd))
+$(foreach f,custom filter imt,$(B)/fuzz-$f $(B)/libfuzz-$f): $(filter-out %/main.o,$(call objects,nfacctd))
 $(B)/fuzz-scenario $(B)/libfuzz-scenario $(B)/fuzz-truth $(B)/libfuzz-truth: $(filter-out %/main.o,$(call objects,pcapgen))
 $(B)/fuzz-replicator $(B)/libfuzz-replicator $(B)/fuzz-gate $(B)/libfuzz-gate: $(filter-out %/main.o,$(call objects,replicator))
 $(B)/fuzz-fanout $(B)/libfuzz-fanout: $(filter-out %/main.o,$(call objects,replicator))

@@ -537,14 +537,40 @@ OP(op_rate)
 	}
 }
 
+/* sFlow says no time of its own. */
+static uint64_t message_time(const struct flow_origin *o)
+{
+	return o->protocol == PROTO_SFLOW ? 0 : o->export_us;
+}
+
 /* A flow whose start is not told began when its message was written, as far as anybody knows. */
+static uint64_t start_time(const struct pass *pass, size_t i)
+{
+	const struct flow_record *r = pass->rec[i];
+
+	return flow_has(r, FLOW_first_us) ? r->first_us : message_time(pass->origin);
+}
+
 OP(op_start)
 {
 	EACH(i, key) {
-		const struct flow_record *r = pass->rec[i];
+		const uint64_t us = start_time(pass, i);
 
-		memcpy(key, flow_has(r, FLOW_first_us) ? &r->first_us : &pass->origin->export_us,
-		       8);
+		memcpy(key, &us, sizeof(us));
+	}
+}
+
+/* timestamps_secs: rows are told apart by whole seconds. */
+OP(op_seconds)
+{
+	EACH(i, key) {
+		const uint64_t us = op->primitive == PRIM_ID_timestamp_start ? start_time(pass, i) :
+			op->primitive == PRIM_ID_timestamp_end		     ? pass->rec[i]->last_us :
+			op->primitive == PRIM_ID_timestamp_arrival	     ? pass->origin->recv_us :
+								message_time(pass->origin);
+		const uint64_t whole = us / 1000000 * 1000000;
+
+		memcpy(key, &whole, sizeof(whole));
 	}
 }
 
@@ -585,12 +611,13 @@ OP(op_origin)
 	const bool engine = o->protocol == PROTO_NETFLOW5 || o->protocol == PROTO_NETFLOW8;
 	/* Of engine type and engine id the id is the system, as pmacct has it. */
 	const uint32_t system = engine ? o->domain & 255 : o->domain;
+	const uint64_t exported = message_time(o);
 	const struct {
 		const void *value;
 		size_t width;
 	} from[] = {
 		[PRIM_EXPORTER] = { &o->exporter, 16 }, [PRIM_ARRIVAL] = { &o->recv_us, 8 },
-		[PRIM_EXPORTED] = { &o->export_us, 8 }, [PRIM_SEQNO] = { &o->sequence, 4 },
+		[PRIM_EXPORTED] = { &exported, 8 }, [PRIM_SEQNO] = { &o->sequence, 4 },
 		[PRIM_VERSION] = { &o->version, 2 }, [PRIM_SYSID] = { &system, 4 },
 	}, *f = &from[primitives[op->primitive].format];
 
@@ -744,7 +771,7 @@ static fill_fn *const format_ops[PRIM_FORMATS] = {
 /*
  * By name: primitives that files or keys change.  A condition that does not hold leaves the copy.
  */
-enum op_when { ALWAYS, HOSTS_FILTERED, AS_FROM_FILE, HOP_OF_IP, HOP_FROM_FILE };
+enum op_when { ALWAYS, HOSTS_FILTERED, AS_FROM_FILE, HOP_OF_IP, HOP_FROM_FILE, SECONDS };
 
 static const struct special_op {
 	uint8_t primitive, when;
@@ -759,6 +786,10 @@ static const struct special_op {
 	{ PRIM_ID_tos, ALWAYS, op_tos },
 	{ PRIM_ID_etype, ALWAYS, op_etype },
 	{ PRIM_ID_timestamp_start, ALWAYS, op_start },
+	{ PRIM_ID_timestamp_start, SECONDS, op_seconds },
+	{ PRIM_ID_timestamp_end, SECONDS, op_seconds },
+	{ PRIM_ID_timestamp_arrival, SECONDS, op_seconds },
+	{ PRIM_ID_timestamp_export, SECONDS, op_seconds },
 	{ PRIM_ID_src_mask, ALWAYS, op_mask },
 	{ PRIM_ID_dst_mask, ALWAYS, op_mask },
 	{ PRIM_ID_src_as, AS_FROM_FILE, op_as },
@@ -777,7 +808,8 @@ static void choose_op(struct pipeline *p, struct op *op, const struct plugin_set
 			       [HOSTS_FILTERED] = p->filter_hosts,
 			       [AS_FROM_FILE] = as_file,
 			       [HOP_OF_IP] = p->ip_next_hop,
-			       [HOP_FROM_FILE] = as_file || net_file };
+			       [HOP_FROM_FILE] = as_file || net_file,
+			       [SECONDS] = s->timestamps_secs };
 
 	op->fill = format_ops[primitives[op->primitive].format];
 	if (!op->fill)
@@ -977,7 +1009,7 @@ static const struct {
 } op_reads[] = {
 	{ op_copy1, 0 }, { op_copy2, 0 }, { op_copy4, 0 }, { op_copy6, 0 }, { op_copy8, 0 },
 	{ op_copy16, 0 }, { op_tos, 0 }, { op_proto, 0 }, { op_direction, 0 }, { op_rate, 0 },
-	{ op_tag, 0 }, { op_label, 0 }, { op_class, 0 }, { op_origin, 0 }, { op_start, 0 },
+	{ op_tag, 0 }, { op_label, 0 }, { op_class, 0 }, { op_origin, 0 }, { op_start, 0 }, { op_seconds, 0 },
 	{ op_element, 0 }, { op_depth, 0 }, { op_vni, 0 }, { op_inside, 0 },
 	{ op_next_hop, FLOW_BIT(next_hop) }, { op_peer_dst, FLOW_BIT(next_hop) },
 	{ op_port, FLOW_BIT(proto) },

@@ -7,6 +7,7 @@
 
 #include <inttypes.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <time.h>
 #include "base/conf.h"
@@ -283,27 +284,48 @@ static size_t print_text(char *buf, const char *text)
 	return n;
 }
 
+size_t stamp_print(char *buf, int64_t when, const struct print_style *style)
+{
+	const time_t s = (time_t)when;
+	struct tm tm = { 0 };
+
+	if (style->epoch)
+		return number_print(buf, (uint64_t)when);
+	if (style->utc)
+		gmtime_r(&s, &tm);
+	else
+		localtime_r(&s, &tm);
+	return strftime(buf, 32, style->rfc3339 ? "%Y-%m-%dT%H:%M:%S" : "%Y-%m-%d %H:%M:%S", &tm);
+}
+
+size_t zone_print(char *buf, int64_t when, const struct print_style *style)
+{
+	const time_t s = (time_t)when;
+	struct tm tm = { 0 };
+	long minutes;
+
+	*buf = '\0';
+	if (!style->rfc3339 || style->epoch)
+		return 0;
+	if (!style->utc)
+		localtime_r(&s, &tm);
+	minutes = tm.tm_gmtoff / 60;
+	if (!minutes)
+		return print_text(buf, "Z");
+	return (size_t)sprintf(buf, "%c%02d:%02d", minutes < 0 ? '-' : '+',
+			       abs((int)minutes) / 60 % 100, abs((int)minutes) % 60);
+}
+
 static size_t print_time(char *buf, uint64_t us, const struct print_style *style)
 {
-	time_t s = (time_t)(us / 1000000);
-	struct tm tm;
+	const int64_t when = (int64_t)(us / 1000000);
 	size_t n;
 
-	if (!us && !style->epoch) {	/* none; as the reference says it */
-		n = print_text(buf, "0000-00-00 00:00:00");
-	} else if (style->epoch) {
-		n = number_print(buf, us / 1000000);
-	} else {
-		memset(&tm, 0, sizeof(tm));
-		if (style->utc)
-			gmtime_r(&s, &tm);
-		else
-			localtime_r(&s, &tm);
-		n = strftime(buf, PRIM_TEXT_MAX, "%Y-%m-%d %H:%M:%S", &tm);
-	}
-	if (!style->secs)
-		n += (size_t)snprintf(buf + n, PRIM_TEXT_MAX - n, ".%06" PRIu64, us % 1000000);
-	return n;
+	if (!us && !style->epoch)	/* none; as the reference says it */
+		return print_text(buf, "0000-00-00 00:00:00.000000");
+	n = stamp_print(buf, when, style);
+	n += (size_t)snprintf(buf + n, PRIM_TEXT_MAX - n, ".%06" PRIu64, us % 1000000);
+	return n + zone_print(buf + n, when, style);
 }
 
 static size_t print_proto(char *buf, uint64_t proto, const struct print_style *style)

@@ -131,12 +131,17 @@ struct print_style {
 	bool num_protos;	/* ip_proto as digits */
 	bool epoch;		/* times as integers */
 	bool utc;
-	bool secs;		/* times without the microseconds */
+	bool rfc3339;		/* times as 2026-01-05T13:00:00.000000+01:00 */
 	unsigned proto_width;	/* names longer than this as digits; 0: no limit */
 };
 /* Text of one field, at most PRIM_TEXT_MAX; returns its length. */
 size_t key_print(
 	char *buf, const struct key_field *f, const uint8_t *key, const struct print_style *style);
+
+/* "2026-01-05 12:00:00" into at least 32 bytes, by the style; returns its length. */
+size_t stamp_print(char *buf, int64_t when, const struct print_style *style);
+/* What stands behind a time and its fraction: "", or with rfc3339 "Z" or "+01:00". */
+size_t zone_print(char *buf, int64_t when, const struct print_style *style);
 
 /* Decimal digits and a NUL; returns how many digits. */
 size_t number_print(char *buf, uint64_t v);

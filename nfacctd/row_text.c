@@ -91,7 +91,7 @@ void row_text_init(struct row_text *t, const struct plugin_settings *p, const st
 	t->style = (struct print_style) { .num_protos = p->num_protos,
 		.epoch = p->timestamps_since_epoch,
 		.utc = p->timestamps_utc,
-		.secs = p->timestamps_secs };
+		.rfc3339 = p->timestamps_rfc3339 };
 	if (strcmp(sep, "\\t") == 0)
 		sep = "\t";
 	else if (strcmp(sep, "\\s") == 0)
@@ -294,14 +294,10 @@ void row_text_json(struct strbuf *b, const char *text, size_t n)
 
 static void json_stamp(struct strbuf *b, const struct row_text *t, const char *name, int64_t when)
 {
-	time_t s = (time_t)when;
-	struct tm tm;
-	char text[32] = "";
+	char text[48];
+	size_t n = stamp_print(text, when, &t->style);
 
-	if (t->style.epoch)
-		snprintf(text, sizeof(text), "%" PRId64, when);
-	else if (t->style.utc ? gmtime_r(&s, &tm) : localtime_r(&s, &tm))
-		strftime(text, sizeof(text), "%Y-%m-%d %H:%M:%S", &tm);
+	zone_print(text + n, when, &t->style);
 	strbuf_addf(b, "\"%s\": \"%s\", ", name, text);
 }
 

@@ -74,7 +74,7 @@ struct plugin_settings {
 	char *imt_path;
 	uint64_t imt_memory_budget;
 	/* both */
-	bool timestamps_utc, timestamps_since_epoch, timestamps_secs;
+	bool timestamps_utc, timestamps_since_epoch, timestamps_secs, timestamps_rfc3339;
 	char *trigger_exec;
 	struct conf_span trigger_time;
 };

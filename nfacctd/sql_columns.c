@@ -181,7 +181,7 @@ bool sql_columns_make(struct sql_columns *s, const struct plugin_settings *p,
 		p->timestamps_since_epoch ? "INT UNSIGNED NOT NULL" : "DATETIME NOT NULL";
 
 	memset(s, 0, sizeof(*s));
-	s->style = (struct print_style){ .num_protos = p->num_protos || is_pgsql(p), .secs = p->timestamps_secs,
+	s->style = (struct print_style){ .num_protos = p->num_protos || is_pgsql(p),
 		.epoch = p->timestamps_since_epoch, .utc = p->timestamps_utc };
 	s->binary_hosts = p->sql_num_hosts && !is_pgsql(p);
 	if (!add_keys(s, p, l, why, why_size))

@@ -426,8 +426,12 @@ static int add_primitive(struct select_plan *s, struct rules_shape *shape,
 			prim->name);
 		return -1;
 	}
-	if (!col->time || p->secs)
+	if (!col->time)
 		return 0;
+	if (p->secs) {
+		snprintf(to->raw, SELECT_RAW, "%s / 1000 * 1000", plain_raw(prim->name));
+		return 0;
+	}
 	/* The rest of the second, in microseconds, has a column of its own. */
 	snprintf(residual, sizeof(residual), "%.20s_residual", col->name);
 	residue = add_column(s, shape, residual);

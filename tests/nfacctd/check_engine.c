@@ -656,6 +656,30 @@ START_TEST(resolves_networks)
 }
 END_TEST
 
+/* Debian's 1.7.7 makes one row of these, and two without the key [O]. */
+START_TEST(seconds_make_one_row)
+{
+	start("plugins: print\naggregate: timestamp_start,timestamp_end\ntimestamps_secs: true\n");
+	for (unsigned ms = 100; ms <= 900; ms += 800) {
+		const struct v5 r = { .src = "10.0.0.1", .dst = "10.0.0.2", .packets = 1, .octets = ms };
+		uint8_t buf[72];
+		size_t n = v5_write(buf, NOW, 5000000 - ms, 0, &r, 1);
+
+		/* First and Last were written at the uptime: move them `ms` behind it. */
+		for (size_t at = 24 + 24; at < 24 + 32; at += 4) {
+			uint8_t *p = buf + at;
+
+			put(&p, 5000000, 4);
+		}
+		engine_feed(engine, &(struct datagram){ { buf, n },
+			{ addr_make4(0xc0000201), 2055, false }, (uint64_t)NOW * 1000000 });
+	}
+	stop();
+	rows_are(0, "+0 2024-05-15 06:27:30.000000 2024-05-15 06:27:30.000000 2 1000\n");
+	let_go();
+}
+END_TEST
+
 START_TEST(a_missing_networks_file_is_fatal)
 {
 	struct said said;
@@ -1485,6 +1509,7 @@ Suite *suite_engine(void)
 	tcase_add_test(t, two_plugins_agree_on_sflow);
 	tcase_add_test(t, a_thousand_hosts_with_seven_entries);
 	LOOP(t, resolves_networks, resolved);
+	tcase_add_test(t, seconds_make_one_row);
 	tcase_add_test(t, a_missing_networks_file_is_fatal);
 	tcase_add_loop_test(t, maps_tag_and_scale, 0, sizeof(mapped) / sizeof(mapped[0]));
 	tcase_add_test(t, reloads);

@@ -148,10 +148,13 @@ static const struct {
 	{ "timestamp_start", { 0 }, 1700000000123456, { 0 }, "2023-11-14 22:13:20.123456" },
 	{ "timestamp_start", { 0 }, 1700000000123456, { .utc = true },
 		"2023-11-14 22:13:20.123456" },
-	{ "timestamp_start", { 0 }, 1700000000123456, { .secs = true }, "2023-11-14 22:13:20" },
+	{ "timestamp_start", { 0 }, 1700000000123456, { .utc = true, .rfc3339 = true },
+		"2023-11-14T22:13:20.123456Z" },
 	{ "timestamp_start", { 0 }, 1700000000000001, { .epoch = true }, "1700000000.000001" },
-	{ "timestamp_start", { 0 }, 1700000000000001, { .epoch = true, .secs = true },
-		"1700000000" },
+	{ "timestamp_start", { 0 }, 1700000000000001, { .epoch = true, .rfc3339 = true },
+		"1700000000.000001" },
+	{ "timestamp_end", { 0 }, 0, { .utc = true, .rfc3339 = true },
+		"0000-00-00 00:00:00.000000" },
 };
 
 START_TEST(prints_keys)
