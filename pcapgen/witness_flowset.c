@@ -234,8 +234,9 @@ static bool use_v6(const struct values *v)
 	struct addr a;
 	uint64_t version = 0;
 
-	if (number(v, 0, 60, &version) && (version == 4 || version == 6))
-		return version == 6;
+	/* unsigned8, whatever length a template gives it */
+	if (number(v, 0, 60, &version) && ((uint8_t)version == 4 || (uint8_t)version == 6))
+		return (uint8_t)version == 6;
 	for (int i = 0; i < 2; i++) {
 		any4 = any4 || (address4(v, 0, v4[i], &a) && !addr_is_zero(&a));
 		any6 = any6 || (address6(v, 0, v6[i], &a) && !addr_is_zero(&a));
@@ -512,24 +513,25 @@ static void set_times(const struct message *m, struct flow_record *f, const stru
 static const struct {
 	uint8_t field;
 	uint16_t ids[4];
+	bool key;	/* of the flow (RFC 5103 5) */
 } numbers[] = {
-	{ FLOW_proto, { 4 } },
-	{ FLOW_tos, { 5 } },
-	{ FLOW_tcp_flags, { 6 } },
-	{ FLOW_src_port, { 7, 180, 182 } },
-	{ FLOW_dst_port, { 11, 181, 183 } },
-	{ FLOW_in_if, { 10, 252 } },
-	{ FLOW_out_if, { 14, 253 } },
-	{ FLOW_src_as, { 16 } },
-	{ FLOW_dst_as, { 17 } },
-	{ FLOW_src_mask, { 9, 29 } },
-	{ FLOW_dst_mask, { 13, 30 } },
-	{ FLOW_direction, { 61 } },
-	{ FLOW_flows, { 3 } },
-	{ FLOW_vlan, { 58, 242, 243 } },
-	{ FLOW_out_vlan, { 59, 254 } },
-	{ FLOW_event, { 233, 230 } },
-	{ FLOW_fwd_status, { 89 } },
+	{ FLOW_proto, { 4 }, true },
+	{ FLOW_tos, { 5 }, false },
+	{ FLOW_tcp_flags, { 6 }, false },
+	{ FLOW_src_port, { 7, 180, 182 }, true },
+	{ FLOW_dst_port, { 11, 181, 183 }, true },
+	{ FLOW_in_if, { 10, 252 }, false },
+	{ FLOW_out_if, { 14, 253 }, false },
+	{ FLOW_src_as, { 16 }, false },
+	{ FLOW_dst_as, { 17 }, false },
+	{ FLOW_src_mask, { 9, 29 }, false },
+	{ FLOW_dst_mask, { 13, 30 }, false },
+	{ FLOW_direction, { 61 }, false },
+	{ FLOW_flows, { 3 }, false },
+	{ FLOW_vlan, { 58, 242, 243 }, false },
+	{ FLOW_out_vlan, { 59, 254 }, false },
+	{ FLOW_event, { 233, 230 }, false },
+	{ FLOW_fwd_status, { 89 }, false },
 };
 
 /* firewallEvent, as the RFC's number and as Cisco's of NetFlow v9. */
@@ -591,10 +593,10 @@ static void reverse_record(struct message *m, struct flow_record f, const struct
 	f.tcp_flags = 0;
 	f.next_hop = f.bgp_next_hop = addr_zero4;
 	f.present &= ~(FLOW_BIT(tcp_flags) | FLOW_BIT(next_hop) | FLOW_BIT(bgp_next_hop));
-	if (number(v, PEN_REVERSE, 6, &x))
-		flow_set(&f, FLOW_tcp_flags, x);
-	if (number(v, PEN_REVERSE, 5, &x))
-		flow_set(&f, FLOW_tos, x);
+	/* Keys are told once, for both halves; all else may have a value of its own. */
+	for (size_t i = 0; i < sizeof(numbers) / sizeof(numbers[0]); i++)
+		if (!numbers[i].key && first_of(v, PEN_REVERSE, numbers[i].ids, &x))
+			flow_set(&f, numbers[i].field, x);
 	set_time(m, &f, FLOW_first_us, v, PEN_REVERSE, &first_ids);
 	set_time(m, &f, FLOW_last_us, v, PEN_REVERSE, &last_ids);
 	witness_emit(m->r, &f);

@@ -368,6 +368,17 @@ static void compile_scope9(struct compiler *c, size_t i)
 		take(&c->slots[SLOT_AUX + AUX_template], i, 145, (uint8_t)number_kind(f->len, 8));
 }
 
+/*
+ * What the two halves of a biflow have in common: the keys of the flow are told once, and those
+ * with a direction traded (RFC 5103 5); one sampler saw both.
+ */
+static bool is_shared(enum flow_field f)
+{
+	return flow_fields[f].kind == FLOW_KIND_ADDR || f == FLOW_src_port || f == FLOW_dst_port ||
+		f == FLOW_proto || f == FLOW_ip_version || f == FLOW_sampling_num ||
+		f == FLOW_sampler;
+}
+
 static void compile_field(struct compiler *c, size_t i)
 {
 	const struct field_spec *f = &c->def->fields[i];
@@ -394,10 +405,7 @@ static void compile_field(struct compiler *c, size_t i)
 	/* responderOctets, responderPackets: the other half of an NSEL event. */
 	if (e->id == 232 || e->id == 299)
 		reverse = true;
-	/* The ends of the reverse half are the forward ones traded, and one sampler saw both. */
-	if (reverse &&
-		(flow_fields[e->field].kind == FLOW_KIND_ADDR || e->field == FLOW_sampling_num ||
-			e->field == FLOW_sampler))
+	if (reverse && is_shared((enum flow_field)e->field))
 		return;
 	if (f->id == 50 && f->pen == PEN_IANA)
 		take(&c->slots[SLOT_AUX + AUX_random_interval], i, f->id,
