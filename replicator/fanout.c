@@ -66,8 +66,8 @@ static bool private_new(struct fanout_private *p)
 	p->number = calloc(ROOM, sizeof(*p->number));
 	p->kept = calloc(ROOM, sizeof(*p->kept));
 	p->stripped = calloc(ROOM, sizeof(*p->stripped));
-	return p->kept && p->stripped && p->subject && p->mark && p->next && p->pick && p->number && selection_new(&p->all) &&
-		selection_new(&p->wanted) && selection_new(&p->thin) &&
+	return p->kept && p->stripped && p->subject && p->mark && p->next && p->pick &&
+		p->number && selection_new(&p->all) && selection_new(&p->wanted) && selection_new(&p->thin) &&
 		selection_new(&p->rebuilt) && selection_new(&p->picked) &&
 		selection_new(&p->sampled);
 }

@@ -13,8 +13,10 @@
 
 /* Sockets in `fds`, at most `max`; 0 when there are none, -1 after saying what is wrong. */
 int inherit_from_manager(int *fds, size_t max);
-/* From the process behind s->control, which then ends; -1 after saying why not.  *memory: a file for
- * memory_read(), or -1. */
+/*
+ * From the process behind s->control, which then ends; -1 after saying why not.
+ * *memory: a file for memory_read(), or -1.
+ */
 int inherit_from_process(const struct settings *s, int *fds, size_t max, int *memory);
 /* Give copies to the service manager, for our successor; nothing when there is none. */
 void inherit_store(const int *fds, size_t n);

@@ -43,7 +43,8 @@ static void write_message(void *ctx, const struct endpoint *from, struct bytes m
 }
 
 /* What a receiver is called in all processes. */
-static int name_of(char text[static NAME_MAX_OCTETS], const struct pool *p, const struct receiver *r)
+static int name_of(
+	char text[static NAME_MAX_OCTETS], const struct pool *p, const struct receiver *r)
 {
 	return snprintf(text, NAME_MAX_OCTETS, "%s %s", p->label, r->label);
 }
@@ -64,7 +65,8 @@ static void write_receivers(FILE *f, struct worker *w, uint32_t number)
 			const int n = name_of(text, &rs->pools[i], r);
 
 			head.octets = (uint32_t)n;
-			if (r->health.down || n >= NAME_MAX_OCTETS || !recall_knows_all(m, &r->known))
+			if (r->health.down || n >= NAME_MAX_OCTETS ||
+				!recall_knows_all(m, &r->known))
 				continue;
 			if (fwrite(&head, sizeof(head), 1, f) == 1)
 				fwrite(text, head.octets, 1, f);

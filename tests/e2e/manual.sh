@@ -33,4 +33,17 @@ if [ -f /usr/share/doc/pmacct/CONFIG-KEYS.gz ]; then
 else
 	echo "manual: pmacct's CONFIG-KEYS is not installed: not compared"
 fi
+
+# The replicator's comparison names the test that shows each thing.
+named() {
+	awk -F'|' 'NF > 6 { print $6 }' "$ROOT/replicator/comparison.md" | grep -o '`[^`]*`' | tr -d '`' | sort -u
+}
+missing() {
+	named | while read -r name; do
+		[ -f "$ROOT/$name" ] || [ -f "$E2E_HERE/$name.sh" ] || ls "$ROOT"/tests/*/check_"$name".c >/dev/null 2>&1 ||
+			grep -qx "$name" <<<'make bench' || echo "     no test is named $name"
+	done
+}
+check "the comparison names some tests" test "$(named | wc -l)" -gt 20
+check_equal "each of them exists" "" "$(missing)"
 e2e_end

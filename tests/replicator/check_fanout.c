@@ -60,6 +60,7 @@ static void teardown(void)
 {
 	receivers_clear(&rs, &outlet);
 	spoof_cache_free(outlet.spoof);
+	sender_raw_free(&outlet);
 	fanout_free(f);
 	batch_free(in);
 	for (int i = 0; i < SINKS; i++)

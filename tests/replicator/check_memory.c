@@ -12,7 +12,7 @@ Suite *suite_memory(void);
 
 static struct worker before, after[2];
 
-/* A v9 template of two fields, an IPFIX one, and an options template with a record (RFC 3954, 7011). */
+/* A v9 template of two fields; an IPFIX options template with a record (RFC 3954, 7011). */
 static const uint8_t v9[] = { 0, 9, 0, 1, 0, 0, 0, 1, 0, 0, 0, 2, 0, 0, 0, 3, 0, 0, 0, 4, 0, 0, 0,
 	16, 1, 0, 0, 2, 0, 8, 0, 4, 0, 1, 0, 4 };
 static const uint8_t ipfix[] = { 0, 10, 0, 46, 0, 0, 0, 1, 0, 0, 0, 2, 0, 0, 0, 3, 0, 3, 0, 18, 1,

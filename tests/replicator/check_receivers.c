@@ -321,7 +321,8 @@ static const struct {
 	{ "id=1 ip=192.0.2.1:1 colour=red", NULL,
 		"f:1: colour: \"red\": unknown key; expected id, ip, tag, balance-alg, weights, "
 		"probe, src_port, source, from, port, protocol, domain, agent, size, else, sample, "
-		"renumber, networks, interfaces, filter, spool, spool_size, spool_rate or spool_sync\n" },
+		"renumber, networks, interfaces, filter, spool, spool_size, spool_rate or "
+		"spool_sync\n" },
 	{ "id=1 ip=192.0.2.1:1 red", NULL, "f:1: map: \"red\": expected key=value\n" },
 	{ "id=1 kafka_broker=h:9", NULL,
 		"f:1: kafka_broker: \"h:9\": Kafka and ZeroMQ are not supported; expected ip=\n" },

@@ -118,8 +118,8 @@ END_TEST
 
 #define SFLOW(samples) 0, 0, 0, 5, 0, 0, 0, 1, 192, 0, 2, 9, 0, 0, 0, 0, 0, 0, 0, 7, 0, 0, 0, 0, \
 	0, 0, 0, samples
-#define FLOW(number, rate, pool) 0, 0, 0, 1, 0, 0, 0, 32, 0, 0, 0, number, 0, 0, 0, 3, 0, 0, 0, rate, \
-	0, 0, 0, pool, 0, 0, 0, 0, 0, 0, 0, 3, 0, 0, 0, 4, 0, 0, 0, 0
+#define FLOW(number, rate, pool) 0, 0, 0, 1, 0, 0, 0, 32, 0, 0, 0, number, 0, 0, 0, 3, 0, 0, 0, \
+	rate, 0, 0, 0, pool, 0, 0, 0, 0, 0, 0, 0, 3, 0, 0, 0, 4, 0, 0, 0, 0
 #define COUNTERS 0, 0, 0, 2, 0, 0, 0, 12, 0, 0, 0, 1, 0, 0, 0, 3, 0, 0, 0, 0
 
 static const uint8_t flows[] = { SFLOW(3), FLOW(10, 50, 100), COUNTERS, FLOW(11, 50, 150) };
@@ -143,8 +143,8 @@ START_TEST(sflow)
 }
 END_TEST
 
-static const uint8_t expanded[] = { 0, 0, 0, 3, 0, 0, 0, 24, 0, 0, 0, 1, 0, 0, 0, 0, 0, 0, 0, 3, 0xc0, 0,
-	0, 0, 0, 0, 0, 9, 0, 0, 0, 0 };
+static const uint8_t expanded[] = { 0, 0, 0, 3, 0, 0, 0, 24, 0, 0, 0, 1, 0, 0, 0, 0, 0, 0, 0, 3,
+	0xc0, 0, 0, 0, 0, 0, 0, 9, 0, 0, 0, 0 };
 
 /* A tenant's: its pool grows by the rate with each sample that it gets. */
 START_TEST(numbers_of_a_tenant)
