@@ -73,6 +73,15 @@ bool exporter_within(struct exporter *e, uint64_t per_s, uint64_t now_ns)
 	return true;
 }
 
+bool exporter_circles(struct exporter *e, uint32_t before, uint64_t now_ns)
+{
+	if (now_ns - e->again_ns < UINT64_C(1000000000))
+		return before < EXPORTERS_AGAIN && e->again >= EXPORTERS_AGAIN;
+	e->again_ns = now_ns;
+	e->again = 0;
+	return false;
+}
+
 /* ---- sequence numbers ---------------------------------------------------------- */
 
 static struct exporter_stream *stream_of(struct exporters *x, const struct datagram *d,
@@ -203,6 +212,8 @@ void exporters_sequence(struct exporters *x, struct exporter *e, const struct da
 	x->total.late += s->counts.late - before.late;
 	x->total.duplicates += s->counts.duplicates - before.duplicates;
 	x->total.restarts += s->counts.restarts - before.restarts;
+	e->again += (uint32_t)(s->counts.late - before.late + s->counts.duplicates -
+		before.duplicates);
 	e->received += s->counts.received - before.received;
 	e->lost += s->counts.lost - before.lost;
 }

@@ -15,7 +15,7 @@
 #include "wire/sequence.h"
 #include "wire/store.h"
 
-enum { EXPORTERS_MAX = 131072, EXPORTERS_SHAPES = 12 };
+enum { EXPORTERS_MAX = 131072, EXPORTERS_SHAPES = 12, EXPORTERS_AGAIN = 1000 };
 
 struct exporter {
 	struct store_link link;
@@ -25,6 +25,8 @@ struct exporter {
 	uint64_t received, lost;	/* units of its streams' sequence numbers, see decoder.h */
 	uint64_t last_ns;
 	uint64_t filled_ns, tokens;	/* rate limit: token bucket, in millionths of a datagram */
+	uint64_t again_ns;		/* when the second began that `again` is about */
+	uint32_t again;			/* datagrams with numbers that were there before */
 	uint32_t generation;		/* of the allow list that `allowed` is about */
 	bool allowed, known;
 };
@@ -62,6 +64,10 @@ struct exporter *exporters_count(struct exporters *x, const struct datagram *d, 
 /* Look at the datagram's sequence number; `peek` is what wire_peek() said of it. */
 void exporters_sequence(struct exporters *x, struct exporter *e, const struct datagram *d,
 			const struct peek *peek);
+
+/* Whether an exporter has just reached EXPORTERS_AGAIN numbers that were there before in a second:
+ * its datagrams may run in a circle. */
+bool exporter_circles(struct exporter *e, uint32_t before, uint64_t now_ns);
 
 /* One second's worth of a bucket of `per_s`; false: the datagram is above the limit. */
 bool exporter_within(struct exporter *e, uint64_t per_s, uint64_t now_ns);

@@ -115,6 +115,7 @@ static bool passes(struct gate *g, const struct receivers *rs, const struct data
 {
 	struct exporter *e = exporters_count(g->exporters, d, now_ns);
 	struct peek peek;
+	uint32_t again;
 
 	if (!is_allowed(g, rs, e)) {
 		e->denied++;
@@ -136,7 +137,12 @@ static bool passes(struct gate *g, const struct receivers *rs, const struct data
 		g->counts.duplicates++;
 		return false;
 	}
+	again = e->again;
 	exporters_sequence(g->exporters, e, d, &peek);
+	if (exporter_circles(e, again, now_ns))
+		say(g, &d->from,
+			"sends the same numbers again, a thousand in a second: when datagrams run in "
+			"a circle, dedup_window cuts it");
 	if (g->limits.rate && !exporter_within(e, g->limits.rate, now_ns)) {
 		e->limited++;
 		g->counts.limited++;

@@ -49,4 +49,21 @@ check_equal "and are accounted for" "$(stat_value "$TMP/merge.tsv" received_data
 	"$((sent + duplicates))"
 check_equal "no copy was forgotten inside the window" 0 "$(stat_value "$TMP/merge.tsv" dedup_early)"
 
+# ---- a circle over another replicator, which a window cuts ---------------------------
+
+AWAY=$(free_udp_port) HOME_=$(free_udp_port)
+start_tee here "$HOME_" --dedup 60000 "127.0.0.1/$AWAY"
+start_tee there "$AWAY" "127.0.0.1/$HOME_"
+replicator_scenario 1 200 netflow5 2 >"$TMP/few.yaml"
+must "$PCAPGEN" craft --scenario "$TMP/few.yaml" --to "127.0.0.1:$HOME_" >"$TMP/few.tsv" 2>"$TMP/few.log"
+few=$(stat_value "$TMP/few.tsv" datagrams)
+came_back() {
+	[ "$(stat_value "$TMP/here.tsv" duplicate_datagrams)" = "$few" ]
+}
+check "a circle: each of $few datagrams comes back once" wait_for 5 came_back
+check "here ends in order" stop_daemon here
+check "there ends in order" stop_daemon there
+check_equal "and went round once" "$((2 * few)) $few" \
+	"$(stat_value "$TMP/here.tsv" received_datagrams) $(stat_value "$TMP/there.tsv" received_datagrams)"
+
 e2e_end

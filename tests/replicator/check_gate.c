@@ -225,6 +225,28 @@ START_TEST(own_sockets_that_are_new)
 }
 END_TEST
 
+/* 1000 numbers within a second that were there before are said once. */
+START_TEST(circle)
+{
+	use(0, 0);
+	for (uint32_t i = 0; i < 2200; i++) {
+		v5(0x0a000001, 30, 30);
+		go(SECOND);
+		ck_assert_msg(!!strstr(logged, "circle") == (i >= 1000), "%u: %s", i, logged);
+	}
+	ck_assert_ptr_eq(strstr(strstr(logged, "circle") + 1, "circle"), NULL);
+	/* The same over a long time is a generator that repeats itself. */
+	gate_free(g);
+	logged[0] = '\0';
+	use(0, 0);
+	for (uint32_t i = 0; i < 3000; i++) {
+		v5(0x0a000001, 30, 30);
+		go((1 + i / 900) * (uint64_t)SECOND);
+	}
+	ck_assert_str_eq(logged, "");
+}
+END_TEST
+
 /* ---- second copies ---------------------------------------------------------------------- */
 
 START_TEST(duplicates)
@@ -366,6 +388,7 @@ Suite *suite_gate(void)
 	tcase_add_test(t, rate_limit);
 	tcase_add_test(t, own_sockets);
 	tcase_add_test(t, own_sockets_that_are_new);
+	tcase_add_test(t, circle);
 	tcase_add_test(t, duplicates);
 	tcase_add_test(t, duplicates_bounded);
 	tcase_add_test(t, sequence_v5);
