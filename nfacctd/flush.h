@@ -21,8 +21,8 @@
 #include "nfacctd/trigger.h"
 #include "nfacctd/worker.h"
 
-/* In arithmetic modulo 2^64: taken + raised = written + rejected + salvaged + lost + waiting + held +
- * spooled (in sink) + shed + saturated + unfit + lowered. */
+/* In arithmetic modulo 2^64: taken + raised = written + rejected + salvaged + lost + waiting +
+ * held + spooled (in sink) + shed + saturated + unfit + lowered. */
 struct flush_counts {
 	uint64_t purges, rows, retries;
 	uint64_t unwritten;	/* purges that were saved or lost at exit */

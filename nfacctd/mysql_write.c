@@ -34,7 +34,7 @@ void mysql_lay_out_rows(struct sink_mysql *s)
 		q->length_offset = at;
 		at += q->text ? sizeof(unsigned long) : 0;
 		q->offset = at;
-		at += q->text ? (size_t)PRIM_TEXT_MAX : sizeof(uint64_t);
+		at += q->text ? sql_text_most(c) : sizeof(uint64_t);
 		s->nparams++;
 	}
 	s->row_size = at;

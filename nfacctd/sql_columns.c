@@ -50,6 +50,26 @@ static const struct {
 	[PRIM_CUSTOM_RAW] = { SQL_TEXT, "VARCHAR(255) NOT NULL DEFAULT ''" },
 };
 
+size_t sql_text_most(const struct sql_column *c)
+{
+	switch (c->primitive ? c->primitive->format : PRIM_TEXT) {
+	case PRIM_MAC:
+	case PRIM_INSIDE_MAC:
+		return 24;
+	case PRIM_HOST:
+	case PRIM_NET:
+	case PRIM_EXPORTER:
+	case PRIM_INSIDE_HOST:
+		return 48;
+	case PRIM_PROTO:
+	case PRIM_INSIDE_PROTO:
+	case PRIM_HEX:
+		return 32;
+	default:
+		return PRIM_TEXT_MAX;
+	}
+}
+
 static struct sql_column *add(struct sql_columns *s, const char *name, enum sql_role role,
 			      enum sql_kind kind, const char *type)
 {

@@ -66,6 +66,8 @@ struct sql_cell {
 /* The value of a column that varies (or a constant one, as text). */
 void sql_cell_make(struct sql_cell *cell, const struct sql_columns *s, const struct sql_column *c,
 		   const struct purge *p, const struct sum_row *r);
+/* How long the text of a column can be, at most; a multiple of 8. */
+size_t sql_text_most(const struct sql_column *c);
 /* "ip_src=10.0.0.1 ... packets=1 bytes=40": a row for people. */
 void sql_row_describe(char *buf, size_t size, const struct sql_columns *s, const struct purge *p,
 		      const struct sum_row *r);
