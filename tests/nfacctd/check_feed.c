@@ -99,6 +99,7 @@ static char *sorted(void)
 	free(lines);
 	lines = NULL;
 	nlines = purges = 0;
+	counts = (struct sink_counts){ 0 };
 	return all.s;
 }
 
