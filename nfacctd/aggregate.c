@@ -385,7 +385,7 @@ static inline __attribute__((always_inline)) uint64_t hash(const uint64_t *secre
 	return (h ^ h >> 32) * UINT64_C(0x165667919e3779f9);
 }
 
-/* From the top of a tag: what the directory goes by; from its second bit on: the bucket's number. */
+/* At the top of a tag: what the directory goes by; from its second bit on: the bucket. */
 static inline uint32_t tag_of(uint64_t h)
 {
 	return (uint32_t)(h >> 32) | 1;

@@ -395,7 +395,7 @@ static void purge_until(struct flush *f, int64_t now)
 	}
 }
 
-/* Threads for the workers of a capture; where there are none to be had, the reader does the work. */
+/* Threads for the workers of a capture; without them the reader does the work. */
 static void start_feeds(struct engine *e)
 {
 	if (e->nworkers < 2)

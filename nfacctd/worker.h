@@ -42,7 +42,7 @@ struct worker {
 		const struct stream *stream;
 		uint64_t gaps, lost;	/* when last looked at */
 	} sequence[LOG_SLOTS];		/* for the log only: the stream has the counters */
-	struct feed *feed;		/* a capture's datagrams come through it; NULL: they do not */
+	struct feed *feed;		/* a capture's datagrams come through it, or NULL */
 	void (*after_batch)(void *ctx);	/* NULL, or told after each batch */
 	void *ctx;
 

@@ -153,7 +153,7 @@ struct decode_counts {
 	 */
 	uint64_t held, held_decoded, held_unscaled, held_lost;
 	uint64_t agent_drops;		/* samples that sFlow agents say they lost */
-	struct sequence_counts evicted_sequence;	/* of the streams that gave way: totals keep it */
+	struct sequence_counts evicted_sequence;	/* of streams that gave way */
 };
 
 struct stream {

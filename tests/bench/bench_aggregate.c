@@ -148,7 +148,7 @@ int main(void)
 				best = r;
 			best.pause_ns = pause;
 		}
-		if (!first)
+		if (first <= 0)
 			first = best.ns;
 		printf("%12u %10.1f %12.1f %12.1f %11.0f us %9.1fx\n", sizes[i], best.ns, plain,
 			best.bytes, (double)best.pause_ns / 1000, best.ns / first);
