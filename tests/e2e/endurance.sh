@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# endurance.sh [HOURS [EXPORTERS]] - days in minutes: many exporters of all protocols, by
+# endurance.sh [HOURS [EXPORTERS [WORKERS]]] - days in minutes: many exporters of all protocols, by
 # the capture's clock.  Memory at the end of the long run is that of one a quarter as
 # long (it settles within the first hours), every purge is made, every counter adds up.
 # CI runs 16 hours of 100 exporters; `endurance.sh 24 1000` is a day of a large network.
@@ -8,7 +8,7 @@ here=$(cd "$(dirname "$0")" && pwd)
 # shellcheck source=tests/e2e/lib.sh
 . "$here/lib.sh"
 
-hours=${1:-16} exporters=${2:-100}
+hours=${1:-16} exporters=${2:-100} workers=${3:-2}
 e2e_begin endurance
 export TZ=UTC
 
@@ -46,6 +46,7 @@ pcap_savefile: $TMP/$1.pcap
 pcap_sf_wait: true
 nfacctd_stats_file: $TMP/$1.stats
 nfacctd_silence: 600
+nfacctd_workers: $workers
 plugins: print[hosts], print[pairs]
 print_output: csv
 print_history: 5m
