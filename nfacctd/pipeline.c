@@ -75,10 +75,11 @@ static uint64_t time_of(const struct settings *s, const struct flow_origin *o,
 			const struct flow_record *r, bool *by_flow)
 {
 	const uint64_t limit = (uint64_t)s->time_limit * 1000000;
+	const uint64_t ahead = (uint64_t)s->time_ahead * 1000000;
 	uint64_t t = flow_has(r, FLOW_first_us) ? r->first_us : o->export_us;
 	uint64_t off = t > o->recv_us ? t - o->recv_us : o->recv_us - t;
 
-	*by_flow = !limit || off <= limit;
+	*by_flow = (!limit || off <= limit) && (!ahead || t <= o->recv_us || off <= ahead);
 	return *by_flow ? t : o->recv_us;
 }
 

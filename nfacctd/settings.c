@@ -433,6 +433,9 @@ const struct conf_key settings_keys[] = {
 	U32("nfacctd_time_limit", NULL, GF(time_limit, uint32_t), 0, UINT32_MAX, "2592000",
 		"A flow whose start is more seconds than this off its arrival is booked at its "
 		"arrival and counted as clamped; 0: no limit"),
+	U32("nfacctd_time_ahead", NULL, GF(time_ahead, uint32_t), 0, UINT32_MAX, "0",
+		"The same for a flow that starts so many seconds after its arrival: its row would "
+		"wait in memory for a bin that is to come; 0: nfacctd_time_limit alone"),
 	OWN("nfacctd_v8_dialect", NULL, GF(v8_dialect, enum v8_dialect), "flow-tools",
 		parse_v8_dialect,
 		"NetFlow v8, where the world reads two ways: flow-tools (and pmacct up to 1.7.1): "

@@ -111,6 +111,7 @@ struct settings {
 	enum ext_rate_mode ext_sampling_rate_mode;
 	enum sflow_octets sflow_octets;	/* ours: what a sampled frame counts */
 	uint32_t time_limit; /* ours: seconds a flow may lie off its receive time; 0: no limit */
+	uint32_t time_ahead; /* ours: the same for one that lies ahead of it; 0: time_limit alone */
 	char *templates_file;
 	enum net_source as_source, net_source;
 	/* input from a capture */

@@ -86,6 +86,7 @@ static const struct conf_key modelled[] = {
 	OWN("nfacctd_ext_sampling_rate_mode", NULL, G(ext_mode, enum rules_ext), "override",
 		parse_ext),
 	U32("nfacctd_time_limit", NULL, G(time_limit, uint32_t), 0, UINT32_MAX, "2592000"),
+	U32("nfacctd_time_ahead", NULL, G(time_ahead, uint32_t), 0, UINT32_MAX, "0"),
 	OWN("nfacctd_as", "sfacctd_as nfacctd_as_new sfacctd_as_new",
 		G(as_source, enum rules_source), "netflow", parse_source),
 	OWN("nfacctd_net", "sfacctd_net", G(net_source, enum rules_source), "netflow",

@@ -43,6 +43,7 @@ struct rules_conf {
 	uint32_t ext_sampling_rate;	/* 0: none */
 	enum rules_ext ext_mode;
 	uint32_t time_limit;		/* seconds; 0: none */
+	uint32_t time_ahead;		/* of a start behind the arrival; 0: time_limit alone */
 	enum rules_source as_source, net_source;
 	char *plugins;
 	struct rules_plugin *plugin;	/* those asked for */

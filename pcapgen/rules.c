@@ -187,12 +187,14 @@ static void moment_sql(struct strbuf *b, const struct rules_conf *c)
 		return;
 	}
 	/* A start too far from the arrival is a clock that is wrong: the arrival counts. */
+	strbuf_add(b, "CASE WHEN first_ms IS NOT NULL");
 	if (c->time_limit)
-		strbuf_addf(b,
-			"CASE WHEN abs(first_ms - sent_ms) <= %llu THEN first_ms ELSE sent_ms END",
-			(unsigned long long)c->time_limit * 1000);
-	else
-		strbuf_add(b, "coalesce(first_ms, sent_ms)");
+		strbuf_addf(b, " AND abs(first_ms - sent_ms) <= %llu",
+			    (unsigned long long)c->time_limit * 1000);
+	if (c->time_ahead)
+		strbuf_addf(b, " AND first_ms <= sent_ms + %llu",
+			    (unsigned long long)c->time_ahead * 1000);
+	strbuf_add(b, " THEN first_ms ELSE sent_ms END");
 }
 
 static void factor_sql(struct strbuf *b, const struct rules_conf *c)

@@ -389,6 +389,10 @@ static const struct {
 		TIMED "sql_history: 1h\nsql_history_roundoff: h\nnfacctd_time_limit: 0\n", late, 4,
 		"2026-10-15 04:00:00\t1\t1\n2026-10-15 06:00:00\t2\t1100\n2026-11-14 "
 		"06:00:00\t1\t10\n" },
+	{ "no limit but ahead", "UTC",
+		TIMED "sql_history: 1h\nsql_history_roundoff: h\nnfacctd_time_limit: 0\n"
+		      "nfacctd_time_ahead: 86400\n", late, 4,
+		"2026-10-15 04:00:00\t1\t1\n2026-10-15 06:00:00\t3\t1110\n" },
 	{ "a tight one", "UTC",
 		TIMED "sql_history: 1h\nsql_history_roundoff: h\nnfacctd_time_limit: 60\n", late, 4,
 		"2026-10-15 06:00:00\t4\t1111\n" },
