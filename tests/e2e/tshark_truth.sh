@@ -178,7 +178,8 @@ fixed=("protocol: netflow5, domain: 258" "protocol: netflow1, uptime: 4294960s"
 	"protocol: netflow7, sequence: 4294967290")
 # tshark has one opinion of each layout; in 5, 13 and 14 the masks, in 9 the ToS trade places.
 for method in 1 2 3 4 5 6 7 8 9 10 11 12 13 14; do
-	fixed+=("protocol: netflow8, aggregation: $method, v8_dialect: tshark, domain: $((512 + method))")
+	uptime=$((method % 2 ? 864000 : 4294960))	# every other one is about to wrap
+	fixed+=("protocol: netflow8, aggregation: $method, v8_dialect: tshark, domain: $((512 + method)), uptime: ${uptime}s")
 done
 flowset=("protocol: netflow9, families: 4, domain: 9, refresh: 5s"
 	"protocol: netflow9, families: 6, domain: 10, refresh_datagrams: 3"

@@ -505,7 +505,10 @@ static unsigned check_head(const char *file, int line, const struct table *t, co
 		snprintf(text, sizeof(text), "%u", words[i].value);
 		bad += check_text(file, line, t, words[i].column, text);
 	}
-	snprintf(text, sizeof(text), g->origin.version == 5 ? "%u" : "", g->origin.domain);
+	if (g->origin.version == 5)
+		snprintf(text, sizeof(text), "%u", g->origin.domain);
+	else
+		text[0] = '\0';
 	bad += check_text(file, line, t, "sub_agent", text);
 	snprintf(text, sizeof(text), "%u:%u", s->source_type, s->source_index);
 	return bad + check_text(file, line, t, "source_id", text);
