@@ -348,6 +348,8 @@ bool flush_step(struct flush *f, int64_t now)
 		int64_t due = purge_latest(f->deadline, now, f->settings->refresh_time);
 
 		f->waiting = purge_make(f, now, due, false);
+		if (f->waiting)
+			f->waiting->purge.early = now < f->deadline;
 		f->before = now;
 		f->deadline = due + f->settings->refresh_time;
 		f->futile = f->held &&

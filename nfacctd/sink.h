@@ -46,6 +46,7 @@ struct purge {
 	const struct purge_mark *marks;
 	size_t nmarks;
 	bool last;		/* the daemon is stopping */
+	bool early;		/* before its deadline, for memory: the next one goes on with it */
 	/* Of a purge that comes back from a file: whose it is, and that the ledger may know it. */
 	uint64_t run;		/* 0: this run's */
 	bool replayed;

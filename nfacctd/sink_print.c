@@ -41,6 +41,7 @@ struct sink_print {
 	size_t nnames;
 	uint64_t partial;	/* id of a purge of which `groups_done` files are written */
 	size_t groups_done;
+	bool unfinished;	/* the last purge was an early one: its file is gone on with */
 	char *latest;		/* the highest name so far */
 	int trouble;		/* last errno that was told */
 	uint64_t trouble_us;
@@ -127,7 +128,7 @@ static int out_open(struct out *o, const struct sink_print *s, const char *path)
 		o->fd = open(path, O_WRONLY | O_NONBLOCK | O_CLOEXEC);
 		if (o->fd >= 0)
 			fcntl(o->fd, F_SETFL, 0);
-	} else if (s->p->print_append ||
+	} else if (s->p->print_append || s->unfinished ||
 		(name_is_dynamic(s->p->print_output_file) && wrote_before(s, path)) ||
 		(exists && !S_ISREG(st.st_mode))) {
 		o->fd = open_making(path, O_WRONLY | O_CREAT | O_APPEND);
@@ -338,6 +339,7 @@ static enum sink_result print_write(void *sink, const struct purge *p)
 	else
 		result = file ? put_files(s, p, when, &g) : put_stdout(s, p, &g);
 	if (result == SINK_OK) {
+		s->unfinished = p->early;
 		s->counts.purges++;
 		s->counts.rows += p->nrows;
 		s->counts.inserted += p->nrows - g.unnamed;

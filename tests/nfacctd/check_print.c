@@ -233,6 +233,17 @@ START_TEST(names)
 		ck_assert_int_eq(put(f, s), SINK_OK);
 	}
 	ck_assert_str_eq(file_text("plain"), "PEER_SRC_IP,PACKETS,BYTES\n10.0.0.1,1,11\n");
+	/* Two that came early, for memory, belong to the one at the deadline behind them. */
+	for (int i = 0; i < 4; i++) {
+		fix_next(f);
+		f->purge.early = i < 2;
+		fix_addr(f, fix_row(f, 0, 1, 20 + (uint64_t)i), PRIM_ID_peer_src_ip, "10.0.0.1");
+		ck_assert_int_eq(put(f, s), SINK_OK);
+		if (i == 2)
+			ck_assert_str_eq(file_text("plain"), "PEER_SRC_IP,PACKETS,BYTES\n"
+				"10.0.0.1,1,20\n10.0.0.1,1,21\n10.0.0.1,1,22\n");
+	}
+	ck_assert_str_eq(file_text("plain"), "PEER_SRC_IP,PACKETS,BYTES\n10.0.0.1,1,23\n");
 	sink_find("print")->close(s);
 	fix_free(f);
 }
