@@ -19,6 +19,7 @@
 #include "base/clock.h"
 #include "base/daemon.h"
 #include "base/log.h"
+#include "base/owner.h"
 #include "net/capture.h"
 #include "net/metrics.h"
 #include "nfacctd/engine.h"
@@ -603,6 +604,7 @@ int main(int argc, char **argv)
 		if (called_sfacctd(argv[0]))
 			settings_default_port(&s, 6343);
 		umask((mode_t)s.files_umask);
+		owner_set(s.files_uid, s.files_gid);
 		if (c.mode == MODE_DUMP) {
 			settings_print_lines(&s, stdout);
 			status = 0;

@@ -1,6 +1,7 @@
 /*
  * salvage.c - see salvage.h.
  */
+#include "base/owner.h"
 #include "nfacctd/salvage.h"
 
 #include <errno.h>
@@ -18,6 +19,7 @@ static int open_partial(struct salvage_file *s)
 	fd = open(s->partial, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0600);
 	if (fd < 0)
 		return -1;
+	owner_give(fd);
 	s->f = fdopen(fd, "w");
 	if (!s->f)
 		close(fd);

@@ -8,11 +8,15 @@
  */
 #include "nfacctd/settings.h"
 
+#include <grp.h>
+#include <pwd.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
+#include <unistd.h>
 #include "base/log.h"
+#include "base/owner.h"
 #include "base/strbuf.h"
 #include "nfacctd/custom.h"
 #include "nfacctd/sink.h"
@@ -104,6 +108,46 @@ static bool parse_octal(void *field, const char *value, const char **expected)
 	return true;
 }
 
+/* Digits are an ID; UINT32_MAX is what chown() takes for "leave it", so it is none. */
+static bool parse_id(uint32_t *out, const char *value)
+{
+	char *end;
+	unsigned long v = strtoul(value, &end, 10);
+
+	if (*value < '0' || *value > '9' || *end || v >= OWNER_SAME)
+		return false;
+	*out = (uint32_t)v;
+	return true;
+}
+
+static bool parse_user(void *field, const char *value, const char **expected)
+{
+	const struct passwd *p;
+
+	*expected = "a user of this machine, or a number";
+	*(uint32_t *)field = OWNER_SAME;
+	if (!*value || parse_id(field, value))
+		return true;
+	p = getpwnam(value);
+	if (p)
+		*(uint32_t *)field = p->pw_uid;
+	return p != NULL;
+}
+
+static bool parse_group(void *field, const char *value, const char **expected)
+{
+	const struct group *g;
+
+	*expected = "a group of this machine, or a number";
+	*(uint32_t *)field = OWNER_SAME;
+	if (!*value || parse_id(field, value))
+		return true;
+	g = getgrnam(value);
+	if (g)
+		*(uint32_t *)field = g->gr_gid;
+	return g != NULL;
+}
+
 /* Addresses and networks with commas between. */
 static bool parse_proxies(void *field, const char *value, const char **expected)
 {
@@ -158,6 +202,10 @@ const struct conf_key settings_keys[] = {
 	BOOL("debug", NULL, GF(debug, bool), "false", "Log debugging lines too"),
 	OWN("files_umask", NULL, GF(files_umask, uint32_t), "077", parse_octal,
 		"umask of the files written, octal"),
+	OWN("files_uid", NULL, GF(files_uid, uint32_t), "", parse_user,
+		"User, by name or number, who owns the files written; for a process of root"),
+	OWN("files_gid", NULL, GF(files_gid, uint32_t), "", parse_group,
+		"Group, by name or number, that owns the files written; for a process of root"),
 	STR("plugins", NULL, GF(plugins, char *), NULL,
 		"What to do with the sums: a list of type[name]; types mysql, pgsql, sqlite3, print, "
 		"memory; absent: memory[default_memory]"),
@@ -390,8 +438,6 @@ const struct conf_key settings_keys[] = {
 	NOOP("sfacctd_counter_file", NULL, LATER),
 	NOOP("syslog_ident", NULL, "the program's name is taken: no effect"),
 	NOOP("log_stderr_tstamp", NULL, "the service manager stamps lines: no effect"),
-	NOOP("files_uid", NULL, LATER),
-	NOOP("files_gid", NULL, LATER),
 	NOOP("plugin_exit_any", NULL, "plugins share the process: no effect"),
 	NOOP("propagate_signals", NULL, "plugins share the process: no effect"),
 	NOOP("proc_priority", NULL, "use the service manager or nice(1): no effect"),
@@ -925,6 +971,11 @@ static int check_core(struct settings *s)
 	if (s->metrics && metrics_address(&at, s->metrics, &why) < 0) {
 		conf_error(&s->conf, global_line(s, "nfacctd_metrics"), "%s", why);
 		return -1;
+	}
+	if ((s->files_uid != OWNER_SAME || s->files_gid != OWNER_SAME) && geteuid() != 0) {
+		log_warn("files_uid, files_gid: only root may give files away; they stay this user's");
+		s->conf.warnings++;
+		s->files_uid = s->files_gid = OWNER_SAME;
 	}
 	if (s->pro_rating && s->time_new) {
 		log_warn("nfacctd_pro_rating: needs nfacctd_time_new: false; left out");

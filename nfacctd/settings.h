@@ -89,7 +89,7 @@ struct settings {
 	/* process */
 	bool daemonize, debug;
 	char *pidfile, *logfile, *syslog, *core_proc_name;
-	uint32_t files_umask;
+	uint32_t files_umask, files_uid, files_gid;	/* UINT32_MAX: as they are */
 	char *plugins;
 	/* listening */
 	char *ip;

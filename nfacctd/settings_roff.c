@@ -36,7 +36,7 @@ static void print_key(FILE *to, const struct conf_key *k)
 		fprintf(to, "(%s", type_text(k));
 		open = true;
 	}
-	if (k->fallback) {
+	if (k->fallback && *k->fallback) {
 		fprintf(to, "%sdefault \\fI%s\\fP", open ? "; " : "(", k->fallback);
 		open = true;
 	}

@@ -23,6 +23,7 @@
 #include <unistd.h>
 #include "base/clock.h"
 #include "base/log.h"
+#include "base/owner.h"
 #include "nfacctd/aggregate.h"
 #include "nfacctd/imt_query.h"
 
@@ -318,6 +319,7 @@ static int bind_socket(struct sink_memory *s)
 		if (bind(s->fd, (struct sockaddr *)&s->at, sizeof(s->at)) != 0)
 			goto fail;
 	}
+	owner_give_path(path);
 	if (listen(s->fd, BACKLOG) == 0)
 		return 0;
 fail:

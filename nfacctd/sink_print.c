@@ -17,6 +17,7 @@
 #include <unistd.h>
 #include "base/clock.h"
 #include "base/log.h"
+#include "base/owner.h"
 #include "nfacctd/name_template.h"
 #include "nfacctd/row_text.h"
 #include "nfacctd/salvage.h"
@@ -87,7 +88,9 @@ static int make_directories(const char *path)
 	snprintf(copy, sizeof(copy), "%s", path);
 	for (char *slash = strchr(copy + 1, '/'); slash; slash = strchr(slash + 1, '/')) {
 		*slash = '\0';
-		if (mkdir(copy, 0777) != 0 && errno != EEXIST)
+		if (mkdir(copy, 0777) == 0)
+			owner_give_path(copy);
+		else if (errno != EEXIST)
 			return -1;
 		*slash = '/';
 	}
@@ -140,6 +143,8 @@ static int out_open(struct out *o, const struct sink_print *s, const char *path)
 		o->start = 0;
 		o->fd = open_making(o->partial, O_WRONLY | O_CREAT | O_TRUNC);
 	}
+	if (o->fd >= 0 && (!exists || o->partial[0]))
+		owner_give(o->fd);
 	return o->fd < 0 ? -1 : 0;
 }
 

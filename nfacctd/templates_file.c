@@ -1,3 +1,4 @@
+#include "base/owner.h"
 #include "nfacctd/templates_file.h"
 
 #include <errno.h>
@@ -121,6 +122,7 @@ static int replace(const char *path, const uint8_t *p, size_t n)
 	fd = open(beside.s, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666);
 	if (fd < 0)
 		goto done;
+	owner_give(fd);
 	while (n) {
 		ssize_t got = write(fd, p, n);
 

@@ -7,6 +7,7 @@
  * can get no terminal; the working directory stays, as relative paths in a
  * configuration must mean the same after it.
  */
+#include "owner.h"
 #include "daemon.h"
 
 #include <errno.h>
@@ -97,6 +98,7 @@ int pidfile_open(const char *path)
 			close(fd);
 			continue;
 		}
+		owner_give(fd);
 		if (write_pid(fd) < 0)
 			return close_with(fd, errno ? errno : EIO);
 		return fd;

@@ -6,6 +6,7 @@
  * guards a change of target.  Bytes that would break a line or drive a
  * terminal are shown as '?': text can come from packets and from files.
  */
+#include "owner.h"
 #include "log.h"
 
 #include <errno.h>
@@ -91,7 +92,9 @@ static int make_parents(const char *path)
 		return -1;
 	for (char *p = strchr(copy + 1, '/'); *copy && p && ret == 0; p = strchr(p + 1, '/')) {
 		*p = '\0';
-		if (mkdir(copy, 0755) < 0 && errno != EEXIST)
+		if (mkdir(copy, 0755) == 0)
+			owner_give_path(copy);
+		else if (errno != EEXIST)
 			ret = -1;
 		*p = '/';
 	}
@@ -101,9 +104,17 @@ static int make_parents(const char *path)
 
 static int open_file(const char *path)
 {
+	struct stat st;
+	bool exists;
+	int fd;
+
 	if (make_parents(path) < 0)
 		return -1;
-	return open(path, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC | O_NOCTTY, 0600);
+	exists = stat(path, &st) == 0;
+	fd = open(path, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC | O_NOCTTY, 0600);
+	if (fd >= 0 && !exists)
+		owner_give(fd);
+	return fd;
 }
 
 int log_to_file(const char *path)

@@ -1,6 +1,7 @@
 /*
  * stats.c - see stats.h.
  */
+#include "owner.h"
 #include "stats.h"
 
 #include <errno.h>
@@ -64,6 +65,7 @@ static int finish(FILE *f, const struct stats *s, const char *from, const char *
 	failed = fflush(f) != 0 || ferror(f);
 	if (fchmod(fileno(f), 0644) < 0)
 		failed = 1;
+	owner_give(fileno(f));
 	if (fclose(f) != 0)
 		failed = 1;
 	return failed ? -1 : rename(from, to);

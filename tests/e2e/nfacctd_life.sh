@@ -18,7 +18,8 @@ web=$(free_udp_port) # for TCP: nobody else takes its number meanwhile
 cat >"$TMP/idle.conf" <<EOC
 daemonize: true
 pidfile: $TMP/idle.pid
-logfile: $TMP/idle.log
+logfile: $TMP/logs/idle.log
+$([ "$(id -u)" = 0 ] && printf 'files_uid: nobody\nfiles_gid: 12345')
 nfacctd_ip: 127.0.0.1
 nfacctd_port: $port
 nfacctd_metrics: 127.0.0.1:$web
@@ -32,6 +33,10 @@ must "$NFACCTD" -f "$TMP/idle.conf"
 check "daemonized: the pid file is there when the command returns" test -s "$TMP/idle.pid"
 pid=$(cat "$TMP/idle.pid")
 PID[idle]=$pid
+if [ "$(id -u)" = 0 ]; then
+	check_equal "files_uid, files_gid: whose the files are, and the folder made for one" "nobody:12345 nobody:12345 nobody:12345" \
+		"$(stat -c %U:%g "$TMP/idle.pid" "$TMP/logs/idle.log" "$TMP/logs" | paste -sd' ')"
+fi
 v5_send "$port" "$(v5_record 10.1.1.1 10.2.2.2 1 2 10 1000)"
 V5_SEQUENCE=4 # three records are lost
 v5_send "$port" "$(v5_record 10.1.1.1 10.2.2.2 1 2 1 5)"
@@ -54,7 +59,7 @@ check "metrics: what is lost on the way" told "nfacctd_exporter_lost$labels 3"
 check "metrics: nothing is unexplained" told 'nfacctd_unexplained_records_total 0'
 kill -USR1 "$pid"
 check "USR1: the line of the reference" wait_for 5 grep -q \
-	"stats \[127.0.0.1:$port\] agent=127.0.0.1:0 time=[0-9]* packets=2 bytes=144 seq_good=1 seq_jmp_fwd=1" "$TMP/idle.log"
+	"stats \[127.0.0.1:$port\] agent=127.0.0.1:0 time=[0-9]* packets=2 bytes=144 seq_good=1 seq_jmp_fwd=1" "$TMP/logs/idle.log"
 started=$(date +%s%N)
 kill -INT "$pid"
 check "39: INT while idle ends it" wait_gone "$pid" 5

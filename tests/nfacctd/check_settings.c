@@ -324,6 +324,7 @@ static const char *const defaults[][2] = {
 	{ "nfacctd_port", "2100" },
 	{ "daemonize", "false" },
 	{ "files_umask", "077" },
+	{ "files_uid", "" },
 	{ "aggregate", "src_host" },
 	{ "sql_refresh_time", "60" },
 	{ "sql_table_version", "1" },
