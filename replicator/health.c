@@ -79,8 +79,10 @@ bool health_probe(struct health *h, const struct endpoint *to, uint64_t now_ns)
 
 	if (h->probe_fd < 0)
 		h->probe_fd = socket_connect(to, NULL, 0);
-	if (h->probe_fd >= 0 && !h->hears)
-		sender_hear(h->probe_fd, addr_is4(&to->addr), h->hears = true);
+	if (h->probe_fd >= 0 && !h->hears) {
+		sender_hear(h->probe_fd, addr_is4(&to->addr));
+		h->hears = true;
+	}
 	if (h->probe_fd < 0) {
 		is_down(h, now_ns);
 		return look(h, now_ns);

@@ -2,6 +2,7 @@
  * raw.c - see raw.h.
  */
 #include "raw.h"
+#include "replicator/sender.h"
 
 #include <errno.h>
 #include <netinet/in.h>
@@ -133,6 +134,7 @@ int raw_open(struct raw *r, const struct endpoint *to, int send_buffer)
 		return -1;
 	if (send_buffer > 0)
 		setsockopt(r->fd, SOL_SOCKET, SO_SNDBUF, &send_buffer, sizeof(send_buffer));
+	sender_hear(r->fd, v4);
 	if ((!v4 && setsockopt(r->fd, IPPROTO_IPV6, IPV6_HDRINCL, &one, sizeof(one)) < 0) ||
 	    connect(r->fd, (struct sockaddr *)&ss, n) < 0) {
 		err = errno;

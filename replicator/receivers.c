@@ -293,8 +293,6 @@ void receivers_adopt(struct receivers *now, struct receivers *fresh, struct outl
 			kept->weight = r->weight;
 			kept->probe_port = r->probe_port;
 			kept->spool_limits = r->spool_limits;
-			if (kept->watched != r->watched && kept->out.fd >= 0)
-				sender_hear(kept->out.fd, addr_is4(&kept->to.addr), r->watched);
 			kept->watched = r->watched;
 			if (kept->spool)
 				kept->spool->limits = r->spool_limits;

@@ -65,8 +65,8 @@ enum { SENDER_RETRY_MS = 1000 };
 /* TTL and TOS of a socket; 0 leaves the system's. */
 void sender_set_ip(int fd, bool v4, uint8_t ttl, uint8_t tos);
 
-/* Whether a send is told of every error that came back, or of closed ports only. */
-void sender_hear(int fd, bool v4, bool all);
+/* From here on a send of this socket is told of every error that came back. */
+void sender_hear(int fd, bool v4);
 
 /* Each datagram with its own source through the raw socket of `r`. */
 void sender_raw_send(struct receiver *r, struct outlet *o, const struct share *s, uint64_t now_ns);

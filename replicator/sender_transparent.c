@@ -176,6 +176,7 @@ static void spoofed_open(struct spoof_cache *c, struct spoofed *s, const struct 
 	sender_set_ip(fd, v4, r->ttl, o->tos);
 	if (o->no_checksum && v4)
 		setsockopt(fd, SOL_SOCKET, SO_NO_CHECK, &one, sizeof(one));
+	sender_hear(fd, v4);	/* of the link's queue: what comes back goes to the exporter */
 	if (bind(fd, (struct sockaddr *)&from, from_n) < 0 ||
 		connect(fd, (struct sockaddr *)&to, to_n) < 0)
 		goto failed;

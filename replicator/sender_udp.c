@@ -24,16 +24,14 @@ void sender_set_ip(int fd, bool v4, uint8_t ttl, uint8_t tos)
 }
 
 /*
- * A connected UDP socket is told that a port is closed, and that a router
- * finds no host only when it asks for all errors.  (It is then also told what
- * a queue of the link drops; those are counted under eagain.)
+ * A connected UDP socket is told of closed ports, and only when it asks for all
+ * errors of hosts that a router does not find, and of what the queue of a link
+ * dropped (ENOBUFS): without this such a datagram counts as sent.
  */
-void sender_hear(int fd, bool v4, bool all)
+void sender_hear(int fd, bool v4)
 {
-	const int on = all;
-
-	setsockopt(fd, v4 ? IPPROTO_IP : IPPROTO_IPV6, v4 ? IP_RECVERR : IPV6_RECVERR, &on,
-		sizeof(on));
+	setsockopt(fd, v4 ? IPPROTO_IP : IPPROTO_IPV6, v4 ? IP_RECVERR : IPV6_RECVERR,
+		&(int){ 1 }, sizeof(int));
 }
 
 static int udp_available(const char **why)
@@ -60,7 +58,7 @@ static void udp_open(struct receiver *r, struct outlet *o)
 		return;
 	}
 	sender_set_ip(fd, addr_is4(&r->to.addr), r->ttl, r->options.tos);
-	sender_hear(fd, addr_is4(&r->to.addr), r->watched);
+	sender_hear(fd, addr_is4(&r->to.addr));
 	sender_init(&r->out, fd);
 	r->out.counts = counts;
 }

@@ -443,6 +443,14 @@ static int second_try(struct sender *s, struct outgoing *o, size_t i, int err,
 			return 0;
 		}
 	}
+	/* A router's word on an earlier one, perhaps: this one may fit. */
+	if (n == 1 && err == EMSGSIZE) {
+		err = send_message(s, &o->msg[i].msg_hdr);
+		if (err == 0) {
+			credit(s, d, first, n, outcome);
+			return 0;
+		}
+	}
 	if (n == 1 || err == EAGAIN || err == ENOBUFS || is_icmp(err))
 		return err;
 	/* The run was refused as a run: its datagrams go out one by one. */
@@ -480,11 +488,12 @@ static bool send_gathered(struct sender *s, struct outgoing *o, const struct byt
 		if (errno == EINTR)
 			continue;
 		err = second_try(s, o, i, errno, d, outcome, wait);
-		if (err == EAGAIN || err == ENOBUFS) {
-			if (wait) {
-				wait_for_room(s->fd);
-				continue;
-			}
+		if (wait && (err == EAGAIN || err == ENOBUFS)) {
+			wait_for_room(s->fd);
+			continue;
+		}
+		/* ENOBUFS: the link's queue dropped this one; the next may find room. */
+		if (err == EAGAIN) {
 			*settled = o->first[i];
 			return true;
 		}

@@ -125,4 +125,38 @@ large() { # NAME OPTION...
 large "large datagrams"
 large "large datagrams, source kept" -S
 
+# ---- the queue of a link ------------------------------------------------------------
+
+# A link that is slower than what is sent: what its queue drops was not sent.
+slow_link() {
+	tc qdisc add dev to-living root handle 1: htb default 1 &&
+		tc class add dev to-living parent 1: classid 1:1 htb rate 10mbit quantum 10000 &&
+		tc qdisc add dev to-living parent 1:1 pfifo limit 4
+}
+queue() { # NAME OPTION...
+	local name=$1 sent
+	shift
+	rm -f "$TMP/tee.tsv" "$TMP/living.tsv"
+	must living_start
+	start_daemon tee 2055 "$REPLICATOR" -p 2055 --stats "$TMP/tee.tsv" "$@" 10.9.0.2/3000 || return
+	in_namespace exporter bash -c 'printf -v payload "%*s" 1400 x
+		exec 3>/dev/udp/10.8.0.1/2055
+		for ((i = 0; i < 2000; i++)); do printf "%s" "$payload" >&3; done'
+	wait_for 5 has_received "$TMP/tee.tsv" 2000
+	check "$name: tee ends in order" stop_daemon tee
+	sent=$(stat_value "$TMP/tee.tsv" 'receiver_sent{receiver="10.9.0.2:3000",pool="*"}')
+	wait_for 5 has_received "$TMP/living.tsv" "$sent"
+	check "$name: collector ends in order" stop_daemon collector
+	check "$name: the queue dropped most" test "$sent" -lt 1500
+	check_equal "$name: what counts as sent arrived" "$sent" "$(stat_value "$TMP/living.tsv" received_datagrams)"
+	check_equal "$name: the rest is accounted for" 2000 "$((sent + $(
+		stat_value "$TMP/tee.tsv" 'receiver_eagain{receiver="10.9.0.2:3000",pool="*"}')))"
+}
+if slow_link 2>"$TMP/tc"; then
+	queue "the link's queue"
+	queue "the link's queue, source kept" -S
+else
+	echo "     the queue of a link: not tried: $(head -1 "$TMP/tc")"
+fi
+
 e2e_end
