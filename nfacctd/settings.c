@@ -1047,6 +1047,8 @@ static int apply(struct settings *s)
 		plugins[i].alias = strcmp(alias[i], s->plugin[i].name) == 0 ? "default" : NULL;
 	}
 	conf_apply(&s->conf, settings_keys, settings_nkeys, s, plugins, s->nplugins);
+	for (size_t i = 0; i < s->nplugins; i++)
+		s->plugin[i].capture = s->pcap_savefile != NULL;
 	if (check_aggregate_lines(s) < 0 || check_preprocess_lines(s) < 0 || check_core(s) < 0)
 		bad = -1;
 	for (size_t i = 0; i < s->nplugins && !bad; i++)

@@ -70,6 +70,7 @@ struct plugin_settings {
 	enum print_format print_output;
 	char *print_output_file, *print_separator, *print_latest_file;
 	bool print_append, print_markers, print_write_empty_file;
+	bool capture;		/* no key: a capture is read, whose purges are one output */
 	/* imt_*: the memory plugin */
 	char *imt_path;
 	uint64_t imt_memory_budget;

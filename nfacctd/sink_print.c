@@ -42,7 +42,7 @@ struct sink_print {
 	size_t nnames;
 	uint64_t partial;	/* id of a purge of which `groups_done` files are written */
 	size_t groups_done;
-	bool unfinished;	/* the last purge was an early one: its file is gone on with */
+	bool unfinished;	/* the last purge was early, or one of a capture: its file goes on */
 	char *latest;		/* the highest name so far */
 	int trouble;		/* last errno that was told */
 	uint64_t trouble_us;
@@ -344,7 +344,7 @@ static enum sink_result print_write(void *sink, const struct purge *p)
 	else
 		result = file ? put_files(s, p, when, &g) : put_stdout(s, p, &g);
 	if (result == SINK_OK) {
-		s->unfinished = p->early;
+		s->unfinished = p->early || s->p->capture;
 		s->counts.purges++;
 		s->counts.rows += p->nrows;
 		s->counts.inserted += p->nrows - g.unnamed;
@@ -392,7 +392,8 @@ static void *print_open(
 		print_close(s);
 		return NULL;
 	}
-	if (p->print_output_file && !name_is_dynamic(p->print_output_file) && !p->print_append)
+	if (p->print_output_file && !name_is_dynamic(p->print_output_file) && !p->print_append &&
+		!p->capture)
 		log_info("%s: print_output_file: \"%s\": each purge replaces this file; "
 			 "print_output_file_append: true keeps all", s->who, p->print_output_file);
 	return s;

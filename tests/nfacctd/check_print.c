@@ -245,6 +245,19 @@ START_TEST(names)
 	}
 	ck_assert_str_eq(file_text("plain"), "PEER_SRC_IP,PACKETS,BYTES\n10.0.0.1,1,23\n");
 	sink_find("print")->close(s);
+
+	/* The purges of a capture are one output: by its clock there may be many of them. */
+	f->p.capture = true;
+	f->purge.early = false;
+	s = sink_find("print")->open(&f->p, &f->l, 1);
+	for (int i = 0; i < 2; i++) {
+		fix_next(f);
+		fix_addr(f, fix_row(f, 0, 1, 30 + (uint64_t)i), PRIM_ID_peer_src_ip, "10.0.0.1");
+		ck_assert_int_eq(put(f, s), SINK_OK);
+	}
+	ck_assert_str_eq(file_text("plain"),
+		"PEER_SRC_IP,PACKETS,BYTES\n10.0.0.1,1,30\n10.0.0.1,1,31\n");
+	sink_find("print")->close(s);
 	fix_free(f);
 }
 END_TEST
