@@ -372,12 +372,14 @@ void row_text_start(struct strbuf *b, const struct row_text *t, long writer)
 	strbuf_add(b, "}\n");
 }
 
-void row_text_end(struct strbuf *b, const struct row_text *t, long writer, size_t nrows)
+void row_text_end(struct strbuf *b, const struct row_text *t, long writer, size_t nrows,
+		  unsigned seconds)
 {
 	if (t->p->print_output != PRINT_JSON) {
 		strbuf_addf(b, "--END (%ld)--\n", writer);
 		return;
 	}
 	json_writer(b, t, "purge_close", writer);
-	strbuf_addf(b, ", \"purged_entries\": %zu, \"total_entries\": %zu}\n", nrows, nrows);
+	strbuf_addf(b, ", \"purged_entries\": %zu, \"total_entries\": %zu, \"duration\": %u}\n",
+		    nrows, nrows, seconds);
 }

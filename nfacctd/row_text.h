@@ -35,7 +35,8 @@ void row_text_row(struct strbuf *b, const struct row_text *t, const struct purge
 		  const struct sum_row *r);
 /* The markers around a purge, `writer` being the process. */
 void row_text_start(struct strbuf *b, const struct row_text *t, long writer);
-void row_text_end(struct strbuf *b, const struct row_text *t, long writer, size_t nrows);
+void row_text_end(struct strbuf *b, const struct row_text *t, long writer, size_t nrows,
+		  unsigned seconds);
 
 /* `text` as a JSON string with its quotes. */
 void row_text_json(struct strbuf *b, const char *text, size_t n);

@@ -167,6 +167,8 @@ static int write_all(int fd, const char *bytes, size_t n)
 static int put_rows(struct sink_print *s, int fd, bool head, const struct purge *p,
 		    const struct sum_row *const *rows, size_t n)
 {
+	const uint64_t start = clock_mono_ns();
+
 	strbuf_reset(&s->buf);
 	if (s->p->print_markers)
 		row_text_start(&s->buf, &s->text, (long)getpid());
@@ -181,7 +183,8 @@ static int put_rows(struct sink_print *s, int fd, bool head, const struct purge 
 		strbuf_reset(&s->buf);
 	}
 	if (s->p->print_markers)
-		row_text_end(&s->buf, &s->text, (long)getpid(), n);
+		row_text_end(&s->buf, &s->text, (long)getpid(), n,
+			     (unsigned)((clock_mono_ns() - start) / 1000000000));
 	return s->buf.n ? write_all(fd, s->buf.s, s->buf.n) : 0;
 }
 
