@@ -324,12 +324,16 @@ static void *worker_main(void *arg)
 	struct pollfd p[] = { { w->fd, POLLIN, 0 }, { w->wake, POLLIN, 0 } };
 
 	while (!atomic_load(&w->stop)) {
-		size_t n = one_batch(w);
-
-		if (atomic_load(&w->called))
+		one_batch(w);
+		if (atomic_load(&w->called)) {
 			calls_now(w);
-		else if (n == 0 && poll(p, 2, -1) < 0 && errno != EINTR)
-			log_warn_errno("poll");
+		} else if (!w->batch->full) {
+			p[0].revents = 0;
+			if (poll(p, 2, -1) < 0 && errno != EINTR)
+				log_warn_errno("poll");
+			if (p[0].revents)
+				batch_gather(w->batch, w->fd);
+		}
 	}
 	for (int i = 0; i < DRAIN_BATCHES && one_batch(w); i++)
 		;

@@ -7,7 +7,6 @@
 #include <poll.h>
 #include <stdlib.h>
 #include <sys/eventfd.h>
-#include <sys/prctl.h>
 #include <sys/random.h>
 #include <unistd.h>
 
@@ -20,9 +19,6 @@ enum {
 	BATCH_MESSAGES = 128, /* each up to 64 KiB: 8.5 MB, of which plain datagrams touch little */
 	BATCH_BYTES = 65536,
 	TURNS = 16, /* batches between two looks at the clock and at `stop` */
-	GATHER_NS = 200000, /* see gather() */
-	GATHER_BUFFER = 1 << 20, /* octets; a smaller receive buffer has to be read sooner */
-	SLACK_NS = 5000, /* how much later than asked the kernel may wake us */
 	WAKE_MS = 100, /* at the latest */
 	REPLAY_MS = 5, /* while a spool is sent: its pace is kept this finely */
 	DRAIN_MS = 200, /* at the end: what the kernel holds already */
@@ -34,19 +30,11 @@ void worker_blank(struct worker *w)
 		.room = PTHREAD_MUTEX_INITIALIZER };
 }
 
-static uint64_t gather_ns(int buffer)
-{
-	if (buffer <= 0)
-		return 0;
-	return buffer < GATHER_BUFFER ? GATHER_NS * (uint64_t)buffer / GATHER_BUFFER : GATHER_NS;
-}
-
 int worker_init(struct worker *w, const struct worker_limits *l)
 {
 	const struct recall_limits limits = recall_limits_of(l->template_memory);
 	uint64_t seed;
 
-	atomic_store(&w->gather_ns, gather_ns(socket_recv_buffer(w->in.fd)));
 	w->wake_fd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
 	w->in.batch = batch_new(BATCH_MESSAGES, BATCH_BYTES);
 	w->fanout = fanout_new(&w->receivers, &w->outlet, l->datagram_max);
@@ -146,23 +134,6 @@ static bool pump(struct worker *w)
 	return any;
 }
 
-/*
- * The kernel walks a run of datagrams once, so a stream is the cheaper the more
- * of it is read at a time, and a worker that keeps up with its exporters would
- * find two or three at each wake-up.  Reads of a stream therefore begin at
- * least GATHER_NS apart, as the interrupts of a network card do.  What comes
- * after a pause goes out at once.
- */
-static void gather(const struct worker *w)
-{
-	const uint64_t due_ns =
-		atomic_load_explicit(&w->last_ns, memory_order_relaxed) +
-		atomic_load_explicit(&w->gather_ns, memory_order_relaxed);
-
-	if (clock_mono_ns() < due_ns)
-		clock_sleep_until(due_ns);
-}
-
 /* What is due now and then beside datagrams. */
 static void probe(struct worker *w, uint64_t *due_ns)
 {
@@ -219,14 +190,13 @@ static void *work(void *ctx)
 		endpoint_from_sockaddr(&own, &ss);
 		w->fanout->port = w->outlet.port = own.port;
 	}
-	prctl(PR_SET_TIMERSLACK, (unsigned long)SLACK_NS);	/* of this thread */
 	while (atomic_load(&w->stop) == WORKER_GO) {
 		if (poll(fds, 2, w->replays ? REPLAY_MS : WAKE_MS) < 0 && errno != EINTR) {
 			log_error_errno("poll");
 			break;
 		}
 		if (fds[0].revents)
-			gather(w);
+			batch_gather(w->in.batch, w->in.fd);
 		pump(w);	/* whatever poll said: the gate waits for an empty socket */
 		probe(w, &probe_ns);
 		replay(w);

@@ -40,7 +40,6 @@ struct worker {
 	int wake_fd;			/* eventfd: look at `stop` */
 	pthread_mutex_t door, room;	/* see worker_enter() */
 	_Atomic uint64_t last_ns;	/* monotonic: when something came */
-	_Atomic uint64_t gather_ns;	/* reads of a stream begin at least so far apart */
 	_Atomic uint64_t turns;		/* of the loop: it lives */
 	_Atomic int stop;		/* enum worker_stop */
 	uint64_t watched; /* the main thread's: `turns` when the service manager was told last */

@@ -15,7 +15,10 @@
 #include <poll.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <time.h>
+
+#include "base/clock.h"
 
 #ifndef UDP_SEGMENT
 #define UDP_SEGMENT 103
@@ -28,6 +31,9 @@ enum {
 	/* The time stamp, the segment size, the drop counter. */
 	RECV_CONTROL = CMSG_SPACE(sizeof(struct timespec)) + 2 * CMSG_SPACE(sizeof(uint32_t)),
 	SEND_CONTROL = CMSG_SPACE(sizeof(uint16_t)),
+	GATHER_NS = 200000,
+	GATHER_BUFFER = 1 << 20, /* octets; a smaller receive buffer has to be read sooner */
+	SLACK_NS = 5000, /* how much later than asked the kernel may wake us */
 	SEGMENTS_GUESS = 64,	/* what GRO joins; more makes `d` grow */
 	RUN_MAX = 64,		/* UDP_MAX_SEGMENTS */
 	RUN_OCTETS = 65507,	/* the largest UDP payload over IPv4 */
@@ -46,6 +52,7 @@ struct batch_private {
 	uint8_t (*control)[RECV_CONTROL];
 	uint8_t *memory;
 	uint32_t overflow;	/* the kernel's drop counter as last seen; it wraps */
+	uint64_t gathered_ns;	/* monotonic: when batch_gather() returned last */
 };
 
 struct batch *batch_new(size_t messages, size_t message_bytes)
@@ -217,6 +224,29 @@ int batch_recv(struct batch *b, int fd)
 	for (int i = 0; i < n; i++)
 		split(b, &p->msg[i], now_us);
 	return (int)b->n;
+}
+
+static uint64_t gather_ns(int buffer)
+{
+	if (buffer <= 0)
+		return 1;
+	return buffer < GATHER_BUFFER ? GATHER_NS * (uint64_t)buffer / GATHER_BUFFER : GATHER_NS;
+}
+
+void batch_gather(struct batch *b, int fd)
+{
+	struct batch_private *p = b->priv;
+	const uint64_t now_ns = clock_mono_ns();
+	uint64_t due_ns;
+
+	if (!p->gathered_ns)
+		prctl(PR_SET_TIMERSLACK, (unsigned long)SLACK_NS);
+	if (!b->gather_ns)
+		b->gather_ns = gather_ns(socket_recv_buffer(fd));
+	due_ns = p->gathered_ns + b->gather_ns;
+	if (now_ns < due_ns)
+		clock_sleep_until(due_ns);
+	p->gathered_ns = now_ns < due_ns ? due_ns : now_ns;
 }
 
 void batch_drops(struct batch *b, int fd)

@@ -16,6 +16,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "base/clock.h"
 #include "net/batch.h"
 
 /* Payload of UDP in 65535 octets of datagram over IPv4, of payload over IPv6. */
@@ -500,6 +501,20 @@ START_TEST(nothing_there)
 }
 END_TEST
 
+/* 200000 octets of buffer are a fifth of those that allow 0.2 ms. */
+START_TEST(reads_are_apart)
+{
+	const uint64_t apart_ns = UINT64_C(200000) * 200000 / (1 << 20);
+	uint64_t start_ns = clock_mono_ns();
+
+	batch_gather(in, in_fd);
+	ck_assert_uint_eq(in->gather_ns, apart_ns);
+	for (int i = 0; i < 10; i++)
+		batch_gather(in, in_fd);
+	ck_assert_uint_ge(clock_mono_ns() - start_ns, 10 * apart_ns);
+}
+END_TEST
+
 /* 32 messages fit: with 32 or more there may be more, below there was nothing left. */
 START_TEST(full_means_more)
 {
@@ -573,6 +588,7 @@ Suite *suite_batch(void)
 	tcase_add_loop_test(plain, kernel_drops_add_up, 0, 2);
 	tcase_add_test(plain, nothing_there);
 	tcase_add_test(plain, full_means_more);
+	tcase_add_test(plain, reads_are_apart);
 	tcase_add_test(plain, waits_for_room);
 	tcase_add_test(plain, free_nothing);
 	suite_add_tcase(s, plain);

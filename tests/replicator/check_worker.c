@@ -59,7 +59,7 @@ static void write_receivers(const char *more)
 	fclose(f);
 }
 
-static void setup(void)
+static void start(uint64_t gather_ns)
 {
 	char *argv[] = { "replicator", "-p", "9", "-c", path, NULL };
 	struct receivers sets[WORKERS];
@@ -93,8 +93,22 @@ static void setup(void)
 		receivers_open(&w[i].receivers, &w[i].outlet);
 	}
 	ck_assert_int_eq(socket_steer_by_flow(w[0].in.fd, WORKERS), 0);
-	for (int i = 0; i < WORKERS; i++)
+	for (int i = 0; i < WORKERS; i++) {
+		w[i].in.batch->gather_ns = gather_ns;
 		ck_assert_int_eq(worker_start(&w[i]), 0);
+	}
+}
+
+static void setup(void)
+{
+	start(0);
+}
+
+enum { APART_NS = 20000000 };
+
+static void setup_apart(void)
+{
+	start(APART_NS);
 }
 
 static void teardown(void)
@@ -260,18 +274,13 @@ static struct batch_counts counts_of(int i)
 /* Reads of a stream are 20 ms apart here, but for the one of poll's time-out each 100 ms. */
 START_TEST(reads_in_portions)
 {
-	enum { STREAM = 640, APART_NS = 20000000 };
+	enum { STREAM = 640 };
 	const int out = socket_connect(&listen_at, NULL, 0);
 	struct batch_counts before[WORKERS];
 	uint64_t start_ns, ns, read = 0;
 
 	memset(expected, 0, sizeof(expected));
 	memset(got, 0, sizeof(got));
-	for (int i = 0; i < WORKERS; i++) {
-		/* 200000 octets of buffer are a fifth of those that allow 0.2 ms. */
-		ck_assert_uint_eq(w[i].gather_ns, 38146);
-		atomic_store(&w[i].gather_ns, APART_NS);
-	}
 	start_ns = clock_mono_ns();
 	for (int i = 0; i < WORKERS; i++)
 		before[i] = counts_of(i);
@@ -308,8 +317,12 @@ Suite *suite_worker(void)
 	tcase_add_checked_fixture(t, setup, teardown);
 	tcase_set_timeout(t, 60);
 	tcase_add_test(t, nothing_is_lost_while_looked_at);
-	tcase_add_test(t, reads_in_portions);
 	tcase_add_loop_test(t, leaves_and_drains, 0, 2);
+	suite_add_tcase(s, t);
+	t = tcase_create("apart");
+	tcase_add_checked_fixture(t, setup_apart, teardown);
+	tcase_set_timeout(t, 60);
+	tcase_add_test(t, reads_in_portions);
 	suite_add_tcase(s, t);
 	return s;
 }
