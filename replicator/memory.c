@@ -4,8 +4,10 @@
 #include "memory.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <stdlib.h>
 #include <sys/mman.h>
+#include <sys/sendfile.h>
 #include <unistd.h>
 
 #include "base/strbuf.h"
@@ -96,14 +98,15 @@ static int memory_write(FILE *f, struct worker *w, size_t n, bool receivers)
 	return fflush(f) == 0 && !ferror(f) ? 0 : -1;
 }
 
-int memory_hand(struct worker *w, size_t n)
+/* In memory: who is in a worker's room must not wait for a disk. */
+static int write_in_memory(struct worker *w, size_t n, bool receivers)
 {
 	const int fd = memfd_create("templates", MFD_CLOEXEC);
 	const int copy = fd < 0 ? -1 : dup(fd);
 	FILE *f = copy < 0 ? NULL : fdopen(copy, "w");
 	bool written;
 
-	written = f && memory_write(f, w, n, true) == 0;
+	written = f && memory_write(f, w, n, receivers) == 0;
 	if (f)
 		fclose(f);
 	else if (copy >= 0)
@@ -113,6 +116,11 @@ int memory_hand(struct worker *w, size_t n)
 	if (fd >= 0)
 		close(fd);
 	return -1;
+}
+
+int memory_hand(struct worker *w, size_t n)
+{
+	return write_in_memory(w, n, true);
 }
 
 static void know(struct worker *w, const char *name, size_t n)
@@ -170,22 +178,36 @@ long memory_read(FILE *f, struct worker *w, size_t n)
 	return sound ? messages : -1;
 }
 
+/* All of `from` into `to`, and to the disk; 0, or -1 with errno. */
+static int copy_file(int from, int to)
+{
+	ssize_t n;
+
+	do
+		n = sendfile(to, from, NULL, 1 << 20);
+	while (n > 0);
+	return n < 0 ? -1 : fdatasync(to);
+}
+
 int memory_save(const char *path, struct worker *w, size_t n)
 {
 	char *fresh = xmalloc(strlen(path) + 5);
-	FILE *f;
+	const int from = write_in_memory(w, n, false);
+	int to = -1, err;
 	bool saved = false;
-	int err;
 
 	sprintf(fresh, "%s.new", path);
-	f = fopen(fresh, "we");
-	if (f) {
-		saved = memory_write(f, w, n, false) == 0 && fdatasync(fileno(f)) == 0;
-		saved = fclose(f) == 0 && saved && rename(fresh, path) == 0;
-	}
+	if (from >= 0)
+		to = open(fresh, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
+	if (to >= 0)
+		saved = copy_file(from, to) == 0 && rename(fresh, path) == 0;
 	err = errno;
-	if (f && !saved)
+	if (to >= 0 && !saved)
 		unlink(fresh);
+	if (to >= 0)
+		close(to);
+	if (from >= 0)
+		close(from);
 	free(fresh);
 	errno = err;
 	return saved ? 0 : -1;
