@@ -366,7 +366,7 @@ static void apply_switch(struct flow_record *r, const struct gathered *g)
 
 	if (g->in_vlan <= 4095 && (g->in_vlan || !tagged)) {
 		SET(r, vlan, (uint16_t)g->in_vlan);
-		if (g->in_priority <= 7 && !tagged)
+		if (g->in_priority <= 7)
 			SET(r, cos, (uint8_t)g->in_priority);
 	}
 	if (g->out_vlan <= 4095)

@@ -29,6 +29,10 @@ enum { SAMPLES_MAX = 4, NUMBERS_MAX = 28, WORDS_MAX = 128 };
 	0x0000c000, \
 	0x0201c633, 0x64011234, 0x01bb0000, 0x00000000, 0x00005018, 0xffff0000, 0x00000000
 #define RAW(frame_len) 1, 72, 1, frame_len, 4, TCP4		/* 18 words of body */
+/* The same with a tag of priority 3 and VLAN 7. */
+#define RAW_TAGGED(frame_len) 1, 76, 1, frame_len, 4, 58, 0x00112233, 0x44556677, 0x8899aabb, \
+	0x81006007, 0x08004510, 0x05dc0000, 0x40004006, 0x0000c000, 0x0201c633, 0x64011234, \
+	0x01bb0000, 0x00000000, 0x00005018, 0xffff0000, 0x00000000
 #define MAC 2, 24, 1400, 0x66778899, 0xaabb0000, 0x00112233, 0x44550000, 0x0800
 /* 1344 octets, UDP 10.0.0.1:53 -> 10.0.0.2:5353, flags 0, tos 0xb8. */
 #define IP4 3, 32, 1344, 17, 0x0a000001, 0x0a000002, 53, 5353, 0, 0xb8
@@ -95,6 +99,13 @@ static const struct {
 		{ { { IFS(3, 4), OCTETS(64), TCP4_SAYS, { FLOW_vlan, 100 }, { FLOW_cos, 5 },
 			{ FLOW_out_vlan, 200 },
 			END } } }, 1 },
+	{ "a tag's priority", WORDS(V5(1), 1, 116, FLOW, 1, RAW_TAGGED(68)), WIRE_OK, 0, 0,
+		{ { { IFS(3, 4), OCTETS(68), TCP4_SAYS, { FLOW_vlan, 7 }, { FLOW_cos, 3 }, END } } }, 1 },
+	/* As sfacctd 1.7.7 has it. */
+	{ "the switch's, where it knows the VLAN", WORDS(V5(1), 1, 140, FLOW, 2, RAW_TAGGED(68),
+		SWITCH(100, 200)), WIRE_OK, 0, 0,
+		{ { { IFS(3, 4), OCTETS(68), TCP4_SAYS, { FLOW_vlan, 100 }, { FLOW_cos, 5 },
+			{ FLOW_out_vlan, 200 }, END } } }, 1 },
 	{ "switch that does not know", WORDS(V5(1), 1, 136, FLOW, 2,
 		SWITCH(0xffffffff, 0xffffffff), RAW(64)),
 		WIRE_OK, 0, 0, { { { IFS(3, 4), OCTETS(64), TCP4_SAYS, END } } }, 1 },
