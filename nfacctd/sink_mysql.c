@@ -571,6 +571,24 @@ static struct sink_mysql *prepare(const struct plugin_settings *p, const struct 
 	return NULL;
 }
 
+/* A ledger that cannot be written would hold up every purge: said now, not then. */
+static void check_ledger(struct sink_mysql *s, struct mysql_report *rep)
+{
+	static const char sql[] =
+		"INSERT INTO flow_ledger (run_id,plugin,purge_id,worker,batch,purge_rows,"
+		"purge_packets,purge_octets,stamp) VALUES (?,?,?,?,?,?,?,?,?)";
+	MYSQL_STMT *stmt = s->ledger ? link_prepare(&s->link, sql, sizeof(sql) - 1) : NULL;
+
+	if (stmt) {
+		mysql_stmt_close(stmt);
+	} else if (s->ledger) {
+		log_error("%s: flow_ledger: %s (%u); sql/flow_ledger.mysql makes it, and "
+			  "sql/pmacct-grant-db.mysql grants what is needed",
+			s->who, s->link.why, s->link.err);
+		rep->problems++;
+	}
+}
+
 /* --check writes nothing: a table that a schema would make is only named. */
 static bool would_be_made(struct sink_mysql *s, const char *name)
 {
@@ -600,6 +618,7 @@ static void inspect(struct sink_mysql *s, struct mysql_report *rep, bool check_o
 		rep->problems++;
 		return;
 	}
+	check_ledger(s, rep);
 	if (!s->p->sql_check || (name_is_dynamic(name) && (!check_only || strchr(name, '$'))))
 		return;
 	if (name_is_dynamic(name)) {

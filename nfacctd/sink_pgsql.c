@@ -678,6 +678,27 @@ static void complain(const struct sink_pgsql *s, struct pg_report *rep, const ch
 	rep->problems++;
 }
 
+/* A ledger that cannot be written would hold up every purge: said now, not then. */
+static void check_ledger(struct sink_pgsql *s, struct pg_report *rep)
+{
+	PGresult *res;
+
+	if (!s->ledger)
+		return;
+	res = pg_ask(&s->link, "SELECT has_table_privilege('flow_ledger','INSERT'), "
+		     "quote_ident(current_user) FROM (SELECT run_id,plugin,purge_id,worker,batch,"
+		     "purge_rows,purge_packets,purge_octets,stamp FROM flow_ledger LIMIT 0) l "
+		     "RIGHT JOIN (SELECT 1) one ON true", 0, NULL);
+	if (!res) {
+		complain(s, rep, "flow_ledger");
+	} else if (*PQgetvalue(res, 0, 0) != 't') {
+		log_error("%s: no right to INSERT into flow_ledger; run: GRANT INSERT ON "
+			  "flow_ledger TO %s;", s->book.who, PQgetvalue(res, 0, 1));
+		rep->problems++;
+	}
+	PQclear(res);
+}
+
 /* --check writes nothing: a table that a schema would make is only named. */
 static bool would_be_made(struct sink_pgsql *s, const char *name)
 {
@@ -706,6 +727,7 @@ static void inspect(struct sink_pgsql *s, struct pg_report *rep, bool check_only
 		complain(s, rep, doing);
 		return;
 	}
+	check_ledger(s, rep);
 	if (name_is_dynamic(name) && (!check_only || strchr(name, '$')))
 		return;
 	if (name_is_dynamic(name)) {

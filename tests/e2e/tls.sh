@@ -150,8 +150,8 @@ if pgsql_find; then
 	pg postgres "create database tls"
 	sed 's/TO pmacct/TO pm, x509/' "$ROOT/sql/pmacct-create-table_v1.pgsql" >"$TMP/t.sql"
 	pg_file tls "$TMP/t.sql"
-	pg tls "create table flow_ledger (n int)"
-	pg tls "grant all on flow_ledger to pm, x509"
+	sed 's/TO pmacct/TO pm, x509/' "$ROOT/sql/flow_ledger.pgsql" >"$TMP/t.sql"
+	pg_file tls "$TMP/t.sql"
 	printf 'local all all trust\nhostssl all x509 all password clientcert=verify-ca\nhost all all all password\n' \
 		>"$TMP/hba"
 	cat "$TMP/hba" >"$PG_HOST/data/pg_hba.conf"

@@ -359,6 +359,14 @@ START_TEST(row_by_row)
 	ck_assert_uint_eq(counts(s)->rejected_octets, 40);
 	ck_assert(fix_logged(f, "GRANT CREATE TEMPORARY TABLES"));
 	close_sink(s);
+	run(ledger);
+	run("REVOKE INSERT ON " DB ".* FROM flowledger_few@localhost");
+	run("GRANT SELECT, INSERT, UPDATE ON " DB ".acct TO flowledger_few@localhost");
+	ck_assert_ptr_null(sink_find("mysql")->open(&f->p, &f->l, 1));
+	ck_assert_msg(fix_logged(f, "flow_ledger: INSERT command denied to user "
+				    "'flowledger_few'@'localhost' for table"), "%s", f->log);
+	run("GRANT INSERT ON " DB ".flow_ledger TO flowledger_few@localhost");
+	close_sink(open_sink(f));
 	run("DROP USER flowledger_few@localhost");
 	fix_free(f);
 }

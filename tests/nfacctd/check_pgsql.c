@@ -426,6 +426,12 @@ START_TEST(missing_rights)
 	ck_assert_msg(fix_logged(f, "run: GRANT INSERT, UPDATE ON \"acct\" TO flow_check;"), "%s",
 		      f->log);
 	run("GRANT INSERT, UPDATE ON acct TO flow_check");
+	load("flow_ledger");
+	run("GRANT SELECT ON flow_ledger TO flow_check");
+	ck_assert_ptr_null(sink_find("pgsql")->open(&f->p, &f->l, 77));
+	ck_assert_msg(fix_logged(f, "run: GRANT INSERT ON flow_ledger TO flow_check;"), "%s",
+		      f->log);
+	run("GRANT INSERT ON flow_ledger TO flow_check");
 	close_sink(open_sink(f));
 	fix_free(f);
 }
