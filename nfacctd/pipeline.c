@@ -298,6 +298,7 @@ struct pipeline {
 	bool lookup[SIDES];		/* the networks file is asked about that end */
 	bool filter_hosts, drop_others, pro_rating;
 	bool host_stands[SIDES];	/* the host of that end is in the key */
+	bool dst_mask_stands;		/* a primitive that tells the destination's mask is */
 	enum net_source net_source, as_source;
 	bool no_lpm, no_mask_if_zero, dscp, renormalize, ext_rate, ip_next_hop;
 	unsigned networks_mask;
@@ -444,16 +445,22 @@ OP(op_next_hop)
 		memcpy(key, exported_hop(pass->p, pass->rec[i]), 16);
 }
 
-/* The next hop that the networks file gives for the destination, else the exporter's. */
+/*
+ * The next hop that the networks file gives for the destination, else the exporter's.  With
+ * nfacctd_net: longest the file's prefix must not be shorter than the exporter's mask, where a
+ * primitive tells that mask (else the reference does not look at it).
+ */
 OP(op_peer_dst)
 {
+	const struct pipeline *p = pass->p;
+	const bool always = p->net_source == NET_FILE || p->no_lpm || !p->dst_mask_stands;
+
 	EACH(i, key) {
 		const struct network *hit = pass->hit[1][i];
+		const bool files = hit && !addr_is_zero(&hit->next_hop) &&
+			(always || prefix_bits(&hit->prefix) >= pass->rec[i]->dst_mask);
 
-		memcpy(key,
-		       hit && !addr_is_zero(&hit->next_hop) ? &hit->next_hop
-							    : exported_hop(pass->p, pass->rec[i]),
-		       16);
+		memcpy(key, files ? &hit->next_hop : exported_hop(p, pass->rec[i]), 16);
 	}
 }
 
@@ -809,7 +816,7 @@ static void choose_op(struct pipeline *p, struct op *op, const struct plugin_set
 			       [HOSTS_FILTERED] = p->filter_hosts,
 			       [AS_FROM_FILE] = as_file,
 			       [HOP_OF_IP] = p->ip_next_hop,
-			       [HOP_FROM_FILE] = as_file || net_file,
+			       [HOP_FROM_FILE] = net_file,
 			       [SECONDS] = s->timestamps_secs };
 
 	op->fill = format_ops[primitives[op->primitive].format];
@@ -948,6 +955,9 @@ struct pipeline *pipeline_new(const struct settings *s, const struct plugin_sett
 	p->ip_next_hop = s->use_ip_next_hop;
 	p->pro_rating = s->pro_rating && !s->time_new && p->bins.kind != BIN_NONE;
 	decide_filter(p, ps);
+	p->dst_mask_stands = key_layout_find(&p->layout, PRIM_ID_dst_mask) ||
+			     key_layout_find(&p->layout, PRIM_ID_dst_net) ||
+			     key_layout_find(&p->layout, PRIM_ID_dst_as);
 	p->host_stands[0] = key_layout_find(&p->layout, PRIM_ID_src_host) != NULL;
 	p->host_stands[1] = key_layout_find(&p->layout, PRIM_ID_dst_host) != NULL;
 	p->drop_others = p->filter_hosts && ps->networks_drop_others;
@@ -1012,7 +1022,7 @@ static const struct {
 	{ op_copy16, 0 }, { op_tos, 0 }, { op_proto, 0 }, { op_direction, 0 }, { op_rate, 0 },
 	{ op_tag, 0 }, { op_label, 0 }, { op_class, 0 }, { op_origin, 0 }, { op_start, 0 }, { op_seconds, 0 },
 	{ op_element, 0 }, { op_depth, 0 }, { op_vni, 0 }, { op_inside, 0 },
-	{ op_next_hop, FLOW_BIT(next_hop) }, { op_peer_dst, FLOW_BIT(next_hop) },
+	{ op_next_hop, FLOW_BIT(next_hop) }, { op_peer_dst, FLOW_BIT(next_hop) | FLOW_BIT(dst_mask) },
 	{ op_port, FLOW_BIT(proto) },
 	{ op_host_filtered, FLOW_BIT(src) | FLOW_BIT(dst) },
 	{ op_net, FLOW_BIT(src) | FLOW_BIT(dst) | FLOW_BIT(src_mask) | FLOW_BIT(dst_mask) },

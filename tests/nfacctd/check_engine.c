@@ -719,6 +719,41 @@ static void write_networks(const char *text)
 
 static const char our_networks[] = "65001,111.222.1.0/24\n111.222.2.0/24\n111.222.3.0/24\n";
 
+/* The file's next hop, for a destination whose mask is 8 [O, every row]. */
+static const struct {
+	const char *what, *networks, *conf, *rows;
+} hops[] = {
+	{ "nfacctd_as is not about it", "192.0.2.7,65002,8.8.0.0/16\n", "nfacctd_as: file\n",
+		"+0 0.0.0.0 10 1000\n" },
+	{ "nfacctd_net is", "192.0.2.7,65002,8.0.0.0/7\n", "nfacctd_net: file\n",
+		"+0 192.0.2.7 10 1000\n" },
+	{ "longest, and no primitive tells the mask", "192.0.2.7,65002,8.0.0.0/7\n",
+		"nfacctd_net: longest\n", "+0 192.0.2.7 10 1000\n" },
+	{ "longest: the exporter's", "192.0.2.7,65002,8.0.0.0/7\n",
+		"nfacctd_net: longest\naggregate: peer_dst_ip,dst_mask\n", "+0 0.0.0.0 8 10 1000\n" },
+	{ "longest: neither is", "192.0.2.7,65002,8.0.0.0/8\n",
+		"nfacctd_net: longest\naggregate: peer_dst_ip,dst_mask\n", "+0 192.0.2.7 8 10 1000\n" },
+	{ "longest without lpm", "192.0.2.7,65002,8.0.0.0/7\n",
+		"nfacctd_net: longest\nnetworks_file_no_lpm: true\n"
+		"aggregate: peer_dst_ip,dst_mask\n", "+0 192.0.2.7 7 10 1000\n" },
+};
+
+START_TEST(takes_next_hops)
+{
+	char conf[1024];
+
+	write_networks(hops[_i].networks);
+	snprintf(conf, sizeof(conf), "plugins: print\naggregate: peer_dst_ip\nnetworks_file: %s\n"
+		 "networks_file_filter: false\n%s", networks_path, hops[_i].conf);
+	start(conf);
+	FEED(NOW, 0, { .src = "111.222.1.2", .dst = "8.8.8.8", .packets = 10, .octets = 1000,
+		.dst_mask = 8 });
+	stop();
+	rows_are(0, hops[_i].rows);
+	let_go();
+}
+END_TEST
+
 /* From in 5, 7 and 1; the header says 1 in 64. */
 static const struct {
 	const char *what, *key, *map, *conf, *rows;
@@ -1517,6 +1552,7 @@ Suite *suite_engine(void)
 	tcase_add_test(t, two_plugins_agree_on_sflow);
 	tcase_add_test(t, a_thousand_hosts_with_seven_entries);
 	LOOP(t, resolves_networks, resolved);
+	LOOP(t, takes_next_hops, hops);
 	tcase_add_test(t, seconds_make_one_row);
 	tcase_add_test(t, a_missing_networks_file_is_fatal);
 	tcase_add_loop_test(t, maps_tag_and_scale, 0, sizeof(mapped) / sizeof(mapped[0]));
