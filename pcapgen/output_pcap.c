@@ -82,12 +82,38 @@ static struct sender_counts pcap_counts(const struct output *out)
 	return out->counts;
 }
 
+/*
+ * What was handed over waited in a buffer when the disk was full: the file ends before the truth
+ * does, and says itself where.
+ */
+static void tell_rest(const struct output *out, int error, char *why)
+{
+	const unsigned long long all = out->counts.sent;
+	unsigned long long there = 0;
+	char unread[256];
+	/* "-" would be what we are given, not what we gave. */
+	struct capture *c = strcmp(out->path, "-") ? capture_open(out->path, unread) : NULL;
+	struct datagram d;
+	struct endpoint to;
+
+	while (c && capture_next(c, &d, &to, unread) > 0)
+		there++;
+	if (c && there < all)
+		snprintf(why, OUTPUT_WHY,
+			"%.120s: %.60s: the file has the first %llu of %llu datagrams; the "
+			"truth, if it could be written, has all", out->path, strerror(error), there, all);
+	else
+		snprintf(why, OUTPUT_WHY, "%.200s: %s", out->path, strerror(error));
+	if (c)
+		capture_close(c);
+}
+
 static int pcap_close_file(struct output *out, char *why)
 {
 	int err = capture_finish(out->writer);
 
 	if (err)
-		snprintf(why, OUTPUT_WHY, "%.200s: %s", out->path, strerror(errno));
+		tell_rest(out, errno, why);
 	free(out->sources);
 	free(out->path);
 	free(out);

@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include "base/protonames.h"
 #include "base/strbuf.h"
 #include "pcapgen/scenario.h"
 #include "pcapgen/yaml.h"
@@ -326,8 +327,22 @@ static const struct yaml_name family_names[] = { { "4", FAMILIES_4 }, { "6", FAM
 	{ "both", FAMILIES_BOTH }, { NULL, 0 } };
 static const struct yaml_name says_names[] = { { "options", SAMPLING_SAYS_OPTIONS },
 	{ "record", SAMPLING_SAYS_RECORD }, { NULL, 0 } };
-static const struct yaml_name ip_protocols[] = { { "tcp", 6 }, { "udp", 17 }, { "icmp", 1 },
-	{ "icmp6", 58 }, { "gre", 47 }, { "esp", 50 }, { "sctp", 132 }, { NULL, 0 } };
+/* "icmp6" is a word of ours, the others have the names that rows have. */
+static int read_protocol(
+	struct yaml_reader *r, const yaml_node_t *node, const struct yaml_key *key, void *field)
+{
+	const char *text = yaml_text(r, node, "a protocol");
+	int number;
+
+	if (!text)
+		return -1;
+	number = strcmp(text, "icmp6") == 0 ? 58 : proto_number(text);
+	if (number < 0)
+		return yaml_fail(r, node, "%s: \"%.40s\" is no IP protocol, by name or 0 to 255",
+				 key->name, text);
+	*(uint8_t *)field = (uint8_t)number;
+	return 0;
+}
 
 #define END { NULL, NULL, 0, 0, 0, false, NULL }
 #define EX(m) offsetof(struct exporter_spec, m)
@@ -379,7 +394,7 @@ static const struct network network_defaults = { .weight = 1 };
 
 #define APP(m) offsetof(struct application, m)
 static const struct yaml_key application_keys[] = {
-	{ "proto", yaml_choice, APP(proto), 0, 0, true, ip_protocols },
+	{ "proto", read_protocol, APP(proto), 0, 255, true, NULL },
 	{ "port", yaml_u16, APP(port), 0, 65535, false, NULL },
 	{ "tos", yaml_u8, APP(tos), 0, 255, false, NULL },
 	{ "weight", yaml_u32, APP(weight), 1, 100000, false, NULL },

@@ -107,6 +107,19 @@ mistake 3 '--truth /nowhere/t' craft --scenario s.yaml --write x.pcap --truth /n
 mistake 3 'different address families' craft --scenario s.yaml --to '[::1]:9'
 mistake 3 'has no address left for exporter 2' replay s.pcap --to 127.0.0.1:$PORT --sources 127.0.4.0/31 --speed max
 mistake 4 'missed the schedule' craft --scenario s.yaml --to 127.0.0.1:$PORT --late 0
+# A disk that is full at the end: what the buffer still had is not in the file, and it says how much.
+disk_full() {
+	(
+		trap '' XFSZ
+		ulimit -f 16
+		"$PCAPGEN" craft --scenario s.yaml --write full.pcap >/dev/null 2>said
+		test $? -eq 3
+	) && read -r there all < <(sed -n 's/.*full\.pcap: File too large: the file has the first \([0-9]*\) of \([0-9]*\) datagrams.*/\1 \2/p' said) &&
+		[ "$there" -lt "$all" ] && [ "$(tshark -r full.pcap 2>/dev/null | wc -l)" = "$there" ]
+}
+if command -v tshark >/dev/null; then
+	check "craft to a full disk: how much of it is there" disk_full || cat said
+fi
 if [ -w /dev/full ]; then
 	mistake 3 '/dev/full' craft --scenario s.yaml --write /dev/full
 	mistake 3 '--truth /dev/full: No space left' craft --scenario s.yaml --write x.pcap --truth /dev/full

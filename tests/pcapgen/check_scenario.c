@@ -65,6 +65,7 @@ START_TEST(everything)
 		"  - { prefix: '2001:db8:1::/48', interface: 70000 }\n"
 		"remotes:\n  - prefix: 192.0.2.1/32\n  - prefix: '2001:db8:2::/128'\n"
 		"applications:\n  - { proto: sctp, port: 3868, tos: 255, weight: 100000 }\n"
+		"  - { proto: 253 }\n  - { proto: IPv6-ICMP }\n"
 		"flows:\n  octets: { kind: lognormal, min: 40, max: 1T, median: 5k, sigma: 1.25 }\n"
 		"  packet_octets: { kind: constant, value: 1500 }\n  lasting_ms: 0\n"
 		"  delay_ms: { kind: uniform, min: 0, max: 5000 }\n  upload_percent: 100\n";
@@ -82,6 +83,9 @@ START_TEST(everything)
 	ck_assert_uint_eq(sc->cycle, 64);
 	ck_assert_uint_eq(sc->nexporters, 4);
 	e = sc->exporters;
+	ck_assert_uint_eq(sc->applications[0].proto, 132);
+	ck_assert_uint_eq(sc->applications[1].proto, 253);
+	ck_assert_uint_eq(sc->applications[2].proto, 58);
 	ck_assert_str_eq(e[0].name, "a");
 	ck_assert_str_eq(e[1].name, "a-1");
 	ck_assert_uint_eq(e[1].address.b[15], 2);
@@ -128,6 +132,10 @@ static const struct {
 		"s.yaml:4:5: a value stands where an exporter is expected" },
 	{ TOP "exporters:\n  - { protocol: ipfix }\n" REST,
 		"s.yaml:4:5: an exporter has no \"address\"" },
+	{ TOP EXPORTERS REST "applications:\n  - { proto: 256, port: 1 }\n",
+		"proto: \"256\" is no IP protocol, by name or 0 to 255" },
+	{ TOP EXPORTERS REST "applications:\n  - { proto: tcpp, port: 1 }\n",
+		"proto: \"tcpp\" is no IP protocol" },
 	{ TOP "exporters:\n  - { address: 127.0.0.1, protocol: netflow6 }\n" REST,
 		"s.yaml:4:37: protocol: \"netflow6\" is not one of netflow1, netflow5, netflow7, "
 		"netflow8, netflow9, ipfix, sflow2, sflow4, sflow5" },
