@@ -37,7 +37,7 @@ struct batch_counts {
 struct batch {
 	struct datagram *d;
 	size_t n;
-	bool full;	/* the last receive used every message that there is room for: more may wait */
+	bool full; /* the last receive used every message that there is room for: more may wait */
 	uint64_t gather_ns; /* of batch_gather(); 0 until then: by the socket's buffer */
 	struct batch_counts counts;	/* since batch_new */
 	struct batch_private *priv;

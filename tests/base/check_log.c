@@ -314,7 +314,7 @@ Suite *suite_log(void)
 	Suite *s = suite_create("log");
 	TCase *t = tcase_create("lines");
 
-	tcase_set_timeout(t, 60);	/* 2000 lines of four threads, on a machine that has others */
+	tcase_set_timeout(t, 60); /* 2000 lines of four threads, on a machine that has others */
 	tcase_add_test(t, is_captured);
 	tcase_add_test(t, cuts_at_its_limit);
 	tcase_add_test(t, limits_its_rate);

@@ -207,7 +207,7 @@ int main(int argc, char **argv)
 	if (argc >= 4 && (strcmp(argv[1], "count") == 0 || strcmp(argv[1], "join") == 0))
 		return count_main(atof(argv[2]), argv + 3, (size_t)argc - 3, argv[1][0] == 'j');
 	fprintf(stderr,
-		"usage: bench-udp send [ADDR:]PORT SECONDS SIZE[-SIZE] [gso] [SOURCES] | count|join "
-		"SECONDS PORT...\n");
+		"usage: bench-udp send [ADDR:]PORT SECONDS SIZE[-SIZE] [gso] [SOURCES] | "
+		"count|join SECONDS PORT...\n");
 	return 2;
 }
