@@ -780,6 +780,18 @@ static int check_preprocess_lines(struct settings *s)
 	return bad;
 }
 
+/*
+ * Before version 6 the tables have no columns for AS numbers, which stand in those of the hosts
+ * then (sql_columns.c), unless these are aggregated too.  PostgreSQL's take addresses only.
+ */
+static bool stands_for_host(const struct plugin_settings *p, size_t id)
+{
+	const int host = id == PRIM_ID_src_as ? PRIM_ID_src_host :
+			 id == PRIM_ID_dst_as ? PRIM_ID_dst_host : -1;
+
+	return host >= 0 && strcmp(p->type, "pgsql") != 0 && !(p->aggregate.set >> host & 1);
+}
+
 /* Which default tables hold a primitive (collector.md 9.3). */
 static int check_table_version(struct settings *s, const struct plugin_settings *p)
 {
@@ -792,7 +804,7 @@ static int check_table_version(struct settings *s, const struct plugin_settings 
 		const struct primitive *prim = &primitives[i];
 		bool wanted = prim->format == PRIM_FLAGS ? p->aggregate.tcpflags : set >> i & 1;
 
-		if (!wanted || prim->since <= (int)p->sql_table_version)
+		if (!wanted || prim->since <= (int)p->sql_table_version || stands_for_host(p, i))
 			continue;
 		snprintf(text, sizeof(text),
 			"primitive \"%s\" needs sql_table_version %d or later (or "

@@ -201,7 +201,7 @@ static const struct {
 		"needs sql_table_version 3" },
 	{ "plugins: mysql\nsql_history: 1h\nsql_table_version: 3\naggregate: src_host,flows\n",
 		"\"flows\" needs" },
-	{ "plugins: mysql\nsql_history: 1h\nsql_table_version: 5\naggregate: src_as\n",
+	{ "plugins: mysql\nsql_history: 1h\nsql_table_version: 5\naggregate: src_as,src_host\n",
 		"needs sql_table_version 6" },
 	{ "plugins: mysql\nsql_history: 1h\nsql_table_version: 6\naggregate: src_host,tcpflags\n",
 		"\"tcpflags\" needs sql_table_version 7" },
