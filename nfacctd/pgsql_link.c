@@ -318,14 +318,20 @@ void pg_quote_name(struct strbuf *b, const char *name)
 	doubled(b, '"', name, strlen(name));
 }
 
+/* In lower case, as the server reads names without quotes: so pmacct writes them. */
 void pg_quote_table(struct strbuf *b, const char *name)
 {
-	const char *dot = strchr(name, '.');
+	char lower[256];
+	size_t n = 0;
 
-	if (dot) {
-		doubled(b, '"', name, (size_t)(dot - name));
+	for (; name[n] && n < sizeof(lower) - 1; n++)
+		lower[n] = name[n] >= 'A' && name[n] <= 'Z' ? (char)(name[n] + 32) : name[n];
+	lower[n] = '\0';
+	name = lower;
+	if (strchr(name, '.')) {
+		doubled(b, '"', name, strcspn(name, "."));
 		strbuf_add(b, ".");
-		name = dot + 1;
+		name = strchr(name, '.') + 1;
 	}
 	pg_quote_name(b, name);
 }

@@ -50,7 +50,7 @@ int pg_run(struct pg_link *k, const char *sql);
 /* A cell as a number. */
 uint64_t pg_number(const PGresult *res, int row, int column);
 
-/* Text as a literal, an identifier in quotes ("schema"."table" of schema.table). */
+/* Text as a literal, an identifier in quotes ("schema"."table" of Schema.Table). */
 void pg_quote(struct strbuf *b, const char *text, size_t n);
 void pg_quote_name(struct strbuf *b, const char *name);
 void pg_quote_table(struct strbuf *b, const char *name);

@@ -361,7 +361,7 @@ START_TEST(told_create_works)
 	char create[4096], *at, *end;
 	void *s;
 
-	f->p.sql_table = (char *)"public.mine";
+	f->p.sql_table = (char *)"Public.Mine";
 	f->p.sql_optimize_clauses = true;
 	f->p.timestamps_since_epoch = true;
 	ck_assert_uint_eq(sink_find("pgsql")->check(&f->p, &f->l), 1);
