@@ -55,12 +55,17 @@ cat >sums.conf <<-CONF
 	print_output_file: $TMP/sums.csv
 	print_output_file_append: true
 	print_refresh_time: 86400
+	nfacctd_stats_file: $TMP/sums.stats
 	aggregate: src_host, dst_host, src_port, dst_port, proto, tos, in_iface, out_iface, src_as, dst_as, src_mask, dst_mask
 CONF
 must "$NFACCTD" -f sums.conf -I s.pcap >sums.log 2>&1
 must "$PCAPGEN" expect --truth written.tsv --conf sums.conf >expected.tsv
 check "there is a sum for each of the $(tail -n +2 expected.tsv | wc -l) expected, and no other" \
 	cmp -s <(grep -v '^SRC_AS' sums.csv | sort) <(tail -n +2 expected.tsv | sort)
+
+for law in lost gaps late duplicates restarts; do
+	check_equal "by each protocol's law of sequence numbers: $law" 0 "$(stat_value sums.stats sequence_$law)"
+done
 
 # ---- replay: the witness reads what craft says ------------------------------------
 must "$PCAPGEN" replay s.pcap --to 127.0.0.1:$PORT --speed max --sources 127.0.4.0/24 --truth replayed.tsv >replayed.txt
