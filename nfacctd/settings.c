@@ -618,8 +618,9 @@ static void plugin_add(struct settings *s, const struct conf_line *l, char *type
 
 	if (!type_known(type)) {
 		conf_error(&s->conf, l,
-			"plugin type \"%s\" is not known and left out; expected one of %s", type,
-			sink_types());
+			"plugin type \"%s\" is not known and left out; expected one of %s%s", type,
+			sink_types(), strcmp(type, "tee") == 0
+				? " (tees: replicator --config takes this file)" : "");
 	} else if (plugin_find(s, name)) {
 		conf_warn(&s->conf, l, "a second plugin \"%s\" is left out", name);
 	} else if (s->nplugins == PLUGINS_MAX) {

@@ -185,6 +185,7 @@ static const struct {
 		": nfacctd_as \"file\": plugin default_print: needs a networks_file" },
 	{ "plugins: kafka\n",
 		"plugin type \"kafka\" is not known and left out; expected one of mysql" },
+	{ "plugins: tee[a]\n", "(tees: replicator --config takes this file)" },
 	{ "plugins: ,\n", "no plugin is left" },
 	{ "plugins: print[a\n", "a [ without its ]" },
 	{ "plugins: print\naggregate: src_hots\n",
