@@ -550,7 +550,7 @@ const struct conf_key settings_keys[] = {
 		"Plugin memory: bytes that its table may take; beyond it new rows are refused and "
 		"counted"),
 	U32("sql_tables_max", NULL, PF(sql_tables_max, uint32_t), 0, UINT32_MAX, "1024",
-		"mysql: tables that sql_table_schema makes in one run for a sql_table with $ "
+		"Tables that sql_table_schema makes in one run for a sql_table with $ "
 		"variables of rows, which "
 		"strangers can vary; rows for more are refused and counted"),
 	STR("sql_conn_cert_file", NULL, PF(sql_cert_file, char *), NULL,

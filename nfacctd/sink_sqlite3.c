@@ -57,6 +57,7 @@ struct sink_sqlite {
 	unsigned told_now;
 	char why[WHY_BYTES];
 	char trouble[WHY_BYTES];	/* what was told last */
+	uint32_t tables_made;	/* by sql_table_schema, for names with variables of rows */
 	uint64_t trouble_us;
 };
 
@@ -369,10 +370,38 @@ static int create_table(struct sink_sqlite *s, int64_t when, const uint8_t *key)
 	return 0;
 }
 
+/*
+ * The table of a group, made when sql_table_schema says how.  Names that vary by
+ * row are in strangers' hands, so not more than sql_tables_max of them are made.
+ */
+static int make_table(struct sink_sqlite *s, const struct purge *p, struct name_group *g)
+{
+	const struct sum_row *first = g->rows[0];
+	bool of_rows = strchr(s->table, '$') != NULL;
+	bool exists = sqlite3_table_column_metadata(s->db, NULL, g->name, NULL, NULL, NULL, NULL,
+						    NULL, NULL) == SQLITE_OK;
+
+	g->refused = of_rows && !exists && s->tables_made >= s->p->sql_tables_max;
+	if (g->refused || exists)
+		return 0;
+	if (create_table(s, first->bin ? first->bin : p->slot ? p->slot : p->deadline,
+			 first->key) != 0)
+		return -1;
+	s->tables_made += of_rows;
+	return 0;
+}
+
 static int write_group(struct sink_sqlite *s, const struct purge *p, const struct name_group *g)
 {
-	struct table *t = table_get(s, g->name);
+	struct table *t = g->refused ? NULL : table_get(s, g->name);
 
+	if (g->refused)
+		snprintf(s->why, sizeof(s->why),
+			"sql_tables_max is reached: no more tables are made in this run");
+	for (size_t i = 0; g->refused && i < g->n; i++)
+		refuse(s, g->name, p, g->rows[i]);
+	if (g->refused)
+		return 0;
 	if (!t)
 		return -1;
 	for (size_t i = 0; i < g->n; i++) {
@@ -426,19 +455,15 @@ static int write_ledger(struct sink_sqlite *s, const struct purge *p)
 }
 
 /* One transaction: 0 done, 1 was done before, -1 with s->why. */
-static int play(struct sink_sqlite *s, const struct purge *p, const struct name_groups *g)
+static int play(struct sink_sqlite *s, const struct purge *p, struct name_groups *g)
 {
 	int known;
 
 	memset(&s->tally, 0, sizeof(s->tally));
 	s->told_now = 0;
-	for (size_t i = 0; s->p->sql_table_schema && i < g->n; i++) {
-		const struct sum_row *first = g->group[i].rows[0];
-
-		if (create_table(s, first->bin ? first->bin : p->slot ? p->slot : p->deadline,
-				 first->key) != 0)
+	for (size_t i = 0; s->p->sql_table_schema && i < g->n; i++)
+		if (make_table(s, p, &g->group[i]) != 0)
 			return -1;
-	}
 	if (run(s, "BEGIN IMMEDIATE") != 0)
 		return -1;
 	known = s->ledger ? write_ledger(s, p) : 0;

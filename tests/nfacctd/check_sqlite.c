@@ -127,6 +127,41 @@ START_TEST(adds_up)
 }
 END_TEST
 
+/* Names that rows choose are bounded; rows for more tables are refused, the others go on. */
+START_TEST(bounded_tables)
+{
+	struct fixture *f = fixture("src_host, tag", 9);
+	char schema[] = "/tmp/flowledger-schema-XXXXXX";
+	int fd = mkstemp(schema);
+	void *s;
+
+	ck_assert_int_ge(fd, 0);
+	dprintf(fd, "CREATE TABLE acct_$tag (tag INTEGER, ip_src TEXT, packets INTEGER, bytes "
+		    "INTEGER, stamp_inserted DATETIME, stamp_updated DATETIME);\n");
+	close(fd);
+	f->p.sql_table = (char *)"acct_$tag";
+	f->p.sql_table_schema = schema;
+	f->p.sql_optimize_clauses = true;
+	f->p.sql_tables_max = 2;
+	s = open_sink(f);
+	for (int again = 0; again < 2; again++) {
+		for (uint64_t tag = 1; tag <= 3; tag++) {
+			host_row(f, "10.0.0.1", 1, tag * 10);
+			fix_number(f, f->keys[tag - 1], PRIM_ID_tag, tag);
+		}
+		put(f, s);
+		fix_next(f);
+	}
+	expect("SELECT bytes FROM acct_1 UNION ALL SELECT bytes FROM acct_2", "20|40");
+	expect("SELECT count(*) FROM sqlite_master WHERE name LIKE 'acct%'", "2");
+	ck_assert_uint_eq(sink_find("sqlite3")->counts(s)->rejected_octets, 60);
+	ck_assert(fix_logged(f, "sql_tables_max is reached"));
+	sink_find("sqlite3")->close(s);
+	unlink(schema);
+	fix_free(f);
+}
+END_TEST
+
 START_TEST(refused_rows)
 {
 	struct fixture *f = fixture("src_host", 1);
@@ -266,6 +301,7 @@ Suite *suite_sqlite(void)
 
 	tcase_add_checked_fixture(t, set_up, tear_down);
 	tcase_add_loop_test(t, adds_up, 0, 2);
+	tcase_add_test(t, bounded_tables);
 	tcase_add_test(t, refused_rows);
 	tcase_add_test(t, locked_and_ledger);
 	tcase_add_loop_test(t, refuses_to_start, 0, 4);
