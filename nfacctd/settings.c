@@ -968,6 +968,47 @@ static int check_groups(struct settings *s)
 	return err;
 }
 
+/* Keys of one kind of plugin, none of which other kinds have under another name. */
+static const struct {
+	const char *prefix;
+	const char *types;	/* one of which must be there */
+} kinds[] = {
+	{ "print_output", "print" },
+	{ "print_latest_file", "print" },
+	{ "print_markers", "print" },
+	{ "print_write_empty_file", "print" },
+	{ "imt_", "memory" },
+	{ "sql_db", "mysql sqlite3 pgsql" },
+	{ "sql_host", "mysql sqlite3 pgsql" },
+	{ "sql_user", "mysql sqlite3 pgsql" },
+	{ "sql_passwd", "mysql sqlite3 pgsql" },
+	{ "sql_table", "mysql sqlite3 pgsql" },
+	{ "sql_dont_try_update", "mysql sqlite3 pgsql" },
+	{ "sql_optimize_clauses", "mysql sqlite3 pgsql" },
+};
+
+/* A line for which there is no plugin is no mistake, but who wrote it waits for something. */
+static void notice_idle_lines(const struct settings *s)
+{
+	for (size_t l = 0; l < s->conf.n; l++) {
+		const struct conf_line *line = &s->conf.lines[l];
+		char where[SETTINGS_WHERE];
+		bool used = false;
+		size_t k = 0;
+
+		while (k < sizeof(kinds) / sizeof(kinds[0]) &&
+		       strncmp(line->key, kinds[k].prefix, strlen(kinds[k].prefix)) != 0)
+			k++;
+		if (k == sizeof(kinds) / sizeof(kinds[0]))
+			continue;
+		for (size_t p = 0; p < s->nplugins && !used; p++)
+			used = strstr(kinds[k].types, s->plugin[p].type) != NULL;
+		if (!used)
+			log_info("%s: has no effect: no plugin of type %s",
+				 settings_where(s, line->key, line->name, where), kinds[k].types);
+	}
+}
+
 static int check_core(struct settings *s)
 {
 	struct endpoint at;
@@ -985,6 +1026,7 @@ static int check_core(struct settings *s)
 		conf_error(&s->conf, global_line(s, "nfacctd_metrics"), "%s", why);
 		return -1;
 	}
+	notice_idle_lines(s);
 	if ((s->files_uid != OWNER_SAME || s->files_gid != OWNER_SAME) && geteuid() != 0) {
 		log_warn("files_uid, files_gid: only root may give files away; they stay this user's");
 		s->conf.warnings++;
@@ -1138,6 +1180,33 @@ const char *settings_where(const struct settings *s, const char *key, const char
 	return buf;
 }
 
+static bool is_key(const struct conf_key *k, const char *name)
+{
+	const size_t n = strlen(name);
+
+	if (strcmp(k->name, name) == 0)
+		return true;
+	for (const char *a = k->aliases; a && (a = strstr(a, name)); a += n)
+		if ((a == k->aliases || a[-1] == ' ') && (a[n] == ' ' || a[n] == '\0'))
+			return true;
+	return false;
+}
+
+/* What no line says. */
+static void print_defaults(const struct settings *s, FILE *to)
+{
+	for (size_t i = 0; i < settings_nkeys; i++) {
+		const struct conf_key *k = &settings_keys[i];
+		bool said = k->type == CONF_ACCEPTED || !k->fallback || !*k->fallback;
+
+		for (size_t l = 0; l < s->conf.n && !said; l++)
+			said = !s->conf.lines[l].name && is_key(k, s->conf.lines[l].key);
+		if (!said)
+			fprintf(to, "%s: %s\t! default\n", k->name,
+				strcmp(k->name, "sql_passwd") == 0 ? "(not shown)" : k->fallback);
+	}
+}
+
 void settings_print_lines(const struct settings *s, FILE *to)
 {
 	for (size_t i = 0; i < s->conf.n; i++) {
@@ -1154,4 +1223,5 @@ void settings_print_lines(const struct settings *s, FILE *to)
 				l->beaten_by->line);
 		fputc('\n', to);
 	}
+	print_defaults(s, to);
 }

@@ -438,8 +438,22 @@ for ((ID = 1; ID <= N; ID++)); do
 done
 wait
 
-rows=0 dead=0
+# On a busy machine the reference's core may end before its plugin has read a thing: ask again, alone.
+wrote_less() { # ID: the reference has no file for a plugin for which we have one
+	local name
+	for name in one two; do
+		[ -f "$TMP/$1.our/$name" ] && [ ! -f "$TMP/$1.ref/$name" ] && return 0
+	done
+	return 1
+}
+
+rows=0 dead=0 again=0
 for ((ID = 1; ID <= N; ID++)); do
+	if wrote_less "$ID"; then
+		again=$((again + 1))
+		rm -rf "$TMP/$ID.ref" "$TMP/$ID.our"
+		run_both "$ID" 2>/dev/null
+	fi
 	check_equal "$ID: ours ends well" 0 "$(cat "$TMP/$ID.our.status")" || cat "$TMP/$ID.our.log"
 	if died "$ID"; then
 		dead=$((dead + 1))
@@ -452,7 +466,7 @@ for ((ID = 1; ID <= N; ID++)); do
 		rows=$((rows + $(wc -l <"$TMP/$ID.ref.$name.rows")))
 	done
 done
-echo "random_configs: $rows rows of the reference compared, seed $SEED"
+echo "random_configs: $rows rows of the reference compared, seed $SEED, $again configurations run twice"
 # A comparison of nothing with nothing proves nothing.
 check "there were rows" test "$rows" -gt 0
 check "the reference lived, mostly" test "$((dead * 4))" -le "$N"

@@ -379,6 +379,35 @@ START_TEST(names_are_unique)
 }
 END_TEST
 
+/* A line without a plugin for it is told, and is no problem; every value says where it is from. */
+START_TEST(tells_what_is_idle_and_from_where)
+{
+	static char text[20000];
+	struct settings s;
+	struct said said;
+	unsigned problems;
+	FILE *to = fmemopen(text, sizeof(text), "w");
+
+	said_start(&said);
+	ck_assert_int_eq(load(&s, "plugins: print[a]\nimt_path: /x\nsql_table: t\n"
+			      "print_refresh_time: 7\nsql_passwd: hush\n", &problems), 0);
+	ck_assert_uint_eq(problems, 0);
+	ck_assert_ptr_nonnull(strstr(said.text.s, "imt_path: has no effect: no plugin of type memory"));
+	ck_assert_ptr_nonnull(strstr(said.text.s, "sql_table: has no effect: no plugin of type mysql"));
+	ck_assert_ptr_null(strstr(said.text.s, "print_refresh_time"));
+	settings_print_lines(&s, to);
+	fclose(to);
+	ck_assert_ptr_nonnull(strstr(text, "imt_path: /x\t! command line\n"));
+	ck_assert_ptr_nonnull(strstr(text, "nfacctd_port: 2100\t! default\n"));
+	/* It is sql_refresh_time, by its other name. */
+	ck_assert_ptr_null(strstr(text, "sql_refresh_time: 60\t! default"));
+	ck_assert_ptr_null(strstr(text, "hush"));
+	ck_assert_ptr_null(strstr(text, "arealsmartpwd"));
+	settings_clear(&s);
+	said_end(&said);
+}
+END_TEST
+
 /* Each key has its line in the manual; the tests run where the Makefile is. */
 START_TEST(the_manual_has_every_key)
 {
@@ -423,6 +452,7 @@ Suite *suite_settings(void)
 	tcase_add_test(t, an_empty_password_is_one);
 	LOOP(t, defaults_are_the_references, defaults);
 	tcase_add_test(t, names_are_unique);
+	tcase_add_test(t, tells_what_is_idle_and_from_where);
 	tcase_add_test(t, the_manual_has_every_key);
 	suite_add_tcase(s, t);
 	return s;
