@@ -76,7 +76,7 @@ struct command {
 static void usage(FILE *to)
 {
 	fputs("usage: nfacctd -f FILE [switches]\n"
-	      "Flow accounting: NetFlow, IPFIX and sFlow into MySQL, SQLite and files.\n\n"
+	      "Flow accounting: NetFlow, IPFIX and sFlow into MySQL, PostgreSQL, SQLite and files.\n\n"
 	      "  -f FILE   configuration; without it the switches are the whole of it\n", to);
 	for (size_t i = 0; i < SWITCHES; i++)
 		if (switches[i].help)
