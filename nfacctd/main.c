@@ -23,6 +23,7 @@
 #include "net/capture.h"
 #include "net/metrics.h"
 #include "nfacctd/engine.h"
+#include "nfacctd/sample.h"
 #include "nfacctd/spool.h"
 
 /* ---- the command line ---- */
@@ -558,6 +559,18 @@ static void notices(const struct settings *s)
 		log_warn("daemonize without logfile or syslog: the log ends here");
 }
 
+static void show_samples(const struct settings *s)
+{
+	for (size_t i = 0; i < s->nplugins; i++) {
+		struct strbuf b = { 0 };
+
+		sample_row(&b, &s->plugin[i], (int64_t)(clock_wall_us() / 1000000));
+		log_info("plugin %s (%s): a row looks like %s", s->plugin[i].name,
+			 s->plugin[i].type, b.s);
+		strbuf_clear(&b);
+	}
+}
+
 static int check(const struct settings *s, unsigned problems, bool open)
 {
 	struct engine *e = engine_new(s, sink_find, (int64_t)(clock_wall_us() / 1000000), 1);
@@ -567,6 +580,8 @@ static int check(const struct settings *s, unsigned problems, bool open)
 		problems += open ? engine_open(e) < 0 : engine_check(e);
 		status = problems ? EXIT_USAGE : 0;
 	}
+	if (e)
+		show_samples(s);
 	engine_free(e);
 	if (status)
 		log_error("check: %u problems", problems ? problems : 1);

@@ -86,6 +86,8 @@ for path in "$ROOT"/conf/nfacctd-*.conf; do
 	if ! check "$name: --check finds nothing" "$NFACCTD" -f "$TMP/$name.conf" --check >"$TMP/said" 2>&1; then
 		sed 's/^/     /' "$TMP/said"
 	fi
+	check "$name: --check shows a row of each plugin" test "$(grep -c "a row looks like .*bytes\"*[=:] *64" "$TMP/said")" \
+		= "$(sed -n 's/^plugins: *//p' "$TMP/$name.conf" | tr , '\n' | wc -l)"
 	start_daemon "$name" "$port" "$NFACCTD" -f "$TMP/$name.conf" || continue
 	v5_send "$port" "$(v5_record 111.222.1.2 8.8.8.8 5 7 10 1000)"
 	wait_udp_drained "$port"
