@@ -48,12 +48,25 @@ if [ -x /usr/sbin/nfacctd ] && [ -x "$PEER_CLIENT" ]; then
 	must peer_start memory "$peer" nfacctd "$TMP/peer.conf"
 	feed "$peer"
 	wait_for 20 has_all "$PEER_CLIENT" peer
-	while read -r table question; do
+	ask() { # -> the same question to both
 		# shellcheck disable=SC2086
 		"$PEER_CLIENT" -p "$TMP/peer.$table" $question 2>&1 | sort >"$TMP/want"
 		# shellcheck disable=SC2086
 		"$CLIENT" -p "$TMP/ours.$table" $question 2>&1 | sort >"$TMP/got"
-		if ! check "as the reference prints it: $table $question" cmp -s "$TMP/want" "$TMP/got"; then
+	}
+	same() { # seconds since the table was emptied: two clocks read one after the other
+		if [ "$question" = -i ]; then
+			awk '{ v[NR] = $1 } END { exit !(NR == 2 && v[1] - v[2] <= 3 && v[2] - v[1] <= 3) }' \
+				"$TMP/want" "$TMP/got"
+		else
+			cmp -s "$TMP/want" "$TMP/got"
+		fi
+	}
+	while read -r table question; do
+		ask
+		# A peer that is busy may give up: what changes nothing is asked once more.
+		[[ " $question " == *" -e "* || " $question " == *" -r "* ]] || same || ask
+		if ! check "as the reference prints it: $table $question" same; then
 			diff "$TMP/want" "$TMP/got"
 		fi
 	done <<-END
