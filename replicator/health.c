@@ -94,6 +94,15 @@ bool health_probe(struct health *h, const struct endpoint *to, uint64_t now_ns)
 		err = errno;
 	if (err)
 		is_down(h, now_ns);
+	if (err == EHOSTUNREACH || err == ENETUNREACH)
+		h->host_ns = now_ns;
+	return look(h, now_ns);
+}
+
+bool health_host(struct health *h, uint64_t host_ns, uint64_t now_ns)
+{
+	if (h->down && host_ns > h->sign_ns)
+		is_down(h, host_ns);
 	return look(h, now_ns);
 }
 

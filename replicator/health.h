@@ -33,6 +33,7 @@ struct health {
 	uint64_t seen;		/* errors in the sender's counters */
 	uint64_t sign_ns;	/* when it last seemed to be away */
 	uint64_t gap_ns;	/* the longest between two such signs */
+	uint64_t host_ns;	/* when it was last told that its host, not its port, is away */
 	uint64_t quiet_ns;	/* without an error until then: up */
 	uint64_t told_ns;	/* when templates were last forgotten while it is down */
 	uint64_t downs;		/* times it went down */
@@ -59,6 +60,9 @@ bool health_probe(struct health *h, const struct endpoint *to, uint64_t now_ns);
 bool health_probe_tcp(struct health *h, const struct endpoint *to, uint16_t port, uint64_t now_ns);
 /* What the kernel knows of the way to it, each HEALTH_PROBE_MS. */
 bool health_path(struct health *h, enum path_state path, uint64_t now_ns);
+/* Another receiver of the same host was told at `host_ns` that the host is away: no news of one
+ * that is up, but one that is down is down still.  Routers tell it once a second in all. */
+bool health_host(struct health *h, uint64_t host_ns, uint64_t now_ns);
 /* It cannot be reached. */
 bool health_dead(struct health *h, uint64_t now_ns);
 void health_close(struct health *h);

@@ -14,11 +14,29 @@ static bool host_complains(const struct receivers *rs, const struct addr *host)
 	return false;
 }
 
+/* When a receiver of this host was last told that the host is away; 0: never. */
+static uint64_t host_away_ns(const struct receivers *rs, const struct addr *host)
+{
+	uint64_t last = 0;
+
+	for (size_t i = 0; i < rs->npools; i++) {
+		for (size_t k = 0; k < rs->pools[i].n; k++) {
+			const struct receiver *r = rs->pools[i].receivers[k];
+
+			if (r->health.host_ns > last && addr_equal(&r->to.addr, host))
+				last = r->health.host_ns;
+		}
+	}
+	return last;
+}
+
 /* True when the receiver may have been away: templates are to be told. */
 static bool ask(struct fanout *f, struct receiver *r, bool telling, uint64_t now_ns)
 {
 	bool away = false;
 
+	if (r->watched && r->health.down)
+		away |= health_host(&r->health, host_away_ns(f->receivers, &r->to.addr), now_ns);
 	if (r->probe_port)
 		away |= health_probe_tcp(&r->health, &r->to, r->probe_port, now_ns);
 	if (r->watched)

@@ -84,6 +84,22 @@ START_TEST(errors_that_come_seldom)
 }
 END_TEST
 
+/* A router's one error a second went to another receiver of the host. */
+START_TEST(the_host_of_another)
+{
+	health_host(&h, now_ns, now_ns);
+	ck_assert(!h.down);
+	health_dead(&h, now_ns);
+	for (int i = 0; i < 40; i++, now_ns += 250 * MS)
+		health_host(&h, now_ns - now_ns % ((uint64_t)MS * 1000), now_ns);
+	ck_assert(h.down);
+	/* Nothing new of the host: back. */
+	ck_assert_uint_ge(until_up(), HEALTH_QUIET_MS - 2000);
+	ck_assert_uint_le(until_up(), HEALTH_QUIET_MS);
+	ck_assert_uint_eq(h.downs, 1);
+}
+END_TEST
+
 START_TEST(never_for_ever)
 {
 	for (int i = 0; i < 3; i++, now_ns += UINT64_C(50000) * MS)
@@ -102,6 +118,7 @@ Suite *suite_health(void)
 	tcase_add_loop_test(t, the_way, 0, sizeof(ways) / sizeof(ways[0]));
 	tcase_add_test(t, back_after_four_seconds);
 	tcase_add_test(t, errors_that_come_seldom);
+	tcase_add_test(t, the_host_of_another);
 	tcase_add_test(t, never_for_ever);
 	suite_add_tcase(s, t);
 	return s;
