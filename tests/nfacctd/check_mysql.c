@@ -822,6 +822,8 @@ static bool somebody_waits(MYSQL *m)
 START_TEST(deadlock)
 {
 	struct fixture *f = fixture("src_host", 1, _i);
+	unsigned tries = 0;
+	char want[80];
 	pid_t pid;
 	void *s;
 	int status;
@@ -833,13 +835,16 @@ START_TEST(deadlock)
 	host_row(f, 1699999800, "10.0.0.1", 1, 10);
 	host_row(f, 1699999800, "10.0.0.2", 1, 10);
 	put(f, s);
+again:	/* InnoDB's list may show a wait that is over: then the two did not cross */
+	run("DELETE FROM flow_ledger WHERE plugin='ready'");
+	tries++;
 	pid = fork();
 	ck_assert_int_ge(pid, 0);
 	if (pid == 0) {	/* has .2; when the purge has .1 and waits for .2 it wants .1, too */
 		MYSQL *other = connect_admin(), *watch = connect_admin();
 
 		run_or_exit(other, "START TRANSACTION");
-		run_or_exit(other, "INSERT INTO work SELECT seq FROM seq_1_to_5000");
+		run_or_exit(other, "REPLACE INTO work SELECT seq FROM seq_1_to_5000");
 		run_or_exit(other, "UPDATE acct SET bytes=bytes+1000 WHERE " ROW "'10.0.0.2'");
 		run_or_exit(watch, "INSERT INTO flow_ledger VALUES (1,'ready',1,0,0,0,0,0,NULL)");
 		/* InnoDB renews what it shows there after 100 ms in which nobody looked. */
@@ -857,8 +862,12 @@ START_TEST(deadlock)
 	put(f, s);
 	ck_assert_int_eq(waitpid(pid, &status, 0), pid);
 	ck_assert_int_eq(status, 0);
-	expect("SELECT ip_src,bytes FROM acct ORDER BY ip_src", "10.0.0.1 1015|10.0.0.2 1017");
-	expect("SELECT COUNT(*) FROM flow_ledger WHERE plugin='t'", "2");
+	snprintf(want, sizeof(want), "10.0.0.1 %u|10.0.0.2 %u", 10 + 1005 * tries, 10 + 1007 * tries);
+	expect("SELECT ip_src,bytes FROM acct ORDER BY ip_src", want);
+	snprintf(want, sizeof(want), "%u", 1 + tries);
+	expect("SELECT COUNT(*) FROM flow_ledger WHERE plugin='t'", want);
+	if (counts(s)->retries == 0 && tries < 10)
+		goto again;
 	ck_assert_uint_ge(counts(s)->retries, 1);
 	ck_assert_msg(!fix_logged(f, "kept and tried again"), "%s", f->log);
 	close_sink(s);
