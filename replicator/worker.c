@@ -18,7 +18,7 @@
 enum {
 	BATCH_MESSAGES = 128, /* each up to 64 KiB: 8.5 MB, of which plain datagrams touch little */
 	BATCH_BYTES = 65536,
-	TURNS = 16, /* batches between two looks at the clock and at `stop` */
+	TURNS = 16, /* batches between two looks at the clock */
 	WAKE_MS = 100, /* at the latest */
 	REPLAY_MS = 5, /* while a spool is sent: its pace is kept this finely */
 	DRAIN_MS = 200, /* at the end: what the kernel holds already */
@@ -27,7 +27,7 @@ enum {
 void worker_blank(struct worker *w)
 {
 	*w = (struct worker){ .in = { .fd = -1 }, .wake_fd = -1, .door = PTHREAD_MUTEX_INITIALIZER,
-		.room = PTHREAD_MUTEX_INITIALIZER };
+		.room = PTHREAD_MUTEX_INITIALIZER, .drain_ns = DRAIN_MS * UINT64_C(1000000) };
 }
 
 int worker_init(struct worker *w, const struct worker_limits *l)
@@ -121,13 +121,14 @@ static bool turn(struct worker *w, uint64_t now_ns, bool *any)
 	return more;
 }
 
-/* Until nothing is there, at most TURNS batches. */
+/* Until nothing is there, at most TURNS batches; an end is not kept waiting. */
 static bool pump(struct worker *w)
 {
 	const uint64_t now_ns = clock_mono_ns();
 	bool any = false;
 
-	for (int i = 0; i < TURNS && turn(w, now_ns, &any); i++)
+	for (int i = 0; i < TURNS && turn(w, now_ns, &any) && atomic_load(&w->stop) == WORKER_GO;
+	     i++)
 		;
 	if (any)
 		atomic_store_explicit(&w->last_ns, now_ns, memory_order_relaxed);
@@ -203,7 +204,7 @@ static void *work(void *ctx)
 		atomic_fetch_add_explicit(&w->turns, 1, memory_order_relaxed);
 	}
 	/* What reached the socket before the signal is not lost without a word. */
-	for (end_ns = clock_mono_ns() + DRAIN_MS * UINT64_C(1000000);
+	for (end_ns = clock_mono_ns() + w->drain_ns;
 	     atomic_load(&w->stop) == WORKER_DRAIN && turn(w, clock_mono_ns(), &any) &&
 		clock_mono_ns() < end_ns; )
 		;

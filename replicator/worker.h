@@ -34,6 +34,7 @@ struct worker {
 	bool replays;			/* a spool has something to send */
 	bool debug;			/* log every datagram */
 	uint64_t recv_log_us;
+	uint64_t drain_ns; /* WORKER_DRAIN: how long it sends; what waits then is counted */
 	/* What is below is for the two threads. */
 	pthread_t thread;
 	bool runs;

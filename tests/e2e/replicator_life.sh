@@ -140,7 +140,8 @@ fi
 
 # ---- an end under load -------------------------------------------------------------------
 
-# More waits than can be sent in the time that the end takes: the rest is counted.
+# More waits than most machines send in the time that the end takes: the rest is counted and told.
+# That there is a rest is for check_worker.c, which gives the end no time at all.
 if [ "$(ulimit -Hn)" -ge 600 ]; then
 	must start_daemon loaded "$IN" "$REPLICATOR" -p "$IN" --stats "$STATS" 127.0.0.1/30000+500
 	kill -STOP "${PID[loaded]}"
@@ -153,10 +154,11 @@ if [ "$(ulimit -Hn)" -ge 600 ]; then
 	unset 'PID[loaded]'
 	check_equal "what came is there" $((4000 - dropped)) "$(stat_value "$STATS" received_datagrams)"
 	abandoned=$(stat_value "$STATS" abandoned_datagrams)
-	check "some could not be sent: $abandoned" test "$abandoned" -gt 0
+	echo "     an end under load: $abandoned were not sent"
 	check_equal "and is accounted for" "$(stat_value "$STATS" received_datagrams)" \
 		$(($(stat_value "$STATS" replicated_datagrams) + abandoned))
-	check "which is told" grep -q "warning: $abandoned datagrams waited when time was up" "$TMP/loaded.log"
+	check_equal "which is told" "$([ "$abandoned" = 0 ] || echo "$abandoned")" \
+		"$(sed -n 's/.*warning: \([0-9]*\) datagrams waited when time was up.*/\1/p' "$TMP/loaded.log")"
 fi
 
 # ---- in the background ---------------------------------------------------------------

@@ -13,6 +13,7 @@
 #include "base/log.h"
 #include "replicator/reload.h"
 #include "replicator/report.h"
+#include "tests/base/said.h"
 
 Suite *suite_worker(void);
 
@@ -260,6 +261,47 @@ START_TEST(leaves_and_drains)
 }
 END_TEST
 
+/* With no time to send in, a drain is one batch; what waits behind it is counted and told. */
+START_TEST(abandons_what_time_is_too_short_for)
+{
+	enum { MANY = 400, AT_MOST = 2 * 128 };	/* two batches of worker.c */
+	const int out = socket_connect(&listen_at, NULL, 0);
+	uint64_t sent = 0, abandoned = 0;
+	struct said said;
+	char told[80];
+
+	memset(expected, 0, sizeof(expected));
+	memset(got, 0, sizeof(got));
+	for (int i = 0; i < WORKERS; i++) {
+		worker_enter(&w[i]);
+		w[i].drain_ns = 0;
+		worker_stop(&w[i], WORKER_DRAIN);
+	}
+	for (uint32_t n = 0; n < MANY; n++) {
+		const uint32_t what[2] = { 0, n };
+
+		ck_assert_int_eq(send(out, what, sizeof(what), 0), sizeof(what));
+	}
+	said_start(&said);
+	for (int i = 0; i < WORKERS; i++)
+		worker_leave(&w[i]);
+	for (int i = 0; i < WORKERS; i++) {
+		worker_join(&w[i]);
+		sent += w[i].fanout->counts.datagrams;
+		abandoned += w[i].gate->counts.abandoned;
+	}
+	drain();
+	ck_assert_uint_eq(sent + abandoned, MANY);
+	ck_assert_uint_ge(abandoned, MANY - AT_MOST);
+	ck_assert_uint_eq(got[0], sent);
+	snprintf(told, sizeof(told), "W %llu datagrams waited when time was up, and were not sent\n",
+		(unsigned long long)abandoned);
+	ck_assert_str_eq(said.text.s, told);
+	said_end(&said);
+	close(out);
+}
+END_TEST
+
 /* Receives of worker i so far, and the datagrams in them. */
 static struct batch_counts counts_of(int i)
 {
@@ -318,6 +360,7 @@ Suite *suite_worker(void)
 	tcase_set_timeout(t, 60);
 	tcase_add_test(t, nothing_is_lost_while_looked_at);
 	tcase_add_loop_test(t, leaves_and_drains, 0, 2);
+	tcase_add_test(t, abandons_what_time_is_too_short_for);
 	suite_add_tcase(s, t);
 	t = tcase_create("apart");
 	tcase_add_checked_fixture(t, setup_apart, teardown);
