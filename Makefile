@@ -95,8 +95,7 @@ endef
 $(foreach f,$(FUZZ),$(eval $(call fuzz,$f)))
 $(foreach f,custom filter imt,$(B)/fuzz-$f $(B)/libfuzz-$f): $(filter-out %/main.o,$(call objects,nfacctd))
 $(B)/fuzz-scenario $(B)/libfuzz-scenario $(B)/fuzz-truth $(B)/libfuzz-truth: $(filter-out %/main.o,$(call objects,pcapgen))
-$(B)/fuzz-replicator $(B)/libfuzz-replicator $(B)/fuzz-gate $(B)/libfuzz-gate: $(filter-out %/main.o,$(call objects,replicator))
-$(B)/fuzz-fanout $(B)/libfuzz-fanout: $(filter-out %/main.o,$(call objects,replicator))
+$(foreach f,fanout gate memory rebuild recall replicator thin,$(B)/fuzz-$f $(B)/libfuzz-$f): $(filter-out %/main.o,$(call objects,replicator))
 
 check: $(ROOMS:%=run-check-%) $(FUZZ:%=run-fuzz-%) $(if $(SAN),,pure)
 
