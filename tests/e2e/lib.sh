@@ -167,15 +167,17 @@ mariadb_start() { # [OPTION...]
 	[ "$(id -u)" -eq 0 ] && as_root=(--user=root)
 	if ! [ -d "$TMP/db/data" ]; then
 		# --force: without it a machine whose own name has no address is refused.
+		# --tmpdir: a server that starts clears other servers' temporary tables out of a shared one.
 		if ! mariadb-install-db --no-defaults "${as_root[@]}" --datadir="$TMP/db/data" --force \
+			--tmpdir="$TMP/db" \
 			--auth-root-authentication-method=normal --skip-test-db --skip-name-resolve \
 			--innodb-log-file-size=4M >"$TMP/db/install.log" 2>&1; then
-			tail -n 5 "$TMP/db/install.log"
+			grep -B 2 ERROR "$TMP/db/install.log" || tail -n 5 "$TMP/db/install.log"
 			must false
 		fi
 	fi
 	mariadbd --no-defaults "${as_root[@]}" --datadir="$TMP/db/data" --socket="$DB_SOCKET" \
-		--pid-file="$TMP/db/pid" --skip-networking --skip-name-resolve \
+		--tmpdir="$TMP/db" --pid-file="$TMP/db/pid" --skip-networking --skip-name-resolve \
 		--innodb-log-file-size=4M --innodb-flush-log-at-trx-commit=0 \
 		--innodb-buffer-pool-size=64M --performance-schema=OFF "$@" >>"$TMP/db/log" 2>&1 &
 	PID[mariadb]=$!

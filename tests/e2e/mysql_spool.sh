@@ -121,7 +121,7 @@ config pair "sql_recovery_logfile[a]: $TMP/spool" "sql_recovery_backup_host[a]: 
 as_root=()
 [ "$(id -u)" -eq 0 ] && as_root=(--user=root)
 mariadbd --no-defaults "${as_root[@]}" --datadir="$TMP/db/second" --socket="$TMP/db/s2" --pid-file="$TMP/db/pid2" \
-	--skip-networking --skip-name-resolve --innodb-log-file-size=4M --innodb-buffer-pool-size=64M \
+	--tmpdir="$TMP/db/second" --skip-networking --skip-name-resolve --innodb-log-file-size=4M --innodb-buffer-pool-size=64M \
 	--performance-schema=OFF >"$TMP/db/log2" 2>&1 &
 PID[second]=$!
 second() { # BYTES
