@@ -703,8 +703,9 @@ static void map_line(
 		pool->receivers[i]->watched =
 			m.spool || (pool->balance && pool->balance->choose);
 	pool->tags = rs->file_tags;
+	/* A map that could not be read has been complained about. */
 	if (m.tag)
-		pool->never = !tag_filter_accepts(m.tag, 0, &lawful) && !pool->tags;
+		pool->never = !tag_filter_accepts(m.tag, 0, &lawful) && !d->tag_map;
 	if (m.tag && lawful && pool->tags) {
 		pool->tag_filter = xstrdup(m.tag);
 		pool->picky = true;

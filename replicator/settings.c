@@ -95,6 +95,16 @@ const struct conf_key settings_keys[] = {
 	ACCEPTED("maps_index", "what a map gave is remembered for each exporter"),
 	ACCEPTED("maps_entries", "there is no such limit here"),
 	ACCEPTED("maps_row_len", "there is no such limit here"),
+	ACCEPTED("tee_dissect_send_full_pkt", "datagrams are not taken apart"),
+	ACCEPTED("nfacctd_time_new", "datagrams are not booked here"),
+	ACCEPTED("nfacctd_renormalize", "datagrams are not booked here"),
+	ACCEPTED("sfacctd_renormalize", "datagrams are not booked here"),
+	ACCEPTED("nfacctd_ext_sampling_rate", "datagrams are not booked here"),
+	ACCEPTED("sfacctd_ext_sampling_rate", "datagrams are not booked here"),
+	ACCEPTED("nfacctd_templates_file", "template_file keeps templates"),
+	ACCEPTED("nfacctd_disable_opt_scope_check", "option data passes as it is"),
+	ACCEPTED("propagate_signals", "there is one process"),
+	ACCEPTED("files_umask", "the umask of the process holds"),
 	ACCEPTED("nfacctd_disable_checks", "datagrams of every protocol are passed on"),
 	ACCEPTED("sfacctd_disable_checks", "datagrams of every protocol are passed on"),
 	ACCEPTED("core_proc_name", "there is one process"),
@@ -219,11 +229,12 @@ static int read_config(struct settings *s, const char *path)
 		unknown += !key_known(s->conf.lines[i].key);
 	if (!s->listen_port && !s->listen_service)
 		s->listen_port = plugins ? 2100 : RECEIVER_PORT;
-	/* An unknown key may be pmacct's; a value that is not understood is not to be guessed. */
-	if (problems > unknown || (s->check && problems)) {
-		log_error("%s: %u problems, see above", path, problems);
-		return -1;
-	}
+	/*
+	 * An unknown key may be pmacct's; a value that is not understood is not to be guessed.
+	 * The files that are named are read before this ends it, so that all is told at once.
+	 */
+	if (problems > unknown || (s->check && problems))
+		s->problems = problems;
 	for (size_t i = 0; i < s->ntees; i++)
 		if ((plugins || s->tees[i].receivers) && add_tee_file(s, &s->tees[i]) < 0)
 			return -1;
@@ -608,6 +619,19 @@ static int resolve_also(struct settings *s)
 	return status;
 }
 
+/* What is wrong in the files that are named, too; then the end. */
+static int tell_problems(const struct settings *s, const char *config)
+{
+	struct outlet o = { 0 };
+	struct receivers rs;
+
+	receivers_init(&rs);
+	settings_receivers(s, &rs);
+	receivers_clear(&rs, &o);
+	log_error("%s: %u problems, see above", config, s->problems);
+	return EXIT_USAGE;
+}
+
 int settings_parse(struct settings *s, int argc, char **argv)
 {
 	const char *config = NULL;
@@ -650,7 +674,9 @@ int settings_parse(struct settings *s, int argc, char **argv)
 	}
 	settle_defaults(s);
 	status = resolve_listen(s);
-	return status == SETTINGS_GO ? resolve_also(s) : status;
+	if (status == SETTINGS_GO)
+		status = resolve_also(s);
+	return s->problems ? tell_problems(s, config) : status;
 }
 
 void settings_clear(struct settings *s)

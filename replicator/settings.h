@@ -67,6 +67,7 @@ struct settings {
 	struct tee *tees;
 	size_t ntees;
 	struct conf conf;
+	unsigned problems;		/* in the file, that do not let us start */
 };
 
 enum { SETTINGS_GO = -1 };

@@ -25,7 +25,8 @@ struct tag_line {
 	char label[LABEL], jump_label[LABEL];
 	uint32_t jump;		/* line to go on with, JUMP_NONE: the tag is found */
 	unsigned number;	/* in the file */
-	bool has_ip, not_ip, has_tag;
+	enum { STACK_NONE, STACK_SUM, STACK_OR } stack;	/* with the tag of the lines before */
+	bool has_ip, not_ip, has_tag, sets_other;
 };
 
 struct kept {
@@ -97,6 +98,14 @@ static const char *set_jump(struct tag_line *l, const char *value)
 	return NULL;
 }
 
+static const char *set_stack(struct tag_line *l, const char *value)
+{
+	l->stack = strcmp(value, "sum") == 0 ? STACK_SUM
+		: strcmp(value, "or") == 0   ? STACK_OR
+					     : STACK_NONE;
+	return l->stack == STACK_NONE ? "expected sum or or" : NULL;
+}
+
 static const char *set_by(struct tag_line *l, size_t what, const char *value)
 {
 	uint64_t v;
@@ -135,14 +144,17 @@ static const struct {
 	{ "agent_id", set_agent_id },
 	{ "label", set_label },
 	{ "jeq", set_jump },
+	{ "stack", set_stack },
 };
+
+/* What pmacct sets beside the tag; no receiver asks for it. */
+static const char *const beside[] = { "set_tag2", "id2", "set_label", "set_tos" };
 
 static void read_word(struct reader *r, struct tag_line *l, char *word)
 {
 	char *equals = strchr(word, '=');
 	const char *why = "datagrams are tagged whole here; expected set_tag, ip, engine_type, "
-			  "engine_id, source_id, "
-			  "agent_id, label or jeq";
+			  "engine_id, source_id, agent_id, label, jeq or stack";
 
 	if (!equals) {
 		complain(r, r->line, "pre_tag_map", word, "expected key=value");
@@ -152,6 +164,15 @@ static void read_word(struct reader *r, struct tag_line *l, char *word)
 	for (size_t i = 0; i < sizeof(keys) / sizeof(keys[0]); i++)
 		if (strcmp(keys[i].name, word) == 0)
 			why = keys[i].set(l, equals + 1);
+	for (size_t i = 0; i < sizeof(beside) / sizeof(beside[0]); i++) {
+		if (strcmp(beside[i], word) != 0)
+			continue;
+		log_info("%s:%u: %s: \"%.100s\": accepted without effect: receivers look at "
+			 "set_tag only",
+			r->origin, r->line, word, equals + 1);
+		l->sets_other = true;
+		return;
+	}
 	if (why)
 		complain(r, r->line, word, equals + 1, why);
 }
@@ -167,7 +188,7 @@ static void read_line(struct reader *r, char *text)
 	for (word = strtok_r(text, " \t\r\n\v\f", &save); word; word = strtok_r(NULL, " \t\r\n\v\f",
 										&save))
 		read_word(r, &l, word);
-	if (!l.has_tag && !*l.jump_label)
+	if (!l.has_tag && !l.sets_other && !*l.jump_label)
 		complain(r, r->line, "set_tag", "", "is missing; expected set_tag=NUMBER");
 	if ((r->t->n & (r->t->n - 1)) == 0)
 		r->t->lines =
@@ -175,7 +196,10 @@ static void read_line(struct reader *r, char *text)
 	r->t->lines[r->t->n++] = l;
 }
 
-/* jeq goes forward only, as in pmacct: so that no map runs in a circle. */
+/*
+ * jeq goes forward only, as in pmacct: so that no map runs in a circle.  "next"
+ * is the next line, unless a line below has that label.
+ */
 static void find_labels(struct reader *r)
 {
 	for (size_t i = 0; i < r->t->n; i++) {
@@ -184,6 +208,8 @@ static void find_labels(struct reader *r)
 		for (size_t k = i + 1; *l->jump_label && k < r->t->n && l->jump == JUMP_NONE; k++)
 			if (strcmp(r->t->lines[k].label, l->jump_label) == 0)
 				l->jump = (uint32_t)k;
+		if (l->jump == JUMP_NONE && strcmp(l->jump_label, "next") == 0)
+			l->jump = (uint32_t)i + 1;
 		if (*l->jump_label && l->jump == JUMP_NONE)
 			complain(r, l->number, "jeq", l->jump_label,
 				"expected the label of a line below");
@@ -286,7 +312,10 @@ static uint64_t walk(const struct tags *t, const struct addr *who, const struct 
 
 		if (!fits(l, who, peek))
 			continue;
-		tag = l->has_tag ? l->tag : tag;
+		if (l->has_tag)
+			tag = l->stack == STACK_SUM ? tag + l->tag
+				: l->stack == STACK_OR ? tag | l->tag
+						       : l->tag;
 		if (l->jump == JUMP_NONE)
 			break;
 		i = l->jump - 1;

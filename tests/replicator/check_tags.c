@@ -100,6 +100,36 @@ START_TEST(remembers_rightly)
 }
 END_TEST
 
+/* What Debian's nfacctd 1.7.7 as a tee makes of 10.0.0.1, 10.0.0.2 and 10.0.0.3. */
+static const struct {
+	const char *text;
+	uint64_t tag[3];
+} jumps[] = {
+	{ "set_tag=1 ip=10.0.0.0/30 jeq=next\nset_tag=2 ip=10.0.0.2\n", { 1, 2, 1 } },
+	{ "set_tag=1 ip=10.0.0.0/30 jeq=x\nset_tag=9 ip=10.0.0.1\n"
+	  "set_tag=2 ip=10.0.0.2 stack=sum label=x\n", { 1, 3, 1 } },
+	{ "set_tag=5 ip=10.0.0.0/30 jeq=x\nset_tag=6 ip=10.0.0.2 stack=or label=x\n",
+		{ 5, 7, 5 } },
+	{ "set_tag2=4 ip=10.0.0.1\nset_tag=3 ip=10.0.0.0/30\n", { 0, 3, 3 } },
+};
+
+START_TEST(jumps_and_sums)
+{
+	static const char *const who[] = { "10.0.0.1", "10.0.0.2", "10.0.0.3" };
+	const struct peek peek = { .protocol = PROTO_NETFLOW5 };
+	unsigned errors = 0;
+	struct tags *t = tags_read_text("f", jumps[_i].text, strlen(jumps[_i].text), &errors);
+	struct addr from;
+
+	ck_assert_uint_eq(errors, 0);
+	for (size_t i = 0; i < 3; i++) {
+		ck_assert(addr_parse(&from, who[i]));
+		ck_assert_uint_eq(tags_find(t, &from, &peek), jumps[_i].tag[i]);
+	}
+	tags_free(t);
+}
+END_TEST
+
 static const struct {
 	const char *text, *log;
 } bad[] = {
@@ -111,6 +141,7 @@ static const struct {
 	{ "set_tag=1 src_net=10.0.0.0/8\n",
 		"f:1: src_net: \"10.0.0.0/8\": datagrams are tagged whole here" },
 	{ "set_tag=1 engine_id=+3\n", "f:1: engine_id: \"+3\": expected a number" },
+	{ "set_tag=1 stack=add\n", "f:1: stack: \"add\": expected sum or or\n" },
 	{ "set_tag=1 what\n", "f:1: pre_tag_map: \"what\": expected key=value\n" },
 	{ "set_tag=1 label=a\nset_tag=2 jeq=a\n",
 		"f:2: jeq: \"a\": expected the label of a line below\n" },
@@ -135,6 +166,7 @@ Suite *suite_tags(void)
 	tcase_add_checked_fixture(t, setup, teardown);
 	tcase_add_loop_test(t, tags_datagrams, 0, sizeof(datagrams) / sizeof(datagrams[0]));
 	tcase_add_test(t, remembers_rightly);
+	tcase_add_loop_test(t, jumps_and_sums, 0, sizeof(jumps) / sizeof(jumps[0]));
 	tcase_add_loop_test(t, refuses, 0, sizeof(bad) / sizeof(bad[0]));
 	suite_add_tcase(s, t);
 	return s;
