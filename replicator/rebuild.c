@@ -17,6 +17,7 @@ enum {
 	HEADER_MAX = 40,	/* sFlow 5 with an IPv6 agent */
 	SLACK = 64,		/* padding that a v9 exporter left out, in a datagram of its own */
 	MOST = UINT16_MAX,	/* octets of a datagram */
+	PAYLOAD = MOST - 28,	/* of UDP over IPv4 */
 	CHUNK = 32,		/* records decoded at a time */
 	SFLOW_FLOW = 1, SFLOW_COUNTERS = 2, SFLOW_FLOW_EXPANDED = 3, SFLOW_COUNTERS_EXPANDED = 4,
 };
@@ -137,9 +138,9 @@ static size_t set_padding(const struct draft *d, size_t len)
 static void draft_start(struct rebuild *r)
 {
 	struct draft *d = &r->draft;
-	const size_t room = d->stream->largest + SLACK < MOST ? d->stream->largest + SLACK : MOST;
 
-	d->c = cursor(r->arena + r->used, room);
+	/* Room for any: a larger datagram of the exporter's may yet join. */
+	d->c = cursor(r->arena + r->used, MOST);
 	put_bytes(&d->c, d->header, d->header_len);
 	d->set = NULL;
 	d->records = d->units = 0;
@@ -191,7 +192,7 @@ static void draft_room(struct rebuild *r, uint16_t id, size_t n)
 	struct draft *d = &r->draft;
 	const size_t limit = d->stream->largest + (d->joined ? 0 : SLACK);
 
-	if (d->open && draft_length(d, id, n) > limit) {
+	if (d->open && draft_length(d, id, n) > (limit < PAYLOAD ? limit : PAYLOAD)) {
 		draft_close(r);
 		d->joined = false;
 	}

@@ -158,6 +158,26 @@ START_TEST(netflow5)
 }
 END_TEST
 
+/* The exporter's first datagram is a small one, and a large one joins it. */
+START_TEST(grows)
+{
+	static uint8_t a[24 + 48], b[24 + 48 * 30];
+	uint8_t all[30];
+	const struct bytes in[] = { v5(a, (const uint8_t[]) { 1 }, 1, 7),
+		v5(b, memset(all, 1, sizeof(all)), 30, 8) };
+
+	run(in, 2);
+	ck_assert_uint_eq(out.n, 2);
+	ck_assert_uint_eq(out.data[0].n, 24 + 48 * 30);
+	ck_assert_uint_eq(out.data[0].p[3], 30);
+	ck_assert_uint_eq(out.data[1].n, 24 + 48);
+	ck_assert_uint_eq(out.data[1].p[3], 1);
+	/* The last record stands in the second, behind all others. */
+	ck_assert_uint_eq(out.data[0].p[24 + 48 * 29 + 3], 28);
+	ck_assert_uint_eq(out.data[1].p[24 + 3], 29);
+}
+END_TEST
+
 /* What cannot be read is not for a tenant. */
 START_TEST(unreadable)
 {
@@ -209,6 +229,7 @@ Suite *suite_rebuild(void)
 	tcase_add_test(t, v9);
 	tcase_add_test(t, ipfix);
 	tcase_add_test(t, netflow5);
+	tcase_add_test(t, grows);
 	tcase_add_test(t, unreadable);
 	tcase_add_test(t, counters_by_interface);
 	suite_add_tcase(s, t);
