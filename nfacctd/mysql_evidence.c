@@ -15,7 +15,7 @@ static unsigned read_row(struct mysql_link *k, const struct mysql_table *t, cons
 	MYSQL_RES *res;
 	MYSQL_ROW row;
 
-	text_select_row(&b, &t->columns, t->name, p, r);
+	text_select_row(&b, &t->columns, t->table.name, p, r);
 	res = link_select(k, "%s", b.s);
 	strbuf_clear(&b);
 	if (!res)
@@ -41,7 +41,7 @@ unsigned evidence_take(struct mysql_evidence *e, struct mysql_link *k, const str
 		return 0;
 	if (read_row(k, t, p, r, &n, &e->packets, &e->octets) != 0)
 		return k->err;
-	snprintf(e->table, sizeof(e->table), "%s", t->name);
+	snprintf(e->table, sizeof(e->table), "%s", t->table.name);
 	e->row = (size_t)(r - p->rows);
 	e->have = n == 1;		/* refused, or there twice: no witness */
 	return 0;

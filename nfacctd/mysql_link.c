@@ -68,6 +68,12 @@ enum link_meaning link_meaning(unsigned err)
 	return LINK_STUCK;
 }
 
+const char *link_words(const struct mysql_link *k, char buf[static LINK_WORDS])
+{
+	snprintf(buf, LINK_WORDS, "%s (%u)", k->why, k->err);
+	return buf;
+}
+
 void link_init(struct mysql_link *k)
 {
 	memset(k, 0, sizeof(*k));
@@ -200,7 +206,7 @@ unsigned link_connect(struct mysql_link *k, const struct plugin_settings *p)
 	snprintf(k->where, sizeof(k->where), "user \"%s\" at \"%s\", database \"%s\"", user, host,
 		db);
 	if (!sql_password(p, password, k->why, sizeof(k->why)))
-		return k->err = 1;
+		return k->err = LINK_OURS;
 	if (strncmp(host, "unix:", UNIX_PREFIX) == 0) {
 		sock = host + UNIX_PREFIX;
 		host = NULL;

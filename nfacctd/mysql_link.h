@@ -34,6 +34,10 @@ struct mysql_link {
 	char where[256]; /* "user@host:port, database db", for messages; never the password */
 };
 
+enum { LINK_OURS = 1, LINK_WORDS = 600 };	/* an error number for reasons of our own */
+/* "Table 'a.b' doesn't exist (1146)": for messages; returns buf. */
+const char *link_words(const struct mysql_link *k, char buf[static LINK_WORDS]);
+
 void link_init(struct mysql_link *k);
 /* Something took longer than answer_seconds: the next connection waits twice as long, up to a
  * limit. */

@@ -55,7 +55,7 @@ static void salvage_head(struct strbuf *b, struct sink_mysql *s, const struct pu
 		"-- flowledger: purge %" PRIu64 " of plugin %s, run %" PRIu64 ", %zu rows; not yet "
 		"written\n-- replay: mariadb -u %s -p %s < this file; stops without effect when "
 		"the purge is there already\n",
-		p->id, s->p->name, s->run_id, p->nrows, replays_as(s),
+		p->id, s->p->name, s->book.run_id, p->nrows, replays_as(s),
 		s->p->sql_db ? s->p->sql_db : "pmacct");
 	strbuf_add(b,
 		"SET NAMES utf8mb4;\nSET SESSION "
@@ -68,7 +68,7 @@ static void salvage_head(struct strbuf *b, struct sink_mysql *s, const struct pu
 	if (s->in_doubt == p->id && !s->ledger)
 		strbuf_add(
 			b, "-- ITS COMMIT HAD NO ANSWER: look first whether these rows are in\n");
-	text_ledger(b, s->run_id, s->p->name, p);
+	text_ledger(b, s->book.run_id, s->p->name, p);
 	strbuf_add(b, ";\n");
 }
 
@@ -98,10 +98,9 @@ static int save(struct sink_mysql *s, const struct purge *p, char path[static PA
 	int err;
 
 	path[0] = '\0';
-	if (!name_groups_make(&g, s->table, SQL_TABLE_NAME_MAX + 1, true, s->p, s->l,
-			      p->slot ? p->slot : p->deadline, p->rows, p->nrows))
+	if (!sql_book_sort(&s->book, &g, s->table, s->p, s->l, p))
 		return -1;
-	err = salvage_open(&file, s->p, s->run_id, p->id, "sql");
+	err = salvage_open(&file, s->p, s->book.run_id, p->id, "sql");
 	if (err == 0) {
 		err = salvage_rows(&file, s, &g, p);
 		err = salvage_close(&file, err);
@@ -118,18 +117,18 @@ int mysql_salvage(void *sink, const struct purge *p)
 	int err;
 
 	if (s->in_doubt == p->id && !s->ledger) {
-		s->counts.ambiguous++;
+		s->book.counts.ambiguous++;
 		log_error("%s: the connection broke while purge %" PRIu64
 			  " was committed: look whether it is in before it is replayed",
-			s->who, p->id);
+			s->book.who, p->id);
 	}
 	err = save(s, p, path);
 	if (err == 0)
 		log_warn("%s: purge %" PRIu64
 			 " (%zu rows) is saved in %s; replay it with: mariadb -u %s -p %s < %s",
-			s->who, p->id, p->nrows, path, replays_as(s), s->p->sql_db ? s->p->sql_db : "pmacct", path);
+			s->book.who, p->id, p->nrows, path, replays_as(s), s->p->sql_db ? s->p->sql_db : "pmacct", path);
 	else
-		log_error_errno("%s: purge %" PRIu64 " (%zu rows) cannot be saved in %s", s->who,
+		log_error_errno("%s: purge %" PRIu64 " (%zu rows) cannot be saved in %s", s->book.who,
 			p->id, p->nrows, path);
 	return err;
 }

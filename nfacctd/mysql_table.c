@@ -148,31 +148,14 @@ static void add_new_key(struct strbuf *b, const char *lead, const struct view *v
 			const struct sql_column *const *missing, size_t n)
 {
 	const struct sql_index *pk = NULL;
-	const char *gap = "";
-	bool placed = false;
 
 	for (size_t i = 0; i < v->nindexes; i++)
 		if (strcmp(v->index[i].name, "PRIMARY") == 0)
 			pk = &v->index[i];
 	if (!pk)
 		return;
-	strbuf_addf(b, "%sDROP PRIMARY KEY, ADD PRIMARY KEY (", lead);
-	for (size_t i = 0; i <= pk->n; i++) {
-		bool here = i == pk->n || strcasecmp(pk->column[i].name, "stamp_inserted") == 0;
-
-		for (size_t m = 0; here && !placed && m < n; m++) {
-			if (missing[m]->role != SQL_KEY && missing[m]->role != SQL_INSERTED)
-				continue;
-			strbuf_addf(b, "%s`%s`", gap, missing[m]->name);
-			gap = ", ";
-		}
-		placed |= here;
-		if (i < pk->n) {
-			strbuf_addf(b, "%s`%s`", gap, pk->column[i].name);
-			gap = ", ";
-		}
-	}
-	strbuf_add(b, ")");
+	strbuf_addf(b, "%sDROP PRIMARY KEY, ADD PRIMARY KEY ", lead);
+	sql_key_with(b, pk, missing, n, "`");
 }
 
 static void check_missing(struct view *v, const struct sql_columns *want, struct mysql_report *rep)
@@ -189,7 +172,7 @@ static void check_missing(struct view *v, const struct sql_columns *want, struct
 			continue;
 		}
 		missing[n++] = &want->c[i];
-		keys += want->c[i].role == SQL_KEY || want->c[i].role == SQL_INSERTED;
+		keys += sql_is_key(&want->c[i]);
 	}
 	if (n == 0)
 		return;
@@ -445,7 +428,7 @@ static void check_rights(
 	struct strbuf b = { NULL, 0, 0 };
 	MYSQL_STMT *stmt;
 
-	text_insert(&b, &t->columns, t->name);
+	text_insert(&b, &t->columns, t->table.name);
 	text_parameters(&b, &t->columns);
 	if (t->way == MYSQL_UPSERT)
 		text_on_duplicate(&b, &t->columns);
@@ -453,16 +436,16 @@ static void check_rights(
 	if (stmt && t->way != MYSQL_UPSERT) {
 		mysql_stmt_close(stmt);
 		strbuf_reset(&b);
-		strbuf_addf(&b, "UPDATE `%s` SET packets=packets+0 WHERE bytes<0", t->name);
+		strbuf_addf(&b, "UPDATE `%s` SET packets=packets+0 WHERE bytes<0", t->table.name);
 		stmt = link_prepare(k, b.s, b.n);
 	}
 	strbuf_reset(&b);
 	if (stmt) {
 		mysql_stmt_close(stmt);
 	} else {
-		strbuf_addf(&b, "table %s: %s (%u)", t->name, k->why, k->err);
+		strbuf_addf(&b, "table %s: %s (%u)", t->table.name, k->why, k->err);
 		if (k->err == 1142 || k->err == 1143)
-			add_grant(&b, k, t->name);
+			add_grant(&b, k, t->table.name);
 		problem(rep, &b);
 	}
 	strbuf_clear(&b);
@@ -546,8 +529,8 @@ unsigned mysql_table_look(struct mysql_table *t, struct mysql_link *k,
 	unsigned err = 0;
 
 	memset(t, 0, sizeof(*t));
-	copy(t->name, sizeof(t->name), name);
-	v->table = t->name;
+	copy(t->table.name, sizeof(t->table.name), name);
+	v->table = t->table.name;
 	v->rep = rep;
 	if (safe_name(name)) {
 		err = look(t, k, v, want, p, rep);

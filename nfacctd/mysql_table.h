@@ -6,7 +6,7 @@
 #define MYSQL_TABLE_H
 
 #include "nfacctd/mysql_link.h"
-#include "nfacctd/sql_columns.h"
+#include "nfacctd/sql_book.h"
 
 enum mysql_way {
 	MYSQL_UPSERT,	/* a unique key covers exactly what tells rows apart */
@@ -15,8 +15,7 @@ enum mysql_way {
 };
 
 struct mysql_table {
-	char name[SQL_TABLE_NAME_MAX + 1];
-	uint64_t used;		/* when last, for eviction */
+	struct sql_table table;
 	enum mysql_way way;
 	struct sql_columns columns;	/* fitted to this table's ip_proto */
 	MYSQL_STMT *stmt;	/* insert of an array of rows; NULL: not yet prepared */

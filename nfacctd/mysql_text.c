@@ -6,11 +6,7 @@
 #include <inttypes.h>
 #include <string.h>
 #include "nfacctd/mysql_link.h"
-
-static bool is_key(const struct sql_column *c)
-{
-	return c->role == SQL_KEY || c->role == SQL_INSERTED;
-}
+#include "nfacctd/sql_book.h"
 
 static void add_value(struct strbuf *b, const struct sql_column *c, const struct sql_cell *cell)
 {
@@ -28,7 +24,7 @@ static void add_names(
 	const char *gap = "";
 
 	for (size_t i = 0; i < s->n; i++) {
-		if (keys_only && !is_key(&s->c[i]))
+		if (keys_only && !sql_is_key(&s->c[i]))
 			continue;
 		strbuf_addf(b, "%s%s", gap, prefix);
 		link_quote_name(b, s->c[i].name);
@@ -82,31 +78,12 @@ void text_row(struct strbuf *b, const struct sql_columns *s, const struct purge 
 	strbuf_add(b, ")");
 }
 
-/* How a counter takes on a new value; NULL for columns that an update leaves alone. */
-static const char *addition(const struct sql_column *c)
-{
-	if (c->constant)
-		return NULL;
-	switch (c->role) {
-	case SQL_PACKETS:
-	case SQL_BYTES:
-	case SQL_FLOWS:
-		return "+";
-	case SQL_TCP_FLAGS:
-		return "|";
-	case SQL_UPDATED:
-		return "";
-	default:
-		return NULL;
-	}
-}
-
 void text_on_duplicate(struct strbuf *b, const struct sql_columns *s)
 {
 	const char *gap = " ON DUPLICATE KEY UPDATE ";
 
 	for (size_t i = 0; i < s->n; i++) {
-		const char *op = addition(&s->c[i]);
+		const char *op = sql_addition(&s->c[i]);
 
 		if (!op)
 			continue;
@@ -127,7 +104,7 @@ static void add_where(struct strbuf *b, const struct sql_columns *s, const struc
 	const char *gap = " WHERE ";
 
 	for (size_t i = 0; i < s->n; i++) {
-		if (!is_key(&s->c[i]))
+		if (!sql_is_key(&s->c[i]))
 			continue;
 		sql_cell_make(&cell, s, &s->c[i], p, r);
 		strbuf_addf(b, "%s`%s`=", gap, s->c[i].name);
@@ -154,7 +131,7 @@ void text_update_row(struct strbuf *b, const struct sql_columns *s, const char *
 	strbuf_add(b, "UPDATE ");
 	link_quote_name(b, table);
 	for (size_t i = 0; i < s->n; i++) {
-		const char *op = addition(&s->c[i]);
+		const char *op = sql_addition(&s->c[i]);
 
 		if (!op)
 			continue;
@@ -207,11 +184,11 @@ static void add_grouped(struct strbuf *b, const struct sql_columns *s, const cha
 				c->role == SQL_UPDATED || c->constant ? "MAX" : "SUM";
 
 		strbuf_add(b, i ? "," : "");
-		if (is_key(c))
+		if (sql_is_key(c))
 			strbuf_addf(b, "`%s`", c->name);
 		else
 			strbuf_addf(b, "%s(`%s`) AS `%s`", f, c->name, c->name);
-		keys += is_key(c);
+		keys += sql_is_key(c);
 	}
 	strbuf_add(b, " FROM ");
 	link_quote_name(b, scratch);
@@ -228,7 +205,7 @@ static void add_match(struct strbuf *b, const struct sql_columns *s)
 	const char *gap = "";
 
 	for (size_t i = 0; i < s->n; i++) {
-		if (!is_key(&s->c[i]))
+		if (!sql_is_key(&s->c[i]))
 			continue;
 		strbuf_addf(b, "%sd.`%s`=s.`%s`", gap, s->c[i].name, s->c[i].name);
 		gap = " AND ";
@@ -249,7 +226,7 @@ void text_update_join(struct strbuf *b, const struct sql_columns *s, const char 
 	strbuf_add(b, " ON ");
 	add_match(b, s);
 	for (size_t i = 0; i < s->n; i++) {
-		const char *op = addition(&s->c[i]), *name = s->c[i].name;
+		const char *op = sql_addition(&s->c[i]), *name = s->c[i].name;
 
 		if (!op)
 			continue;
@@ -295,7 +272,7 @@ void text_create_table(struct strbuf *b, const struct sql_columns *s, const char
 	for (size_t i = 0; i < s->n; i++)
 		strbuf_addf(b, "%s%s %s", i ? ", " : "", s->c[i].name, s->c[i].type);
 	for (size_t i = 0; i < s->n; i++) {
-		if (!is_key(&s->c[i]))
+		if (!sql_is_key(&s->c[i]))
 			continue;
 		strbuf_addf(b, "%s%s", gap, s->c[i].name);
 		gap = ", ";
@@ -306,14 +283,10 @@ void text_create_table(struct strbuf *b, const struct sql_columns *s, const char
 
 void text_ledger(struct strbuf *b, uint64_t run_id, const char *plugin, const struct purge *p)
 {
-	struct sums all = { 0, 0, 0, 0 };
+	const struct sums all = sql_purge_sums(p);
 	const struct purge_mark none = { 0, 0 };
 	const struct purge_mark *marks = p->nmarks ? p->marks : &none;
 
-	for (size_t i = 0; i < p->nrows; i++) {
-		all.packets += p->rows[i].sums.packets;
-		all.octets += p->rows[i].sums.octets;
-	}
 	strbuf_add(b,
 		"INSERT INTO flow_ledger "
 		"(run_id,plugin,purge_id,worker,batch,purge_rows,purge_packets,"

@@ -12,10 +12,6 @@
 #include "nfacctd/mysql_sink.h"
 #include "nfacctd/mysql_text.h"
 
-enum {
-	REFUSALS_LOGGED = 200	/* a purge, in full; more are counted in one line */
-};
-
 static const char scratch[] = "flowledger_scratch";
 
 /* Row struct of the array path: numbers, and texts with their lengths before them. */
@@ -93,7 +89,7 @@ static unsigned insert_arrays(struct sink_mysql *s, struct mysql_table *t, const
 
 		for (size_t i = 0; i < now; i++)
 			fill_row(s, &t->columns, s->rows + i * s->row_size, p, rows[done + i]);
-		s->tally.statements++;
+		s->tally.counts.statements++;
 		if (link_execute_rows(&s->link, t->stmt, s->params, s->nparams, s->rows,
 			    s->row_size, now, &more) != 0)
 			return s->link.err;
@@ -125,7 +121,7 @@ static unsigned insert_text(struct sink_mysql *s, struct mysql_table *t, const c
 		}
 		if (t->way == MYSQL_UPSERT)
 			text_on_duplicate(&s->text, &t->columns);
-		s->tally.statements++;
+		s->tally.counts.statements++;
 		if (link_run(&s->link, s->text.s, s->text.n, &more) != 0)
 			return s->link.err;
 		*affected += more;
@@ -145,13 +141,13 @@ static unsigned write_upsert(struct sink_mysql *s, struct mysql_table *t, const 
 {
 	uint64_t affected = 0, updated;
 
-	if (insert_rows(s, t, t->name, p, rows, n, &affected) != 0)
+	if (insert_rows(s, t, t->table.name, p, rows, n, &affected) != 0)
 		return s->link.err;
 	updated = affected > n ? affected - n : 0;	/* 1 for a new row, 2 for a changed one */
 	if (updated > n)
 		updated = n;
-	s->tally.updated += updated;
-	s->tally.inserted += n - updated;
+	s->tally.counts.updated += updated;
+	s->tally.counts.inserted += n - updated;
 	return 0;
 }
 
@@ -162,21 +158,21 @@ static unsigned write_each(struct sink_mysql *s, struct mysql_table *t, const st
 		uint64_t affected;
 
 		strbuf_reset(&s->text);
-		text_update_row(&s->text, &t->columns, t->name, p, rows[i]);
-		s->tally.statements++;
+		text_update_row(&s->text, &t->columns, t->table.name, p, rows[i]);
+		s->tally.counts.statements++;
 		if (link_run(&s->link, s->text.s, s->text.n, NULL) != 0)
 			return s->link.err;
 		if (link_matched(&s->link) > 0) {
-			s->tally.updated++;
+			s->tally.counts.updated++;
 			continue;
 		}
 		strbuf_reset(&s->text);
-		text_insert(&s->text, &t->columns, t->name);
+		text_insert(&s->text, &t->columns, t->table.name);
 		text_row(&s->text, &t->columns, p, rows[i]);
-		s->tally.statements++;
+		s->tally.counts.statements++;
 		if (link_run(&s->link, s->text.s, s->text.n, &affected) != 0)
 			return s->link.err;
-		s->tally.inserted++;
+		s->tally.counts.inserted++;
 	}
 	return 0;
 }
@@ -202,13 +198,13 @@ static unsigned make_scratch(struct sink_mysql *s, struct mysql_table *t)
 	if (link_runf(&s->link, "DROP TEMPORARY TABLE IF EXISTS `%s`", scratch) != 0)
 		return s->link.err;
 	strbuf_reset(&s->text);
-	text_create_scratch(&s->text, &t->columns, t->name, scratch);
+	text_create_scratch(&s->text, &t->columns, t->table.name, scratch);
 	err = link_run(&s->link, s->text.s, s->text.n, NULL);
 	if (scratch_forbidden(err)) {
 		log_info("%s: no temporary table can be made (%s): rows of table %s go in one by "
 			 "one; run: GRANT CREATE TEMPORARY TABLES ON that database, or give the "
 			 "table a unique key over the written key columns;",
-			s->who, s->link.why, t->name);
+			s->book.who, s->link.why, t->table.name);
 		t->way = MYSQL_EACH;
 		err = 0;
 	}
@@ -217,7 +213,7 @@ static unsigned make_scratch(struct sink_mysql *s, struct mysql_table *t)
 
 static unsigned run_text(struct sink_mysql *s, uint64_t *affected)
 {
-	s->tally.statements++;
+	s->tally.counts.statements++;
 	return link_run(&s->link, s->text.s, s->text.n, affected);
 }
 
@@ -251,12 +247,12 @@ static unsigned write_set(struct sink_mysql *s, struct mysql_table *t, const str
 		count_groups(s, t, &groups) != 0)
 		return s->link.err;
 	strbuf_reset(&s->text);
-	text_update_join(&s->text, &t->columns, t->name, scratch);
+	text_update_join(&s->text, &t->columns, t->table.name, scratch);
 	if (run_text(s, NULL) != 0)
 		return s->link.err;
 	matched = link_matched(&s->link);
 	strbuf_reset(&s->text);
-	text_insert_rest(&s->text, &t->columns, t->name, scratch);
+	text_insert_rest(&s->text, &t->columns, t->table.name, scratch);
 	if (run_text(s, &inserted) != 0)
 		return s->link.err;
 	if (matched + inserted != groups) {
@@ -264,8 +260,8 @@ static unsigned write_set(struct sink_mysql *s, struct mysql_table *t, const str
 			return s->link.err;
 		return write_each(s, t, p, rows, n);
 	}
-	s->tally.updated += matched;
-	s->tally.inserted += inserted;
+	s->tally.counts.updated += matched;
+	s->tally.counts.inserted += inserted;
 	return 0;
 }
 
@@ -274,26 +270,12 @@ static unsigned (*const ways[])(struct sink_mysql *, struct mysql_table *, const
 	[MYSQL_UPSERT] = write_upsert, [MYSQL_SET] = write_set, [MYSQL_EACH] = write_each,
 };
 
-void mysql_refuse(struct sink_mysql *s, const struct sql_columns *columns, const char *table,
-		  const struct purge *p, const struct sum_row *r, unsigned err, const char *why)
-{
-	char row[1024];
-
-	s->tally.rejected++;
-	s->tally.rejected_octets += r->sums.octets;
-	s->tally.rejected_packets += r->sums.packets;
-	if (s->told == p->id || s->told_now++ >= REFUSALS_LOGGED)
-		return;
-	sql_row_describe(row, sizeof(row), columns, p, r);
-	log_error("%s: table %s refuses a row: %s (%u): %s", s->who, table, why, err, row);
-}
-
 /* Write rows[0..n); what the server refuses is halved until it stands alone. */
 static unsigned write_range(struct sink_mysql *s, struct mysql_table *t, const struct purge *p,
 			    const struct sum_row *const *rows, size_t n)
 {
-	struct sink_counts before = s->tally;
-	char why[sizeof(s->link.why)];
+	struct sink_counts before = s->tally.counts;
+	char words[LINK_WORDS];
 	unsigned err;
 
 	if (link_runf(&s->link, "SAVEPOINT batch") != 0)
@@ -301,12 +283,12 @@ static unsigned write_range(struct sink_mysql *s, struct mysql_table *t, const s
 	err = ways[t->way](s, t, p, rows, n);
 	if (link_meaning(err) != LINK_REFUSED)
 		return err;
-	snprintf(why, sizeof(why), "%s", s->link.why);
-	s->tally = before;
+	link_words(&s->link, words);
+	s->tally.counts = before;
 	if (link_runf(&s->link, "ROLLBACK TO SAVEPOINT batch") != 0)
 		return s->link.err;
 	if (n == 1) {
-		mysql_refuse(s, &t->columns, t->name, p, rows[0], err, why);
+		sql_book_refuse(&s->book, &s->tally, &t->columns, t->table.name, p, rows[0], words);
 		return 0;
 	}
 	err = write_range(s, t, p, rows, n / 2);

@@ -186,28 +186,11 @@ static void add_new_key(struct strbuf *b, const char *lead, const struct view *v
 			const struct sql_column *const *missing, size_t n)
 {
 	const struct sql_index *pk = primary_key(v);
-	const char *gap = "";
-	bool placed = false;
 
 	if (!pk)
 		return;
-	strbuf_addf(b, "%sDROP CONSTRAINT %s, ADD PRIMARY KEY (", lead, pk->name);
-	for (size_t i = 0; i <= pk->n; i++) {
-		bool here = i == pk->n || strcasecmp(pk->column[i].name, "stamp_inserted") == 0;
-
-		for (size_t m = 0; here && !placed && m < n; m++) {
-			if (missing[m]->role != SQL_KEY && missing[m]->role != SQL_INSERTED)
-				continue;
-			strbuf_addf(b, "%s%s", gap, missing[m]->name);
-			gap = ", ";
-		}
-		placed |= here;
-		if (i < pk->n) {
-			strbuf_addf(b, "%s%s", gap, pk->column[i].name);
-			gap = ", ";
-		}
-	}
-	strbuf_add(b, ")");
+	strbuf_addf(b, "%sDROP CONSTRAINT %s, ADD PRIMARY KEY ", lead, pk->name);
+	sql_key_with(b, pk, missing, n, "");
 }
 
 static void check_missing(struct view *v, const struct sql_columns *want, struct pg_report *rep)
@@ -224,7 +207,7 @@ static void check_missing(struct view *v, const struct sql_columns *want, struct
 			continue;
 		}
 		missing[n++] = &want->c[i];
-		keys += want->c[i].role == SQL_KEY || want->c[i].role == SQL_INSERTED;
+		keys += sql_is_key(&want->c[i]);
 	}
 	if (n == 0)
 		return;
@@ -469,8 +452,8 @@ int pg_table_look(struct pg_table *t, struct pg_link *k, const struct sql_column
 	int err;
 
 	memset(t, 0, sizeof(*t));
-	copy(t->name, sizeof(t->name), name);
-	v->table = t->name;
+	copy(t->table.name, sizeof(t->table.name), name);
+	v->table = t->table.name;
 	pg_quote_table(&v->quoted, name);
 	err = look(t, k, v, want, p, rep);
 	strbuf_clear(&v->quoted);

@@ -6,7 +6,7 @@
 #define PGSQL_TABLE_H
 
 #include "nfacctd/pgsql_link.h"
-#include "nfacctd/sql_columns.h"
+#include "nfacctd/sql_book.h"
 
 enum pg_way {
 	PG_UPSERT,	/* a unique key covers exactly what tells rows apart */
@@ -16,8 +16,7 @@ enum pg_way {
 enum { PG_TYPE_MAX = 64 };
 
 struct pg_table {
-	char name[SQL_TABLE_NAME_MAX + 1];
-	uint64_t used;		/* when last, for eviction */
+	struct sql_table table;
 	enum pg_way way;
 	struct sql_columns columns;	/* fitted to this table's types */
 	/* Of each column, without a length: "inet", "bpchar"; "" when the table was not there. */

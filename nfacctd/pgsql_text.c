@@ -7,30 +7,6 @@
 #include <string.h>
 #include "nfacctd/sql_book.h"
 
-static bool is_key(const struct sql_column *c)
-{
-	return c->role == SQL_KEY || c->role == SQL_INSERTED;
-}
-
-/* How a counter takes on a new value; NULL for columns that an update leaves alone. */
-static const char *addition(const struct sql_column *c)
-{
-	if (c->constant)
-		return NULL;
-	switch (c->role) {
-	case SQL_PACKETS:
-	case SQL_BYTES:
-	case SQL_FLOWS:
-		return "+";
-	case SQL_TCP_FLAGS:
-		return "|";
-	case SQL_UPDATED:
-		return "";
-	default:
-		return NULL;
-	}
-}
-
 /* ---- arrays ---- */
 
 static bool is_plain(char c)
@@ -95,7 +71,7 @@ static void add_names(struct strbuf *b, const struct sql_columns *s, bool keys_o
 	const char *gap = "";
 
 	for (size_t i = 0; i < s->n; i++) {
-		if (keys_only && !is_key(&s->c[i]))
+		if (keys_only && !sql_is_key(&s->c[i]))
 			continue;
 		strbuf_addf(b, "%s%s", gap, prefix);
 		pg_quote_name(b, s->c[i].name);
@@ -158,7 +134,7 @@ static void add_additions(struct strbuf *b, const struct sql_columns *s, const c
 	const char *gap = "";
 
 	for (size_t i = 0; i < s->n; i++) {
-		const char *op = addition(&s->c[i]), *name = s->c[i].name;
+		const char *op = sql_addition(&s->c[i]), *name = s->c[i].name;
 
 		if (!op)
 			continue;
@@ -184,11 +160,11 @@ static void add_grouped(struct strbuf *b, const struct pg_table *t)
 		const char *f = c->role == SQL_TCP_FLAGS ? "bit_or" :
 				c->role == SQL_UPDATED || c->constant ? "max" : "sum";
 
-		if (is_key(c))
+		if (sql_is_key(c))
 			strbuf_addf(b, "%s\"%s\"", gap, c->name);
 		else
 			strbuf_addf(b, "%s%s(\"%s\") AS \"%s\"", gap, f, c->name, c->name);
-		keys |= is_key(c);
+		keys |= sql_is_key(c);
 	}
 	strbuf_add(b, " FROM ");
 	add_source(b, t);
@@ -206,7 +182,7 @@ static void add_match(struct strbuf *b, const struct sql_columns *s)
 	const char *gap = "";
 
 	for (size_t i = 0; i < s->n; i++) {
-		if (!is_key(&s->c[i]))
+		if (!sql_is_key(&s->c[i]))
 			continue;
 		strbuf_addf(b, "%sd.\"%s\"=s.\"%s\"", gap, s->c[i].name, s->c[i].name);
 		gap = " AND ";
@@ -218,7 +194,7 @@ static void add_match(struct strbuf *b, const struct sql_columns *s)
 static void add_insert(struct strbuf *b, const struct pg_table *t)
 {
 	strbuf_add(b, "INSERT INTO ");
-	pg_quote_table(b, t->name);
+	pg_quote_table(b, t->table.name);
 	strbuf_add(b, " AS d (");
 	add_names(b, &t->columns, false, "");
 	strbuf_add(b, ") ");
@@ -255,7 +231,7 @@ void pg_text_update_from(struct strbuf *b, const struct pg_table *t)
 	strbuf_add(b, "WITH s AS MATERIALIZED ");
 	add_grouped(b, t);
 	strbuf_add(b, ", u AS (UPDATE ");
-	pg_quote_table(b, t->name);
+	pg_quote_table(b, t->table.name);
 	strbuf_add(b, " AS d SET ");
 	add_additions(b, &t->columns, "s");
 	strbuf_add(b, " FROM s WHERE ");
@@ -269,7 +245,7 @@ void pg_text_insert_rest(struct strbuf *b, const struct pg_table *t)
 	strbuf_add(b, "SELECT * FROM ");
 	add_grouped(b, t);
 	strbuf_add(b, " AS s WHERE NOT EXISTS (SELECT 1 FROM ");
-	pg_quote_table(b, t->name);
+	pg_quote_table(b, t->table.name);
 	strbuf_add(b, " AS d WHERE ");
 	add_match(b, &t->columns);
 	strbuf_add(b, ")");
@@ -300,10 +276,10 @@ static void add_where_row(struct strbuf *b, const struct pg_table *t, const stru
 	const char *gap = " WHERE ";
 
 	strbuf_add(b, " WHERE (d.tableoid,d.ctid)=(SELECT e.tableoid,e.ctid FROM ");
-	pg_quote_table(b, t->name);
+	pg_quote_table(b, t->table.name);
 	strbuf_add(b, " AS e");
 	for (size_t i = 0; i < t->columns.n; i++) {
-		if (!is_key(&t->columns.c[i]))
+		if (!sql_is_key(&t->columns.c[i]))
 			continue;
 		strbuf_addf(b, "%se.\"%s\"=", gap, t->columns.c[i].name);
 		add_literal(b, t, i, p, r);
@@ -327,7 +303,7 @@ static void add_row_additions(struct strbuf *b, const struct pg_table *t, const 
 	const char *gap = "";
 
 	for (size_t i = 0; i < t->columns.n; i++) {
-		const char *op = addition(&t->columns.c[i]), *name = t->columns.c[i].name;
+		const char *op = sql_addition(&t->columns.c[i]), *name = t->columns.c[i].name;
 
 		if (!op)
 			continue;
@@ -351,7 +327,7 @@ void pg_text_row(struct strbuf *b, const struct pg_table *t, const struct purge 
 		return;
 	}
 	strbuf_add(b, "WITH u AS (UPDATE ");
-	pg_quote_table(b, t->name);
+	pg_quote_table(b, t->table.name);
 	strbuf_add(b, " AS d SET ");
 	add_row_additions(b, t, p, r);
 	add_where_row(b, t, p, r);
@@ -451,7 +427,7 @@ void pg_text_create_table(struct strbuf *b, const struct sql_columns *s, const c
 	for (size_t i = 0; i < s->n; i++)
 		strbuf_addf(b, "%s%s %s", i ? ", " : "", s->c[i].name, pg_type_of(&s->c[i]));
 	for (size_t i = 0; i < s->n; i++) {
-		if (!is_key(&s->c[i]))
+		if (!sql_is_key(&s->c[i]))
 			continue;
 		strbuf_addf(b, "%s%s", gap, s->c[i].name);
 		gap = ", ";

@@ -23,7 +23,6 @@
 #include "nfacctd/sql_book.h"
 
 enum {
-	TABLES_MAX = 256,	/* looked at and remembered; the least used one goes */
 	BATCH_ROWS = 32768,	/* a statement */
 	REPLAYS = 5,	/* of a transaction that lost a deadlock, within one write */
 	XID_DIGITS = 24
@@ -37,29 +36,26 @@ struct sink_pgsql {
 	struct sql_columns columns;
 	struct pg_link link;
 	bool ledger, was_connected;
-	struct pg_table *tables[TABLES_MAX];
-	size_t ntables;
-	uint64_t clock;			/* of table use */
+	struct sql_tables tables;	/* struct pg_table */
+	struct sql_tally tally;
 	uint32_t tables_made;		/* by sql_table_schema, for names with variables of rows */
 	struct strbuf text, array[SQL_COLUMNS_MAX];
 	uint64_t in_doubt;		/* id of the purge whose COMMIT had no answer; 0: none */
-	struct sink_counts doubt_tally;
+	struct sql_tally doubt_tally;
 	char xid[XID_DIGITS];		/* its transaction, where there is no ledger */
 	enum sink_trouble last_trouble;
 };
 
 /* ---- connection and tables ---- */
 
-static void forget_tables(struct sink_pgsql *s)
+static void forget_table(struct sql_table *t)
 {
-	for (size_t i = 0; i < s->ntables; i++)
-		free(s->tables[i]);
-	s->ntables = 0;
+	free(t);
 }
 
 static void disconnect(struct sink_pgsql *s)
 {
-	forget_tables(s);
+	sql_tables_clear(&s->tables);
 	pg_close(&s->link);
 }
 
@@ -98,25 +94,7 @@ static int connect_now(struct sink_pgsql *s)
 
 static struct pg_table *table_known(struct sink_pgsql *s, const char *name)
 {
-	for (size_t i = 0; i < s->ntables; i++)
-		if (strcmp(s->tables[i]->name, name) == 0) {
-			s->tables[i]->used = ++s->clock;
-			return s->tables[i];
-		}
-	return NULL;
-}
-
-static struct pg_table **room_for_table(struct sink_pgsql *s)
-{
-	size_t oldest = 0;
-
-	if (s->ntables < TABLES_MAX)
-		return &s->tables[s->ntables++];
-	for (size_t i = 1; i < s->ntables; i++)
-		if (s->tables[i]->used < s->tables[oldest]->used)
-			oldest = i;
-	free(s->tables[oldest]);
-	return &s->tables[oldest];
+	return (struct pg_table *)sql_tables_find(&s->tables, name);
 }
 
 /* A table as it is on the server; NULL when rows cannot get in. */
@@ -136,23 +114,17 @@ static struct pg_table *table_get(struct sink_pgsql *s, const char *name, struct
 		free(t);
 		return NULL;
 	}
-	t->used = ++s->clock;
-	return *room_for_table(s) = t;
+	sql_tables_add(&s->tables, &t->table);
+	return t;
 }
 
 /* The CREATE TABLE of sql_table_schema for one table name. */
 static int create_table(struct sink_pgsql *s, const char *table, int64_t when, const uint8_t *key)
 {
-	char text[65536], made[65536], why[sizeof(s->link.why)];
-	FILE *f = fopen(s->p->sql_table_schema, "re");
-	size_t n = f ? fread(text, 1, sizeof(text) - 1, f) : 0;
+	char made[SQL_SCHEMA_BYTES], why[SQL_WHY_BYTES];
 
-	if (f)
-		fclose(f);
-	text[n] = '\0';
-	if (n == 0 || !name_expand(made, sizeof(made), text, s->p, s->l, when, key))
-		return stuck(s, "sql_table_schema: \"%s\" cannot be read, is empty or above 64 kB%s",
-			     s->p->sql_table_schema, "");
+	if (!sql_schema_text(made, s->p, s->l, when, key, why))
+		return stuck(s, "%s%s", why, "");
 	if (pg_run(&s->link, made) == 0 || strcmp(s->link.state, "42P07") == 0)	/* already there */
 		return 0;
 	if (pg_meaning(&s->link) == PG_LOST)
@@ -186,7 +158,7 @@ static int make_table(struct sink_pgsql *s, struct name_group *g, const struct p
 /* Look at every table, and make it when sql_table_schema says how, before the transaction. */
 static int ready_tables(struct sink_pgsql *s, struct name_groups *g, const struct purge *p)
 {
-	struct pg_report rep = { s->book.who, 0, true, s->book.trouble[0] != '\0' };
+	struct pg_report rep = { s->book.who, 0, true, sql_book_told_lately(&s->book) };
 
 	for (size_t i = 0; i < g->n; i++) {
 		g->group[i].refused = false;
@@ -210,7 +182,7 @@ static int run_arrays(struct sink_pgsql *s, size_t narrays, uint64_t *first, uin
 
 	for (size_t i = 0; i < narrays; i++)
 		values[i] = s->array[i].s;
-	s->book.tally.statements++;
+	s->tally.counts.statements++;
 	res = pg_ask(&s->link, s->text.s, (int)narrays, values);
 	if (!res)
 		return -1;
@@ -232,8 +204,8 @@ static int write_upsert(struct sink_pgsql *s, struct pg_table *t, size_t narrays
 	pg_text_upsert(&s->text, t);
 	if (run_arrays(s, narrays, &fresh, &all) != 0)
 		return -1;
-	s->book.tally.inserted += fresh;
-	s->book.tally.updated += all - fresh;
+	s->tally.counts.inserted += fresh;
+	s->tally.counts.updated += all - fresh;
 	return 0;
 }
 
@@ -247,8 +219,8 @@ static int write_each(struct sink_pgsql *s, struct pg_table *t, const struct pur
 		pg_text_row(&s->text, t, p, rows[i]);
 		if (run_arrays(s, 0, &fresh, NULL) != 0)
 			return -1;
-		s->book.tally.inserted += fresh;
-		s->book.tally.updated += 1 - fresh;
+		s->tally.counts.inserted += fresh;
+		s->tally.counts.updated += 1 - fresh;
 	}
 	return 0;
 }
@@ -275,8 +247,8 @@ static int write_set(struct sink_pgsql *s, struct pg_table *t, const struct purg
 			return -1;
 		return write_each(s, t, p, rows, n);
 	}
-	s->book.tally.updated += updated;
-	s->book.tally.inserted += inserted;
+	s->tally.counts.updated += updated;
+	s->tally.counts.inserted += inserted;
 	return 0;
 }
 
@@ -284,7 +256,7 @@ static int write_set(struct sink_pgsql *s, struct pg_table *t, const struct purg
 static int write_range(struct sink_pgsql *s, struct pg_table *t, const struct purge *p,
 		       const struct sum_row *const *rows, size_t n)
 {
-	struct sink_counts before = s->book.tally;
+	struct sql_tally before = s->tally;
 	char words[600];
 	size_t narrays;
 	int err;
@@ -302,11 +274,11 @@ static int write_range(struct sink_pgsql *s, struct pg_table *t, const struct pu
 	if (pg_meaning(&s->link) != PG_REFUSED)
 		return -1;
 	pg_words(&s->link, words, sizeof(words));
-	s->book.tally = before;
+	s->tally.counts = before.counts;
 	if (pg_run(&s->link, "ROLLBACK TO SAVEPOINT batch; RELEASE SAVEPOINT batch") != 0)
 		return -1;
 	if (n == 1) {
-		sql_book_refuse(&s->book, &t->columns, t->name, p, rows[0], words);
+		sql_book_refuse(&s->book, &s->tally, &t->columns, t->table.name, p, rows[0], words);
 		return 0;
 	}
 	return write_range(s, t, p, rows, n / 2) ||
@@ -318,11 +290,10 @@ static int write_group(struct sink_pgsql *s, const struct purge *p, const struct
 	struct pg_report rep = { s->book.who, 0, true, true };
 	struct pg_table *t;
 
-	for (size_t k = 0; g->refused && k < g->n; k++)
-		sql_book_refuse(&s->book, &s->columns, g->name, p, g->rows[k],
-				"sql_tables_max is reached: no more tables are made in this run");
-	if (g->refused)
+	if (g->refused) {
+		sql_book_refuse_group(&s->book, &s->tally, &s->columns, g, p);
 		return 0;
+	}
 	t = table_get(s, g->name, &rep);
 	if (!t)
 		return -1;
@@ -331,17 +302,6 @@ static int write_group(struct sink_pgsql *s, const struct purge *p, const struct
 				g->n - done < BATCH_ROWS ? g->n - done : BATCH_ROWS) != 0)
 			return -1;
 	return 0;
-}
-
-static void refuse_unnamed(struct sink_pgsql *s, const struct purge *p)
-{
-	char name[SQL_TABLE_NAME_MAX + 1];
-
-	for (size_t i = 0; i < p->nrows; i++)
-		if (!name_expand(name, sizeof(name), s->table, s->p, s->l,
-				 sql_moment(p, &p->rows[i]), p->rows[i].key))
-			sql_book_refuse(&s->book, &s->columns, s->table, p, &p->rows[i],
-					"the name of its table is empty or above 64 characters");
 }
 
 /* ---- purges ---- */
@@ -405,7 +365,7 @@ static int play(struct sink_pgsql *s, struct name_groups *g, const struct purge 
 		enum step *step)
 {
 	*step = AT_START;
-	sql_book_begin(&s->book);
+	memset(&s->tally, 0, sizeof(s->tally));
 	if (connect_now(s) != 0 || ready_tables(s, g, p) != 0)
 		return -1;
 	if (s->in_doubt == p->id && !s->ledger &&
@@ -425,7 +385,7 @@ static int play(struct sink_pgsql *s, struct name_groups *g, const struct purge 
 		}
 	}
 	if (g->unnamed)
-		refuse_unnamed(s, p);
+		sql_book_refuse_unnamed(&s->book, &s->tally, &s->columns, s->table, s->p, s->l, p);
 	for (size_t i = 0; i < g->n; i++)
 		if (write_group(s, p, &g->group[i]) != 0)
 			return -1;
@@ -454,7 +414,7 @@ static bool try_again(struct sink_pgsql *s, const struct purge *p, enum step ste
 
 		if (step == AT_COMMIT) {
 			s->in_doubt = p->id;
-			s->doubt_tally = s->book.tally;
+			s->doubt_tally = s->tally;
 		}
 		if (!idle)
 			sql_book_trouble(&s->book, p, step == AT_COMMIT ?
@@ -469,26 +429,8 @@ static bool try_again(struct sink_pgsql *s, const struct purge *p, enum step ste
 	if (meaning == PG_REPLAY && !timed_out && attempt < REPLAYS)
 		return true;
 	sql_book_trouble(&s->book, p, "purge not written", words, s->link.where);
-	forget_tables(s);	/* somebody may alter them meanwhile */
+	sql_tables_clear(&s->tables);	/* somebody may alter them meanwhile */
 	return false;
-}
-
-static int by_key(const void *a, const void *b, void *layout)
-{
-	const struct sum_row *x = *(const struct sum_row *const *)a,
-			     *y = *(const struct sum_row *const *)b;
-	int order = memcmp(x->key, y->key, ((const struct key_layout *)layout)->size);
-
-	return order ? order : (x->bin > y->bin) - (x->bin < y->bin);
-}
-
-/* In the order of their keys, so that two writers of the same rows do not lock them crosswise. */
-static void sort_rows(const struct sink_pgsql *s, struct name_groups *g)
-{
-	struct key_layout l = *s->l;
-
-	for (size_t i = 0; i < g->n; i++)
-		qsort_r(g->group[i].rows, g->group[i].n, sizeof(g->group[i].rows[0]), by_key, &l);
 }
 
 /* True when the purge is in. */
@@ -499,7 +441,7 @@ static bool deliver(struct sink_pgsql *s, struct name_groups *g, const struct pu
 		enum step step;
 		int err = play(s, g, p, &step);
 
-		sql_book_end(&s->book, p);
+		sql_book_end(&s->book, p, &s->tally);
 		if (err == 0 && step == ALREADY_THERE && s->in_doubt == p->id) {
 			log_info("%s: purge %" PRIu64 " had arrived before the connection broke",
 				 s->book.who, p->id);
@@ -510,7 +452,7 @@ static bool deliver(struct sink_pgsql *s, struct name_groups *g, const struct pu
 		if (err == 0 && step == ALREADY_THERE && p->replayed) {
 			log_info("%s: purge %" PRIu64 " is in the database already", s->book.who,
 				 p->id);
-			sql_book_written(&s->book, p, &s->book.tally);
+			sql_book_written(&s->book, p, &s->tally);
 			return true;
 		}
 		if (err == 0 && step == ALREADY_THERE && attempt < REPLAYS) {
@@ -518,7 +460,7 @@ static bool deliver(struct sink_pgsql *s, struct name_groups *g, const struct pu
 			continue;
 		}
 		if (err == 0 && step == AT_COMMIT) {
-			sql_book_written(&s->book, p, &s->book.tally);
+			sql_book_written(&s->book, p, &s->tally);
 			s->in_doubt = 0;
 			return true;
 		}
@@ -534,13 +476,8 @@ static enum sink_result pgsql_write(void *sink, const struct purge *p)
 	struct name_groups g;
 	bool done;
 
-	if (!name_groups_make(&g, s->table, SQL_TABLE_NAME_MAX + 1, true, s->p, s->l,
-			      sql_moment(p, NULL), p->rows, p->nrows)) {
-		log_warn("%s: no memory for a purge of %zu rows; they are kept", s->book.who,
-			 p->nrows);
+	if (!sql_book_sort(&s->book, &g, s->table, s->p, s->l, p))
 		return SINK_RETRY;
-	}
-	sort_rows(s, &g);
 	done = deliver(s, &g, p);
 	name_groups_clear(&g);
 	s->book.counts.write_ns += clock_mono_ns() - start;
@@ -584,7 +521,7 @@ static int salvage_rows(struct salvage_file *f, struct sink_pgsql *s, const stru
 	for (size_t i = 0; i < g->n; i++) {
 		const struct pg_table *t = table_known(s, g->group[i].name);
 
-		snprintf(unseen.name, sizeof(unseen.name), "%s", g->group[i].name);
+		snprintf(unseen.table.name, sizeof(unseen.table.name), "%s", g->group[i].name);
 		for (size_t j = 0; j < g->group[i].n; j++) {
 			pg_text_row(&s->text, t ? t : &unseen, p, g->group[i].rows[j]);
 			strbuf_add(&s->text, ";\n");
@@ -653,6 +590,7 @@ static struct sink_pgsql *prepare(const struct plugin_settings *p, const struct 
 	s->l = l;
 	s->book.run_id = run_id;
 	snprintf(s->book.who, sizeof(s->book.who), "%s/pgsql", p->name);
+	s->tables.forget = forget_table;
 	pg_init(&s->link);
 	if (p->sql_table && strlen(p->sql_table) > SQL_TABLE_NAME_MAX) {
 		log_error("%s: sql_table: \"%s\": at most 64 characters expected", s->book.who,

@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <strings.h>
+#include "base/strbuf.h"
 #include "wire/addr.h"
 
 /* How a format stands in SQL, and what to declare it as. */
@@ -231,6 +232,29 @@ bool sql_columns_make(struct sql_columns *s, const struct plugin_settings *p,
 	return true;
 }
 
+bool sql_is_key(const struct sql_column *c)
+{
+	return c->role == SQL_KEY || c->role == SQL_INSERTED;
+}
+
+const char *sql_addition(const struct sql_column *c)
+{
+	if (c->constant)
+		return NULL;
+	switch (c->role) {
+	case SQL_PACKETS:
+	case SQL_BYTES:
+	case SQL_FLOWS:
+		return "+";
+	case SQL_TCP_FLAGS:
+		return "|";
+	case SQL_UPDATED:
+		return "";
+	default:
+		return NULL;
+	}
+}
+
 static void cell_text(struct sql_cell *cell, const char *text)
 {
 	cell->len = strnlen(text, PRIM_TEXT_MAX);
@@ -391,4 +415,28 @@ enum sql_unique sql_unique_judge(const struct sql_columns *s, const struct sql_i
 			return SQL_UNIQUE_COLLIDES;
 		}
 	return odd ? SQL_UNIQUE_COLLIDES : SQL_UNIQUE_COVERS;
+}
+
+void sql_key_with(struct strbuf *b, const struct sql_index *key,
+		  const struct sql_column *const *missing, size_t n, const char *quote)
+{
+	const char *gap = "(";
+	bool placed = false;
+
+	for (size_t i = 0; i <= key->n; i++) {
+		bool here = i == key->n || strcasecmp(key->column[i].name, "stamp_inserted") == 0;
+
+		for (size_t m = 0; here && !placed && m < n; m++) {
+			if (!sql_is_key(missing[m]))
+				continue;
+			strbuf_addf(b, "%s%s%s%s", gap, quote, missing[m]->name, quote);
+			gap = ", ";
+		}
+		placed |= here;
+		if (i < key->n) {
+			strbuf_addf(b, "%s%s%s%s", gap, quote, key->column[i].name, quote);
+			gap = ", ";
+		}
+	}
+	strbuf_add(b, ")");
 }

@@ -63,6 +63,11 @@ struct sql_cell {
 	char text[PRIM_TEXT_MAX + 1];
 };
 
+/* Part of what tells rows apart. */
+bool sql_is_key(const struct sql_column *c);
+/* How a counter takes on a new value, "+" or "|", "" to replace it; NULL: an update leaves it alone. */
+const char *sql_addition(const struct sql_column *c);
+
 /* The value of a column that varies (or a constant one, as text). */
 void sql_cell_make(struct sql_cell *cell, const struct sql_columns *s, const struct sql_column *c,
 		   const struct purge *p, const struct sum_row *r);
@@ -96,5 +101,10 @@ enum sql_unique {
 };
 enum sql_unique sql_unique_judge(const struct sql_columns *s, const struct sql_index *index,
 				 const struct sql_column **missing);
+
+struct strbuf;
+/* "(a, b, missing, stamp_inserted)": the columns of a key, the missing ones in their place. */
+void sql_key_with(struct strbuf *b, const struct sql_index *key,
+		  const struct sql_column *const *missing, size_t n, const char *quote);
 
 #endif /* SQL_COLUMNS_H */

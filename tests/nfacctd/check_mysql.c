@@ -83,24 +83,12 @@ static struct fixture *fixture(const char *list, uint32_t version, int way)
 	struct fixture *f = fix_new(list, version);
 
 	setenv("FLOWLEDGER_MYSQL_BULK", way ? "off" : "on", 1);
+	f->p.type = (char *)"mysql";
 	f->p.sql_host = (char *)host();
 	f->p.sql_user = (char *)"root";
 	f->p.sql_passwd = (char *)"";
 	f->p.sql_db = (char *)DB;
 	return f;
-}
-
-static void *open_sink(struct fixture *f)
-{
-	void *s = sink_find("mysql")->open(&f->p, &f->l, 77);
-
-	ck_assert_msg(s != NULL, "open: %s", f->log);
-	return s;
-}
-
-static void put(struct fixture *f, void *s)
-{
-	ck_assert_msg(sink_find("mysql")->write(s, &f->purge) == SINK_OK, "write: %s", f->log);
 }
 
 static void close_sink(void *s)
@@ -144,10 +132,10 @@ START_TEST(tutorial_rows)
 
 	run(v1);
 	run(ledger);
-	s = open_sink(f);
+	s = fix_open(f);
 	host_row(f, 1699999800, "111.222.1.2", 61, 6100);
 	host_row(f, 1699999800, "0.0.0.0", 62, 6014);
-	put(f, s);
+	fix_put(f, s);
 	expect("SELECT * FROM acct ORDER BY ip_src",
 		"0:0:0:0:0:0 0:0:0:0:0:0 0.0.0.0 0.0.0.0 0 0 0 62 6014 2023-11-14 22:10:00 "
 		"2023-11-14 22:14:20|"
@@ -156,7 +144,7 @@ START_TEST(tutorial_rows)
 	fix_next(f);
 	host_row(f, 1699999800, "111.222.1.2", 1, 11);
 	host_row(f, 1700000400, "111.222.1.2", 2, 22);
-	put(f, s);
+	fix_put(f, s);
 	expect("SELECT ip_src,packets,bytes,stamp_inserted,stamp_updated FROM acct ORDER BY "
 	       "ip_src,stamp_inserted",
 		"0.0.0.0 62 6014 2023-11-14 22:10:00 2023-11-14 22:14:20|"
@@ -183,7 +171,7 @@ START_TEST(many_rows)
 	run(v1);
 	if (_i >= 2)	/* packets of 16 kB */
 		run("SET GLOBAL max_allowed_packet=16384");
-	s = open_sink(f);
+	s = fix_open(f);
 	run("SET GLOBAL max_allowed_packet=16777216");
 	for (int round = 0; round < 2; round++) {
 		fix_next(f);
@@ -196,7 +184,7 @@ START_TEST(many_rows)
 			snprintf(ip, sizeof(ip), "10.2.%u.%u", i >> 8 & 255, i & 255);
 			host_row(f, 1699999800, ip, 1, 1);
 		}
-		put(f, s);
+		fix_put(f, s);
 	}
 	/* sum 0..8999 = 40495500, for two networks; the third has 9000 rows of 1, twice */
 	expect("SELECT COUNT(*),SUM(packets),SUM(bytes) FROM acct", "27000 81009000 8099118000");
@@ -257,7 +245,7 @@ START_TEST(refused_rows)
 	run(v1);
 	run("INSERT INTO acct VALUES ('0:0:0:0:0:0','0:0:0:0:0:0','10.0.0.9','0.0.0.0',0,0,'0',1,"
 	    "18446744073709551615,'2023-11-14 22:10:00',NULL)");
-	s = open_sink(f);
+	s = fix_open(f);
 	ck_assert(fix_logged(f,
 		"ip_src of table acct is char(15): rows with IPv6 addresses will be refused; run: "
 		"ALTER TABLE `acct` MODIFY `ip_src` CHAR(45)"));
@@ -272,7 +260,7 @@ START_TEST(refused_rows)
 	f->rows[0].sums.packets = UINT64_C(4294967296); /* INT UNSIGNED + 1 */
 	fix_addr(f, f->keys[999], PRIM_ID_src_host, "10.0.0.9"); /* sum above 2^64 - 1 */
 	f->rows[1].sums.packets = UINT64_C(4294967295);
-	put(f, s);
+	fix_put(f, s);
 	expect("SELECT COUNT(*),SUM(bytes),SUM(packets) FROM acct WHERE ip_src<>'10.0.0.9'",
 	       "997 9970 4294968291");
 	expect("SELECT bytes FROM acct WHERE ip_src='10.0.0.9'", "18446744073709551615");
@@ -303,17 +291,17 @@ START_TEST(without_unique_key)
 	    "DATETIME, packets BIGINT UNSIGNED NOT NULL, bytes BIGINT UNSIGNED NOT NULL, flows INT "
 	    "UNSIGNED NOT "
 	    "NULL, tcp_flags INT UNSIGNED NOT NULL, note INT DEFAULT 5)");
-	s = open_sink(f);
+	s = fix_open(f);
 	ck_assert(fix_logged(f, "has no unique key over exactly the written key columns"));
 	host_row(f, 1699999800, "10.0.0.1", 1, 10);
 	host_row(f, 1699999800, "10.0.0.2", 2, 20);
 	f->rows[0].sums.tcp_flags = 2;
-	put(f, s);
+	fix_put(f, s);
 	fix_next(f);
 	host_row(f, 1699999800, "10.0.0.1", 5, 50);
 	host_row(f, 1699999800, "10.0.0.3", 3, 30);
 	f->rows[0].sums.tcp_flags = 16;
-	put(f, s);
+	fix_put(f, s);
 	expect("SELECT ip_src,packets,bytes,flows,tcp_flags,note FROM acct_v7 ORDER BY ip_src",
 	       "10.0.0.1 6 60 2 18 5|10.0.0.2 2 20 1 0 5|10.0.0.3 3 30 1 0 5");
 	ck_assert_uint_eq(counts(s)->inserted, 3);
@@ -323,7 +311,7 @@ START_TEST(without_unique_key)
 	host_row(f, 1699999800, "10.0.0.2", 1, 1);
 	host_row(f, 1699999800, "10.0.0.3", 1, 1);
 	host_row(f, 1699999800, "10.0.0.4", 1, 1);
-	put(f, s);
+	fix_put(f, s);
 	expect("SELECT ip_src,SUM(bytes),COUNT(*) FROM acct_v7 GROUP BY ip_src ORDER BY ip_src",
 	       "10.0.0.1 60 1|10.0.0.2 41 2|10.0.0.3 31 1|10.0.0.4 1 1");
 	close_sink(s);
@@ -345,13 +333,13 @@ START_TEST(row_by_row)
 	run("GRANT SELECT, INSERT, UPDATE ON " DB ".* TO flowledger_few@localhost");
 	f->p.sql_user = (char *)"flowledger_few";
 	f->p.sql_passwd = (char *)"few";
-	s = open_sink(f);
+	s = fix_open(f);
 	for (int round = 0; round < 2; round++) {
 		fix_next(f);
 		host_row(f, 1699999800, "10.0.0.1", 1, 10);
 		host_row(f, 1699999800, "2001:db8::15:1234", 2, 20);
 		host_row(f, 1699999800, "10.0.0.2", 3, 30);
-		put(f, s);
+		fix_put(f, s);
 	}
 	expect("SELECT ip_src,packets,bytes FROM acct ORDER BY ip_src",
 		"10.0.0.1 2 20|10.0.0.2 6 60");
@@ -366,7 +354,7 @@ START_TEST(row_by_row)
 	ck_assert_msg(fix_logged(f, "flow_ledger: INSERT command denied to user "
 				    "'flowledger_few'@'localhost' for table"), "%s", f->log);
 	run("GRANT INSERT ON " DB ".flow_ledger TO flowledger_few@localhost");
-	close_sink(open_sink(f));
+	close_sink(fix_open(f));
 	run("DROP USER flowledger_few@localhost");
 	fix_free(f);
 }
@@ -385,11 +373,11 @@ START_TEST(key_too_short)
 	    "NOT NULL, stamp_updated DATETIME, packets BIGINT UNSIGNED NOT NULL, bytes BIGINT "
 	    "UNSIGNED NOT NULL, "
 	    "PRIMARY KEY (ip_src, stamp_inserted))");
-	s = open_sink(f);
+	s = fix_open(f);
 	host_row(f, 1699999800, "10.0.0.1", 1, 10);
 	host_row(f, 1699999800, "10.0.0.1", 2, 20);
 	fix_number(f, f->keys[1], PRIM_ID_in_iface, 7);
-	put(f, s);
+	fix_put(f, s);
 	expect("SELECT ip_src,iface_in,bytes FROM acct", "10.0.0.1 0 10");
 	ck_assert_uint_eq(counts(s)->rejected, 1);
 	close_sink(s);
@@ -399,8 +387,8 @@ START_TEST(key_too_short)
 	*end = '\0';
 	run(cure);
 	fix_forget_log(f);
-	s = open_sink(f);
-	put(f, s);
+	s = fix_open(f);
+	fix_put(f, s);
 	expect("SELECT ip_src,iface_in,bytes FROM acct ORDER BY iface_in",
 		"10.0.0.1 0 20|10.0.0.1 7 20");
 	close_sink(s);
@@ -441,14 +429,14 @@ START_TEST(missing_columns)
 	*end = '\0';
 	run(cure);
 	fix_forget_log(f);
-	s = open_sink(f);
+	s = fix_open(f);
 	ck_assert_msg(!fix_logged(f, "unique key"), "%s", f->log);
 	fix_addr(f, fix_row(f, 1699999800, 1, 10), PRIM_ID_dst_host, "10.0.0.1");
 	fix_number(f, f->keys[0], PRIM_ID_timestamp_start, UINT64_C(1699999801234567));
-	put(f, s);
+	fix_put(f, s);
 	fix_next(f);
 	fix_addr(f, fix_row(f, 1699999800, 1, 10), PRIM_ID_dst_host, "10.0.0.1");
-	put(f, s);
+	fix_put(f, s);
 	expect("SELECT "
 	       "ip_src,ip_dst,iface_in,net_src,timestamp_start,timestamp_start_residual,class_id,"
 	       "flows,bytes "
@@ -546,11 +534,11 @@ START_TEST(narrow_proto)
 	void *s;
 
 	run(v1);
-	s = open_sink(f);
+	s = fix_open(f);
 	ck_assert(fix_logged(f, "protocols with longer names are written as numbers"));
 	fix_number(f, fix_row(f, 1699999800, 1, 10), PRIM_ID_proto, 6);
 	fix_number(f, fix_row(f, 1699999800, 1, 20), PRIM_ID_proto, 58);
-	put(f, s);
+	fix_put(f, s);
 	expect("SELECT ip_proto,bytes FROM acct ORDER BY bytes", "tcp 10|58 20");
 	ck_assert_uint_eq(counts(s)->rejected, 0);
 	close_sink(s);
@@ -571,11 +559,11 @@ START_TEST(other_types)
 	    " stamp_updated INT UNSIGNED, packets BIGINT UNSIGNED NOT NULL, bytes BIGINT UNSIGNED "
 	    "NOT NULL, PRIMARY "
 	    "KEY (ip_src, ip_dst, timestamp_start, timestamp_start_residual, stamp_inserted))");
-	s = open_sink(f);
+	s = fix_open(f);
 	host_row(f, 1699999800, "192.0.2.1", 1, UINT64_C(9223372036854775808));
 	fix_addr(f, f->keys[0], PRIM_ID_dst_host, "2001:db8::1");
 	fix_number(f, f->keys[0], PRIM_ID_timestamp_start, UINT64_C(4000000000000007));	/* 2096 */
-	put(f, s);
+	fix_put(f, s);
 	expect("SELECT "
 	       "HEX(ip_src),INET6_NTOA(ip_dst),timestamp_start,timestamp_start_residual,stamp_"
 	       "inserted,"
@@ -606,7 +594,7 @@ START_TEST(bounded_tables)
 	f->p.sql_table_schema = path;
 	f->p.sql_tables_max = 2;
 	f->p.sql_optimize_clauses = true;
-	s = open_sink(f);
+	s = fix_open(f);
 	for (int round = 0; round < 2; round++) {
 		fix_next(f);
 		for (unsigned i = 0; i < 5; i++) {
@@ -616,7 +604,7 @@ START_TEST(bounded_tables)
 			host_row(f, 1699999800, "10.0.0.1", 1, 10);
 			fix_addr(f, f->keys[i], PRIM_ID_peer_src_ip, exporter);
 		}
-		put(f, s);
+		fix_put(f, s);
 	}
 	expect("SHOW TABLES", "acct_192_0_2_0|acct_192_0_2_1");
 	expect("SELECT SUM(bytes) FROM acct_192_0_2_1", "20");
@@ -691,7 +679,7 @@ START_TEST(dynamic_tables)
 	f->p.sql_table = (char *)"acct_$peer_src_ip_%Y%m%d_%H%M";
 	f->p.sql_table_schema = path;
 	f->p.sql_optimize_clauses = true;
-	s = open_sink(f);
+	s = fix_open(f);
 	for (int round = 0; round < 2; round++) {
 		fix_next(f);
 		for (int i = 0; i < 4; i++) {
@@ -699,7 +687,7 @@ START_TEST(dynamic_tables)
 			fix_addr(f, f->keys[i], PRIM_ID_peer_src_ip,
 				i & 2 ? "127.0.0.1" : "2001:db8::1");
 		}
-		put(f, s);
+		fix_put(f, s);
 	}
 	expect("SHOW TABLES", "acct_127_0_0_1_20231114_2210|acct_127_0_0_1_20231114_2220|"
 	       "acct_2001_db8__1_20231114_2210|acct_2001_db8__1_20231114_2220");
@@ -718,13 +706,13 @@ START_TEST(table_goes_and_comes)
 	void *s;
 
 	run(v1);
-	s = open_sink(f);
+	s = fix_open(f);
 	run("RENAME TABLE acct TO away");
 	host_row(f, 1699999800, "10.0.0.1", 1, 10);
 	ck_assert_int_eq(sink_find("mysql")->write(s, &f->purge), SINK_RETRY);
 	ck_assert_int_eq(sink_find("mysql")->write(s, &f->purge), SINK_RETRY);
 	run("RENAME TABLE away TO acct");
-	put(f, s);
+	fix_put(f, s);
 	expect("SELECT bytes FROM acct", "10");
 	ck_assert_uint_eq(counts(s)->rows, 1);
 	ck_assert_uint_eq(counts(s)->retries, 2);
@@ -741,12 +729,12 @@ START_TEST(idle_connection)
 
 	run(v1);
 	run(ledger);
-	s = open_sink(f);
+	s = fix_open(f);
 	run("BEGIN NOT ATOMIC FOR c IN (SELECT ID FROM INFORMATION_SCHEMA.PROCESSLIST WHERE DB='" DB
 	    "' AND "
 	    "ID<>CONNECTION_ID()) DO KILL c.ID; END FOR; END");
 	host_row(f, 1699999800, "10.0.0.1", 1, 10);
-	put(f, s);
+	fix_put(f, s);
 	expect("SELECT bytes FROM acct", "10");
 	ck_assert_uint_eq(counts(s)->reconnects, 1);
 	ck_assert_uint_eq(counts(s)->ambiguous, 0);
@@ -763,9 +751,9 @@ START_TEST(locked_row)
 
 	run(v1);
 	run("SET GLOBAL innodb_lock_wait_timeout=1");
-	s = open_sink(f);
+	s = fix_open(f);
 	host_row(f, 1699999800, "10.0.0.1", 1, 10);
-	put(f, s);
+	fix_put(f, s);
 	run("START TRANSACTION");
 	run("UPDATE acct SET packets=packets");
 	fix_next(f);
@@ -773,7 +761,7 @@ START_TEST(locked_row)
 	host_row(f, 1699999800, "10.0.0.1", 1, 5);
 	ck_assert_int_eq(sink_find("mysql")->write(s, &f->purge), SINK_RETRY);
 	run("COMMIT");
-	put(f, s);
+	fix_put(f, s);
 	run("SET GLOBAL innodb_lock_wait_timeout=50");
 	expect("SELECT ip_src,bytes FROM acct ORDER BY ip_src", "10.0.0.1 15|10.0.0.2 7");
 	ck_assert_uint_eq(counts(s)->rows, 3);
@@ -831,10 +819,10 @@ START_TEST(deadlock)
 	run(v1);
 	run(ledger);
 	run("CREATE TABLE work (n INT PRIMARY KEY) ENGINE=InnoDB");
-	s = open_sink(f);
+	s = fix_open(f);
 	host_row(f, 1699999800, "10.0.0.1", 1, 10);
 	host_row(f, 1699999800, "10.0.0.2", 1, 10);
-	put(f, s);
+	fix_put(f, s);
 again:	/* InnoDB's list may show a wait that is over: then the two did not cross */
 	run("DELETE FROM flow_ledger WHERE plugin='ready'");
 	tries++;
@@ -859,7 +847,7 @@ again:	/* InnoDB's list may show a wait that is over: then the two did not cross
 	fix_next(f);
 	host_row(f, 1699999800, "10.0.0.1", 1, 5);
 	host_row(f, 1699999800, "10.0.0.2", 1, 7);
-	put(f, s);
+	fix_put(f, s);
 	ck_assert_int_eq(waitpid(pid, &status, 0), pid);
 	ck_assert_int_eq(status, 0);
 	snprintf(want, sizeof(want), "10.0.0.1 %u|10.0.0.2 %u", 10 + 1005 * tries, 10 + 1007 * tries);
@@ -884,16 +872,16 @@ START_TEST(long_reader)
 
 	run(v1);
 	run("SET GLOBAL innodb_lock_wait_timeout=1");
-	s = open_sink(f);
+	s = fix_open(f);
 	host_row(f, 1699999800, "10.0.0.1", 1, 10);
-	put(f, s);
+	fix_put(f, s);
 	admin = reader;
 	run("START TRANSACTION WITH CONSISTENT SNAPSHOT");
 	expect("SELECT SUM(bytes) FROM acct", "10");
 	fix_next(f);
 	host_row(f, 1699999800, "10.0.0.1", 1, 5);
 	host_row(f, 1699999800, "10.0.0.2", 1, 7);
-	put(f, s);
+	fix_put(f, s);
 	ck_assert_uint_eq(counts(s)->retries, 0);
 	expect("SELECT SUM(bytes) FROM acct", "10");
 	run("COMMIT");
@@ -915,9 +903,9 @@ START_TEST(run_id_taken)
 	run(v1);
 	run(ledger);
 	run("INSERT INTO flow_ledger VALUES (77,'t',1,0,0,0,0,0,NULL)");
-	s = open_sink(f);
+	s = fix_open(f);
 	host_row(f, 1699999800, "10.0.0.1", 1, 10);
-	put(f, s);
+	fix_put(f, s);
 	expect("SELECT bytes FROM acct", "10");
 	expect("SELECT COUNT(*) FROM flow_ledger", "2");
 	ck_assert(fix_logged(f, "flow_ledger has purge 1 of run 77 already"));
@@ -943,9 +931,9 @@ START_TEST(salvaged)
 		run(ledger);
 	if (_i & 2)
 		run("ALTER TABLE acct DROP PRIMARY KEY");
-	s = open_sink(f);
+	s = fix_open(f);
 	host_row(f, 1699999800, "10.0.0.1", 1, 10);
-	put(f, s);
+	fix_put(f, s);
 	fix_next(f);
 	host_row(f, 1699999800, "10.0.0.1", 1, 5);
 	host_row(f, 1699999800, "10.0.0.2", 1, 7);
@@ -1004,7 +992,7 @@ START_TEST(commit_without_answer)
 		run(ledger);
 	pid = relay_start(path, host() + 5, &(struct relay_way){ .cut = true, .deliver = deliver });
 	f->p.sql_host = by_relay;
-	s = open_sink(f);
+	s = fix_open(f);
 	host_row(f, 1699999800, "2001:db8::15:1234", 2, 20);	/* refused: no witness */
 	host_row(f, 1699999800, "10.0.0.1", 1, 10);
 	ck_assert_int_eq(sink_find("mysql")->write(s, &f->purge), SINK_RETRY);
@@ -1014,10 +1002,10 @@ START_TEST(commit_without_answer)
 		    "'2023-11-14 22:10:00',NULL) ON DUPLICATE KEY UPDATE bytes=bytes+1000");
 	ck_assert_uint_eq(counts(s)->rows, 0);
 	ck_assert_uint_eq(counts(s)->rejected, 0);
-	put(f, s);
+	fix_put(f, s);
 	fix_next(f);
 	host_row(f, 1699999800, "10.0.0.1", 1, 100);
-	put(f, s);
+	fix_put(f, s);
 	expect("SELECT bytes FROM acct", disturbed ? deliver && unsure ? "1120" : "1110" : "110");
 	ck_assert_uint_eq(counts(s)->ambiguous, unsure);
 	ck_assert_uint_eq(counts(s)->rows, 3);
@@ -1064,7 +1052,7 @@ START_TEST(as_mysql8)
 		.refuse = cases[_i].refused ? "CREATE TEMPORARY TABLE" : NULL,
 		.code = cases[_i].refused });
 	f->p.sql_host = by_relay;
-	s = open_sink(f);
+	s = fix_open(f);
 	snprintf(before, sizeof(before), "%s", ask("SHOW GLOBAL STATUS LIKE 'Com_stmt_execute'"));
 	for (int again = 0; again < 2; again++) {
 		for (unsigned i = 0; i < 300; i++) {
@@ -1074,7 +1062,7 @@ START_TEST(as_mysql8)
 			host_row(f, 1699999800, ip, 1, 10);
 		}
 		host_row(f, 1699999800, "2001:db8::15:1234", 2, 20);	/* refused: CHAR(15) */
-		put(f, s);
+		fix_put(f, s);
 		fix_next(f);
 	}
 	expect("SELECT COUNT(*),SUM(packets),SUM(bytes) FROM acct", "300 600 6000");
@@ -1123,11 +1111,11 @@ START_TEST(versions)
 	text[n] = '\0';
 	fclose(in);
 	run(text);
-	s = open_sink(f);
+	s = fix_open(f);
 	ck_assert_msg(
 		!strstr(f->log, "\n1 ") && strncmp(f->log, "1 ", 2) != 0, "no warning: %s", f->log);
 	host_row(f, 1699999800, "10.0.0.1", 1, 10);
-	put(f, s);
+	fix_put(f, s);
 	snprintf(table, sizeof(table), _i / 2 ? "acct_v%d" : "acct", _i / 2 + 1);
 	snprintf(sql, sizeof(sql), "SELECT * FROM %s", table);
 	snprintf(want, sizeof(want), "%s 2023-11-14 22:10:00 2023-11-14 22:14:20", rows[_i / 2]);

@@ -92,19 +92,6 @@ static struct fixture *fixture(const char *list, uint32_t version)
 	return f;
 }
 
-static void *open_sink(struct fixture *f)
-{
-	void *s = sink_find("pgsql")->open(&f->p, &f->l, 77);
-
-	ck_assert_msg(s != NULL, "open: %s", f->log);
-	return s;
-}
-
-static void put(struct fixture *f, void *s)
-{
-	ck_assert_msg(sink_find("pgsql")->write(s, &f->purge) == SINK_OK, "write: %s", f->log);
-}
-
 static void close_sink(void *s)
 {
 	sink_find("pgsql")->close(s);
@@ -172,13 +159,13 @@ START_TEST(versions)
 	snprintf(name, sizeof(name), "pmacct-create-table_v%d", _i + 1);
 	load(name);
 	load("flow_ledger");
-	s = open_sink(f);
+	s = fix_open(f);
 	ck_assert_msg(f->log[0] == '\0', "%s", f->log);
 	host_row(f, "10.0.0.1", 1, 10);
-	put(f, s);
+	fix_put(f, s);
 	fix_next(f);
 	host_row(f, "10.0.0.1", 2, 20);
-	put(f, s);
+	fix_put(f, s);
 	snprintf(sql, sizeof(sql), _i ? "SELECT * FROM acct_v%d" : "SELECT * FROM acct", _i + 1);
 #pragma GCC diagnostic push
 #pragma GCC diagnostic ignored "-Wformat-nonliteral"
@@ -205,18 +192,18 @@ START_TEST(first_versions)
 
 	load("pmacct-create-table_v3");
 	f->p.sql_data = SQL_DATA_UNIFIED;
-	s = open_sink(f);
+	s = fix_open(f);
 	host_row(f, "2001:db8::1", 1, 10);
-	put(f, s);
+	fix_put(f, s);
 	expect("SELECT btrim(ip_src),btrim(ip_dst),btrim(mac_src),bytes FROM acct_uni_v3",
 	       "2001:db8::1 0.0.0.0 0:0:0:0:0:0 10");
 	close_sink(s);
 	fix_free(f);
 	f = fixture("src_as, dst_as", 3);
-	s = open_sink(f);
+	s = fix_open(f);
 	fix_number(f, fix_row(f, 1699999800, 1, 10), PRIM_ID_src_as, 4200000000);
-	put(f, s);
-	put(f, (fix_next(f), fix_number(f, fix_row(f, 1699999800, 1, 5), PRIM_ID_src_as,
+	fix_put(f, s);
+	fix_put(f, (fix_next(f), fix_number(f, fix_row(f, 1699999800, 1, 5), PRIM_ID_src_as,
 					4200000000), s));
 	expect("SELECT ip_src,ip_dst,packets,bytes FROM acct_as_v3", "4200000000 0 2 15");
 	close_sink(s);
@@ -233,7 +220,7 @@ START_TEST(many_rows)
 	run(narrow);
 	if (_i)
 		run("ALTER TABLE acct DROP CONSTRAINT acct_pk; CREATE INDEX ON acct (ip_src)");
-	s = open_sink(f);
+	s = fix_open(f);
 	for (int round = 0; round < 2; round++) {
 		fix_next(f);
 		for (unsigned i = 0; i < 9000; i++) {
@@ -244,7 +231,7 @@ START_TEST(many_rows)
 			snprintf(ip, sizeof(ip), "10.2.%u.%u", i >> 8 & 255, i & 255);
 			host_row(f, ip, 1, 1);
 		}
-		put(f, s);
+		fix_put(f, s);
 	}
 	/* sum 0..8999 = 40495500, for two networks; the third has 9000 rows of 1, twice */
 	expect("SELECT count(*),sum(packets),sum(bytes) FROM acct", "27000 81009000 8099118000");
@@ -267,7 +254,7 @@ START_TEST(refused_rows)
 	run(narrow);
 	if (_i)
 		run("ALTER TABLE acct DROP CONSTRAINT acct_pk");
-	s = open_sink(f);
+	s = fix_open(f);
 	ck_assert_msg(fix_logged(f, "packets of table acct is integer: sums above 2147483647 will "
 				    "be refused; run: ALTER TABLE \"acct\" ALTER COLUMN packets "
 				    "TYPE BIGINT;"), "%s", f->log);
@@ -280,7 +267,7 @@ START_TEST(refused_rows)
 	host_row(f, "10.1.0.1", UINT64_C(2147483648), 7);
 	host_row(f, "10.1.0.2", 3, UINT64_C(9223372036854775808));
 	host_row(f, "10.1.0.3", UINT64_C(2147483647), 1);
-	put(f, s);
+	fix_put(f, s);
 	expect("SELECT count(*),sum(packets),sum(bytes) FROM acct", "51 2147483697 501");
 	ck_assert_uint_eq(counts(s)->rejected, 2);
 	ck_assert_uint_eq(counts(s)->rejected_packets, UINT64_C(2147483651));
@@ -292,7 +279,7 @@ START_TEST(refused_rows)
 	fix_next(f);		/* a sum that no longer fits */
 	host_row(f, "10.1.0.3", 1, 1);
 	host_row(f, "10.0.0.1", 1, 1);
-	put(f, s);
+	fix_put(f, s);
 	expect("SELECT packets,bytes FROM acct WHERE ip_src IN ('10.1.0.3','10.0.0.1') ORDER BY "
 	       "ip_src", "2 11|2147483647 1");
 	ck_assert_uint_eq(counts(s)->rejected, 3);
@@ -309,14 +296,14 @@ START_TEST(row_there_twice)
 
 	run(narrow);
 	run("ALTER TABLE acct DROP CONSTRAINT acct_pk");
-	s = open_sink(f);
+	s = fix_open(f);
 	host_row(f, "10.0.0.1", 1, 10);
-	put(f, s);
+	fix_put(f, s);
 	run("INSERT INTO acct SELECT * FROM acct");
 	fix_next(f);
 	host_row(f, "10.0.0.1", 1, 5);
 	host_row(f, "10.0.0.2", 1, 7);
-	put(f, s);
+	fix_put(f, s);
 	expect("SELECT ip_src,sum(bytes),count(*) FROM acct GROUP BY 1 ORDER BY 1",
 	       "10.0.0.1 25 2|10.0.0.2 7 1");
 	close_sink(s);
@@ -341,12 +328,12 @@ START_TEST(missing_columns)
 	snprintf(alter, sizeof(alter), "%.*s", (int)(end - at), at);
 	run(alter);
 	fix_forget_log(f);
-	s = open_sink(f);
+	s = fix_open(f);
 	ck_assert_msg(!fix_logged(f, "no unique key"), "%s", f->log);
 	host_row(f, "10.0.0.1", 1, 10);
 	fix_number(f, f->keys[0], PRIM_ID_in_iface, 4294967295);
 	fix_number(f, f->keys[0], PRIM_ID_timestamp_start, UINT64_C(1700000000123456));
-	put(f, s);
+	fix_put(f, s);
 	expect("SELECT ip_src,iface_in,timestamp_start,timestamp_start_residual,label,flows,bytes "
 	       "FROM acct", "10.0.0.1 4294967295 2023-11-14 22:13:20 123456  1 10");
 	close_sink(s);
@@ -370,10 +357,10 @@ START_TEST(told_create_works)
 	end = strchr(at, ';');
 	snprintf(create, sizeof(create), "%.*s", (int)(end - at), at);
 	run(create);
-	s = open_sink(f);
+	s = fix_open(f);
 	host_row(f, "10.0.0.1", 1, 10);
 	fix_number(f, f->keys[0], PRIM_ID_proto, 58);
-	put(f, s);
+	fix_put(f, s);
 	expect("SELECT ip_src,net_dst,ip_proto,mac_src,peer_ip_src,bytes,stamp_inserted,"
 	       "stamp_updated FROM mine",
 	       "10.0.0.1 0.0.0.0 58 00:00:00:00:00:00 0.0.0.0 10 1699999800 1700000060");
@@ -404,9 +391,9 @@ START_TEST(every_primitive)
 	ck_assert_ptr_nonnull(at);
 	strcpy(at, ")");
 	run(create);
-	s = open_sink(f);
+	s = fix_open(f);
 	fix_row(f, 1699999800, 1, 10);
-	put(f, s);
+	fix_put(f, s);
 	expect("SELECT packets,bytes FROM acct_v9", "1 10");
 	ck_assert_uint_eq(counts(s)->rejected, 0);
 	close_sink(s);
@@ -432,7 +419,7 @@ START_TEST(missing_rights)
 	ck_assert_msg(fix_logged(f, "run: GRANT INSERT ON flow_ledger TO flow_check;"), "%s",
 		      f->log);
 	run("GRANT INSERT ON flow_ledger TO flow_check");
-	close_sink(open_sink(f));
+	close_sink(fix_open(f));
 	fix_free(f);
 }
 END_TEST
@@ -488,13 +475,13 @@ START_TEST(dynamic_tables)
 	f->p.sql_table_schema = path;
 	f->p.sql_optimize_clauses = true;
 	f->p.sql_tables_max = 2;
-	s = open_sink(f);
+	s = fix_open(f);
 	for (uint64_t tag = 1; tag <= 3; tag++) {
 		host_row(f, "10.0.0.1", 1, tag * 10);
 		fix_number(f, f->keys[tag - 1], PRIM_ID_tag, tag);
 	}
-	put(f, s);
-	put(f, (fix_next(f), host_row(f, "10.0.0.1", 1, 5),
+	fix_put(f, s);
+	fix_put(f, (fix_next(f), host_row(f, "10.0.0.1", 1, 5),
 		fix_number(f, f->keys[0], PRIM_ID_tag, 2), s));
 	expect("SELECT bytes FROM acct_1_22 UNION ALL SELECT bytes FROM acct_2_22", "10|25");
 	ck_assert_uint_eq(counts(s)->rejected_octets, 30);
@@ -512,11 +499,11 @@ START_TEST(idle_connection)
 	void *s;
 
 	run(narrow);
-	s = open_sink(f);
+	s = fix_open(f);
 	run("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE pid<>pg_backend_pid() "
 	    "AND application_name='nfacctd'");
 	host_row(f, "10.0.0.1", 1, 10);
-	put(f, s);
+	fix_put(f, s);
 	expect("SELECT bytes FROM acct", "10");
 	ck_assert_uint_eq(counts(s)->reconnects, 1);
 	ck_assert_msg(!fix_logged(f, "kept and tried again"), "%s", f->log);
@@ -535,10 +522,10 @@ START_TEST(deadlock)
 	int status;
 
 	run(narrow);
-	s = open_sink(f);
+	s = fix_open(f);
 	host_row(f, "10.0.0.1", 1, 10);
 	host_row(f, "10.0.0.2", 1, 10);
-	put(f, s);
+	fix_put(f, s);
 	run_on(other, "SET deadlock_timeout='60s'; BEGIN; UPDATE acct SET bytes=bytes+1000 WHERE "
 		      "ip_src='10.0.0.2'");
 	pid = fork();
@@ -561,7 +548,7 @@ START_TEST(deadlock)
 	fix_next(f);
 	host_row(f, "10.0.0.1", 1, 5);
 	host_row(f, "10.0.0.2", 1, 7);
-	put(f, s);
+	fix_put(f, s);
 	ck_assert_int_eq(waitpid(pid, &status, 0), pid);
 	ck_assert_int_eq(status, 0);
 	expect("SELECT ip_src,bytes FROM acct ORDER BY ip_src", "10.0.0.1 1015|10.0.0.2 1017");
@@ -581,9 +568,9 @@ START_TEST(run_id_taken)
 	run(narrow);
 	load("flow_ledger");
 	run("INSERT INTO flow_ledger VALUES (77,'t',1,0,0,0,0,0,NULL)");
-	s = open_sink(f);
+	s = fix_open(f);
 	host_row(f, "10.0.0.1", 1, 10);
-	put(f, s);
+	fix_put(f, s);
 	expect("SELECT bytes FROM acct", "10");
 	ck_assert(fix_logged(f, "flow_ledger has purge 1 of run 77 already"));
 	close_sink(s);
@@ -611,15 +598,15 @@ START_TEST(commit_without_answer)
 		load("flow_ledger");
 	pid = relay_start(path, to, &(struct relay_way){ .cut = true, .deliver = deliver });
 	f->p.sql_host = dir;
-	s = open_sink(f);
+	s = fix_open(f);
 	host_row(f, "10.0.0.2", UINT64_C(4294967296), 20);	/* refused */
 	host_row(f, "10.0.0.1", 1, 10);
 	ck_assert_int_eq(sink_find("pgsql")->write(s, &f->purge), SINK_RETRY);
 	ck_assert_uint_eq(counts(s)->rows, 0);
-	put(f, s);
+	fix_put(f, s);
 	fix_next(f);
 	host_row(f, "10.0.0.1", 1, 100);
-	put(f, s);
+	fix_put(f, s);
 	expect("SELECT bytes FROM acct", "110");
 	ck_assert_uint_eq(counts(s)->ambiguous, 0);
 	ck_assert_uint_eq(counts(s)->rows, 3);

@@ -57,21 +57,9 @@ static struct fixture *fixture(const char *list, uint32_t version)
 {
 	struct fixture *f = fix_new(list, version);
 
+	f->p.type = (char *)"sqlite3";
 	f->p.sql_db = path;
 	return f;
-}
-
-static void *open_sink(struct fixture *f)
-{
-	void *s = sink_find("sqlite3")->open(&f->p, &f->l, 5);
-
-	ck_assert_msg(s != NULL, "open: %s", f->log);
-	return s;
-}
-
-static void put(struct fixture *f, void *s)
-{
-	ck_assert_msg(sink_find("sqlite3")->write(s, &f->purge) == SINK_OK, "write: %s", f->log);
 }
 
 static void host_row(struct fixture *f, const char *src, uint64_t packets, uint64_t octets)
@@ -103,15 +91,15 @@ START_TEST(adds_up)
 	if (_i == 1)
 		strcpy(strstr(text, ",\n  PRIMARY"), ");");
 	run(text);
-	s = open_sink(f);
+	s = fix_open(f);
 	host_row(f, "10.0.0.1", 1, 10);
 	host_row(f, "2001:db8::1", 2, UINT64_C(4611686018427387904));
-	put(f, s);
+	fix_put(f, s);
 	fix_next(f);
 	host_row(f, "10.0.0.1", 5, 50);
 	host_row(f, "2001:db8::1", 2, UINT64_C(4611686018427387903));
 	host_row(f, "10.0.0.3", 3, 30);
-	put(f, s);
+	fix_put(f, s);
 	expect("SELECT "
 	       "mac_src,ip_src,ip_dst,src_port,ip_proto,packets,bytes,stamp_inserted,stamp_updated "
 	       "FROM acct "
@@ -143,13 +131,13 @@ START_TEST(bounded_tables)
 	f->p.sql_table_schema = schema;
 	f->p.sql_optimize_clauses = true;
 	f->p.sql_tables_max = 2;
-	s = open_sink(f);
+	s = fix_open(f);
 	for (int again = 0; again < 2; again++) {
 		for (uint64_t tag = 1; tag <= 3; tag++) {
 			host_row(f, "10.0.0.1", 1, tag * 10);
 			fix_number(f, f->keys[tag - 1], PRIM_ID_tag, tag);
 		}
-		put(f, s);
+		fix_put(f, s);
 		fix_next(f);
 	}
 	expect("SELECT bytes FROM acct_1 UNION ALL SELECT bytes FROM acct_2", "20|40");
@@ -172,16 +160,16 @@ START_TEST(refused_rows)
 	run(narrow);
 	run("CREATE TRIGGER no7 BEFORE INSERT ON acct WHEN NEW.ip_src='10.0.0.7' BEGIN SELECT "
 	    "RAISE(ABORT,'not seven'); END");
-	s = open_sink(f);
+	s = fix_open(f);
 	c = sink_find("sqlite3")->counts(s);
 	host_row(f, "10.0.0.1", 1, INT64_MAX);
-	put(f, s);
+	fix_put(f, s);
 	fix_next(f);
 	host_row(f, "10.0.0.1", 1, 1);
 	host_row(f, "10.0.0.2", 2, UINT64_C(9223372036854775808));
 	host_row(f, "10.0.0.7", 3, 70);
 	host_row(f, "10.0.0.4", 4, 40);
-	put(f, s);
+	fix_put(f, s);
 	expect("SELECT ip_src,bytes,typeof(bytes) FROM acct ORDER BY ip_src",
 	       "10.0.0.1 9223372036854775807 integer|10.0.0.4 40 integer");
 	ck_assert_uint_eq(c->rejected, 3);
@@ -204,20 +192,20 @@ START_TEST(locked_and_ledger)
 	    "INTEGER, batch INTEGER, purge_rows"
 	    " INTEGER, purge_packets INTEGER, purge_octets INTEGER, stamp DATETIME, PRIMARY KEY "
 	    "(run_id, plugin, purge_id, worker))");
-	s = open_sink(f);
+	s = fix_open(f);
 	host_row(f, "10.0.0.1", 1, 10);
-	run("INSERT INTO flow_ledger VALUES (5,'t',2,0,0,0,0,0,NULL)");
-	put(f, s);
+	run("INSERT INTO flow_ledger VALUES (77,'t',2,0,0,0,0,0,NULL)");
+	fix_put(f, s);
 	expect("SELECT ip_src,bytes FROM acct", "10.0.0.1 10");
 	expect("SELECT run_id,plugin,purge_id,worker,batch,purge_rows,purge_octets FROM "
 	       "flow_ledger WHERE purge_id=1",
-		"5 t 1 0 0 1 10");
+		"77 t 1 0 0 1 10");
 	fix_next(f);	/* its line is somebody else's */
 	host_row(f, "10.0.0.1", 1, 10);
-	put(f, s);
+	fix_put(f, s);
 	expect("SELECT ip_src,bytes FROM acct", "10.0.0.1 20");
 	expect("SELECT COUNT(*) FROM flow_ledger", "3");
-	ck_assert(fix_logged(f, "flow_ledger has purge 2 of run 5 already"));
+	ck_assert(fix_logged(f, "flow_ledger has purge 2 of run 77 already"));
 	sink_find("sqlite3")->close(s);
 	fix_free(f);
 }
@@ -267,14 +255,14 @@ START_TEST(salvaged)
 	f->p.sql_recovery_logfile = base;
 	f->p.sql_optimize_clauses = true;
 	run(narrow);
-	s = open_sink(f);
+	s = fix_open(f);
 	host_row(f, "10.0.0.1", 1, 10);
-	put(f, s);
+	fix_put(f, s);
 	fix_next(f);
 	host_row(f, "10.0.0.1", 1, 5);
 	host_row(f, "10.0.0.2", 1, 7);
 	ck_assert_int_eq(sink_find("sqlite3")->salvage(s, &f->purge), 0);
-	strcat(base, ".t.5.2.sql");
+	strcat(base, ".t.77.2.sql");
 	in = fopen(base, "r");
 	ck_assert_msg(in != NULL, "%s", base);
 	n = fread(text, 1, sizeof(text) - 1, in);

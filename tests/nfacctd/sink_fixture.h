@@ -119,4 +119,19 @@ static inline void fix_forget_log(struct fixture *f)
 	f->log[0] = '\0';
 }
 
+/* ---- the sink of f->p.type, which must work ---- */
+
+static inline void *fix_open(struct fixture *f)
+{
+	void *s = sink_find(f->p.type)->open(&f->p, &f->l, 77);
+
+	ck_assert_msg(s != NULL, "open: %s", f->log);
+	return s;
+}
+
+static inline void fix_put(struct fixture *f, void *s)
+{
+	ck_assert_msg(sink_find(f->p.type)->write(s, &f->purge) == SINK_OK, "write: %s", f->log);
+}
+
 #endif /* SINK_FIXTURE_H */
