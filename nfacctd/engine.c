@@ -67,6 +67,7 @@ static int plugin_init(struct engine *e, size_t i, const struct sink *(*find)(co
 
 		to->lane[i] = lane_new(p->pipeline, p->maps);
 		to->state.timed = to->state.timed || lane_timed(to->lane[i]);
+		to->state.flags = to->state.flags || pipeline_shape(p->pipeline)->tcp_flags;
 	}
 	p->flush = (struct flush){ .plugin = (unsigned)i,
 				   .settings = p->settings,
@@ -111,12 +112,34 @@ static int check_budget(const struct engine *e)
 	return -1;
 }
 
+/* Members that nobody looks at need not be decoded. */
+static void want_members(struct engine *e)
+{
+	uint64_t members = FLOW_BIT(direction);
+
+	if (e->settings->direction_map)
+		members |= FLOW_BIT(in_if) | FLOW_BIT(out_if);
+	for (size_t i = 0; i < e->nplugins; i++)
+		members |= e->maps.sampling ? UINT64_MAX : pipeline_members(e->plugin[i].pipeline);
+	for (size_t i = 0; i < e->nworkers; i++)
+		decoder_want(e->worker[i].decoder, members);
+}
+
+/* Whether nobody needs records: see pipeline.h. */
+static bool is_direct(const struct engine *e)
+{
+	bool direct = !e->maps.sampling;
+
+	for (size_t i = 0; i < e->nplugins; i++)
+		direct = direct && pipeline_direct(e->plugin[i].pipeline);
+	return direct;
+}
+
 struct engine *engine_new(const struct settings *s, const struct sink *(*find)(const char *),
 			  int64_t now, uint64_t seed)
 {
 	struct engine *e = xcalloc(1, sizeof(*e));
 	const size_t nworkers = s->workers;
-	uint64_t members = FLOW_BIT(direction);
 
 	e->settings = s;
 	e->seed = seed;
@@ -146,12 +169,11 @@ struct engine *engine_new(const struct settings *s, const struct sink *(*find)(c
 			goto fail;
 	if (check_budget(e) < 0)
 		goto fail;
-	if (s->direction_map)
-		members |= FLOW_BIT(in_if) | FLOW_BIT(out_if);
-	for (size_t i = 0; i < e->nplugins; i++)
-		members |= e->maps.sampling ? UINT64_MAX : pipeline_members(e->plugin[i].pipeline);
-	for (size_t i = 0; i < e->nworkers; i++)
-		decoder_want(e->worker[i].decoder, members);
+	want_members(e);
+	if (is_direct(e))
+		for (size_t i = 0; i < e->nworkers; i++)
+			if (worker_go_direct(&e->worker[i]) < 0)
+				goto fail;
 	return e;
 fail:
 	engine_free(e);

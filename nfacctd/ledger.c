@@ -106,6 +106,7 @@ static void core_rows(struct stats *out, const struct shot *s)
 		  "unexplained_held");
 	stats_add(out, s->datagrams - s->denied - d->accepted - refused, "unexplained_datagrams");
 	stats_add(out, d->records, "records_decoded");
+	stats_add(out, d->columns, "records_direct");
 	stats_add(out, d->reversed, "records_reversed");
 	stats_add(out, s->chunk.events, "records_events");
 	stats_add(out, d->sections, "records_sections");

@@ -71,12 +71,11 @@ static void renormalize(struct chunk_state *state, const struct settings *s,
 }
 
 /* What picks the bin: arrival, or the flow's start when that can be true. */
-static uint64_t time_of(const struct settings *s, const struct flow_origin *o,
-			const struct flow_record *r, bool *by_flow)
+static uint64_t time_of(
+	const struct settings *s, const struct flow_origin *o, uint64_t t, bool *by_flow)
 {
 	const uint64_t limit = (uint64_t)s->time_limit * 1000000;
 	const uint64_t ahead = (uint64_t)s->time_ahead * 1000000;
-	uint64_t t = flow_has(r, FLOW_first_us) ? r->first_us : o->export_us;
 	uint64_t off = t > o->recv_us ? t - o->recv_us : o->recv_us - t;
 
 	*by_flow = (!limit || off <= limit) && (!ahead || t <= o->recv_us || off <= ahead);
@@ -161,6 +160,7 @@ static void take_traffic(struct chunk *c, struct chunk_state *state, const struc
 	c->total = total;
 }
 
+/* By first_us: when each flow began, or its message was written. */
 static void take_times(struct chunk *c, struct chunk_counts *counts, const struct settings *s)
 {
 	const int64_t arrival = (int64_t)(c->origin->recv_us / 1000000);
@@ -171,9 +171,16 @@ static void take_times(struct chunk *c, struct chunk_counts *counts, const struc
 		if (s->time_new)
 			continue;
 		c->second[i] =
-			(int64_t)(time_of(s, c->origin, c->rec[i], &c->by_flow[i]) / 1000000);
+			(int64_t)(time_of(s, c->origin, c->first_us[i], &c->by_flow[i]) / 1000000);
 		counts->clamped += !c->by_flow[i];
 	}
+}
+
+static void take_starts(struct chunk *c)
+{
+	for (size_t i = 0; i < c->n; i++)
+		c->first_us[i] = flow_has(c->rec[i], FLOW_first_us) ? c->rec[i]->first_us
+								    : c->origin->export_us;
 }
 
 static void take_rates(struct chunk *c, struct chunk_state *state)
@@ -192,33 +199,84 @@ void chunk_state_clear(struct chunk_state *state)
 	tag_view_clear(&state->view);
 }
 
-void chunk_prepare(struct chunk *c, struct chunk_state *state, const struct settings *s,
-		   const struct flow_origin *origin, const struct flow_record *rec, size_t n)
+/* Sums, starts and rates are there; `all`: what says the intervals, NULL: each record. */
+static void correct(struct chunk *c, struct chunk_state *state, const struct settings *s,
+		    const struct flow_record *all)
 {
 	struct chunk_counts *counts = &state->counts;
 	const uint64_t unscaled = counts->unscaled, clamped = counts->clamped;
 
-	c->origin = origin;
-	c->first = rec;
-	counts->records += n;
-	take_traffic(c, state, s, rec, n);
 	counts->octets += c->total.octets;
 	counts->packets += c->total.packets;
 	if (state->timed)
 		take_times(c, counts, s);
-	take_rates(c, state);
 	if (s->renormalize) {
 		c->total = (struct agg_total){ 0, 0 };
 		for (size_t i = 0; i < c->n; i++) {
-			renormalize(state, s, c->rec[i], c->mapped ? c->rate[i] : 0, &c->sums[i]);
+			renormalize(state, s, all ? all : c->rec[i], c->mapped ? c->rate[i] : 0,
+				    &c->sums[i]);
 			c->total.octets += c->sums[i].octets;
 			c->total.packets += c->sums[i].packets;
 		}
 	}
 	counts->scaled_octets += c->total.octets;
 	counts->scaled_packets += c->total.packets;
-	origin->stream->unscaled += counts->unscaled - unscaled;
-	origin->stream->clamped += counts->clamped - clamped;
+	c->origin->stream->unscaled += counts->unscaled - unscaled;
+	c->origin->stream->clamped += counts->clamped - clamped;
+}
+
+void chunk_prepare(struct chunk *c, struct chunk_state *state, const struct settings *s,
+		   const struct flow_origin *origin, const struct flow_record *rec, size_t n)
+{
+	c->direct = false;
+	c->origin = origin;
+	c->first = rec;
+	state->counts.records += n;
+	take_traffic(c, state, s, rec, n);
+	if (state->timed)
+		take_starts(c);
+	take_rates(c, state);
+	correct(c, state, s, NULL);
+}
+
+size_t chunk_columns(struct chunk *c, const struct chunk_state *state, struct flow_column *to)
+{
+	const struct flow_column columns[CHUNK_COLUMNS] = {
+		{ (uint8_t *)&c->sums[0].octets, sizeof(c->sums[0]), FLOW_octets },
+		{ (uint8_t *)&c->sums[0].packets, sizeof(c->sums[0]), FLOW_packets },
+		{ (uint8_t *)c->first_us, sizeof(c->first_us[0]), FLOW_first_us },
+		{ c->tcp_flags, sizeof(c->tcp_flags[0]), FLOW_tcp_flags },
+	};
+	const bool wanted[CHUNK_COLUMNS] = { true, true, state->timed, state->flags };
+	size_t n = 0;
+
+	for (size_t i = 0; i < CHUNK_COLUMNS; i++)
+		if (wanted[i])
+			to[n++] = columns[i];
+	return n;
+}
+
+void chunk_prepare_direct(struct chunk *c, struct chunk_state *state, const struct settings *s,
+			  const struct flow_origin *origin, const struct flow_record *all, size_t n)
+{
+	struct agg_total total = { 0, 0 };
+
+	c->direct = true;
+	c->origin = origin;
+	c->mapped = false;
+	c->n = n;
+	state->counts.records += n;
+	for (size_t i = 0; i < n; i++) {
+		total.octets += c->sums[i].octets;
+		total.packets += c->sums[i].packets;
+		c->sums[i].flows = 1;
+	}
+	for (size_t i = 0; state->flags && i < n; i++)
+		c->sums[i].tcp_flags = c->tcp_flags[i];
+	for (size_t i = 0; state->timed && !flow_has(all, FLOW_first_us) && i < n; i++)
+		c->first_us[i] = origin->export_us;
+	c->total = total;
+	correct(c, state, s, all);
 }
 
 /* ---- files ---- */
@@ -278,7 +336,14 @@ typedef void fill_fn(const struct op *op, const struct pass *pass);
 
 struct op {
 	fill_fn *fill;
+	/*
+	 * Where the decoder fills keys: `column` says that it fills this field; `mend` is what is
+	 * to be done after it, or instead, and looks at no record.
+	 */
+	fill_fn *mend;
+	bool column;
 	uint16_t from;		/* in the record */
+	uint8_t field;		/* enum flow_field that stands there; when `column` */
 	uint16_t at;		/* in the key, counting the bin */
 	uint8_t side;		/* 0 source, 1 destination: whose address, mask, AS */
 	uint8_t primitive;
@@ -307,6 +372,9 @@ struct pipeline {
 	struct label_filter *label_filter;
 	uint64_t post_tag, post_tag2;
 	bool tagged, thins;		/* there is a pre_tag_map or post_tag; there is a filter */
+	bool direct;			/* see pipeline_direct() */
+	bool mends;			/* some operation has a mend */
+	size_t proto_at;		/* in a key, counting the bin; when ports are mended */
 	char notice[160];
 };
 
@@ -485,6 +553,16 @@ OP(op_port)
 			port = 0;
 		memcpy(key, &port, sizeof(port));
 	}
+}
+
+/* The same, of a key that the decoder filled; the protocol stands in it, too. */
+OP(op_port_in_key)
+{
+	if (has_ports(pass->origin, 0))
+		return;
+	EACH(i, key)
+		if (!has_ports(pass->origin, pass->keys[i * pass->stride + pass->p->proto_at]))
+			memset(key, 0, 2);
 }
 
 /* What the frame said, else what the addresses say. */
@@ -849,9 +927,60 @@ static void compile_ops(
 			op->at = (uint16_t)(f->offset + p->bin_bytes);
 			op->side = p->sides == 2 ? (uint8_t)side : of_destination(member);
 			op->from = member >= 0 ? flow_fields[member].offset : 0;
+			op->field = (uint8_t)(member >= 0 ? member : 0);
 			choose_op(p, op, s, f->width);
 		}
 	}
+}
+
+/* ---- without records ---- */
+
+/* What fills a key without a look at a record: it is done as ever. */
+static bool is_of_origin(fill_fn *fill)
+{
+	return fill == op_origin || fill == op_class || fill == op_tag || fill == op_label;
+}
+
+/* Whether the decoder can fill this field, and what is left to do then. */
+static bool op_direct(struct pipeline *p, struct op *op, const struct plugin_settings *s)
+{
+	const struct key_field *proto = key_layout_find(&p->layout, PRIM_ID_proto);
+
+	op->column = true;
+	for (size_t i = 0; i < sizeof(copy_ops) / sizeof(copy_ops[0]); i++)
+		if (copy_ops[i] && op->fill == copy_ops[i])
+			return true;
+	if (op->fill == op_proto)
+		return !s->protos_file;
+	if (op->fill == op_tos)
+		return !s->tos_file && !p->dscp;
+	if (op->fill == op_port && proto && !s->ports_file && !s->protos_file) {
+		p->proto_at = proto->offset + p->bin_bytes;
+		op->mend = op_port_in_key;
+		return true;
+	}
+	op->column = false;
+	op->mend = op->fill;
+	return is_of_origin(op->fill);
+}
+
+/* Maps, filters and spreading need records. */
+static void decide_direct(struct pipeline *p, const struct plugin_settings *s)
+{
+	p->direct = !p->thins && !s->pre_tag_map && !s->networks_file && !p->pro_rating;
+	for (size_t side = 0; side < p->sides; side++) {
+		for (size_t i = 0; i < p->nops; i++) {
+			struct op *op = &p->op[side][i];
+
+			p->direct = op_direct(p, op, s) && p->direct;
+			p->mends = p->mends || op->mend;
+		}
+	}
+}
+
+bool pipeline_direct(const struct pipeline *p)
+{
+	return p->direct;
 }
 
 /* collector.md 5.2: a file that would have no effect can only be meant as a filter. */
@@ -962,6 +1091,7 @@ struct pipeline *pipeline_new(const struct settings *s, const struct plugin_sett
 	p->host_stands[1] = key_layout_find(&p->layout, PRIM_ID_dst_host) != NULL;
 	p->drop_others = p->filter_hosts && ps->networks_drop_others;
 	compile_ops(p, ps, &s->extras);
+	decide_direct(p, ps);
 	return p;
 }
 
@@ -1082,7 +1212,8 @@ struct lane {
 	struct chunk kept;			/* what the filter lets through */
 	struct sums shares[DECODER_CHUNK];	/* a side's sums, where they are changed */
 	uint8_t of[DECODER_CHUNK];		/* by entry of a side: its record */
-	uint8_t keys[DECODER_CHUNK * (KEY_BYTES_MAX + 8)];
+	uint8_t *keys[SIDES];			/* DECODER_CHUNK of them */
+	bool direct;				/* they are filled, see struct chunk */
 };
 
 struct lane *lane_new(const struct pipeline *p, const struct plugin_maps *maps)
@@ -1092,6 +1223,8 @@ struct lane *lane_new(const struct pipeline *p, const struct plugin_maps *maps)
 	l->p = p;
 	l->maps = maps;
 	l->last = (struct bin_span){ 1, 0 };
+	for (size_t side = 0; side < p->sides; side++)
+		l->keys[side] = xcalloc(DECODER_CHUNK, p->shape.key_size);
 	return l;
 }
 
@@ -1101,12 +1234,30 @@ void lane_free(struct lane *l)
 		return;
 	aggregate_free(l->table);
 	tag_view_clear(&l->view);
+	for (size_t side = 0; side < SIDES; side++)
+		free(l->keys[side]);
 	free(l);
 }
 
 const struct lane_counts *lane_counts(const struct lane *l)
 {
 	return &l->counts;
+}
+
+size_t lane_columns(const struct lane *l, struct flow_column *to)
+{
+	size_t n = 0;
+
+	for (size_t side = 0; side < l->p->sides; side++) {
+		for (size_t i = 0; i < l->p->nops; i++) {
+			const struct op *op = &l->p->op[side][i];
+
+			if (op->column)
+				to[n++] = (struct flow_column){ l->keys[side] + op->at,
+					l->p->shape.key_size, op->field };
+		}
+	}
+	return n;
 }
 
 struct aggregate *lane_swap(struct lane *l, struct aggregate *table)
@@ -1200,6 +1351,7 @@ static void thin_out(struct lane *l, const struct chunk *c)
 static void take_chunk(struct lane *l, const struct chunk *c)
 {
 	l->counts.records += c->n;
+	l->direct = c->direct;
 	l->origin = c->origin;
 	l->first = c->first;
 	if (l->p->tagged)
@@ -1240,16 +1392,21 @@ static void fill_keys(struct lane *l, size_t side)
 		.rate = l->rate,
 		.n = l->n,
 		.stride = stride,
-		.keys = l->keys,
+		.keys = l->keys[side],
 		.hit = (const struct network *const(*)[DECODER_CHUNK])l->hit,
 	};
 
 	/* An empty key's eight bytes were zero from the start and stay so. */
 	if (l->p->bins.kind != BIN_NONE)
 		for (size_t i = 0; i < l->n; i++)
-			memcpy(l->keys + i * stride, &l->bin[i], sizeof(l->bin[i]));
-	for (size_t k = 0; k < l->p->nops; k++)
-		l->p->op[side][k].fill(&l->p->op[side][k], &pass);
+			memcpy(l->keys[side] + i * stride, &l->bin[i], sizeof(l->bin[i]));
+	for (size_t k = 0; k < l->p->nops; k++) {
+		const struct op *op = &l->p->op[side][k];
+		fill_fn *const fill = l->direct ? op->mend : op->fill;
+
+		if (fill)
+			fill(op, &pass);
+	}
 }
 
 /* True when a host or net of record i that the key of this side holds lies inside networks_file. */
@@ -1272,7 +1429,7 @@ static size_t drop_others(struct lane *l, size_t side)
 
 	for (size_t i = 0; i < l->n; i++) {
 		if (is_ours(l, side, i)) {
-			memmove(l->keys + kept * stride, l->keys + i * stride, stride);
+			memmove(l->keys[side] + kept * stride, l->keys[side] + i * stride, stride);
 			l->of[kept] = (uint8_t)i;
 			l->shares[kept++] = l->sums[i];
 			continue;
@@ -1338,7 +1495,7 @@ static size_t overlaps(struct lane *l, uint64_t first, uint64_t last, int64_t *b
 }
 
 /* Entry e covers several bins: leave it the first share, book the others at once. */
-static void spread(struct lane *l, const struct flow_record *r, size_t e)
+static void spread(struct lane *l, size_t side, const struct flow_record *r, size_t e)
 {
 	const size_t stride = l->p->shape.key_size;
 	int64_t bin[SPREAD_MAX];
@@ -1354,7 +1511,7 @@ static void spread(struct lane *l, const struct flow_record *r, size_t e)
 	l->counts.spread++;
 	share_out(part.octets, weight, r->last_us - r->first_us, octets, n);
 	share_out(part.packets, weight, r->last_us - r->first_us, packets, n);
-	memcpy(key, l->keys + e * stride, stride);
+	memcpy(key, l->keys[side] + e * stride, stride);
 	l->shares[e].octets = octets[0];
 	l->shares[e].packets = packets[0];
 	part.flows = 0;		/* one flow, counted where it began */
@@ -1367,7 +1524,7 @@ static void spread(struct lane *l, const struct flow_record *r, size_t e)
 	}
 }
 
-static void spread_all(struct lane *l, size_t entries)
+static void spread_all(struct lane *l, size_t side, size_t entries)
 {
 	for (size_t e = 0; e < entries; e++) {
 		const size_t i = l->of[e];
@@ -1375,7 +1532,7 @@ static void spread_all(struct lane *l, size_t entries)
 
 		if (l->by_flow[i] && flow_has(r, FLOW_first_us) && flow_has(r, FLOW_last_us) &&
 		    r->last_us > r->first_us)
-			spread(l, r, e);
+			spread(l, side, r, e);
 	}
 }
 
@@ -1386,7 +1543,7 @@ static void book(struct lane *l, size_t side)
 
 	fill_keys(l, side);
 	if (!l->p->drop_others && !l->p->pro_rating) {
-		aggregate_add_total(l->table, l->keys, l->sums, entries, l->total);
+		aggregate_add_total(l->table, l->keys[side], l->sums, entries, l->total);
 		return;
 	}
 	for (size_t i = 0; i < l->n; i++) {
@@ -1396,8 +1553,8 @@ static void book(struct lane *l, size_t side)
 	if (l->p->drop_others)
 		entries = drop_others(l, side);
 	if (l->p->pro_rating)
-		spread_all(l, entries);
-	aggregate_add(l->table, l->keys, l->shares, entries);
+		spread_all(l, side, entries);
+	aggregate_add(l->table, l->keys[side], l->shares, entries);
 }
 
 bool lane_timed(const struct lane *l)

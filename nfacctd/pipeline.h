@@ -10,6 +10,11 @@
  *	chunk_prepare(&chunk, &common, &state, origin, rec, n);
  *	for each plugin
  *		lane_run(&lane[i], &chunk);
+ *
+ * Where all plugins take nothing but members as they are, and what all records of a datagram
+ * share, there is no need of records: the decoder then writes keys, counters and times itself
+ * (decoder_want_columns), chunk_prepare_direct() takes the place of chunk_prepare(), and the rest
+ * is the same.
  */
 #ifndef PIPELINE_H
 #define PIPELINE_H
@@ -51,6 +56,7 @@ struct chunk_counts {
 struct chunk_state {
 	struct chunk_counts counts;
 	bool timed;			/* some plugin has bins: flow times are looked at */
+	bool flags;			/* some plugin sums up TCP flags */
 	const struct directions *directions;	/* nfacctd_direction_map, or NULL */
 	uint64_t told_us;			/* when an exporter was last told of */
 	struct scale_carry carry[CARRIES];
@@ -60,6 +66,7 @@ struct chunk_state {
 
 struct chunk {
 	const struct flow_origin *origin;
+	bool direct;			/* keys are filled in already; there are no records */
 	const struct flow_record *first;	/* of all: what is beside them goes by their number */
 	size_t n;			/* records that count; events are left out */
 	const struct flow_record *rec[DECODER_CHUNK];
@@ -70,12 +77,25 @@ struct chunk {
 	uint32_t rate[DECODER_CHUNK]; /* by sampling_map, 0: its rules say nothing; when `mapped` */
 	bool mapped;
 	struct agg_total total;		/* of them */
+	/* Columns of the decoder, as are `octets` and `packets` of sums. */
+	uint64_t first_us[DECODER_CHUNK];
+	uint8_t tcp_flags[DECODER_CHUNK];
 };
 
 /* What prepared chunks leave behind. */
 void chunk_state_clear(struct chunk_state *state);
 void chunk_prepare(struct chunk *c, struct chunk_state *state, const struct settings *s,
 		   const struct flow_origin *origin, const struct flow_record *rec, size_t n);
+
+/* Members whose records go the long way, and those that they must have for the short one. */
+#define DIRECT_WITH FLOW_BIT(octets)
+#define DIRECT_WITHOUT (FLOW_BIT(direction) | FLOW_BIT(flows))
+enum { CHUNK_COLUMNS = 4 };
+/* Where the decoder is to put what is the same for all plugins; how many columns. */
+size_t chunk_columns(struct chunk *c, const struct chunk_state *state, struct flow_column *to);
+/* `n` rows of the columns are filled; `all`: see emit_columns_fn. */
+void chunk_prepare_direct(struct chunk *c, struct chunk_state *state, const struct settings *s,
+			  const struct flow_origin *origin, const struct flow_record *all, size_t n);
 
 /* ---- a plugin's plan -------------------------------------------------------------- */
 
@@ -131,6 +151,10 @@ void lane_run(struct lane *l, const struct chunk *c);
 /* True when bins are made: the time of a flow matters. */
 bool lane_timed(const struct lane *l);
 const struct lane_counts *lane_counts(const struct lane *l);
+/* Whether its keys can be filled by the decoder, which then needs at most LANE_COLUMNS columns. */
+bool pipeline_direct(const struct pipeline *p);
+enum { LANE_COLUMNS = 2 * KEY_FIELDS_MAX };
+size_t lane_columns(const struct lane *l, struct flow_column *to);
 /* The table that lane_run() fills; returns the one before. */
 struct aggregate *lane_swap(struct lane *l, struct aggregate *table);
 struct aggregate *lane_table(const struct lane *l);

@@ -71,6 +71,7 @@ void worker_clear(struct worker *w)
 		lane_free(w->lane[i]);
 	chunk_state_clear(&w->state);
 	free(w->lane);
+	free(w->column);
 	free(w->memory);
 	free(w->extras);
 	batch_free(w->batch);
@@ -124,6 +125,37 @@ static void on_records(void *ctx, const struct flow_origin *origin, struct flow_
 	if (w->chunk.n)
 		for (size_t i = 0; i < w->nlanes; i++)
 			lane_run(w->lane[i], &w->chunk);
+}
+
+static void on_columns(void *ctx, const struct flow_origin *origin, const struct flow_record *all,
+		       size_t n)
+{
+	struct worker *w = ctx;
+
+	if (!w->settings->disable_checks)
+		watch_sequence(w, origin);
+	chunk_prepare_direct(&w->chunk, &w->state, w->settings, origin, all, n);
+	for (size_t i = 0; i < w->nlanes; i++)
+		lane_run(w->lane[i], &w->chunk);
+}
+
+int worker_go_direct(struct worker *w)
+{
+	size_t n = 0;
+
+	w->column = calloc(CHUNK_COLUMNS + w->nlanes * LANE_COLUMNS, sizeof(*w->column));
+	if (!w->column)
+		return -1;
+	n += chunk_columns(&w->chunk, &w->state, w->column);
+	for (size_t i = 0; i < w->nlanes; i++)
+		n += lane_columns(w->lane[i], w->column + n);
+	w->columns = (struct columns_want){ .column = w->column,
+		.n = n,
+		.with = DIRECT_WITH,
+		.without = DIRECT_WITHOUT,
+		.emit = on_columns };
+	decoder_want_columns(w->decoder, &w->columns);
+	return 0;
 }
 
 static uint64_t damaged_total(const struct decode_counts *c)

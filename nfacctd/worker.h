@@ -37,6 +37,8 @@ struct worker {
 	struct batch_counts received;
 	struct chunk chunk;
 	struct chunk_state state;
+	struct flow_column *column;	/* what the decoder fills by itself; NULL: nothing */
+	struct columns_want columns;
 	uint64_t logged_us[LOG_SLOTS];	/* by a hash of the sender: its last complaint */
 	struct {
 		const struct stream *stream;
@@ -58,6 +60,9 @@ struct worker {
 int worker_init(
 	struct worker *w, unsigned id, const struct settings *s, size_t nlanes, uint64_t seed);
 void worker_clear(struct worker *w);
+
+/* Have the decoder fill the keys of all lanes: every pipeline is direct.  -1 with errno. */
+int worker_go_direct(struct worker *w);
 
 /* Decode one datagram into the lanes. */
 void worker_datagram(struct worker *w, const struct datagram *d);

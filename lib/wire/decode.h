@@ -6,6 +6,7 @@
 
 #include "decoder.h"
 #include "holdback.h"
+#include "netflow5.h"
 #include "samplers.h"
 #include "sequence.h"
 #include "templates.h"
@@ -31,7 +32,7 @@ struct loss_row {
 	struct decoder_loss pub;
 };
 
-enum { LOSSES = 256 };
+enum { LOSSES = 256, FIXED_FORMATS = 3 };
 
 struct decoder {
 	struct decoder_limits limits;
@@ -49,6 +50,9 @@ struct decoder {
 	const struct extras_want *extras;	/* NULL: none */
 	struct bytes *elements;		/* of the chunk's records, extras->n each */
 	struct frame_inside *inside;	/* one a record, or NULL */
+	const struct columns_want *columns;	/* NULL: flow records only */
+	struct flow_record all;		/* what the records of a column share; else empty */
+	struct plan fixed[FIXED_FORMATS];	/* v1, v5, v7 */
 	/* The first `clean` records of the chunk are empty but for the members in `dirty`. */
 	size_t clean;
 	uint64_t dirty;
@@ -82,6 +86,14 @@ struct decoder_loss *job_lose_set(
 void job_take_held(struct job *j, const struct held *h, bool late);
 /* Hand over what is in the chunk. */
 void job_flush(struct job *j);
+/* Whether records of `p`, without a sampler of their own, may go into columns. */
+bool job_direct(const struct job *j, const struct plan *p);
+/*
+ * `n` records at `data`, `step` octets apart, into columns; `num` and `den` is their interval, 0:
+ * none is known.
+ */
+void job_columns(struct job *j, const struct plan *p, const uint8_t *data, size_t step, size_t n,
+		 const struct plan_time *t, uint32_t num, uint32_t den);
 /*
  * `n` records of an empty chunk of which the members in `writes` will all be set: emptying
  * them costs as much as decoding, and is spared where the records before were of this kind.

@@ -232,6 +232,23 @@ static void scale_record(
 
 /* ---- data ------------------------------------------------------------------------------ */
 
+/* Straight into the caller's columns.  Returns what is left. */
+static struct bytes run_direct(
+	struct message *m, const struct plan *p, struct bytes body, const struct scaling *s)
+{
+	const size_t n = body.n / p->min_len, used = n * p->min_len;
+
+	job_columns(m->j, p, body.p, p->min_len, n, &m->time, s->fallback.num, s->fallback.den);
+	m->records += (uint32_t)n;
+	return (struct bytes){ body.p + used, body.n - used };
+}
+
+/* Each record may say how it was sampled. */
+static bool samples_by_record(const struct plan *p)
+{
+	return p->flags & PLAN_INTERVAL || p->present & FLOW_BIT(sampler);
+}
+
 /* Fixed length, nothing to decide: whole columns at a time.  Returns what is left. */
 static struct bytes run_columns(
 	struct message *m, const struct plan *p, struct bytes body, struct scaling *s)
@@ -239,7 +256,7 @@ static struct bytes run_columns(
 	struct decoder *d = m->j->d;
 	struct flow_record start = flow_record_empty, *chunk = d->chunk;
 	const uint64_t scaling = FLOW_BIT(sampling_num) | FLOW_BIT(sampling_den);
-	bool by_record = p->flags & PLAN_INTERVAL || p->present & FLOW_BIT(sampler);
+	bool by_record = samples_by_record(p);
 	size_t left = body.n / p->min_len;
 
 	start.present = p->present;
@@ -359,8 +376,12 @@ static void data_set(struct message *m, const struct flow_set *set)
 	s.fallback = samplers_default(&m->j->d->samplers, &m->j->row->key, set->id);
 	if (awaits_interval(m, p, &s.fallback) && hold(m, set, HELD_SAMPLING))
 		return;
-	rest = p->flags & PLAN_CAREFUL ? run_records(m, p, set->body, &s)
-				       : run_columns(m, p, set->body, &s);
+	if (p->flags & PLAN_CAREFUL)
+		rest = run_records(m, p, set->body, &s);
+	else if (!samples_by_record(p) && job_direct(m->j, p))
+		rest = run_direct(m, p, set->body, &s);
+	else
+		rest = run_columns(m, p, set->body, &s);
 	/* Padding: up to three octets of anything behind records, or zeros. */
 	if (bytes_all_zero(rest) || (rest.n < 4 && m->records > before))
 		return;

@@ -3,7 +3,6 @@
  * that need no more than a loop.  v9 and IPFIX are in decode_flowset.c.
  */
 #include "decode.h"
-#include "netflow5.h"
 #include "netflow8.h"
 #include "sflow.h"
 
@@ -112,6 +111,8 @@ static void keep_sequence(void *ctx, const void *row)
 	to->restarts += from->restarts;
 }
 
+static const uint16_t fixed_versions[FIXED_FORMATS] = { 1, 5, 7 };
+
 struct decoder *decoder_init(void *mem, const struct decoder_limits *l, uint64_t seed)
 {
 	struct decoder *d = mem;
@@ -120,6 +121,9 @@ struct decoder *decoder_init(void *mem, const struct decoder_limits *l, uint64_t
 	memset(d, 0, sizeof(*d));
 	d->limits = at_least_one(l);
 	d->wanted = UINT64_MAX;
+	d->all = flow_record_empty;
+	for (size_t i = 0; i < FIXED_FORMATS; i++)
+		netflow5_plan(&d->fixed[i], fixed_versions[i]);
 	store_init(&d->streams, at, d->limits.streams, sizeof(struct stream_row),
 		   sizeof(struct stream_key), seed);
 	store_share(&d->streams, at + store_size(d->limits.streams, sizeof(struct stream_row)),
@@ -148,6 +152,45 @@ void decoder_want(struct decoder *d, uint64_t members)
 	d->wanted = members | FLOW_BIT(octets) | FLOW_BIT(packets) | FLOW_BIT(flows) |
 		FLOW_BIT(tcp_flags) | FLOW_BIT(sampling_num) | FLOW_BIT(sampling_den) |
 		FLOW_BIT(sampler);
+}
+
+/* ---- columns ---- */
+
+void decoder_want_columns(struct decoder *d, const struct columns_want *want)
+{
+	d->columns = want;
+}
+
+bool job_direct(const struct job *j, const struct plan *p)
+{
+	const struct columns_want *c = j->d->columns;
+
+	return c && !j->d->extras && !(p->flags & PLAN_CAREFUL) &&
+		(p->present & c->with) == c->with && !(p->present & c->without);
+}
+
+void job_columns(struct job *j, const struct plan *p, const uint8_t *data, size_t step, size_t n,
+		 const struct plan_time *t, uint32_t num, uint32_t den)
+{
+	const uint64_t scaling = num ? FLOW_BIT(sampling_num) | FLOW_BIT(sampling_den) : 0;
+	struct decoder *d = j->d;
+
+	job_flush(j);
+	d->all.present = (t->has_uptime ? p->present : p->present & ~p->uptimes) | scaling;
+	d->all.sampling_num = num;
+	d->all.sampling_den = den;
+	d->counts.records += n;
+	d->counts.columns += n;
+	d->counts.no_octets += p->present & FLOW_BIT(octets) ? 0 : n;
+	j->row->pub.records += n;
+	while (n > 0) {
+		const size_t rows = n < DECODER_CHUNK ? n : DECODER_CHUNK;
+
+		plan_fill(p, d->columns->column, d->columns->n, data, step, rows, t);
+		d->columns->emit(j->ctx, &j->origin, &d->all, rows);
+		data += rows * step;
+		n -= rows;
+	}
 }
 
 /* ---- extras ------------------------------------------------------------------- */
@@ -369,13 +412,32 @@ static void count_records(struct job *j, uint32_t number, uint32_t records, uint
 		.uptime_ms = uptime_ms });
 }
 
+static const struct plan *plan_of(const struct decoder *d, uint16_t version)
+{
+	size_t i = 0;
+
+	while (fixed_versions[i] != version)
+		i++;
+	return &d->fixed[i];
+}
+
 static void take_fixed(struct job *j, struct netflow5_msg *m)
 {
+	const struct plan *p = plan_of(j->d, m->version);
+	const uint32_t interval = netflow5_interval(m);
+
 	m->uptime_is_seconds = j->d->limits.uptime_is_seconds;
 	j->origin.sequence = m->sequence;
 	j->origin.export_us = (uint64_t)m->export_s * 1000000 + m->export_ns / 1000;
 	if (m->version != 1)
 		count_records(j, m->sequence, m->count, m->uptime_ms);
+	if (m->count && job_direct(j, p)) {
+		const struct plan_time t = netflow5_time(m);
+
+		job_columns(j, p, m->records.p, m->records.n / m->count, m->count, &t, interval,
+			    interval != 0);
+		return;
+	}
 	for (size_t from = 0; from < m->count; ) {
 		job_prepare(j, netflow5_members(m, j->d->wanted),
 			    m->count - from < DECODER_CHUNK ? m->count - from : DECODER_CHUNK);

@@ -51,6 +51,13 @@ struct flow_field_info {
 /* Indexed by enum flow_field. */
 extern const struct flow_field_info flow_fields[FLOW_FIELDS];
 
+/* A member of many records: record i's is at at + i * step, flow_fields[field].width octets. */
+struct flow_column {
+	uint8_t *at;
+	uint16_t step;
+	uint8_t field;		/* enum flow_field */
+};
+
 /* Nothing exported, every address 0.0.0.0.  Copy it to start a record. */
 extern const struct flow_record flow_record_empty;
 

@@ -137,7 +137,7 @@ size_t netflow5_fill(const struct netflow5_msg *m, size_t from, struct flow_reco
 		   routing = l && l->routing && wanted & ROUTING;
 	const uint64_t at_us = export_us(m);
 	const int64_t tick_us = m->uptime_is_seconds ? 1000000 : 1000;
-	const uint32_t interval = m->sampling & 0x3fff;
+	const uint32_t interval = netflow5_interval(m);
 	uint64_t present;
 	size_t n, stride;
 	const uint8_t *p;
@@ -183,6 +183,46 @@ size_t netflow5_fill(const struct netflow5_msg *m, size_t from, struct flow_reco
 		r->dst_mask = p[45];
 	}
 	return n;
+}
+
+/* Elements that mean the same, in their order; 210 is padding. */
+bool netflow5_plan(struct plan *p, uint16_t version)
+{
+	static const struct {
+		uint8_t id, len;
+	} common[] = { { 8, 4 }, { 12, 4 }, { 15, 4 }, { 10, 2 }, { 14, 2 }, { 2, 4 }, { 1, 4 },
+		{ 22, 4 }, { 21, 4 }, { 7, 2 }, { 11, 2 } },
+	  v1[] = { { 210, 2 }, { 4, 1 }, { 5, 1 }, { 6, 1 }, { 210, 7 } },
+	  v5[] = { { 210, 1 }, { 6, 1 }, { 4, 1 }, { 5, 1 }, { 16, 2 }, { 17, 2 }, { 9, 1 },
+		{ 13, 1 }, { 210, 2 } };
+	struct template_def def = { .version = 9, .id = version };
+	const struct layout *l = find_layout(version);
+	size_t len = 0;
+
+	if (!l)
+		return false;
+#define ADD(list) \
+	for (size_t i = 0; i < sizeof(list) / sizeof(list[0]); i++) { \
+		def.fields[def.nfields++] = (struct field_spec){ 0, list[i].id, list[i].len }; \
+		len += list[i].len; \
+	}
+	ADD(common)
+	if (l->routing)
+		ADD(v5)
+	else
+		ADD(v1)
+#undef ADD
+	/* v7 has a router's address behind it all. */
+	def.fields[def.nfields++] = (struct field_spec){ 0, 210, (uint16_t)(l->record - len) };
+	return plan_compile(p, &def, NULL) == WIRE_OK;
+}
+
+struct plan_time netflow5_time(const struct netflow5_msg *m)
+{
+	return (struct plan_time){ .at_us = export_us(m),
+		.uptime = m->uptime_ms,
+		.tick_us = m->uptime_is_seconds ? 1000000 : 1000,
+		.has_uptime = true };
 }
 
 /* ---- writing -------------------------------------------------------------- */

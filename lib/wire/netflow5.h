@@ -11,7 +11,7 @@
 #define NETFLOW5_H
 
 #include "cursor.h"
-#include "flow.h"
+#include "plan.h"
 
 struct netflow5_msg {
 	uint16_t version;	/* 1, 5, 7 */
@@ -36,6 +36,12 @@ enum { NETFLOW5_HEADER = 24, NETFLOW5_RECORD = 48, NETFLOW5_MAX = 30 };
  * the datagram is exactly that many times 52.
  */
 enum wire_err netflow5_parse(struct netflow5_msg *m, struct bytes dgram);
+/* One in how many packets was taken; 0: the exporter does not say. */
+static inline uint32_t netflow5_interval(const struct netflow5_msg *m)
+{
+	return m->sampling & 0x3fff;
+}
+
 /* Decode records `from` .. into `out`, at most `cap`; returns how many. */
 size_t netflow5_records(const struct netflow5_msg *m, size_t from, struct flow_record *out,
 	size_t cap);
@@ -46,6 +52,12 @@ size_t netflow5_records(const struct netflow5_msg *m, size_t from, struct flow_r
 size_t netflow5_fill(const struct netflow5_msg *m, size_t from, struct flow_record *out,
 	size_t cap, uint64_t wanted);
 uint64_t netflow5_members(const struct netflow5_msg *m, uint64_t wanted);
+/*
+ * The same format as a template would tell it, for plan_fill(): false of another version.  `m`
+ * dates such records, as far as a plan needs to know.
+ */
+bool netflow5_plan(struct plan *p, uint16_t version);
+struct plan_time netflow5_time(const struct netflow5_msg *m);
 
 /*
  * Write a datagram of `n` records.  count and records of `m` are taken from

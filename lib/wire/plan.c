@@ -440,6 +440,8 @@ static void add_op(struct compiler *c, size_t field, size_t target, unsigned kin
 	c->p->ops[c->p->nops++] = (struct plan_op){ c->offset[field], (uint16_t)target,
 		c->def->fields[field].len, (uint8_t)kind,
 		(uint8_t)(member < FLOW_FIELDS ? member : FLOW_FIELDS) };
+	if (member < FLOW_FIELDS && !c->p->op_of[member])
+		c->p->op_of[member] = (uint8_t)c->p->nops;
 }
 
 /* An IPv4 Element alone goes straight to its member; beside an IPv6 one it waits for plan_record().
@@ -663,6 +665,34 @@ void plan_columns(const struct plan *p, struct flow_record *out, const uint8_t *
 		if (members >> op->field & 1)
 			ops[op->kind]((uint8_t *)out + op->dst, sizeof(*out), data + op->src,
 				      p->min_len, n, op->len, t);
+}
+
+static void fill_absent(const struct flow_column *c, size_t n)
+{
+	const struct flow_field_info *f = &flow_fields[c->field];
+
+	for (size_t i = 0; i < n; i++)
+		memcpy(c->at + i * c->step, (const uint8_t *)&flow_record_empty + f->offset,
+		       f->width);
+}
+
+void plan_fill(const struct plan *p, const struct flow_column *column, size_t ncolumns,
+	       const uint8_t *data, size_t step, size_t n, const struct plan_time *t)
+{
+	const struct plan_op *const end = p->ops + p->nops;
+
+	assert(!(p->flags & PLAN_CAREFUL));
+	for (const struct flow_column *c = column; c < column + ncolumns; c++) {
+		const struct plan_op *op = p->ops + p->op_of[c->field];
+
+		/* The bottom label has an operation a label, and is looked for from zero on. */
+		if (op == p->ops || c->field == FLOW_mpls_bottom)
+			fill_absent(c, n);
+		if (op == p->ops)
+			continue;
+		for (op--; op < end && op->field == c->field; op++)
+			ops[op->kind](c->at, c->step, data + op->src, step, n, op->len, t);
+	}
 }
 
 void plan_extras(

@@ -8,7 +8,7 @@
  *
  * - by columns, for templates of fixed length without surprises: one
  *   operation over all records of a Set, then the next, without a branch a
- *   record (plan_columns);
+ *   record (plan_columns; plan_fill for who wants the columns elsewhere);
  * - by record, for everything else (PLAN_CAREFUL): variable length, biflows,
  *   both address families in one template, options data (plan_record).
  *
@@ -86,6 +86,7 @@ struct plan {
 	uint32_t aux, alt;	/* bits of the enums above */
 	uint32_t min_len;	/* octets of a record; PLAN_VARLEN: at least */
 	uint16_t flags, nops, nfields, id, nextras;
+	uint8_t op_of[FLOW_FIELDS];	/* the first that sets the member in the record, from 1 */
 	struct plan_extra extras[EXTRAS_MAX];
 	struct plan_op ops[PLAN_OPS];
 	uint16_t lens[TEMPLATE_FIELDS_MAX];	/* of every field, for the careful walk */
@@ -121,6 +122,13 @@ enum wire_err plan_compile(
  */
 void plan_columns(const struct plan *p, struct flow_record *out, const uint8_t *data, size_t n,
 		  const struct plan_time *t, uint64_t members);
+
+/*
+ * The same records, but each member to where its column says, and absent ones as they are in
+ * flow_record_empty.  Records are `step` octets apart.
+ */
+void plan_fill(const struct plan *p, const struct flow_column *column, size_t ncolumns,
+	       const uint8_t *data, size_t step, size_t n, const struct plan_time *t);
 
 /* The same records' extras, those the template has, into rows of `step`. */
 void plan_extras(
