@@ -109,6 +109,7 @@ static void core_rows(struct stats *out, const struct shot *s)
 	stats_add(out, d->columns, "records_direct");
 	stats_add(out, d->reversed, "records_reversed");
 	stats_add(out, s->chunk.events, "records_events");
+	stats_add(out, s->chunk.options, "records_options");
 	stats_add(out, d->sections, "records_sections");
 	stats_add(out, s->chunk.other_way, "records_other_direction");
 	stats_add(out, s->chunk.other_way_octets, "octets_other_direction");
@@ -218,7 +219,8 @@ static void plugin_rows(struct stats *out, const char *name, const struct lane_s
 	stats_add(out, l->lane.filtered, "plugin_records_filtered{plugin=\"%s\"}", name);
 	stats_add(out, l->lane.records - l->lane.filtered, "plugin_records_summed{plugin=\"%s\"}",
 		  name);
-	stats_add(out, records - l->lane.records, "plugin_records_unexplained{plugin=\"%s\"}",
+	stats_add(out, l->lane.events, "plugin_records_events{plugin=\"%s\"}", name);
+	stats_add(out, records + l->lane.events - l->lane.records, "plugin_records_unexplained{plugin=\"%s\"}",
 		  name);
 	stats_add(out, l->lane.entries, "plugin_entries{plugin=\"%s\"}", name);
 	stats_add(out, f->shed + l->table.shed, "plugin_entries_shed{plugin=\"%s\"}", name);

@@ -14,6 +14,7 @@
 #include <string.h>
 #include <sys/eventfd.h>
 #include <sys/random.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <unistd.h>
 #include "base/clock.h"
@@ -532,13 +533,14 @@ static int open_log(const struct settings *s)
 	snprintf(name, sizeof(name), "%s/core", s->core_proc_name);
 	log_name(name);
 	log_level(s->debug ? LOG_LEVEL_DEBUG : LOG_LEVEL_INFO);
+	log_stamp_stderr(s->log_stderr_tstamp);
 	log_echo(true);
 	if (s->logfile) {
 		if (log_to_file(s->logfile) < 0) {
 			log_error_errno("logfile: \"%s\"", s->logfile);
 			return -1;
 		}
-	} else if (s->syslog && log_to_syslog(s->syslog, "nfacctd") < 0) {
+	} else if (s->syslog && log_to_syslog(s->syslog, s->syslog_ident) < 0) {
 		log_error("syslog: \"%s\": expected auth, mail, daemon, kern, user or local0 to "
 			  "local7",
 			s->syslog);
@@ -547,6 +549,7 @@ static int open_log(const struct settings *s)
 	return 0;
 }
 
+/* What the process is to be, and what is worth to be told of that. */
 static void notices(const struct settings *s)
 {
 	for (size_t i = 0; i < s->nplugins; i++)
@@ -555,6 +558,8 @@ static void notices(const struct settings *s)
 			log_warn("plugin %s: print writes to standard output, which daemonize "
 				 "closes",
 				s->plugin[i].name);
+	if (s->proc_priority && setpriority(PRIO_PROCESS, 0, s->proc_priority) < 0)
+		log_warn_errno("proc_priority: \"%d\"", s->proc_priority);
 	if (s->daemonize && !s->logfile && !s->syslog)
 		log_warn("daemonize without logfile or syslog: the log ends here");
 }

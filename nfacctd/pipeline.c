@@ -50,14 +50,14 @@ static bool interval_of(const struct settings *s, const struct flow_record *r, u
 	return told;
 }
 
-static void renormalize(struct chunk_state *state, const struct settings *s,
+static void renormalize(struct chunk_state *state, const struct settings *s, bool options,
 			const struct flow_record *r, uint32_t mapped, struct sums *sums)
 {
 	struct scale_carry *c;
 	uint32_t num, den;
 
 	if (!interval_of(s, r, mapped, &num, &den)) {
-		state->counts.unscaled++;
+		state->counts.unscaled += !options;
 		return;
 	}
 	if (num == den)
@@ -118,14 +118,22 @@ static bool right_way(struct chunk_state *state, const struct settings *s,
 	return false;
 }
 
-/* Events, which count neither octets nor packets, and records of the other direction do not. */
-static bool is_traffic(struct chunk_state *state, const struct settings *s,
-		       const struct flow_origin *o, const struct flow_record *r)
+/*
+ * Events, which count neither octets nor packets, are for plugins that account them; records of
+ * the other direction are for none.
+ */
+static bool is_taken(struct chunk_state *state, const struct settings *s,
+		     const struct flow_origin *o, const struct flow_record *r, bool *event)
 {
+	if (o->options) {
+		state->counts.options++;
+		return true;
+	}
 	if (!flow_has(r, FLOW_octets)) {
 		if (!r->packets) {
 			state->counts.events++;
-			return false;
+			*event = true;
+			return state->events;
 		}
 		state->counts.no_octets++;
 	}
@@ -142,12 +150,15 @@ static void take_traffic(struct chunk *c, struct chunk_state *state, const struc
 	struct agg_total total = { 0, 0 };
 	size_t kept = 0;
 
+	c->events = 0;
 	for (const struct flow_record *r = rec; r < rec + n; r++) {
-		const bool usual = (r->present & looked_at) == FLOW_BIT(octets);
+		const bool usual = (r->present & looked_at) == FLOW_BIT(octets) && !c->origin->options;
 		struct sums *to = &c->sums[kept];
+		bool event = false;
 
-		if (!usual && !is_traffic(state, s, c->origin, r))
+		if (!usual && !is_taken(state, s, c->origin, r, &event))
 			continue;
+		c->events |= (uint64_t)event << kept;
 		to->packets = r->packets;
 		to->octets = r->octets;
 		to->flows = usual || !flow_has(r, FLOW_flows) ? 1 : r->flows;
@@ -213,8 +224,8 @@ static void correct(struct chunk *c, struct chunk_state *state, const struct set
 	if (s->renormalize) {
 		c->total = (struct agg_total){ 0, 0 };
 		for (size_t i = 0; i < c->n; i++) {
-			renormalize(state, s, all ? all : c->rec[i], c->mapped ? c->rate[i] : 0,
-				    &c->sums[i]);
+			renormalize(state, s, c->origin->options, all ? all : c->rec[i],
+				c->mapped ? c->rate[i] : 0, &c->sums[i]);
 			c->total.octets += c->sums[i].octets;
 			c->total.packets += c->sums[i].packets;
 		}
@@ -262,6 +273,7 @@ void chunk_prepare_direct(struct chunk *c, struct chunk_state *state, const stru
 	struct agg_total total = { 0, 0 };
 
 	c->direct = true;
+	c->events = 0;
 	c->origin = origin;
 	c->mapped = false;
 	c->n = n;
@@ -375,6 +387,7 @@ struct pipeline {
 	bool direct;			/* see pipeline_direct() */
 	bool mends;			/* some operation has a mend */
 	size_t proto_at;		/* in a key, counting the bin; when ports are mended */
+	bool events;			/* accounted, too */
 	char notice[160];
 };
 
@@ -1013,6 +1026,19 @@ static void decide_filter(struct pipeline *p, const struct plugin_settings *s)
 			 "networks_file_filter has no effect without a networks_file");
 }
 
+/* Who asks for what only events have asks for them; a bill has no use for rows of zeros. */
+static bool accounts_events(const struct plugin_settings *s)
+{
+	static const uint64_t primitives_of_events =
+		UINT64_C(1) << PRIM_ID_nat_event | UINT64_C(1) << PRIM_ID_fw_event;
+
+	if (s->account_events != EVENTS_AUTO)
+		return s->account_events == EVENTS_TRUE;
+	return s->aggregate.set & primitives_of_events ||
+	       (strcmp(s->type, "print") == 0 && (s->print_output == PRINT_EVENT_FORMATTED ||
+							 s->print_output == PRINT_EVENT_CSV));
+}
+
 static int refused(const struct settings *s, const struct plugin_settings *ps, const char *key,
 	const char *value, const char *expected)
 {
@@ -1083,6 +1109,7 @@ struct pipeline *pipeline_new(const struct settings *s, const struct plugin_sett
 	p->ext_rate = s->ext_sampling_rate != 0;
 	p->ip_next_hop = s->use_ip_next_hop;
 	p->pro_rating = s->pro_rating && !s->time_new && p->bins.kind != BIN_NONE;
+	p->events = accounts_events(ps);
 	decide_filter(p, ps);
 	p->dst_mask_stands = key_layout_find(&p->layout, PRIM_ID_dst_mask) ||
 			     key_layout_find(&p->layout, PRIM_ID_dst_net) ||
@@ -1327,14 +1354,20 @@ static bool passes(const struct lane *l, const struct flow_record *r, const stru
 		(!p->filter || filter_match(p->filter, r));
 }
 
-static void thin_out(struct lane *l, const struct chunk *c)
+static unsigned bits_set(uint64_t v)
+{
+	return (unsigned)__builtin_popcountll(v);
+}
+
+/* `left_out`: bit i: record i is none of this lane's. */
+static void thin_out(struct lane *l, const struct chunk *c, uint64_t left_out)
 {
 	struct chunk *k = &l->kept;
 
 	k->n = 0;
 	k->total = (struct agg_total){ 0, 0 };
 	for (size_t i = 0; i < c->n; i++) {
-		if (!passes(l, c->rec[i], &l->tags[i]))
+		if ((left_out >> i & 1) || !passes(l, c->rec[i], &l->tags[i]))
 			continue;
 		l->tags[k->n] = l->tags[i];
 		k->rate[k->n] = c->rate[i];
@@ -1345,20 +1378,23 @@ static void thin_out(struct lane *l, const struct chunk *c)
 		k->total.packets += c->sums[i].packets;
 		k->sums[k->n++] = c->sums[i];
 	}
-	l->counts.filtered += c->n - k->n;
+	l->counts.filtered += c->n - k->n - bits_set(left_out);
 }
 
 static void take_chunk(struct lane *l, const struct chunk *c)
 {
-	l->counts.records += c->n;
+	const uint64_t left_out = l->p->events ? 0 : c->events;
+
+	l->counts.records += c->n - bits_set(left_out);
 	l->direct = c->direct;
+	l->counts.events += bits_set(c->events & ~left_out);
 	l->origin = c->origin;
 	l->first = c->first;
 	if (l->p->tagged)
 		take_tags(l, c);
 	l->rate = c->mapped ? c->rate : NULL;
-	if (l->p->thins) {
-		thin_out(l, c);
+	if (l->p->thins || left_out) {
+		thin_out(l, c, left_out);
 		l->rate = c->mapped ? l->kept.rate : NULL;
 		c = &l->kept;
 	}
@@ -1555,6 +1591,11 @@ static void book(struct lane *l, size_t side)
 	if (l->p->pro_rating)
 		spread_all(l, side, entries);
 	aggregate_add(l->table, l->keys[side], l->shares, entries);
+}
+
+bool lane_events(const struct lane *l)
+{
+	return l->p->events;
 }
 
 bool lane_timed(const struct lane *l)

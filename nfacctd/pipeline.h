@@ -40,7 +40,8 @@ struct scale_carry {
 
 struct chunk_counts {
 	uint64_t records;
-	uint64_t events;	/* neither octets nor packets: counted, not summed */
+	uint64_t events;	/* neither octets nor packets: not summed but by lanes that account them */
+	uint64_t options;	/* nfacctd_account_options */
 	uint64_t other_way, other_way_octets,
 		other_way_packets; /* nfacctd_direction leaves them out */
 	uint64_t no_octets;	/* packets, but no octets */
@@ -57,6 +58,7 @@ struct chunk_state {
 	struct chunk_counts counts;
 	bool timed;			/* some plugin has bins: flow times are looked at */
 	bool flags;			/* some plugin sums up TCP flags */
+	bool events;			/* some plugin accounts events */
 	const struct directions *directions;	/* nfacctd_direction_map, or NULL */
 	uint64_t told_us;			/* when an exporter was last told of */
 	struct scale_carry carry[CARRIES];
@@ -68,8 +70,9 @@ struct chunk {
 	const struct flow_origin *origin;
 	bool direct;			/* keys are filled in already; there are no records */
 	const struct flow_record *first;	/* of all: what is beside them goes by their number */
-	size_t n;			/* records that count; events are left out */
+	size_t n;			/* records that count; events, when a plugin wants them */
 	const struct flow_record *rec[DECODER_CHUNK];
+	uint64_t events;		/* bit i: rec[i] is an event */
 	int64_t second[DECODER_CHUNK];	/* that picks the bin; when `timed` */
 	bool by_flow[DECODER_CHUNK]; /* the flow's own times count: it may be spread; when `timed`
 				      */
@@ -137,6 +140,7 @@ const char *pipeline_notice(const struct pipeline *p);
  */
 struct lane_counts {
 	uint64_t records, filtered;	/* by aggregate_filter and the pre_tag filters */
+	uint64_t events;		/* of the records */
 	uint64_t entries, octets, packets;	/* everything that must come out again */
 	uint64_t taken_octets, taken_packets;	/* given to tables that were swapped out */
 	uint64_t others, others_octets, others_packets;	/* networks_drop_others */
@@ -150,6 +154,8 @@ void lane_free(struct lane *l);
 void lane_run(struct lane *l, const struct chunk *c);
 /* True when bins are made: the time of a flow matters. */
 bool lane_timed(const struct lane *l);
+/* True when events are accounted, too. */
+bool lane_events(const struct lane *l);
 const struct lane_counts *lane_counts(const struct lane *l);
 /* Whether its keys can be filled by the decoder, which then needs at most LANE_COLUMNS columns. */
 bool pipeline_direct(const struct pipeline *p);

@@ -79,6 +79,8 @@ WORDS(parse_v8_dialect, enum v8_dialect, "flow-tools or tshark",
       { "flow-tools", V8_FLOW_TOOLS }, { "tshark", V8_TSHARK })
 WORDS(parse_sql_data, enum sql_data, "typed or unified", { "typed", SQL_DATA_TYPED },
 	{ "unified", SQL_DATA_UNIFIED })
+WORDS(parse_events, enum account_events, "auto, true or false", { "auto", EVENTS_AUTO },
+	{ "true", EVENTS_TRUE }, { "false", EVENTS_FALSE })
 WORDS(parse_any_all, bool, "any or all", { "any", false }, { "all", true })
 WORDS(parse_ext_mode, enum ext_rate_mode, "override or default",
       { "override", EXT_RATE_OVERRIDE }, { "default", EXT_RATE_DEFAULT })
@@ -93,6 +95,18 @@ static bool parse_preprocess(void *field, const char *value, const char **expect
 {
 	/* check_preprocess_lines() tells what is wrong: a bill without the checks is another one. */
 	preprocess_parse(field, value, expected);
+	return true;
+}
+
+static bool parse_priority(void *field, const char *value, const char **expected)
+{
+	char *end;
+	long v = strtol(value, &end, 10);
+
+	*expected = "a number from -20 to 19";
+	if (end == value || *end || v < -20 || v > 19)
+		return false;
+	*(int32_t *)field = (int32_t)v;
 	return true;
 }
 
@@ -197,6 +211,11 @@ const struct conf_key settings_keys[] = {
 		"Append the log here, with time stamps; SIGHUP reopens it; goes before syslog"),
 	STR("syslog", NULL, GF(syslog, char *), NULL,
 		"Log to this syslog facility: auth, mail, daemon, kern, user, local0 to local7"),
+	STR("syslog_ident", NULL, GF(syslog_ident, char *), "nfacctd", "Name of the program in syslog"),
+	BOOL("log_stderr_tstamp", NULL, GF(log_stderr_tstamp, bool), "false",
+		"Lines on standard error begin with the time, as those of logfile"),
+	OWN("proc_priority", NULL, GF(proc_priority, int32_t), "0", parse_priority,
+		"Scheduling priority of the process, as nice(1): -20 (first) to 19"),
 	STR("core_proc_name", NULL, GF(core_proc_name, char *), "default",
 		"Name of this process in log lines"),
 	BOOL("debug", NULL, GF(debug, bool), "false", "Log debugging lines too"),
@@ -256,6 +275,13 @@ const struct conf_key settings_keys[] = {
 		GF(ignore_exporter_address, bool), "false",
 		"The sender of the datagram is the exporter, whatever its options or its agent "
 		"address say"),
+	BOOL("nfacctd_account_options", NULL, GF(account_options, bool), "false",
+		"Options data records are accounted, too, by the primitives that they hold, mostly some "
+		"of your own; sample_type=option tells them in maps. Their counters, where they have any, "
+		"count"),
+	BOOL("nfacctd_pre_processing_checks", NULL, GF(strict_padding, bool), "false",
+		"A NetFlow v9 or IPFIX data Set whose padding is not zero is not what its template "
+		"says: it is left out and counted, damaged{cause=\"padding\"}"),
 	STR("nfacctd_templates_file", NULL, GF(templates_file, char *), NULL,
 		"Where templates, samplers and clocks that exporters told are kept over a restart; "
 		"written after each purge and at the end; not pmacct's format"),
@@ -429,18 +455,13 @@ const struct conf_key settings_keys[] = {
 	NOOPP("imt_mem_pools_size", NULL, "imt_memory_budget bounds the table: no effect"),
 	NOOP("nfacctd_templates_receiver", NULL, LATER),
 	NOOP("nfacctd_templates_port", NULL, LATER),
-	NOOP("nfacctd_account_options", NULL, LATER),
-	NOOP("nfacctd_pre_processing_checks", NULL, LATER),
 	NOOP("nfacctd_stitching", "sfacctd_stitching", LATER),
 	NOOP("nfacctd_dtls_port", NULL, LATER),
 	NOOP("dtls_path", NULL, LATER),
 	NOOP("nfacctd_nonroot", NULL, "start as the user you want: no effect"),
 	NOOP("sfacctd_counter_file", NULL, LATER),
-	NOOP("syslog_ident", NULL, "the program's name is taken: no effect"),
-	NOOP("log_stderr_tstamp", NULL, "the service manager stamps lines: no effect"),
 	NOOP("plugin_exit_any", NULL, "plugins share the process: no effect"),
 	NOOP("propagate_signals", NULL, "plugins share the process: no effect"),
-	NOOP("proc_priority", NULL, "use the service manager or nice(1): no effect"),
 	NOOP("flow_to_rd_map", NULL, LATER),
 	NOOP("classifiers", NULL, LATER),
 	NOOP("nfacctd_zmq_address", "sfacctd_zmq_address", "no ZeroMQ input: no effect"),
@@ -543,6 +564,10 @@ const struct conf_key settings_keys[] = {
 		"/metrics, those of each exporter too"),
 	STR("nfacctd_stats_file", "stats_file", GF(stats_file, char *), NULL,
 		"All counters, name and value a line, rewritten at each purge and at the end"),
+	OWN("account_events", NULL, PF(account_events, enum account_events), "auto", parse_events,
+		"Records with neither octets nor packets, as NAT and firewall events, make rows, too; "
+		"auto: where aggregate has nat_event or fw_event, or print_output is one of event_*; "
+		"false: they are counted only. Counters records_events, plugin_records_events"),
 	BOOL("networks_drop_others", NULL, PF(networks_drop_others, bool), "false",
 		"Do not write the row of addresses outside networks_file; what it held is counted"),
 	U64("imt_memory_budget", NULL, PF(imt_memory_budget, uint64_t), 1 << 16, UINT64_MAX,

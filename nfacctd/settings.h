@@ -25,6 +25,7 @@ enum filter_mode { FILTER_AUTO, FILTER_TRUE, FILTER_FALSE };
 enum sflow_octets { SFLOW_FRAME, SFLOW_IP };
 enum v8_dialect { V8_FLOW_TOOLS, V8_TSHARK };
 enum ext_rate_mode { EXT_RATE_OVERRIDE, EXT_RATE_DEFAULT };
+enum account_events { EVENTS_AUTO, EVENTS_TRUE, EVENTS_FALSE };
 enum sql_data { SQL_DATA_TYPED, SQL_DATA_UNIFIED };
 
 /* One entry of `plugins:`. */
@@ -35,6 +36,7 @@ struct plugin_settings {
 	/* maps */
 	char *networks_file;
 	enum filter_mode networks_file_filter;
+	enum account_events account_events;	/* ours */
 	bool networks_drop_others;	/* ours: drop the all-zero "others" row */
 	uint32_t networks_mask;
 	bool networks_file_no_lpm, networks_no_mask_if_zero;
@@ -89,7 +91,9 @@ struct proxy_senders {
 struct settings {
 	/* process */
 	bool daemonize, debug;
-	char *pidfile, *logfile, *syslog, *core_proc_name;
+	char *pidfile, *logfile, *syslog, *syslog_ident, *core_proc_name;
+	bool log_stderr_tstamp;
+	int32_t proc_priority;		/* nice(2) */
 	uint32_t files_umask, files_uid, files_gid;	/* UINT32_MAX: as they are */
 	char *plugins;
 	/* listening */
@@ -101,7 +105,7 @@ struct settings {
 	bool ipv6_only, share_port, packet_sections;
 	/* decoding */
 	bool disable_checks, time_new, time_secs, renormalize, pro_rating;
-	bool disable_opt_scope_check, ignore_exporter_address;
+	bool disable_opt_scope_check, ignore_exporter_address, account_options, strict_padding;
 	uint32_t ext_sampling_rate;
 	enum v8_dialect v8_dialect;	/* ours */
 	uint32_t tunnels;		/* ours: sFlow, how many are looked into */

@@ -14,11 +14,29 @@
 
 /* ---- conditions: what can stand in front of = ------------------------------------ */
 
-enum value_kind { VALUE_NUMBER, VALUE_PROTO, VALUE_PREFIX, VALUE_MAC, VALUE_FILTER };
+enum value_kind { VALUE_NUMBER, VALUE_STATUS, VALUE_PROTO, VALUE_PREFIX, VALUE_MAC, VALUE_FILTER, VALUE_SAMPLE,
+	VALUE_TRUTH };
 
 /* Numbers that no member of a record holds. */
 enum special { FROM_MEMBER, FROM_EXPORTER, FROM_ENGINE_TYPE, FROM_ENGINE_ID, FROM_DOMAIN, FROM_RATE,
-	FROM_DIRECTION };
+	FROM_DIRECTION, FROM_SET };
+
+/* sample_type: what a record is, and of which family. */
+enum { SAMPLE_FLOW = 1, SAMPLE_EVENT = 2, SAMPLE_OPTION = 4, SAMPLE_4 = 8, SAMPLE_6 = 16,
+	SAMPLE_MPLS = 32, SAMPLE_PLAIN = 64 };
+
+static const struct {
+	const char *word;
+	unsigned needs;
+} sample_words[] = {
+	{ "flow", SAMPLE_FLOW },
+	{ "flow-ipv4", SAMPLE_FLOW | SAMPLE_4 | SAMPLE_PLAIN },
+	{ "flow-ipv6", SAMPLE_FLOW | SAMPLE_6 | SAMPLE_PLAIN },
+	{ "flow-mpls-ipv4", SAMPLE_FLOW | SAMPLE_MPLS | SAMPLE_4 },
+	{ "flow-mpls-ipv6", SAMPLE_FLOW | SAMPLE_MPLS | SAMPLE_6 },
+	{ "event", SAMPLE_EVENT },
+	{ "option", SAMPLE_OPTION },
+};
 
 static const struct condition_row {
 	const char *key;
@@ -58,7 +76,14 @@ static const struct condition_row {
 	NUMBER("tcp_flags", tcp_flags, 255),
 	NUMBER("tos", tos, 255),
 	NUMBER("vlan", vlan, 4095),
-	NUMBER("fwd_status", fwd_status, 255),
+	{ "fwdstatus", VALUE_STATUS, FROM_MEMBER, FLOW_fwd_status, 255, "a number up to 255" },
+	{ "fwd_status", VALUE_STATUS, FROM_MEMBER, FLOW_fwd_status, 255, "a number up to 255" },
+	NUMBER("nat_event", event, 255),
+	DOMAIN("flowset_id", FROM_SET, 65535),
+	{ "sample_type", VALUE_SAMPLE, FROM_MEMBER, 0, 0,
+	  "flow, flow-ipv4, flow-ipv6, flow-mpls-ipv4, flow-mpls-ipv6, event or option; sFlow: "
+	  "0:1 or 0:3" },
+	{ "is_multicast", VALUE_TRUTH, FROM_MEMBER, FLOW_dst_mac, 0, "true or false" },
 	{ "src_mac", VALUE_MAC, FROM_MEMBER, FLOW_src_mac, 0, "a MAC address" },
 	{ "dst_mac", VALUE_MAC, FROM_MEMBER, FLOW_dst_mac, 0, "a MAC address" },
 	{ "filter", VALUE_FILTER, FROM_MEMBER, 0, 0, "a libpcap expression in single quotes" },
@@ -75,6 +100,11 @@ struct condition {
 		struct prefix prefix;
 		uint8_t mac[6];
 		struct filter *filter;
+		struct {
+			unsigned needs;
+			uint16_t format;
+		} sample;
+		bool truth;
 	} v;
 };
 
@@ -153,6 +183,29 @@ static bool parse_mac(uint8_t mac[static 6], const char *text)
 	return true;
 }
 
+/* A word, or "enterprise:format" of an sFlow sample, which needs nothing but that. */
+static const char *parse_sample(struct condition *c, const char *value)
+{
+	uint64_t format;
+
+	for (size_t i = 0; i < sizeof(sample_words) / sizeof(sample_words[0]); i++)
+		if (strcmp(value, sample_words[i].word) == 0) {
+			c->v.sample.needs = sample_words[i].needs;
+			return NULL;
+		}
+	if (strncmp(value, "0:", 2) != 0 ||
+	    !parse_u64(&format, value + 2, strlen(value + 2), UINT16_MAX))
+		return c->row->expected;
+	c->v.sample.format = (uint16_t)format;
+	return NULL;
+}
+
+static const char *parse_truth(struct condition *c, const char *value)
+{
+	c->v.truth = strcmp(value, "true") == 0;
+	return c->v.truth || strcmp(value, "false") == 0 ? NULL : c->row->expected;
+}
+
 /* NULL, or what was expected. */
 static const char *parse_condition(struct condition *c, const struct condition_row *row,
 				   const char *value)
@@ -161,12 +214,13 @@ static const char *parse_condition(struct condition *c, const struct condition_r
 
 	memset(c, 0, sizeof(*c));
 	c->row = row;
-	if (*value == '-' && row->kind != VALUE_FILTER && row->from != FROM_EXPORTER) {
+	if (*value == '-' && row->kind < VALUE_FILTER && row->from != FROM_EXPORTER) {
 		c->negated = true;
 		value++;
 	}
 	switch (row->kind) {
 	case VALUE_NUMBER:
+	case VALUE_STATUS:
 		return parse_u64(&c->v.number, value, strlen(value), row->max) ? NULL
 									       : row->expected;
 	case VALUE_PROTO:
@@ -179,6 +233,10 @@ static const char *parse_condition(struct condition *c, const struct condition_r
 	case VALUE_FILTER:
 		c->v.filter = filter_new(value, why);
 		return c->v.filter ? NULL : why;
+	case VALUE_SAMPLE:
+		return parse_sample(c, value);
+	case VALUE_TRUTH:
+		return parse_truth(c, value);
 	}
 	return row->expected;
 }
@@ -437,11 +495,48 @@ static uint64_t number_of(const struct condition_row *row, const struct flow_ori
 		return r->sampling_num / (r->sampling_den ? r->sampling_den : 1);
 	case FROM_DIRECTION:
 		return flow_has(r, FLOW_direction) ? r->direction : UINT64_MAX;
+	case FROM_SET:
+		return o->set_id;
 	case FROM_MEMBER:
 	case FROM_EXPORTER:
 		break;
 	}
 	return flow_get(r, (enum flow_field)row->member);
+}
+
+/* A status without a reason stands for its whole class (RFC 7270 4.12); no status is none. */
+static bool is_status(const struct condition *c, const struct flow_record *r)
+{
+	const unsigned wanted = (unsigned)c->v.number, class = wanted & 0x3f ? 0xff : 0xc0;
+
+	return flow_has(r, FLOW_fwd_status) && ((r->fwd_status & class) == wanted) != c->negated;
+}
+
+/* A group's MAC address, but not everybody's. */
+static bool is_multicast(const uint8_t mac[static 6])
+{
+	static const uint8_t everybody[6] = { 0xff, 0xff, 0xff, 0xff, 0xff, 0xff };
+
+	return (mac[0] & 1) && memcmp(mac, everybody, sizeof(everybody)) != 0;
+}
+
+static bool is_sample(const struct condition *c, const struct flow_origin *o,
+		      const struct flow_record *r)
+{
+	const unsigned needs = c->v.sample.needs;
+	unsigned is = SAMPLE_FLOW;
+
+	if (!needs)
+		return o->protocol == PROTO_SFLOW && o->set_id == c->v.sample.format;
+	if (o->protocol == PROTO_SFLOW)
+		return false;
+	if (o->options)
+		is = SAMPLE_OPTION;
+	else if (!flow_has(r, FLOW_octets))
+		is = SAMPLE_EVENT;
+	is |= addr_is4(&r->src) ? SAMPLE_4 : SAMPLE_6;
+	is |= flow_has(r, FLOW_mpls_top) ? SAMPLE_MPLS : SAMPLE_PLAIN;
+	return (is & needs) == needs;
 }
 
 static bool holds(const struct condition *c, const struct flow_origin *o,
@@ -464,6 +559,12 @@ static bool holds(const struct condition *c, const struct flow_origin *o,
 		return (memcmp(member, c->v.mac, sizeof(c->v.mac)) == 0) != c->negated;
 	case VALUE_FILTER:
 		return filter_match(c->v.filter, r);
+	case VALUE_SAMPLE:
+		return is_sample(c, o, r);
+	case VALUE_TRUTH:
+		return is_multicast(member) == c->v.truth;
+	case VALUE_STATUS:
+		return is_status(c, r);
 	}
 	return false;
 }

@@ -38,6 +38,8 @@ int worker_init(struct worker *w, unsigned id, const struct settings *s, size_t 
 	w->fd = w->wake = -1;
 	limits.uptime_is_seconds = s->time_secs;
 	limits.options_any_scope = s->disable_opt_scope_check;
+	limits.account_options = s->account_options;
+	limits.strict_padding = s->strict_padding;
 	limits.trust_sender = s->ignore_exporter_address;
 	limits.v8_dst_mask_first = s->v8_dialect == V8_FLOW_TOOLS;
 	limits.v8_tos_first = s->v8_dialect == V8_TSHARK;

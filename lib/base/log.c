@@ -31,7 +31,7 @@ static struct {
 	bool named;
 	char *path;		/* log file; NULL: none */
 	int fd;			/* open when path is set */
-	bool syslog, echo;
+	bool syslog, echo, stamp_stderr;
 	unsigned count[LOG_LEVEL_DEBUG + 1];
 	void (*capture)(void *ctx, enum log_level level, const char *text);
 	void *capture_ctx;
@@ -164,6 +164,13 @@ void log_echo(bool on)
 	pthread_mutex_unlock(&to.lock);
 }
 
+void log_stamp_stderr(bool on)
+{
+	pthread_mutex_lock(&to.lock);
+	to.stamp_stderr = on;
+	pthread_mutex_unlock(&to.lock);
+}
+
 int log_to_syslog(const char *facility, const char *ident)
 {
 	for (size_t i = 0; i < sizeof(facilities) / sizeof(facilities[0]); i++) {
@@ -197,7 +204,7 @@ static size_t put_prefix(char *buf, size_t n, enum log_level level)
 	struct tm tm;
 	size_t stamp;
 
-	if (to.path && gmtime_r(&now, &tm)) {
+	if ((to.path || (to.stamp_stderr && !to.syslog)) && gmtime_r(&now, &tm)) {
 		stamp = strftime(buf, n, "%Y-%m-%dT%H:%M:%SZ ", &tm);
 		return stamp + fitting(snprintf(buf + stamp, n - stamp, "%s ( %s ): ",
 						levels[level].word, to.name), n - stamp);

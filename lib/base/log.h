@@ -29,6 +29,8 @@ void log_level(enum log_level max);
  */
 int log_to_file(const char *path);
 int log_reopen(void);
+/* Lines on stderr, too, begin with the time. */
+void log_stamp_stderr(bool on);
 /* During the start: errors that go to a file or to syslog stand on stderr, too. */
 void log_echo(bool on);
 /* "daemon", "local0", ...; -1 with EINVAL for an unknown name. */

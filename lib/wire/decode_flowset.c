@@ -149,6 +149,20 @@ static void template_set(struct message *m, const struct flow_set *set)
 	}
 }
 
+/* ---- records ------------------------------------------------------------------------ */
+
+/* Both halves of a biflow have the record's extras. */
+static void put_record(struct message *m, const struct plan *p, const struct flow_record *r)
+{
+	const struct plan_work *w = &m->j->d->work;
+	struct bytes *elements;
+
+	*job_next(m->j) = *r;
+	elements = job_elements(m->j, m->j->fill - 1);
+	for (size_t i = 0; elements && i < p->nextras; i++)
+		elements[p->extras[i].element] = w->extras[p->extras[i].element];
+}
+
 /* ---- options data ------------------------------------------------------------------- */
 
 static void learn_exporter(struct job *j, const struct plan *p, const struct plan_work *w)
@@ -166,6 +180,16 @@ static void learn_exporter(struct job *j, const struct plan *p, const struct pla
 	j->row->pub.exporter = j->origin.exporter = *a;
 }
 
+/* Alone in its chunk, for what it says of an interval is no interval of its own. */
+static void emit_option(struct message *m, const struct plan *p, const struct plan_work *w)
+{
+	job_flush(m->j);
+	m->j->origin.options = true;
+	put_record(m, p, &w->rec);
+	job_flush(m->j);
+	m->j->origin.options = false;
+}
+
 static void learn_option(struct message *m, const struct plan *p, const struct plan_work *w)
 {
 	struct job *j = m->j;
@@ -174,6 +198,8 @@ static void learn_option(struct message *m, const struct plan *p, const struct p
 		.has_template = p->aux & 1u << AUX_template, .template_id = w->aux[AUX_template] };
 
 	j->d->counts.option_records++;
+	if (j->d->limits.account_options)
+		emit_option(m, p, w);
 	if (p->aux & 1u << AUX_init_ms && m->msg.version == 10) {
 		j->row->init_ms = w->aux[AUX_init_ms];
 		j->row->has_init = true;
@@ -294,18 +320,6 @@ static struct bytes run_columns(
 	return body;
 }
 
-/* Both halves of a biflow have the record's extras. */
-static void put_record(struct message *m, const struct plan *p, const struct flow_record *r)
-{
-	const struct plan_work *w = &m->j->d->work;
-	struct bytes *elements;
-
-	*job_next(m->j) = *r;
-	elements = job_elements(m->j, m->j->fill - 1);
-	for (size_t i = 0; elements && i < p->nextras; i++)
-		elements[p->extras[i].element] = w->extras[p->extras[i].element];
-}
-
 static void emit_record(struct message *m, const struct plan *p, struct scaling *s)
 {
 	struct plan_work *w = &m->j->d->work;
@@ -362,6 +376,30 @@ static void lose(struct message *m, const struct flow_set *set)
 	job_lose_set(m->j->d, &key, set->body.n + 4, m->j->in->recv_us);
 }
 
+/* What a record leaves of a Set, as its template reads it, is padding: zeros (RFC 7011 3.3.1). */
+static bool padding_is_zero(struct message *m, const struct plan *p, struct bytes body)
+{
+	size_t used = 0;
+
+	if (!(p->flags & PLAN_VARLEN))
+		used = body.n / p->min_len * p->min_len;
+	else
+		for (size_t n; body.n - used >= p->min_len; used += n)
+			if (!(n = plan_record(p, &m->j->d->work, body.p + used, body.n - used,
+				      &m->time)))
+				break;
+	return bytes_all_zero((struct bytes){ body.p + used, body.n - used });
+}
+
+/* The records of one Set share an origin. */
+static void begin_set(struct job *j, uint16_t id)
+{
+	if (j->origin.set_id == id)
+		return;
+	job_flush(j);
+	j->origin.set_id = id;
+}
+
 static void data_set(struct message *m, const struct flow_set *set)
 {
 	const struct plan *p = find_plan(m, set->id);
@@ -376,6 +414,12 @@ static void data_set(struct message *m, const struct flow_set *set)
 	s.fallback = samplers_default(&m->j->d->samplers, &m->j->row->key, set->id);
 	if (awaits_interval(m, p, &s.fallback) && hold(m, set, HELD_SAMPLING))
 		return;
+	if (m->j->d->limits.strict_padding && !padding_is_zero(m, p, set->body)) {
+		job_damage(m->j, WIRE_PADDING, set->id, 1);
+		m->uncertain = true;
+		return;
+	}
+	begin_set(m->j, set->id);
 	if (p->flags & PLAN_CAREFUL)
 		rest = run_records(m, p, set->body, &s);
 	else if (!samples_by_record(p) && job_direct(m->j, p))

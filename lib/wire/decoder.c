@@ -511,6 +511,24 @@ enum wire_err decode_netflow8(struct job *j)
 
 /* ---- sFlow ------------------------------------------------------------------------- */
 
+/* Samples of one format share an origin; the last record is the first of another one. */
+static void begin_format(struct job *j, uint16_t format)
+{
+	const size_t last = j->fill - 1;
+
+	if (last) {
+		const struct flow_record rec = j->d->chunk[last];
+
+		j->fill = last;
+		job_flush(j);
+		j->d->chunk[0] = rec;
+		if (j->d->inside)
+			j->d->inside[0] = j->d->inside[last];
+		j->fill = 1;
+	}
+	j->origin.set_id = format;
+}
+
 static void take_samples(struct job *j, const struct sflow_msg *m, struct sflow_iter *it)
 {
 	struct decode_counts *c = &j->d->counts;
@@ -538,6 +556,8 @@ static void take_samples(struct job *j, const struct sflow_msg *m, struct sflow_
 		}
 		c->agent_drops += samplers_drops(&j->d->samplers, &j->row->key,
 			(uint64_t)s.source_type << 32 | s.source_index, s.drops);
+		if (s.format != j->origin.set_id)
+			begin_format(j, s.format);
 	}
 }
 

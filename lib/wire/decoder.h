@@ -58,6 +58,10 @@ struct decoder_limits {
 				 packet */
 	bool packet_sections; /* nfacctd_packet_sections: v9 and IPFIX records that hold a piece of
 				 a sampled packet (IE 313, 315) are that packet */
+	bool account_options; /* nfacctd_account_options: options data records are handed over,
+				 too */
+	bool strict_padding; /* nfacctd_pre_processing_checks: a data Set whose padding is not
+				zero is lost as a whole */
 	bool trust_sender; /* nfacctd_ignore_exporter_address: the socket's address, whatever IE
 			      130/131 or sFlow say */
 };
@@ -91,6 +95,9 @@ struct flow_origin {
 	uint32_t sequence;	/* of the header */
 	uint64_t export_us;	/* the header's time; sFlow has none: recv_us */
 	uint64_t recv_us;
+	uint16_t set_id; /* of these records: v9, IPFIX: their Set's; sFlow v5: the sample's format;
+			    else 0 */
+	bool options;	/* options data, with limits.account_options */
 	struct stream *stream;	/* counters of this (exporter, protocol, domain) */
 	struct extras extras;	/* beside the records of this call */
 };
@@ -134,7 +141,7 @@ struct decode_counts {
 	uint64_t datagrams, octets;
 	uint64_t accepted, refused[WIRE_ERRORS_MAX];
 	uint64_t damaged[WIRE_ERRORS_MAX];
-	uint64_t records;		/* emitted */
+	uint64_t records;		/* emitted, options data too when it is asked for */
 	uint64_t columns;		/* of them: as columns, see decoder_want_columns() */
 	uint64_t reversed;		/* of them: second halves of biflows and NSEL events */
 	uint64_t no_octets;		/* of them: without an octet counter */

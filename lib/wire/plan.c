@@ -644,7 +644,7 @@ enum wire_err plan_compile(
 	settle_init(&c);
 	emit_slots(&c);
 	emit_labels(&c);
-	if (want && !def->options)
+	if (want)
 		note_extras(&c, want);
 	if (p->present & FLOW_BIT(sampling_num)) {
 		p->present &= ~FLOW_BIT(sampling_num);

@@ -503,6 +503,7 @@ static bool next_v5(struct sflow_iter *it, struct sflow_sample *s, struct flow_r
 	expanded = type == SAMPLE_FLOW_EXPANDED || type == SAMPLE_COUNTERS_EXPANDED;
 	*s = (struct sflow_sample){
 		.counters = type == SAMPLE_COUNTERS || type == SAMPLE_COUNTERS_EXPANDED };
+	s->format = s->counters ? 0 : (uint16_t)type;
 	read_source(&body, s, expanded);
 	if (!s->counters)
 		nrecords = read_flow(&body, s, r, 5, expanded);

@@ -25,6 +25,7 @@ struct sflow_msg {
 
 struct sflow_sample {
 	bool counters;		/* a counter sample: nothing below but sequence and source */
+	uint16_t format;	/* v5: of a flow sample, 1 or 3 (expanded); else 0 */
 	uint32_t sequence, source_type, source_index;
 	uint32_t rate, pool, drops;
 };

@@ -51,7 +51,8 @@ static inline int bytes_all_zero(struct bytes b)
 	X(WIRE_SET_RESERVED, "set_reserved", "Set with a reserved ID")                            \
 	X(WIRE_SAMPLE_CUT, "sample_cut", "sFlow sample or record runs past its length")           \
 	X(WIRE_SAMPLE_UNKNOWN, "sample_unknown", "sFlow sample of unknown type")                  \
-	X(WIRE_TRAILING, "trailing", "bytes after the last record")
+	X(WIRE_TRAILING, "trailing", "bytes after the last record")                               \
+	X(WIRE_PADDING, "padding", "padding of a data Set is not zero")
 
 enum wire_err {
 #define X(id, name, text) id,

@@ -62,6 +62,7 @@ adapt() { # NAME PORT
 	sed -e "s#/var/run/#$TMP/#; s#/run/nfacctd/#$TMP/#; s#/var/log/#$TMP/#; s#/var/lib/nfacctd/#$TMP/#; s#/var/spool/nfacctd/#$TMP/spool/#; s#$TMP/postgresql#${PG_HOST:-}#" \
 		-e "s#: */etc/.*nfacctd.networks#: $ROOT/conf/nfacctd.networks#" \
 		-e "s#: */etc/.*nfacctd-tags.map#: $ROOT/conf/nfacctd-tags.map#;" \
+		-e "s#: */etc/.*nfacctd-nat.map#: $ROOT/conf/nfacctd-nat.map#;" \
 		-e "s#: */etc/.*nfacctd.primitives#: $ROOT/conf/nfacctd.primitives#" \
 		-e "s#^nfacctd_port:.*#nfacctd_port: $2#; s#^daemonize:.*#daemonize: false#" \
 		"$ROOT/conf/$1.conf" >"$TMP/$1.conf"
@@ -109,6 +110,7 @@ check_equal "in-out: rows arrived, multiplied" "111.222.1.2 1000000" \
 check "print: the newest file has the flow" grep -q '"bytes": *1000' "$TMP/spool/latest.json"
 check "tags: what no rule knows is in a file of its own" grep -q '"iface_in": 5.*"bytes": 1000' \
 	"$TMP/spool/rest.json"
+check "nat: a flow is no event" test "$(cat "$TMP"/spool/flows-*.csv | grep -c '^111.222.1.2,10,1000$') $(ls "$TMP"/spool/translations-* 2>/dev/null | wc -l)" = "1 0"
 check "own: NetFlow v5 tells no application" grep -q '"app_id": "0", "app_name": "".*"bytes": 1000' \
 	"$TMP/spool/applications.json"
 if command -v sqlite3 >/dev/null; then

@@ -35,6 +35,95 @@ static void make_record(struct flow_origin *o, struct flow_record *r)
 	r->present |= FLOW_BIT(src) | FLOW_BIT(dst) | FLOW_BIT(next_hop) | FLOW_BIT(src_mac);
 }
 
+/* What a record of some kind matches, as pmacct 1.7.7 does where nothing else is said. */
+static const struct {
+	const char *condition;
+	uint8_t protocol;
+	uint16_t set_id;
+	int status;		/* -1: none */
+	uint8_t mac;		/* first octet of the destination's, the others 1, or 255: all */
+	bool v6, mpls, event, options, holds;
+} kinds[] = {
+	{ "sample_type=flow", PROTO_NETFLOW5, 0, -1, 0, false, false, false, false, true },
+	{ "sample_type=flow", PROTO_IPFIX, 0, -1, 0, true, true, false, false, true },
+	{ "sample_type=flow", PROTO_IPFIX, 0, -1, 0, false, false, true, false, false },
+	{ "sample_type=flow", PROTO_IPFIX, 0, -1, 0, false, false, true, true, false },
+	{ "sample_type=flow-ipv4", PROTO_IPFIX, 0, -1, 0, false, false, false, false, true },
+	{ "sample_type=flow-ipv4", PROTO_IPFIX, 0, -1, 0, false, true, false, false, false },
+	{ "sample_type=flow-ipv4", PROTO_IPFIX, 0, -1, 0, true, false, false, false, false },
+	{ "sample_type=flow-ipv6", PROTO_IPFIX, 0, -1, 0, true, false, false, false, true },
+	{ "sample_type=flow-mpls-ipv4", PROTO_IPFIX, 0, -1, 0, false, true, false, false, true },
+	/* 1.7.7: any record of IPv6 */
+	{ "sample_type=flow-mpls-ipv4", PROTO_IPFIX, 0, -1, 0, true, false, false, false, false },
+	{ "sample_type=flow-mpls-ipv6", PROTO_IPFIX, 0, -1, 0, true, true, false, false, true },
+	{ "sample_type=event", PROTO_IPFIX, 0, -1, 0, false, false, true, false, true },
+	{ "sample_type=event", PROTO_IPFIX, 0, -1, 0, false, false, false, false, false },
+	{ "sample_type=event", PROTO_IPFIX, 0, -1, 0, false, false, true, true, false },
+	{ "sample_type=option", PROTO_IPFIX, 0, -1, 0, false, false, true, true, true },
+	{ "sample_type=option", PROTO_IPFIX, 0, -1, 0, false, false, true, false, false },
+	{ "sample_type=0:1", PROTO_SFLOW, 1, -1, 0, false, false, false, false, true },
+	{ "sample_type=0:1", PROTO_SFLOW, 3, -1, 0, false, false, false, false, false },
+	{ "sample_type=0:3", PROTO_SFLOW, 3, -1, 0, false, false, false, false, true },
+	{ "sample_type=0:3", PROTO_IPFIX, 3, -1, 0, false, false, false, false, false },
+	{ "sample_type=flow", PROTO_SFLOW, 1, -1, 0, false, false, false, false, false },
+	{ "flowset_id=256", PROTO_IPFIX, 256, -1, 0, false, false, false, false, true },
+	{ "flowset_id=-256", PROTO_IPFIX, 256, -1, 0, false, false, false, false, false },
+	{ "fwdstatus=64", PROTO_IPFIX, 0, 64, 0, false, false, false, false, true },
+	{ "fwdstatus=64", PROTO_IPFIX, 0, 65, 0, false, false, false, false, true },
+	{ "fwdstatus=64", PROTO_IPFIX, 0, 128, 0, false, false, false, false, false },
+	{ "fwdstatus=65", PROTO_IPFIX, 0, 64, 0, false, false, false, false, false },
+	{ "fwdstatus=130", PROTO_IPFIX, 0, 130, 0, false, false, false, false, true },
+	{ "fwdstatus=0", PROTO_IPFIX, 0, -1, 0, false, false, false, false, false },
+	{ "fwdstatus=-64", PROTO_IPFIX, 0, -1, 0, false, false, false, false, false },
+	{ "fwdstatus=-64", PROTO_IPFIX, 0, 65, 0, false, false, false, false, false },
+	{ "fwdstatus=-64", PROTO_IPFIX, 0, 130, 0, false, false, false, false, true },
+	{ "is_multicast=true", PROTO_IPFIX, 0, -1, 1, false, false, false, false, true },
+	{ "is_multicast=true", PROTO_IPFIX, 0, -1, 2, false, false, false, false, false },
+	{ "is_multicast=true", PROTO_IPFIX, 0, -1, 255, false, false, false, false, false },
+	{ "is_multicast=false", PROTO_IPFIX, 0, -1, 255, false, false, false, false, true },
+	{ "nat_event=0", PROTO_IPFIX, 0, -1, 0, false, false, false, false, true },
+	{ "nat_event=4", PROTO_IPFIX, 0, -1, 0, false, false, false, false, false },
+};
+
+START_TEST(tells_kinds)
+{
+	struct tag_view view = { 0 };
+	struct flow_origin o;
+	struct flow_record r;
+	char line[96];
+	struct said said;
+	struct tagmap *m;
+	struct tags t;
+
+	said_start(&said);
+	snprintf(line, sizeof(line), "set_tag=1 %s", kinds[_i].condition);
+	m = tagmap_parse("m", line, strlen(line), TAGMAP_PRE_TAG);
+	ck_assert_uint_eq(tagmap_rules(m), 1);
+	make_record(&o, &r);
+	o.protocol = kinds[_i].protocol;
+	o.set_id = kinds[_i].set_id;
+	o.options = kinds[_i].options;
+	if (kinds[_i].v6)
+		ck_assert(addr_parse(&r.src, "2001:db8::1"));
+	if (kinds[_i].mpls)
+		flow_set(&r, FLOW_mpls_top, 20);
+	if (kinds[_i].status >= 0)
+		flow_set(&r, FLOW_fwd_status, (uint64_t)kinds[_i].status);
+	if (kinds[_i].event) {
+		r.octets = r.packets = 0;
+		r.present &= ~(FLOW_BIT(octets) | FLOW_BIT(packets));
+	}
+	memset(r.dst_mac, kinds[_i].mac == 255 ? 255 : 1, sizeof(r.dst_mac));
+	r.dst_mac[0] = kinds[_i].mac;
+	r.present |= FLOW_BIT(dst_mac);
+	tagmap_find(m, &view, &o, &r, &t);
+	ck_assert_msg(t.tag == kinds[_i].holds, "%s [%d]", kinds[_i].condition, _i);
+	said_end(&said);
+	tag_view_clear(&view);
+	tagmap_free(m);
+}
+END_TEST
+
 #define ANY "ip=0.0.0.0/0 "
 
 static const struct {
@@ -118,6 +207,12 @@ static const struct {
 	{ "set_tag=1 filter='tcp", "a closing quote", TAGMAP_PRE_TAG },
 	{ "set_tag=1 filter='tpc'", "m:1: \"set_tag=1 filter='tpc'\": line skipped",
 		TAGMAP_PRE_TAG },
+	{ "set_tag=1 sample_type=flows", "expected flow, flow-ipv4", TAGMAP_PRE_TAG },
+	{ "set_tag=1 sample_type=1:1", "sFlow: 0:1 or 0:3", TAGMAP_PRE_TAG },
+	{ "set_tag=1 sample_type=-flow", "expected flow, flow-ipv4", TAGMAP_PRE_TAG },
+	{ "set_tag=1 is_multicast=yes", "expected true or false", TAGMAP_PRE_TAG },
+	{ "set_tag=1 fwdstatus=256", "expected a number up to 255", TAGMAP_PRE_TAG },
+	{ "set_tag=1 flowset_id=65536", "expected a number", TAGMAP_PRE_TAG },
 	{ "set_tag=1 colour=red", "a key that this map has", TAGMAP_PRE_TAG },
 	{ "set_tag=1 return=true jeq=next", "a key that this map has", TAGMAP_PRE_TAG },
 	{ "set_tag=1 stack=and", "stack=sum or stack=or", TAGMAP_PRE_TAG },
@@ -299,6 +394,7 @@ Suite *suite_tagmap(void)
 	TCase *t = tcase_create("tagmap");
 
 #define ROWS(rows) ((int)(sizeof(rows) / sizeof((rows)[0])))
+	tcase_add_loop_test(t, tells_kinds, 0, sizeof(kinds) / sizeof(kinds[0]));
 	tcase_add_loop_test(t, finds_rules, 0, ROWS(finds));
 	tcase_add_loop_test(t, skips_lines, 0, ROWS(wrong));
 	tcase_add_test(t, jump_into_nothing);
