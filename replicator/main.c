@@ -210,6 +210,37 @@ static int listen_all(struct replicator *p, const struct listen_options *o, size
 	return 0;
 }
 
+/* Where the sockets of the service manager listen, whatever the keys say. */
+static int look_at_inherited(struct replicator *p, size_t have)
+{
+	struct settings *s = &p->settings;
+	const size_t each = p->n / (1 + s->nalso);
+	struct endpoint at, before = { 0 };
+	const struct receiver *loop;
+	char text[ENDPOINT_TEXT];
+
+	for (size_t i = 0; i < have; i++, before = at) {
+		if (socket_local(p->workers[i].in.fd, &at) < 0)
+			return -1;
+		if (at.port == before.port && addr_equal(&at.addr, &before.addr))
+			continue;
+		loop = receivers_find_loop(&p->workers[0].receivers, &at);
+		if (loop) {
+			log_error("receiver %s is this program's own socket: datagrams would run "
+				  "in a circle",
+				loop->label);
+			return -1;
+		}
+		if (i == 0)
+			s->listen = at;
+		else if (s->nalso && i >= each)
+			s->also[i / each - 1] = at;
+		else
+			log_info("listening on %s too", endpoint_print(&at, text));
+	}
+	return 0;
+}
+
 static int open_listen(struct replicator *p)
 {
 	const struct settings *s = &p->settings;
@@ -221,7 +252,7 @@ static int open_listen(struct replicator *p)
 	char text[ENDPOINT_TEXT];
 	int have = inherit(p, &o), fds[WORKERS_MAX];
 
-	if (have < 0)
+	if (have < 0 || look_at_inherited(p, (size_t)have) < 0)
 		return -1;
 	endpoint_print(&s->listen, text);
 	if (listen_all(p, &o, (size_t)have) < 0)

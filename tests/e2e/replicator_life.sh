@@ -124,6 +124,20 @@ unset 'PID[replicator]'
 check_equal "the last datagram was not forgotten" 7 "$(stat_value "$STATS" received_datagrams)"
 check "pid file is gone" test ! -e "$TMP/pid"
 
+# ---- a socket that was handed over ----------------------------------------------------
+
+# As a service manager does it: descriptor 3, on a port that no option names.
+# shellcheck disable=SC2016 # for the shell that becomes the replicator
+bash -c 'exec 3<>/dev/udp/127.0.0.1/9 && LISTEN_PID=$$ LISTEN_FDS=1 exec "$0" 127.0.0.1/9' "$REPLICATOR" 2>"$TMP/handed.log" &
+PID[handed]=$!
+says_where() {
+	local port
+	port=$(sed -n 's/.*listening on 127.0.0.1:\([0-9]*\),.*/\1/p' "$TMP/handed.log")
+	[ -n "$port" ] && [ "$port" != 2000 ] && is_bound "$port"
+}
+check "handed over: it says where it listens" wait_for 5 says_where
+check "handed over: it ends" stop_daemon handed
+
 # ---- a thousand receivers --------------------------------------------------------------
 
 # Nobody listens at most of them: each loses for itself, and the account of each adds up.
