@@ -397,9 +397,9 @@ static bool is_chosen(struct pool *pool, const struct subject *s, struct bytes d
 					       : pool->thin_turn++ % pool->sample == 0;
 }
 
-/* sample=N: false when there is no memory for it. */
+/* sample=N: false when there is no memory for it.  *unscaled: chosen, and not to be sent. */
 static bool thinned(struct fanout *f, struct pool *pool, const struct share *s,
-		    struct share *chosen, uint64_t now_ns)
+		    struct share *chosen, size_t *unscaled, uint64_t now_ns)
 {
 	struct fanout_private *p = f->priv;
 	size_t n = 0, octets = 0;
@@ -416,8 +416,10 @@ static bool thinned(struct fanout *f, struct pool *pool, const struct share *s,
 			is_chosen(pool, subject, s->data[i]) };
 
 		p->thin.data[n] = thin(pool->thin, &look, s->data[i], &p->kept[at]);
-		if (!look.chosen && !p->thin.data[n].p)
+		if (!p->thin.data[n].p) {
+			*unscaled += look.chosen;
 			continue;
+		}
 		p->stripped[at] = !look.chosen;
 		p->thin.at[n] = at;
 		p->thin.from[n++] = s->from[i];
@@ -508,13 +510,13 @@ static void fanout_pool(struct fanout *f, struct pool *pool, size_t n, uint64_t 
 {
 	const struct share wanted = wanted_by(f->priv, pool, n);
 	struct share chosen = wanted;
-	size_t lost = 0;
+	size_t lost = 0, unscaled = 0;
 
 	if (f->receivers->has_else && !pool->otherwise)
 		for (size_t i = 0; i < wanted.n; i++)
 			f->priv->subject[wanted.at[i]].taken |= UINT64_C(1) << (pool->file % 64);
 	f->priv->thins = pool->sample > 1;
-	if (f->priv->thins && !thinned(f, pool, &wanted, &chosen, now_ns)) {
+	if (f->priv->thins && !thinned(f, pool, &wanted, &chosen, &unscaled, now_ns)) {
 		for (size_t k = 0; k < pool->n; k++)
 			sender_charge(&pool->receivers[k]->out, ENOMEM, wanted.n);
 		chosen.n = 0;
@@ -523,7 +525,8 @@ static void fanout_pool(struct fanout *f, struct pool *pool, size_t n, uint64_t 
 	for (size_t k = 0; k < pool->n; k++) {
 		pool->receivers[k]->received += n;
 		pool->receivers[k]->filtered += n - wanted.n;
-		pool->receivers[k]->sampled += wanted.n - chosen.n - lost;
+		pool->receivers[k]->sampled += wanted.n - chosen.n - lost - unscaled;
+		pool->receivers[k]->unscaled += unscaled;
 	}
 	f->outlet->batch += f->priv->thins;	/* sums are of other payloads */
 	if (pool->tenant)

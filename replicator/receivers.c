@@ -225,6 +225,7 @@ void receiver_add_counts(struct receiver *sum, const struct receiver *r)
 	sum->records += r->records;
 	sum->records_kept += r->records_kept;
 	sum->unread_octets += r->unread_octets;
+	sum->unscaled += r->unscaled;
 	sum->family += r->family;
 	sum->spooled += r->spooled;
 	sum->replayed += r->replayed;
@@ -326,5 +327,5 @@ uint64_t receiver_losses(const struct receiver *r)
 {
 	const struct sender_counts *c = &r->out.counts;
 
-	return r->family + c->eagain + c->emsgsize + c->refused + c->unreachable + c->other;
+	return r->unscaled + r->family + c->eagain + c->emsgsize + c->refused + c->unreachable + c->other;
 }

@@ -9,8 +9,8 @@
  * their sampling countdown.
  *
  * Double entry, for every receiver at every moment:
- *	received = filtered + balanced + sampled + merged + family + sent + spooled
- *	           + eagain + emsgsize + refused + unreachable + other
+ *	received = filtered + balanced + sampled + merged + unscaled + family + sent
+ *	           + spooled + eagain + emsgsize + refused + unreachable + other
  */
 #ifndef RECEIVERS_H
 #define RECEIVERS_H
@@ -64,6 +64,7 @@ struct receiver {
 	uint64_t balanced;	/* wanted, and given to another receiver of the pool */
 	uint64_t sampled;	/* left out by frequency */
 	uint64_t merged;	/* no record of them was wanted, or they became one with others */
+	uint64_t unscaled; /* v5 whose interval times `sample` its header has no room for */
 	uint64_t family; /* source kept: an IPv4 source cannot be in an IPv6 packet, nor the reverse
 			  */
 	uint64_t log_us, logged_losses;

@@ -18,7 +18,8 @@ static const struct column {
 #define OWN(member, loss) { #member, offsetof(struct receiver, member), loss }
 #define OUT(member, loss) { #member, offsetof(struct receiver, out.counts.member), loss }
 	OWN(received, false), OWN(filtered, false), OWN(balanced, false), OWN(sampled, false),
-	OWN(merged, false), OUT(sent, false), OWN(spooled, false), OWN(family, true),
+	OWN(merged, false), OUT(sent, false), OWN(spooled, false), OWN(unscaled, true),
+	OWN(family, true),
 	OUT(eagain, true), OUT(emsgsize, true), OUT(refused, true), OUT(unreachable, true),
 	OUT(other, true),
 	OWN(stripped, false), OWN(told, false), OWN(untold, false),

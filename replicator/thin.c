@@ -155,6 +155,26 @@ static struct bytes thin_sflow(struct thin *t, const struct thin_look *l, struct
 	return finish(t, &c);
 }
 
+/* ---- NetFlow v5 -------------------------------------------------------------------- */
+
+/* sampling_interval of the header: two bits of mode, fourteen of interval. */
+enum { V5_HEADER = 24, V5_SAMPLING = 22, V5_INTERVAL = 0x3fff, V5_RANDOM = 0x8000 };
+
+/* The interval grows by N; an exporter that tells none does not sample. */
+static struct bytes thin_netflow5(struct thin *t, const struct thin_look *l, struct bytes data)
+{
+	struct cursor c = cursor(t->arena + t->used, data.n);
+	const unsigned before = be16(data.p + V5_SAMPLING), interval = before & V5_INTERVAL;
+	const unsigned mode = before & ~(unsigned)V5_INTERVAL;
+	const uint64_t product = (uint64_t)(interval ? interval : 1) * l->n;
+
+	if (product > V5_INTERVAL)
+		return nothing;
+	put_bytes(&c, data.p, data.n);
+	patch16(c.start + V5_SAMPLING, (mode ? mode : V5_RANDOM) | (unsigned)product);
+	return finish(t, &c);
+}
+
 struct bytes thin(struct thin *t, const struct thin_look *l, struct bytes data, uint32_t *kept)
 {
 	const enum flow_protocol protocol = l->subject->peek.protocol;
@@ -162,6 +182,8 @@ struct bytes thin(struct thin *t, const struct thin_look *l, struct bytes data, 
 	*kept = RENUMBER_ALL;
 	if (protocol == PROTO_SFLOW && l->subject->peek.version == 5)
 		return thin_sflow(t, l, data);
+	if (l->chosen && protocol == PROTO_NETFLOW5 && data.n >= V5_HEADER)
+		return thin_netflow5(t, l, data);
 	if (l->chosen)
 		return data;
 	if (protocol == PROTO_NETFLOW9 || protocol == PROTO_IPFIX)

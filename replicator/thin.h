@@ -4,8 +4,10 @@
  *
  * Of a NetFlow v9 or IPFIX datagram that is not chosen its templates, options
  * templates and option data are sent, of an sFlow 5 one everything but flow
- * samples; the rest of it is not.  Flow samples that are sent tell what became
- * of their number and rate, see resample.h.
+ * samples; the rest of it is not.
+ *
+ * What is sent tells of the sampling where it tells it itself: NetFlow v5 in its
+ * header, sFlow 5 in its flow samples, see resample.h.
  */
 #ifndef REPLICATOR_THIN_H
 #define REPLICATOR_THIN_H
@@ -33,7 +35,8 @@ struct thin_look {
 
 /*
  * What of `data` is sent: itself, a copy that is valid until thin_begin(), or
- * nothing (p NULL).  *kept for renumber_next().
+ * nothing (p NULL): of one that was not chosen, or of v5 whose interval would not
+ * fit its 14 bits, for nobody is to multiply by another.  *kept for renumber_next().
  */
 struct bytes thin(struct thin *t, const struct thin_look *look, struct bytes data, uint32_t *kept);
 

@@ -36,7 +36,7 @@ adds_up() { # FILE RECEIVERS
 		match($1, /^receiver_[a-z]+\{/) {
 			what = substr($1, 10, RLENGTH - 10); who = substr($1, RLENGTH)
 			if (what == "received") { in_[who] = $2; n++ }
-			else if (what ~ /^(filtered|balanced|sampled|merged|family|sent|spooled|eagain|emsgsize|refused|unreachable|other)$/)
+			else if (what ~ /^(filtered|balanced|sampled|merged|unscaled|family|sent|spooled|eagain|emsgsize|refused|unreachable|other)$/)
 				out[who] += $2
 		}
 		END { for (who in in_) if (in_[who] != out[who]) { print "     " who " " in_[who] " " out[who]; bad = 1 }

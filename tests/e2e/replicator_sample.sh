@@ -42,7 +42,7 @@ collector() { # NAME PORT
 		nfacctd_stats_file: $TMP/$1.tsv
 		nfacctd_renormalize: true
 		plugins: print
-		aggregate: peer_src_ip, flows
+		aggregate: peer_src_ip, export_proto_version, flows
 		print_refresh_time: 60
 		print_output: csv
 		print_output_file: $TMP/$1.csv
@@ -77,18 +77,22 @@ check_equal "counter samples are all there" "$(stat_sum "$TMP/all.tsv" '^counter
 	"$(stat_sum "$TMP/tenth.tsv" '^counter_samples')"
 check_equal "templates too" "$(stat_sum "$TMP/all.tsv" '^templates$')" "$(stat_sum "$TMP/tenth.tsv" '^templates$')"
 
-column() { # FILE COLUMN EXPORTER
-	awk -F, -v name="$2" -v who="$3" 'NR == 1 { for (i = 1; i <= NF; i++) if ($i == name) at = i }
-		$1 == who { n += $at } END { printf "%.0f\n", n }' "$TMP/$1.csv"
+column() { # FILE COLUMN VERSION EXPORTER
+	awk -F, -v name="$2" -v version="$3" -v who="$4" 'NR == 1 { for (i = 1; i <= NF; i++) at[$i] = i }
+		NR > 1 && $at["EXPORT_PROTO_VERSION"] == version && $at["PEER_SRC_IP"] == who { n += $at[name] } END { printf "%.0f\n", n }' "$TMP/$1.csv"
 }
-# sFlow tells the rate: the sums are the same, but for chance. The others do not: they are a tenth.
+# sFlow and v5 tell the rate: the sums are the same, but for chance. v9 and IPFIX do not: they are a tenth.
 # A hundred datagrams and more are chosen of sFlow, three hundred of the others: five standard deviations.
 near() { # A B FACTOR SLACK
 	awk -v a="$1" -v b="$2" -v f="$3" -v s="$4" 'BEGIN { exit !(a > 0 && b > (1 - s) * a * f && b < (1 + s) * a * f) }'
 }
-check "sFlow: the packets of a tenth, by their rate, are those of all" near "$(column all PACKETS 127.0.6.4)" \
-	"$(column tenth PACKETS 127.0.6.4)" 1 .45
-# Whose source is not kept is us.
-check "NetFlow and IPFIX: a tenth of the records" near "$(column all FLOWS 127.0.0.1)" "$(column tenth FLOWS 127.0.0.1)" .1 .3
+# SFlow's own version is 5, too: it has its agent's address, NetFlow whose source is not kept is us.
+check "sFlow: the packets of a tenth, by their rate, are those of all" near "$(column all PACKETS 5 127.0.6.4)" \
+	"$(column tenth PACKETS 5 127.0.6.4)" 1 .45
+check "NetFlow v5: the same by its header's interval" near "$(column all PACKETS 5 127.0.0.1)" \
+	"$(column tenth PACKETS 5 127.0.0.1)" 1 .45
+check "NetFlow v5: a tenth of the records" near "$(column all FLOWS 5 127.0.0.1)" "$(column tenth FLOWS 5 127.0.0.1)" .1 .45
+check "NetFlow v9: a tenth of the records" near "$(column all FLOWS 9 127.0.0.1)" "$(column tenth FLOWS 9 127.0.0.1)" .1 .45
+check "IPFIX: a tenth of the records" near "$(column all FLOWS 10 127.0.0.1)" "$(column tenth FLOWS 10 127.0.0.1)" .1 .45
 
 e2e_end

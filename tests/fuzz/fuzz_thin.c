@@ -7,6 +7,7 @@
  * counter sample is never missing; a rate grows by N, and by nothing else.
  */
 #include <stdlib.h>
+#include <string.h>
 
 #include "piece.h"
 #include "replicator/resample.h"
@@ -81,6 +82,20 @@ static void check_flowset(struct bytes out, uint32_t kept)
 	must(m.version == 9 ? kept == RENUMBER_ALL : kept <= out.n);
 }
 
+/* v5 that is chosen: all but the two octets of the interval, unless there is no room for it. */
+static void check_netflow5(struct bytes in, struct bytes out, uint32_t n)
+{
+	const uint32_t before = be16(in.p + 22) & 0x3fff;
+	const uint64_t times = (uint64_t)(before ? before : 1) * n;
+
+	must(!out.p == (times > 0x3fff));
+	if (!out.p)
+		return;
+	must(out.n == in.n && memcmp(in.p, out.p, 22) == 0 &&
+		memcmp(in.p + 24, out.p + 24, in.n - 24) == 0);
+	must((be16(out.p + 22) & 0x3fff) == times && be16(out.p + 22) >> 14);
+}
+
 static void one(struct thin *t, struct recall *recall, struct bytes data, unsigned flags)
 {
 	const struct datagram d = { data, { addr_make4(0xc0000200 + (flags & 3)), 5000, false }, 0 };
@@ -102,6 +117,8 @@ static void one(struct thin *t, struct recall *recall, struct bytes data, unsign
 	must(out.n <= data.n);
 	if (s.peek.protocol == PROTO_SFLOW && s.peek.version == 5)
 		check_sflow(data, out, look.n, chosen);
+	else if (chosen && s.peek.protocol == PROTO_NETFLOW5 && data.n >= 24)
+		check_netflow5(data, out, look.n);
 	else if (chosen)
 		must(out.p == data.p && out.n == data.n && kept == RENUMBER_ALL);
 	else if (out.p)

@@ -114,6 +114,45 @@ START_TEST(of_ipfix_records_count)
 }
 END_TEST
 
+/* ---- NetFlow v5 --------------------------------------------------------------------------- */
+
+/* The last two octets of its header: two bits of mode, fourteen of interval; 1 in 4 is chosen. */
+START_TEST(netflow5_tells)
+{
+	static const struct {
+		uint16_t said, want;
+		bool sent;
+	} rows[] = {
+		{ 0, 2 << 14 | 4, true },	/* none; random is how we choose */
+		{ 1, 2 << 14 | 4, true },
+		{ 1 << 14 | 100, 1 << 14 | 400, true },
+		{ 2 << 14, 2 << 14 | 4, true },
+		{ 3 << 14 | 4095, 3 << 14 | 16380, true },
+		{ 4096, 0, false },
+		{ 0xffff, 0, false },
+	};
+	uint8_t v5[24 + 48] = { 0, 5, 0, 1, [19] = 9, [24] = 10, [71] = 77 };
+	uint32_t kept;
+
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		struct bytes out;
+
+		patch16(v5 + 22, rows[i].said);
+		ck_assert_ptr_null(go(v5, sizeof(v5), false, &kept).p);
+		out = go(v5, sizeof(v5), true, &kept);
+		ck_assert_msg(!out.p == !rows[i].sent, "row %zu", i);
+		ck_assert_uint_eq(kept, RENUMBER_ALL);
+		/* The exporter's own is for others as it was. */
+		ck_assert_uint_eq(be16(v5 + 22), rows[i].said);
+		if (!out.p)
+			continue;
+		ck_assert_msg(be16(out.p + 22) == rows[i].want, "row %zu: %#x", i, be16(out.p + 22));
+		patch16(v5 + 22, rows[i].want);
+		expect(out, v5, sizeof(v5));
+	}
+}
+END_TEST
+
 /* ---- sFlow 5 ------------------------------------------------------------------------------ */
 
 #define SFLOW(samples) 0, 0, 0, 5, 0, 0, 0, 1, 192, 0, 2, 9, 0, 0, 0, 0, 0, 0, 0, 7, 0, 0, 0, 0, \
@@ -217,6 +256,7 @@ Suite *suite_thin(void)
 	tcase_add_checked_fixture(c, setup, teardown);
 	tcase_add_test(c, netflow9);
 	tcase_add_test(c, of_ipfix_records_count);
+	tcase_add_test(c, netflow5_tells);
 	tcase_add_test(c, sflow);
 	tcase_add_test(c, numbers_of_a_tenant);
 	tcase_add_test(c, expanded_samples);
