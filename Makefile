@@ -95,7 +95,7 @@ endef
 $(foreach f,$(FUZZ),$(eval $(call fuzz,$f)))
 $(foreach f,custom filter imt,$(B)/fuzz-$f $(B)/libfuzz-$f): $(filter-out %/main.o,$(call objects,nfacctd))
 $(B)/fuzz-scenario $(B)/libfuzz-scenario $(B)/fuzz-truth $(B)/libfuzz-truth: $(filter-out %/main.o,$(call objects,pcapgen))
-$(foreach f,fanout gate memory rebuild recall replicator thin,$(B)/fuzz-$f $(B)/libfuzz-$f): $(filter-out %/main.o,$(call objects,replicator))
+$(foreach f,carry fanout gate memory rebuild recall replicator thin,$(B)/fuzz-$f $(B)/libfuzz-$f): $(filter-out %/main.o,$(call objects,replicator))
 
 check: $(ROOMS:%=run-check-%) $(FUZZ:%=run-fuzz-%) $(if $(SAN),,pure)
 

@@ -5,7 +5,7 @@
  *	tell RECEIVER	templates to this receiver again, before its next datagrams
  *	tell all
  *	stats		a file with all counters, for --top
- *	handover ADDR	the listening sockets and a file of templates (memory.h), for
+ *	handover ADDR	the listening sockets and a file of templates, counters and numbers (memory.h), for
  *			--take-over; the answerer then ends
  */
 #ifndef CONTROL_H

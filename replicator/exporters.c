@@ -217,3 +217,109 @@ void exporters_sequence(struct exporters *x, struct exporter *e, const struct da
 	e->received += s->counts.received - before.received;
 	e->lost += s->counts.lost - before.lost;
 }
+
+/* ---- for a successor ------------------------------------------------------------ */
+
+/* Of a row behind the address. */
+static const size_t counters[EXPORTERS_ROW - 2] = {
+	offsetof(struct exporter, datagrams), offsetof(struct exporter, octets),
+	offsetof(struct exporter, limited), offsetof(struct exporter, denied),
+	offsetof(struct exporter, looped), offsetof(struct exporter, duplicates),
+	offsetof(struct exporter, received), offsetof(struct exporter, lost),
+};
+
+const void *exporters_row(
+	const struct exporters *x, const void *prev, uint64_t row[static EXPORTERS_ROW])
+{
+	const struct exporter *e = store_next(&x->rows, prev);
+
+	if (!e)
+		return NULL;
+	memcpy(row, &e->addr, 16);
+	for (size_t i = 0; i < EXPORTERS_ROW - 2; i++)
+		memcpy(&row[2 + i], (const char *)e + counters[i], sizeof(row[0]));
+	return e;
+}
+
+void exporters_restore(struct exporters *x, const uint64_t row[static EXPORTERS_ROW])
+{
+	struct exporter *e;
+	struct addr addr;
+	bool fresh;
+
+	memcpy(&addr, row, 16);
+	x->last = NULL;
+	e = store_put(&x->rows, &addr, &fresh);
+	for (size_t i = 0; i < EXPORTERS_ROW - 2; i++)
+		*(uint64_t *)(void *)((char *)e + counters[i]) += row[2 + i];
+}
+
+/* Two numbers in one. */
+static uint64_t pair(uint32_t high, uint32_t low)
+{
+	return (uint64_t)high << 32 | low;
+}
+
+static const size_t stream_counters[] = {
+	offsetof(struct sequence_counts, received), offsetof(struct sequence_counts, lost),
+	offsetof(struct sequence_counts, gaps), offsetof(struct sequence_counts, late),
+	offsetof(struct sequence_counts, duplicates), offsetof(struct sequence_counts, restarts),
+};
+enum { NSTREAM = sizeof(stream_counters) / sizeof(stream_counters[0]) };
+
+const void *exporters_stream_row(
+	const struct exporters *x, const void *prev, uint64_t row[static EXPORTERS_STREAM_ROW])
+{
+	const struct exporter_stream *s = store_next(&x->streams, prev);
+	const struct sequence *q;
+	size_t n = 2;
+
+	if (!s)
+		return NULL;
+	q = &s->sequence;
+	memcpy(row, &s->key.addr, 16);
+	row[n++] = (uint64_t)s->key.port << 48 | (uint64_t)s->key.protocol << 32 | s->key.domain;
+	row[n++] = pair(q->next, q->behind_next);
+	for (size_t i = 0; i < SEQUENCE_RECENT; i += 2)
+		row[n++] = pair(q->recent[i], q->recent[i + 1]);
+	row[n++] = pair(q->uptime_ms, (uint32_t)(q->nrecent << 16 | q->run << 8 | q->known));
+	for (size_t i = 0; i < NSTREAM; i++)
+		memcpy(&row[n++], (const char *)&s->counts + stream_counters[i], sizeof(row[0]));
+	for (size_t i = 0; i < EXPORTERS_SHAPES; i += 2)
+		row[n++] = pair((uint32_t)s->shape[i].id << 16 | s->shape[i].octets,
+			(uint32_t)s->shape[i + 1].id << 16 | s->shape[i + 1].octets);
+	row[n] = s->next_shape;
+	return s;
+}
+
+void exporters_stream_restore(
+	struct exporters *x, const uint64_t row[static EXPORTERS_STREAM_ROW])
+{
+	struct stream_key key = { .port = (uint16_t)(row[2] >> 48),
+		.protocol = (uint8_t)(row[2] >> 32), .domain = (uint32_t)row[2] };
+	struct exporter_stream *s;
+	struct sequence *q;
+	size_t n = 3;
+	bool fresh;
+
+	memcpy(&key.addr, row, 16);
+	x->last_stream = NULL;
+	s = store_put(&x->streams, &key, &fresh);
+	q = &s->sequence;
+	q->next = (uint32_t)(row[n] >> 32);
+	q->behind_next = (uint32_t)row[n++];
+	for (size_t i = 0; i < SEQUENCE_RECENT; i++, n += i % 2 == 0)
+		q->recent[i] = (uint32_t)(row[n] >> (i % 2 ? 0 : 32));
+	q->uptime_ms = (uint32_t)(row[n] >> 32);
+	q->nrecent = (uint8_t)(row[n] >> 16);
+	q->nrecent = q->nrecent < SEQUENCE_RECENT ? q->nrecent : SEQUENCE_RECENT;
+	q->run = (uint8_t)(row[n] >> 8);
+	q->known = row[n++] & 1;
+	for (size_t i = 0; i < NSTREAM; i++)
+		memcpy((char *)&s->counts + stream_counters[i], &row[n++], sizeof(row[0]));
+	for (size_t i = 0; i < EXPORTERS_SHAPES; i++, n += i % 2 == 0) {
+		s->shape[i].id = (uint16_t)(row[n] >> (i % 2 ? 16 : 48));
+		s->shape[i].octets = (uint16_t)(row[n] >> (i % 2 ? 0 : 32));
+	}
+	s->next_shape = (uint8_t)(row[n] % EXPORTERS_SHAPES);
+}

@@ -72,4 +72,17 @@ bool exporter_circles(struct exporter *e, uint32_t before, uint64_t now_ns);
 /* One second's worth of a bucket of `per_s`; false: the datagram is above the limit. */
 bool exporter_within(struct exporter *e, uint64_t per_s, uint64_t now_ns);
 
+/* Counters of exporters as rows of numbers, see renumber_row(). */
+enum { EXPORTERS_ROW = 10 };
+const void *exporters_row(
+	const struct exporters *x, const void *prev, uint64_t row[static EXPORTERS_ROW]);
+void exporters_restore(struct exporters *x, const uint64_t row[static EXPORTERS_ROW]);
+
+/* Streams in the same way: where their numbers are, and what data records are long. */
+enum { EXPORTERS_STREAM_ROW = 22 };
+const void *exporters_stream_row(
+	const struct exporters *x, const void *prev, uint64_t row[static EXPORTERS_STREAM_ROW]);
+void exporters_stream_restore(
+	struct exporters *x, const uint64_t row[static EXPORTERS_STREAM_ROW]);
+
 #endif /* REPLICATOR_EXPORTERS_H */

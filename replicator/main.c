@@ -20,6 +20,7 @@
 #include "base/daemon.h"
 #include "base/log.h"
 #include "base/strbuf.h"
+#include "replicator/carry.h"
 #include "replicator/control.h"
 #include "replicator/inherit.h"
 #include "replicator/memory.h"
@@ -62,6 +63,7 @@ struct replicator {
 	uint64_t stats_log_us, recv_log_us, sync_log_us, memory_log_us;
 	uint64_t saved_changes;	/* of the template memory when template_file was written */
 	bool handed_over;
+	struct report before;	/* totals of the processes that handed over to us */
 	uint64_t logged_drops;
 	uint64_t watchdog_ns, watched_ns;	/* 0: nobody watches */
 };
@@ -358,6 +360,26 @@ static void refresh_gates(struct replicator *p)
 	free(own);
 }
 
+/* Counters and numbers of the process that handed over, behind its templates. */
+static void read_carry(struct replicator *p, FILE *f)
+{
+	static const char anew[] = "counters and numbers of renumbered streams begin anew";
+	struct carry_result got;
+
+	if (carry_read(f, p->workers, p->n, &p->before, &got) == 0) {
+		log_info("of the process before: %" PRIu64 " counters, %" PRIu64 " streams", got.counters,
+			got.streams);
+		if (got.unknown)
+			log_warn("of the process before: %" PRIu64 " records are of another version, and "
+				 "left out", got.unknown);
+	} else if (errno == EBADMSG) {
+		log_warn("of the process before: what it counted is damaged: %s", anew);
+	} else {
+		log_info("the process before is of %s version: %s",
+			errno == EPROTO ? "another" : "an older", anew);
+	}
+}
+
 /* What the one before knew: of the process that handed over, or of the file. */
 static void read_memory(struct replicator *p)
 {
@@ -372,6 +394,8 @@ static void read_memory(struct replicator *p)
 		return;
 	p->memory_fd = -1;
 	n = memory_read(f, p->workers, p->n);
+	if (handed && n >= 0)
+		read_carry(p, f);
 	fclose(f);
 	if (n < 0)
 		log_warn("templates of the process before: expected a file that replicator wrote; "
@@ -540,7 +564,7 @@ static void warn_drops(struct replicator *p, const struct report *r, uint64_t no
 	p->logged_drops = r->recv.kernel_drops + cut;
 }
 
-static void collect(const struct replicator *p, struct report *r)
+static void collect(struct replicator *p, struct report *r)
 {
 	report_collect(r, p->workers, p->n);
 	r->dedup_early = p->dedup ? dedup_early(p->dedup) : 0;
@@ -548,6 +572,17 @@ static void collect(const struct replicator *p, struct report *r)
 	r->reloads_failed = p->reloads_failed;
 	r->names_changed = p->names_changed;
 	r->names_stale = p->names_stale;
+	report_add(r, &p->before);
+}
+
+/* The sockets that we took over have dropped what the process before has told of. */
+static void drops_told(struct replicator *p)
+{
+	struct report r;
+
+	collect(p, &r);
+	p->logged_drops = r.recv.kernel_drops + r.recv.truncated + r.recv.beyond + r.fanout.cut;
+	report_clear(&r);
 }
 
 /* Spools to the disk, outside of the workers, who would wait for it. */
@@ -698,7 +733,7 @@ static bool command_tell(void *ctx, const char *argument, struct control_answer 
 /* All counters in a file of memory, for --top. */
 static bool command_stats(void *ctx, const char *argument, struct control_answer *a)
 {
-	const struct replicator *p = ctx;
+	struct replicator *p = ctx;
 	const int fd = memfd_create("stats", MFD_CLOEXEC);
 	FILE *f = fd < 0 ? NULL : fdopen(dup(fd), "w");
 	struct report r;
@@ -734,7 +769,7 @@ static void handed_over(void *ctx, bool sent)
 		struct report r;
 
 		p->handed_over = true;
-		/* Our counters end here; the successor's begin at 0. */
+		/* Where the successor goes on. */
 		log_info("handed %zu sockets over", p->n);
 		collect(p, &r);
 		report_log(&r);
@@ -752,6 +787,7 @@ static bool command_handover(void *ctx, const char *argument, struct control_ans
 {
 	struct replicator *p = ctx;
 	char name[INHERIT_NAME];
+	struct report sum;
 
 	inherit_name(&p->settings, name, sizeof(name));
 	if (strcmp(name, argument) != 0) {
@@ -767,7 +803,9 @@ static bool command_handover(void *ctx, const char *argument, struct control_ans
 		worker_join(&p->workers[i]);
 		a->fds[a->nfds++] = p->workers[i].in.fd;
 	}
-	p->memory_fd = memory_hand(p->workers, p->n);
+	collect(p, &sum);
+	p->memory_fd = memory_hand(p->workers, p->n, &sum);
+	report_clear(&sum);
 	if (p->memory_fd >= 0)
 		a->fds[a->nfds++] = p->memory_fd;
 	a->keep = true;
@@ -839,6 +877,8 @@ static int run(struct replicator *p)
 	const uint64_t idle_ns = p->settings.idle_ms * UINT64_C(1000000);
 	uint64_t now_ns = clock_mono_ns(), tick_ns = now_ns;
 
+	if (p->settings.take_over)
+		drops_told(p);
 	while (!p->stop) {
 		if (now_ns >= tick_ns) {
 			tick(p);

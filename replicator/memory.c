@@ -10,9 +10,12 @@
 #include <sys/sendfile.h>
 #include <unistd.h>
 
+#include "base/log.h"
 #include "base/strbuf.h"
+#include "replicator/carry.h"
+#include "replicator/roster.h"
 
-enum { MESSAGE_MAX = 65535, NAME_MAX_OCTETS = 512, LOOKS_MAX = 1 << 20 };
+enum { MESSAGE_MAX = 65535, LOOKS_MAX = 1 << 20 };
 
 static const char magic[8] = "FLTOLD01";
 
@@ -44,13 +47,6 @@ static void write_message(void *ctx, const struct endpoint *from, struct bytes m
 		fwrite(message.p, message.n, 1, w->f);
 }
 
-/* What a receiver is called in all processes. */
-static int name_of(
-	char text[static NAME_MAX_OCTETS], const struct pool *p, const struct receiver *r)
-{
-	return snprintf(text, NAME_MAX_OCTETS, "%s %s", p->label, r->label);
-}
-
 /* Looks at every stream for each receiver, while nobody receives: not where both are many. */
 static void write_receivers(FILE *f, struct worker *w, uint32_t number)
 {
@@ -63,11 +59,11 @@ static void write_receivers(FILE *f, struct worker *w, uint32_t number)
 		for (size_t k = 0; k < rs->pools[i].n; k++) {
 			const struct receiver *r = rs->pools[i].receivers[k];
 			struct record head = { .worker = number, .receiver = 1 };
-			char text[NAME_MAX_OCTETS];
-			const int n = name_of(text, &rs->pools[i], r);
+			char text[ROSTER_NAME];
+			const int n = roster_name(text, &rs->pools[i], r);
 
 			head.octets = (uint32_t)n;
-			if (r->health.down || n >= NAME_MAX_OCTETS ||
+			if (r->health.down || n >= ROSTER_NAME ||
 				!recall_knows_all(m, &r->known))
 				continue;
 			if (fwrite(&head, sizeof(head), 1, f) == 1)
@@ -99,17 +95,21 @@ static int memory_write(FILE *f, struct worker *w, size_t n, bool receivers)
 }
 
 /* In memory: who is in a worker's room must not wait for a disk. */
-static int write_in_memory(struct worker *w, size_t n, bool receivers)
+static int write_in_memory(struct worker *w, size_t n, bool receivers, const struct report *sum)
 {
 	const int fd = memfd_create("templates", MFD_CLOEXEC);
 	const int copy = fd < 0 ? -1 : dup(fd);
 	FILE *f = copy < 0 ? NULL : fdopen(copy, "w");
+	uint64_t begun;
 	bool written;
 
 	written = f && memory_write(f, w, n, receivers) == 0;
-	if (f)
-		fclose(f);
-	else if (copy >= 0)
+	if (written && sum && (begun = carry_write(f, w, n, sum)) > 0)
+		log_warn("%llu streams begin anew with their numbers: %d are handed over",
+			(unsigned long long)begun, CARRY_STREAMS);
+	if (f && fclose(f) != 0)
+		written = false;
+	if (!f && copy >= 0)
 		close(copy);
 	if (written && lseek(fd, 0, SEEK_SET) == 0)
 		return fd;
@@ -118,22 +118,21 @@ static int write_in_memory(struct worker *w, size_t n, bool receivers)
 	return -1;
 }
 
-int memory_hand(struct worker *w, size_t n)
+int memory_hand(struct worker *w, size_t n, const struct report *sum)
 {
-	return write_in_memory(w, n, true);
+	return write_in_memory(w, n, true, sum);
 }
 
-static void know(struct worker *w, const char *name, size_t n)
+/* A receiver that lacks nothing; the roster is made with the first. */
+static void know(struct worker *w, struct roster *names, const uint8_t *name, size_t n)
 {
-	const struct receivers *rs = &w->receivers;
-	char text[NAME_MAX_OCTETS];
+	struct roster_entry *e;
 
-	for (size_t i = 0; w->fanout->recall && i < rs->npools; i++)
-		for (size_t k = 0; k < rs->pools[i].n; k++)
-			if (name_of(text, &rs->pools[i], rs->pools[i].receivers[k]) == (int)n &&
-				n < NAME_MAX_OCTETS && memcmp(text, name, n) == 0)
-				recall_know_all(
-					&rs->pools[i].receivers[k]->known, w->fanout->recall);
+	if (!names->entries)
+		roster_init(names, &w->receivers);
+	e = roster_find(names, (const char *)name, n);
+	if (e && w->fanout->recall)
+		recall_know_all(&e->receiver->known, w->fanout->recall);
 }
 
 static void teach(struct worker *w, const struct record *r, const uint8_t *octets)
@@ -155,6 +154,7 @@ static void teach(struct worker *w, const struct record *r, const uint8_t *octet
 long memory_read(FILE *f, struct worker *w, size_t n)
 {
 	uint8_t *octets = xmalloc(MESSAGE_MAX);
+	struct roster *names = xcalloc(n, sizeof(*names));
 	struct head head;
 	struct record r;
 	long messages = 0;
@@ -168,11 +168,14 @@ long memory_read(FILE *f, struct worker *w, size_t n)
 			break;
 		for (size_t i = 0; i < n; i++)
 			if (r.receiver && head.workers == n && r.worker == i)
-				know(&w[i], (const char *)octets, r.octets);
+				know(&w[i], &names[i], octets, r.octets);
 			else if (!r.receiver && (head.workers != n || r.worker == i))
 				teach(&w[i], &r, octets);
 		messages += !r.receiver;
 	}
+	for (size_t i = 0; i < n; i++)
+		roster_clear(&names[i]);
+	free(names);
 	free(octets);
 	errno = EBADMSG;
 	return sound ? messages : -1;
@@ -192,7 +195,7 @@ static int copy_file(int from, int to)
 int memory_save(const char *path, struct worker *w, size_t n)
 {
 	char *fresh = xmalloc(strlen(path) + 5);
-	const int from = write_in_memory(w, n, false);
+	const int from = write_in_memory(w, n, false, NULL);
 	int to = -1, err;
 	bool saved = false;
 

@@ -10,14 +10,15 @@
 #ifndef REPLICATOR_MEMORY_H
 #define REPLICATOR_MEMORY_H
 
-#include "replicator/worker.h"
+#include "replicator/report.h"
 
 /*
  * In a file that only exists in memory, for a successor that takes over: with
- * the receivers that lack nothing, which are not to be told it all again; a
- * descriptor, or -1 with errno.
+ * the receivers that lack nothing, which are not to be told it all again, and
+ * with counters and numbers (carry.h), of workers that do not run; `sum` is what
+ * report_collect() says of them.  A descriptor, or -1 with errno.
  */
-int memory_hand(struct worker *w, size_t n);
+int memory_hand(struct worker *w, size_t n, const struct report *sum);
 /*
  * Into workers that do not run yet: those of `f` to the worker of the same
  * number when there are as many, else to all.  How many messages; -1 with errno

@@ -171,6 +171,18 @@ static bool can_replay(const struct receiver *r)
 	return r->spool && r->spool->waiting && !r->health.down;
 }
 
+/* What is in the file is new to us, but for what the process before handed over as waiting. */
+static void take_over(struct receiver *r)
+{
+	const uint64_t found = r->spool->counts.taken_over;
+
+	if (found >= r->spool_waiting)
+		r->spool_taken_over += found - r->spool_waiting;
+	else
+		r->spool_overwritten += r->spool_waiting - found;
+	r->spool_waiting = r->spool->waiting;
+}
+
 bool outage_look(struct fanout *f, uint64_t now_ns)
 {
 	bool waits = false;
@@ -182,10 +194,8 @@ bool outage_look(struct fanout *f, uint64_t now_ns)
 			if (r->spool_dir && !r->spool) {
 				open_file(
 					r, f->receivers->pools[i].label, f->outlet->worker, now_ns);
-				if (r->spool) {
-					r->spool_taken_over += r->spool->counts.taken_over;
-					r->spool_waiting = r->spool->waiting;
-				}
+				if (r->spool)
+					take_over(r);
 			}
 			waits |= can_replay(r);
 		}

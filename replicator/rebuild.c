@@ -35,6 +35,7 @@ struct out_stream {
 	uint32_t next;		/* sequence number */
 	uint32_t largest;	/* datagram that the exporter sent */
 	bool known;
+	bool restored;		/* of the process before, and no template of it is known */
 };
 
 /* The datagram that is being written. */
@@ -267,6 +268,7 @@ static void draft_take(struct rebuild *r, struct bytes data, size_t header_len, 
 		stream->known = true;
 		stream->next = s->peek.sequence;
 	}
+	stream->restored = false;
 	if (data.n > stream->largest)
 		stream->largest = (uint32_t)data.n;
 	memcpy(d->same, same, sizeof(same));
@@ -473,8 +475,7 @@ static void rebuild_sample(struct rebuild *r, const struct sflow_msg *m, const s
 		r->counts.records++;
 		r->counts.kept += keep;
 	}
-	if (!r->samples)
-		r->samples = resample_new(r->seed);
+	rebuild_numbers(r, true);
 	if (!keep) {
 		if (r->samples && resample_is_flow(sample))
 			resample_skip(r->samples, s->from, &s->peek, sample);
@@ -550,7 +551,9 @@ bool rebuild_is_new(struct rebuild *r, const struct subject *s)
 {
 	const struct out_key key = stream_of(s);
 
-	return !store_find(&r->streams, &key);
+	const struct out_stream *stream = store_find(&r->streams, &key);
+
+	return !stream || stream->restored;
 }
 
 void rebuild_teach(struct rebuild *r, const struct subject *s, struct bytes message)
@@ -564,4 +567,46 @@ void rebuild_teach(struct rebuild *r, const struct subject *s, struct bytes mess
 	for (set_first(&it, &m); set_next(&it, &set); )
 		if (set.kind == SET_TEMPLATE || set.kind == SET_OPTIONS)
 			learn(r, &set, s);
+}
+
+/* ---- for a successor --------------------------------------------------------------------------- */
+
+const void *rebuild_row(const struct rebuild *r, const void *prev, uint64_t row[static REBUILD_ROW])
+{
+	const struct out_stream *s = store_next(&r->streams, prev);
+
+	if (!s)
+		return NULL;
+	memcpy(row, &s->key.exporter, 16);
+	memcpy(row + 2, &s->key.agent, 16);
+	row[4] = s->key.domain;
+	row[5] = s->key.port;
+	row[6] = s->key.protocol;
+	row[7] = s->next;
+	row[8] = s->largest;
+	return s;
+}
+
+void rebuild_restore(struct rebuild *r, const uint64_t row[static REBUILD_ROW])
+{
+	struct out_key key = { .domain = (uint32_t)row[4],
+		.port = (uint16_t)row[5],
+		.protocol = (uint8_t)row[6] };
+	struct out_stream *s;
+	bool fresh;
+
+	memcpy(&key.exporter, row, 16);
+	memcpy(&key.agent, row + 2, 16);
+	s = store_put(&r->streams, &key, &fresh);
+	s->next = (uint32_t)row[7];
+	/* No datagram is larger, and none is of no use. */
+	s->largest = row[8] < MOST ? (uint32_t)row[8] : MOST;
+	s->known = s->restored = true;
+}
+
+struct resample *rebuild_numbers(struct rebuild *r, bool make)
+{
+	if (!r->samples && make)
+		r->samples = resample_new(r->seed);
+	return r->samples;
 }

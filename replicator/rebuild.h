@@ -27,6 +27,7 @@ struct rebuild_counts {
 };
 
 struct rebuild;
+struct resample;
 
 /* NULL with errno.  The tenant stays the caller's. */
 struct rebuild *rebuild_new(const struct tenant *t, uint64_t seed);
@@ -57,5 +58,16 @@ size_t rebuild(struct rebuild *r, const struct share *s, const struct subject *s
  */
 bool rebuild_is_new(struct rebuild *r, const struct subject *s);
 void rebuild_teach(struct rebuild *r, const struct subject *s, struct bytes message);
+
+/*
+ * Streams as rows of numbers, see renumber_row(): one that is restored goes on with its
+ * numbers, and is new as far as templates are concerned.  And those of sFlow's sources; NULL
+ * when there are none or, with `make`, no memory.
+ */
+enum { REBUILD_ROW = 9 };
+const void *rebuild_row(
+	const struct rebuild *r, const void *prev, uint64_t row[static REBUILD_ROW]);
+void rebuild_restore(struct rebuild *r, const uint64_t row[static REBUILD_ROW]);
+struct resample *rebuild_numbers(struct rebuild *r, bool make);
 
 #endif /* REBUILD_H */

@@ -104,3 +104,38 @@ uint32_t renumber_next(
 	n->kept = kept;
 	return p->sequence - n->skipped;
 }
+
+const void *renumber_row(
+	const struct renumber *r, const void *prev, uint64_t row[static RENUMBER_ROW])
+{
+	const struct number *n = store_next(&r->store, prev);
+
+	if (!n)
+		return NULL;
+	memcpy(row, &n->key.exporter, 16);
+	memcpy(row + 2, &n->key.agent, 16);
+	row[4] = n->key.domain;
+	row[5] = n->key.port;
+	row[6] = n->key.protocol;
+	row[7] = n->last;
+	row[8] = n->skipped;
+	row[9] = n->kept;
+	return n;
+}
+
+void renumber_restore(struct renumber *r, const uint64_t row[static RENUMBER_ROW])
+{
+	struct number_key key = { .domain = (uint32_t)row[4],
+		.port = (uint16_t)row[5],
+		.protocol = (uint8_t)row[6] };
+	struct number *n;
+	bool fresh;
+
+	memcpy(&key.exporter, row, 16);
+	memcpy(&key.agent, row + 2, 16);
+	n = store_put(&r->store, &key, &fresh);
+	n->last = (uint32_t)row[7];
+	n->skipped = (uint32_t)row[8];
+	n->kept = (uint32_t)row[9];
+	n->known = true;
+}

@@ -36,4 +36,13 @@ size_t renumber_offset(const struct peek *p, struct bytes data);
 uint32_t renumber_next(
 	struct renumber *r, const struct endpoint *from, const struct peek *p, uint32_t kept);
 
+/*
+ * Streams as rows of numbers, for a successor: one by one, the one unused for longest
+ * first; NULL starts and ends.
+ */
+enum { RENUMBER_ROW = 10 };
+const void *renumber_row(
+	const struct renumber *r, const void *prev, uint64_t row[static RENUMBER_ROW]);
+void renumber_restore(struct renumber *r, const uint64_t row[static RENUMBER_ROW]);
+
 #endif /* RENUMBER_H */

@@ -219,6 +219,59 @@ void report_clear(struct report *r)
 	memset(r, 0, sizeof(*r));
 }
 
+/* ---- for a successor -------------------------------------------------------------- */
+
+/* Not kernel_drops, which the socket itself carries, nor what is a state and no counter. */
+static const struct total {
+	const char *name;
+	size_t offset;
+} totals[] = {
+#define TOTAL(member) { #member, offsetof(struct report, member) }
+	TOTAL(recv.datagrams), TOTAL(recv.octets), TOTAL(recv.calls), TOTAL(recv.truncated),
+	TOTAL(recv.beyond), TOTAL(gate.denied), TOTAL(gate.limited), TOTAL(gate.looped),
+	TOTAL(gate.duplicates), TOTAL(gate.abandoned), TOTAL(sequence.received),
+	TOTAL(sequence.lost), TOTAL(sequence.gaps), TOTAL(sequence.late),
+	TOTAL(sequence.duplicates), TOTAL(sequence.restarts), TOTAL(exporters_evicted),
+	TOTAL(streams_evicted), TOTAL(dedup_early), TOTAL(fanout.datagrams),
+	TOTAL(fanout.octets), TOTAL(fanout.cut), TOTAL(spoof.opened), TOTAL(spoof.evicted),
+	TOTAL(spoof.failed), TOTAL(raw_sent), TOTAL(recall.learnt), TOTAL(recall.refreshed),
+	TOTAL(recall.withdrawn), TOTAL(recall.refused), TOTAL(recall.evicted_streams),
+	TOTAL(recall.evicted_items), TOTAL(reloads), TOTAL(reloads_failed), TOTAL(names_changed),
+#undef TOTAL
+};
+enum { NTOTALS = sizeof(totals) / sizeof(totals[0]) };
+
+uint64_t *report_total(struct report *r, size_t i, char name[static REPORT_NAME])
+{
+	if (i < NTOTALS) {
+		snprintf(name, REPORT_NAME, "%s", totals[i].name);
+		return (uint64_t *)(void *)((char *)r + totals[i].offset);
+	}
+	i -= NTOTALS;
+	if (i > PROTO_UNKNOWN)
+		return NULL;
+	snprintf(name, REPORT_NAME, "fanout.protocols.%s",
+		flow_protocol_name((enum flow_protocol)i));
+	return &r->fanout.protocols[i];
+}
+
+void report_add(struct report *r, struct report *before)
+{
+	char name[REPORT_NAME];
+	uint64_t *sum;
+
+	for (size_t i = 0; (sum = report_total(r, i, name)); i++)
+		*sum += *report_total(before, i, name);
+}
+
+uint64_t *report_counter(struct receiver *r, size_t i, const char **name)
+{
+	if (i >= NCOLUMNS)
+		return NULL;
+	*name = columns[i].name;
+	return (uint64_t *)(void *)((char *)r + columns[i].offset);
+}
+
 /* ---- statistics --------------------------------------------------------------- */
 
 static void receiver_stats(struct stats *s, const struct receiver *r, const char *label,

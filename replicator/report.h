@@ -48,6 +48,17 @@ struct report {
 void report_collect(struct report *r, struct worker *w, size_t n);
 void report_clear(struct report *r);
 
+/*
+ * The totals that go on when another process takes over, by number: NULL behind the last.
+ * `name` is what two versions of the program call it.
+ */
+enum { REPORT_NAME = 64 };
+uint64_t *report_total(struct report *r, size_t i, char name[static REPORT_NAME]);
+/* Add the totals of `before`. */
+void report_add(struct report *r, struct report *before);
+/* A receiver's counters in the same way. */
+uint64_t *report_counter(struct receiver *r, size_t i, const char **name);
+
 /* What everything is called, see replicator(8) STATISTICS. */
 void report_stats(struct stats *s, const struct report *r);
 /* One line for each receiver that lost something, at most once a minute each. */

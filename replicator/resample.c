@@ -118,3 +118,42 @@ void resample_keep(struct resample *r, const struct endpoint *from, const struct
 	s->has_pool = true;
 	patch32(rate + 4, s->pool);
 }
+
+const void *resample_row(
+	const struct resample *r, const void *prev, uint64_t row[static RESAMPLE_ROW])
+{
+	const struct source *s = store_next(&r->store, prev);
+
+	if (!s)
+		return NULL;
+	memcpy(row, &s->key.exporter, 16);
+	memcpy(row + 2, &s->key.agent, 16);
+	row[4] = s->key.sub_agent;
+	row[5] = s->key.class;
+	row[6] = s->key.index;
+	row[7] = s->key.port;
+	row[8] = s->last;
+	row[9] = s->skipped;
+	row[10] = s->pool;
+	row[11] = s->has_pool;
+	return s;
+}
+
+void resample_restore(struct resample *r, const uint64_t row[static RESAMPLE_ROW])
+{
+	struct source_key key = { .sub_agent = (uint32_t)row[4],
+		.class = (uint32_t)row[5],
+		.index = (uint32_t)row[6],
+		.port = (uint16_t)row[7] };
+	struct source *s;
+	bool fresh;
+
+	memcpy(&key.exporter, row, 16);
+	memcpy(&key.agent, row + 2, 16);
+	s = store_put(&r->store, &key, &fresh);
+	s->last = (uint32_t)row[8];
+	s->skipped = (uint32_t)row[9];
+	s->pool = (uint32_t)row[10];
+	s->has_pool = row[11] != 0;
+	s->known = true;
+}

@@ -35,4 +35,10 @@ void resample_skip(struct resample *r, const struct endpoint *from, const struct
 void resample_keep(struct resample *r, const struct endpoint *from, const struct peek *peek,
 		   struct bytes sample, uint32_t n);
 
+/* Sources as rows of numbers, see renumber_row(). */
+enum { RESAMPLE_ROW = 12 };
+const void *resample_row(
+	const struct resample *r, const void *prev, uint64_t row[static RESAMPLE_ROW]);
+void resample_restore(struct resample *r, const uint64_t row[static RESAMPLE_ROW]);
+
 #endif /* REPLICATOR_RESAMPLE_H */

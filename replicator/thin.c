@@ -55,6 +55,13 @@ int thin_begin(struct thin *t, size_t octets)
 	return 0;
 }
 
+struct resample *thin_numbers(struct thin *t, bool make)
+{
+	if (!t->numbers && make)
+		t->numbers = resample_new(t->seed);
+	return t->numbers;
+}
+
 static const struct bytes nothing = { NULL, 0 };
 
 /* The copy is as long as the cursor came. */
@@ -119,9 +126,7 @@ static struct bytes thin_sflow(struct thin *t, const struct thin_look *l, struct
 	struct sflow_msg m;
 	size_t header;
 
-	if (!t->numbers)
-		t->numbers = resample_new(t->seed);
-	if (!t->numbers || sflow_parse(&m, data) != WIRE_OK || m.version != 5)
+	if (!thin_numbers(t, true) || sflow_parse(&m, data) != WIRE_OK || m.version != 5)
 		return l->chosen ? data : nothing;
 	header = (size_t)(m.samples.p - data.p);
 	put_bytes(&c, data.p, header);

@@ -16,6 +16,7 @@
 #include "replicator/recall.h"
 #include "replicator/renumber.h"
 
+struct resample;
 struct thin;
 
 /* NULL with errno. */
@@ -39,5 +40,9 @@ struct thin_look {
  * fit its 14 bits, for nobody is to multiply by another.  *kept for renumber_next().
  */
 struct bytes thin(struct thin *t, const struct thin_look *look, struct bytes data, uint32_t *kept);
+
+/* The numbers of its sFlow sources, for a successor; NULL when there are none or, with `make`, no
+ * memory. */
+struct resample *thin_numbers(struct thin *t, bool make);
 
 #endif /* REPLICATOR_THIN_H */

@@ -1,20 +1,23 @@
 #!/usr/bin/env bash
 # replicator_memory.sh - templates that came once outlive an upgrade and a
 # restart: a tenant's records are read to the last one, and a collector that is
-# new behind them decodes its first.
+# new behind them decodes its first.  Behind an upgrade, collectors that get a
+# part of a stream see its numbers go on.
 
 # Functions are called by name.
 # shellcheck disable=SC2317
 HERE=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 # shellcheck source=tests/e2e/lib.sh
 . "$HERE/lib.sh"
+# shellcheck source=tests/e2e/replicator_parts.sh
+. "$HERE/replicator_parts.sh"
 e2e_begin replicator_memory
 
-IN=$(free_udp_port) ONE=$(free_udp_port) LATE=$(free_udp_port)
+IN=$(free_udp_port) ONE=$(free_udp_port) LATE=$(free_udp_port) HALF=$(free_udp_port)
 {
-	printf 'seed: 7\nduration: 30s\nrate: 500 records/s\nexporters:\n'
+	printf 'seed: 7\nduration: 30s\nrate: 3000 records/s\nexporters:\n'
 	i=0
-	for protocol in netflow9 ipfix; do
+	for protocol in netflow9 ipfix netflow5 sflow5; do
 		i=$((i + 1))
 		echo "  - { name: e$i, address: 127.0.5.$i, port: 500$i, protocol: $protocol, domain: $i, refresh: 0s, refresh_datagrams: 0 }"
 	done
@@ -22,7 +25,10 @@ IN=$(free_udp_port) ONE=$(free_udp_port) LATE=$(free_udp_port)
 	printf 'remotes:\n  - { prefix: 198.51.100.0/24, interface: 1 }\n'
 	printf 'applications:\n  - { proto: tcp, port: 443 }\n'
 } >"$TMP/scenario.yaml"
-echo "id=1 ip=127.0.0.1:$ONE networks=10.1.0.0/24" >"$TMP/map"
+# The customer's records, and half of the datagrams.
+printf 'id=1 ip=127.0.0.1:%s networks=10.1.0.0/24\nid=3 ip=127.0.0.1:%s sample=2\n' "$ONE" "$HALF" >"$TMP/map"
+start_collector one "$ONE"
+start_collector half "$HALF"
 cat >"$TMP/tee.conf" <<-END
 	listen_ip: 127.0.0.1
 	listen_port: $IN
@@ -55,8 +61,19 @@ check "an upgrade: the old process ends" wait_gone "${PID[old]}" 10
 wait "${PID[old]}"
 unset 'PID[old]'
 check "the templates are handed over" wait_for 5 in_log new 'templates of the process before: [0-9]* messages'
-check "and records are read" wait_for 5 has_read new 200
+at_least() { # NAME COUNTER NUMBER
+	[ "$(stat_value "$TMP/$1.tsv" "$2")" -ge "$3" ] 2>/dev/null
+}
+check "and records are read" wait_for 5 has_read new "$(($(tenant old records) + 200))"
 check "an end" stop_daemon new
+for name in one half; do
+	port=${name^^}
+	check "$name has all that was sent" wait_for 5 at_least $name received_datagrams \
+		"$(stat_sum "$TMP/new.tsv" "^receiver_sent[{]receiver=\"127.0.0.1:${!port}\"")"
+	for what in lost gaps restarts late; do
+		check_equal "$name: sequence_$what" 0 "$(stat_value "$TMP/$name.tsv" sequence_$what)"
+	done
+done
 check "leaves a file" test -s "$TMP/templates"
 
 # The next one has another number of workers, and a collector that has heard nothing yet.

@@ -65,7 +65,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n)
 	fclose(f);
 	for (size_t i = 0; i < WORKERS; i++)
 		must(recall_counts(w[i].fanout->recall)->items <= 32);
-	f = fdopen(memory_hand(w, WORKERS), "r");
+	f = fdopen(memory_hand(w, WORKERS, NULL), "r");
 	must(f && memory_read(f, w, WORKERS) >= 0);
 	fclose(f);
 	for (size_t i = 0; i < WORKERS; i++)

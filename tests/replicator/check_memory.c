@@ -49,7 +49,7 @@ static void hear(struct worker *w, struct bytes data, uint32_t from)
 
 static FILE *handed(void)
 {
-	const int fd = memory_hand(&before, 1);
+	const int fd = memory_hand(&before, 1, NULL);
 
 	ck_assert_int_ge(fd, 0);
 	return fdopen(fd, "r");
