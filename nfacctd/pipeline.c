@@ -385,7 +385,7 @@ struct pipeline {
 	uint64_t post_tag, post_tag2;
 	bool tagged, thins;		/* there is a pre_tag_map or post_tag; there is a filter */
 	bool direct;			/* see pipeline_direct() */
-	bool mends;			/* some operation has a mend */
+	bool late;			/* some operation has a mend, or there are bins */
 	size_t proto_at;		/* in a key, counting the bin; when ports are mended */
 	bool events;			/* accounted, too */
 	char notice[160];
@@ -981,12 +981,13 @@ static bool op_direct(struct pipeline *p, struct op *op, const struct plugin_set
 static void decide_direct(struct pipeline *p, const struct plugin_settings *s)
 {
 	p->direct = !p->thins && !s->pre_tag_map && !s->networks_file && !p->pro_rating;
+	p->late = p->bins.kind != BIN_NONE;
 	for (size_t side = 0; side < p->sides; side++) {
 		for (size_t i = 0; i < p->nops; i++) {
 			struct op *op = &p->op[side][i];
 
 			p->direct = op_direct(p, op, s) && p->direct;
-			p->mends = p->mends || op->mend;
+			p->late = p->late || op->mend;
 		}
 	}
 }
@@ -1224,9 +1225,8 @@ struct lane {
 	struct lane_counts counts;
 	struct bin_span last, cache[BIN_CACHE];
 	/* The chunk at work; of the chunk's own arrays, unless a filter has thinned them out. */
-	const struct flow_origin *origin;
 	size_t n;
-	const struct flow_record *const *rec, *first;
+	const struct flow_record *const *rec;
 	const struct sums *sums;
 	const struct agg_total *total;
 	const int64_t *second;
@@ -1240,7 +1240,6 @@ struct lane {
 	struct sums shares[DECODER_CHUNK];	/* a side's sums, where they are changed */
 	uint8_t of[DECODER_CHUNK];		/* by entry of a side: its record */
 	uint8_t *keys[SIDES];			/* DECODER_CHUNK of them */
-	bool direct;				/* they are filled, see struct chunk */
 };
 
 struct lane *lane_new(const struct pipeline *p, const struct plugin_maps *maps)
@@ -1386,10 +1385,7 @@ static void take_chunk(struct lane *l, const struct chunk *c)
 	const uint64_t left_out = l->p->events ? 0 : c->events;
 
 	l->counts.records += c->n - bits_set(left_out);
-	l->direct = c->direct;
 	l->counts.events += bits_set(c->events & ~left_out);
-	l->origin = c->origin;
-	l->first = c->first;
 	if (l->p->tagged)
 		take_tags(l, c);
 	l->rate = c->mapped ? c->rate : NULL;
@@ -1415,15 +1411,15 @@ static void look_up(struct lane *l)
 			l->hit[side][i] = networks_find(l->maps->networks, end_of(l->rec[i], side));
 }
 
-static void fill_keys(struct lane *l, size_t side)
+static void fill_keys(struct lane *l, const struct chunk *c, size_t side)
 {
 	const size_t stride = l->p->shape.key_size;
 	const struct pass pass = {
 		.p = l->p,
 		.maps = l->maps,
-		.origin = l->origin,
+		.origin = c->origin,
 		.rec = l->rec,
-		.first = l->first,
+		.first = c->first,
 		.tags = l->p->tagged ? l->tags : NULL,
 		.rate = l->rate,
 		.n = l->n,
@@ -1438,7 +1434,7 @@ static void fill_keys(struct lane *l, size_t side)
 			memcpy(l->keys[side] + i * stride, &l->bin[i], sizeof(l->bin[i]));
 	for (size_t k = 0; k < l->p->nops; k++) {
 		const struct op *op = &l->p->op[side][k];
-		fill_fn *const fill = l->direct ? op->mend : op->fill;
+		fill_fn *const fill = c->direct ? op->mend : op->fill;
 
 		if (fill)
 			fill(op, &pass);
@@ -1573,11 +1569,11 @@ static void spread_all(struct lane *l, size_t side, size_t entries)
 }
 
 /* One side's entries into the table. */
-static void book(struct lane *l, size_t side)
+static void book(struct lane *l, const struct chunk *c, size_t side)
 {
 	size_t entries = l->n;
 
-	fill_keys(l, side);
+	fill_keys(l, c, side);
 	if (!l->p->drop_others && !l->p->pro_rating) {
 		aggregate_add_total(l->table, l->keys[side], l->sums, entries, l->total);
 		return;
@@ -1603,18 +1599,56 @@ bool lane_timed(const struct lane *l)
 	return l->p->bins.kind != BIN_NONE;
 }
 
+static void find_bins(struct lane *l)
+{
+	for (size_t i = 0; i < l->n; i++)
+		l->bin[i] = bin_of(l, l->second[i]).start;
+}
+
+static void count_entries(struct lane *l)
+{
+	const uint64_t sides = l->p->sides;
+
+	l->counts.octets += l->total->octets * sides;
+	l->counts.packets += l->total->packets * sides;
+	l->counts.entries += l->n * sides;
+}
+
+/* The keys are there, but for what the decoder does not know. */
+static void run_direct(struct lane *l, const struct chunk *c)
+{
+	l->counts.records += c->n;
+	l->n = c->n;
+	l->total = &c->total;
+	if (l->p->bins.kind != BIN_NONE) {
+		l->second = c->second;
+		find_bins(l);
+	}
+	count_entries(l);
+	if (l->p->tagged) {
+		take_tags(l, c);
+		post_tag(l);
+	}
+	for (size_t side = 0; side < l->p->sides; side++) {
+		if (l->p->late)
+			fill_keys(l, c, side);
+		aggregate_add_total(l->table, l->keys[side], c->sums, c->n, &c->total);
+	}
+}
+
 void lane_run(struct lane *l, const struct chunk *c)
 {
+	if (c->direct) {
+		run_direct(l, c);
+		return;
+	}
 	take_chunk(l, c);
 	if (!l->n)
 		return;
 	look_up(l);
 	if (l->p->bins.kind != BIN_NONE)
-		for (size_t i = 0; i < l->n; i++)
-			l->bin[i] = bin_of(l, l->second[i]).start;
-	l->counts.octets += l->total->octets * l->p->sides;
-	l->counts.packets += l->total->packets * l->p->sides;
-	l->counts.entries += l->n * l->p->sides;
+		find_bins(l);
+	count_entries(l);
 	for (size_t side = 0; side < l->p->sides; side++)
-		book(l, side);
+		book(l, c, side);
 }

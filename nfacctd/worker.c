@@ -160,15 +160,6 @@ int worker_go_direct(struct worker *w)
 	return 0;
 }
 
-static uint64_t damaged_total(const struct decode_counts *c)
-{
-	uint64_t n = 0;
-
-	for (size_t i = 0; i < WIRE_ERRORS_MAX; i++)
-		n += c->damaged[i];
-	return n;
-}
-
 /* One line a sender and minute; the counters have the rest. */
 static void complain(struct worker *w, const struct datagram *d, enum wire_err err, bool refused)
 {
@@ -204,7 +195,7 @@ static void give_up(struct worker *w, uint64_t now_us)
 	struct decoder_loss *l = decoder_expire(w->decoder, now_us, on_records, w);
 	char exporter[ADDR_TEXT];
 
-	w->damaged = damaged_total(decoder_counts(w->decoder));
+	w->damaged = decoder_counts(w->decoder)->damages;
 	if (l && log_allow(&l->log_us, l->last_us, COMPLAINT_INTERVAL_US))
 		log_info("exporter %s domain %u: %s: template %u has not come within %u s: %llu "
 			 "data Sets lost",
@@ -266,7 +257,7 @@ void worker_datagram(struct worker *w, const struct datagram *datagram)
 	if (__builtin_expect(decoder_waiting(w->decoder) > 0, 0))
 		give_up(w, d->recv_us);
 	err = decode(w->decoder, &in, on_records, w);
-	damaged = damaged_total(decoder_counts(w->decoder));
+	damaged = decoder_counts(w->decoder)->damages;
 	if (__builtin_expect(err != WIRE_OK || damaged != w->damaged, 0))
 		complain(w, d, err, err != WIRE_OK);
 	w->damaged = damaged;

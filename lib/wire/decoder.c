@@ -231,6 +231,7 @@ void job_damage(struct job *j, enum wire_err err, uint32_t id, uint64_t n)
 	if (n == 0)
 		return;
 	j->d->counts.damaged[err] += n;
+	j->d->counts.damages += n;
 	j->row->pub.damaged += n;
 	j->d->last_err = err;
 	j->d->last_id = id;
@@ -383,6 +384,7 @@ struct decoder_loss *decoder_expire(struct decoder *d, uint64_t now_us, emit_fn 
 		}
 		d->counts.held_lost++;
 		d->counts.damaged[WIRE_NO_TEMPLATE]++;
+		d->counts.damages++;
 		last = job_lose_set(d, &h.key, h.message.n - header, h.recv_us);
 	}
 	return last;

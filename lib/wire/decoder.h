@@ -140,7 +140,7 @@ struct sequence_counts {
 struct decode_counts {
 	uint64_t datagrams, octets;
 	uint64_t accepted, refused[WIRE_ERRORS_MAX];
-	uint64_t damaged[WIRE_ERRORS_MAX];
+	uint64_t damaged[WIRE_ERRORS_MAX], damages;	/* damages: the sum of them */
 	uint64_t records;		/* emitted, options data too when it is asked for */
 	uint64_t columns;		/* of them: as columns, see decoder_want_columns() */
 	uint64_t reversed;		/* of them: second halves of biflows and NSEL events */

@@ -667,31 +667,47 @@ void plan_columns(const struct plan *p, struct flow_record *out, const uint8_t *
 				      p->min_len, n, op->len, t);
 }
 
+#define FILL(width) \
+	static void fill_##width(const struct flow_column *c, const uint8_t *value, size_t n) \
+	{ \
+		for (size_t i = 0; i < n; i++) \
+			memcpy(c->at + i * c->step, value, width); \
+	}
+FILL(1)
+FILL(2)
+FILL(4)
+FILL(6)
+FILL(8)
+FILL(16)
+#undef FILL
+
 static void fill_absent(const struct flow_column *c, size_t n)
 {
+	static void (*const fill[])(const struct flow_column *, const uint8_t *, size_t) = {
+		[1] = fill_1, [2] = fill_2, [4] = fill_4, [6] = fill_6, [8] = fill_8,
+		[16] = fill_16 };
 	const struct flow_field_info *f = &flow_fields[c->field];
 
-	for (size_t i = 0; i < n; i++)
-		memcpy(c->at + i * c->step, (const uint8_t *)&flow_record_empty + f->offset,
-		       f->width);
+	fill[f->width](c, (const uint8_t *)&flow_record_empty + f->offset, n);
 }
 
 void plan_fill(const struct plan *p, const struct flow_column *column, size_t ncolumns,
 	       const uint8_t *data, size_t step, size_t n, const struct plan_time *t)
 {
-	const struct plan_op *const end = p->ops + p->nops;
-
 	assert(!(p->flags & PLAN_CAREFUL));
 	for (const struct flow_column *c = column; c < column + ncolumns; c++) {
-		const struct plan_op *op = p->ops + p->op_of[c->field];
+		const size_t number = p->op_of[c->field];
+		const struct plan_op *op;
 
-		/* The bottom label has an operation a label, and is looked for from zero on. */
-		if (op == p->ops || c->field == FLOW_mpls_bottom)
+		if (number == 0 || c->field == FLOW_mpls_bottom)
 			fill_absent(c, n);
-		if (op == p->ops)
+		if (number == 0)
 			continue;
-		for (op--; op < end && op->field == c->field; op++)
-			ops[op->kind](c->at, c->step, data + op->src, step, n, op->len, t);
+		op = &p->ops[number - 1];
+		ops[op->kind](c->at, c->step, data + op->src, step, n, op->len, t);
+		/* An operation a label, the last of all; the bottom one is looked for from zero on. */
+		while (op->kind == OP_bottom && ++op < p->ops + p->nops)
+			op_bottom(c->at, c->step, data + op->src, step, n, op->len, t);
 	}
 }
 

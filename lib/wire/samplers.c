@@ -99,6 +99,8 @@ struct sampling samplers_default(
 {
 	struct sampling out = { 0, 0, SAMPLING_NONE };
 
+	if (store_empty(&s->store))
+		return out;
 	if (get(s, who, BY_ID, 0, SAMPLING_DOMAIN, &out) ||
 	    get(s, who, LAST_OF_DOMAIN, 0, SAMPLING_DOMAIN, &out) ||
 	    get(s, who, EXPORTER_BY_ID, 0, SAMPLING_EXPORTER, &out))

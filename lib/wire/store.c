@@ -227,7 +227,7 @@ void *store_find(struct store *s, const void *key)
 {
 	struct store_link *l = find_recent(s, key);
 
-	if (l || s->ends.newest == NONE)
+	if (l || store_empty(s))
 		return l;
 	return find(s, key, hash(s, key));
 }

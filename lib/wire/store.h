@@ -64,6 +64,10 @@ void store_init(
 size_t store_share_size(uint32_t cap);
 /* Before the first row.  From now on keys begin with STORE_OWNER octets of their owner. */
 void store_share(struct store *s, void *mem, uint32_t share);
+static inline bool store_empty(const struct store *s)
+{
+	return s->ends.newest == UINT32_MAX;
+}
 /* The row, which is now the newest; NULL when there is none. */
 void *store_find(struct store *s, const void *key);
 /* The same without using it: the order of use stays. */
