@@ -37,6 +37,7 @@ struct store_link {
 	uint32_t owner, zero;		/* row of store.owners */
 };
 
+enum { STORE_FRONT = 1024 };		/* places that are looked at before a key is hashed well */
 enum { STORE_OWNER = 16 };		/* octets that a key begins with and that name its owner */
 
 struct store {
@@ -53,6 +54,7 @@ struct store {
 	void *ctx;
 	struct store *owners;	/* NULL: no shares */
 	uint32_t share;		/* rows an owner keeps when the table is full */
+	uint32_t front[STORE_FRONT];	/* by a cheap hash: the last row found there, from 1 */
 };
 
 /* Bytes for `cap` rows, 64-byte aligned. */
