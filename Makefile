@@ -112,7 +112,7 @@ bench: all $(patsubst tests/bench/bench_%.c,$(B)/bench-%,$(wildcard tests/bench/
 	$(Q)tests/bench/run $(B)
 $(B)/bench-%: $(B)/obj/tests/bench/bench_%.o $(LIB)
 	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ $(LDLIBS)
-$(B)/bench-mysql: $(filter-out %/main.o,$(call objects,nfacctd))
+$(B)/bench-mysql $(B)/bench-keys: $(filter-out %/main.o,$(call objects,nfacctd))
 
 MAN1 := pcapgen/pcapgen.1 pmacct/pmacct.1
 MAN5 := nfacctd/nfacctd.conf.5 replicator/receivers.conf.5 pcapgen/pcapgen-scenario.5
