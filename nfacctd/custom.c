@@ -217,6 +217,11 @@ void customs_clear(void)
 	customs.n = 0;
 }
 
+unsigned custom_length(int primitive)
+{
+	return customs.at[primitive - PRIMITIVES].len;
+}
+
 size_t customs_loaded(void)
 {
 	return customs.n;

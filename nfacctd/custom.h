@@ -27,6 +27,9 @@ size_t customs_loaded(void);
 /* Its number in primitives[], whatever the case; -1: none has that name. */
 int custom_find(const char *name);
 
+/* Octets of its Element, as the file says; 0: vlen. */
+unsigned custom_length(int primitive);
+
 /* Add what the primitives of a key need to `want`; false when that would be too many. */
 bool extras_collect(struct extras_want *want, const struct aggregate_spec *a);
 /*

@@ -507,17 +507,13 @@ int engine_save_templates(struct engine *e)
 	return templates_file_write(&e->templates, e->worker, e->nworkers, clock_wall_us());
 }
 
-int engine_stop(struct engine *e)
+/* The workers stand still for good. */
+static int write_all(struct engine *e)
 {
 	int64_t now = e->fed ? e->last_s : (int64_t)(clock_wall_us() / 1000000);
 	int err = 0;
 
-	if (e->stopped)
-		return 0;
-	e->stopped = true;
-	stop_feeds(e);
-	for (size_t i = 0; i < e->started; i++)
-		worker_stop(&e->worker[i]);
+	e->written = true;
 	for (size_t i = 0; i < e->nworkers; i++)
 		worker_give_up(&e->worker[i]);
 	for (size_t i = 0; i < e->nplugins; i++) {
@@ -534,6 +530,23 @@ int engine_stop(struct engine *e)
 	if (engine_save_templates(e) < 0)
 		err = -1;
 	return err;
+}
+
+int engine_fed(struct engine *e)
+{
+	stop_feeds(e);
+	return e->written ? 0 : write_all(e);
+}
+
+int engine_stop(struct engine *e)
+{
+	if (e->stopped)
+		return 0;
+	e->stopped = true;
+	stop_feeds(e);
+	for (size_t i = 0; i < e->started; i++)
+		worker_stop(&e->worker[i]);
+	return e->written ? 0 : write_all(e);
 }
 
 /* ---- reload ---- */

@@ -36,6 +36,11 @@ int engine_start(struct engine *e, void (*purged)(void *ctx), void *ctx);
 /* Without threads: one datagram, after the purges that were due before it. */
 void engine_feed(struct engine *e, const struct datagram *d);
 /*
+ * The last datagram was fed: write everything, and leave the sinks open for those who ask.
+ * -1 as engine_stop().
+ */
+int engine_fed(struct engine *e);
+/*
  * End reception, write everything, close the sinks.  Fed engines stop at the
  * time of their last datagram.  -1 when rows are not where they belong: saved
  * beside the sink, or lost.

@@ -49,6 +49,7 @@ struct engine {
 	uint8_t steer[STEER_SLOTS];
 	unsigned steered;
 	uint64_t unsettled;	/* octets put into the feeds, at most so many not yet in the sums */
+	bool written;	/* of a capture: all of it, see engine_fed() */
 	bool stopped;
 	int64_t last_s;		/* of the capture */
 	uint64_t watched_us;	/* when silent exporters were looked for */

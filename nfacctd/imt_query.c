@@ -14,7 +14,7 @@
 
 /* One value that a row must have. */
 struct want {
-	const struct key_field *field;
+	const struct key_field *field;	/* NULL: not in the table, where all rows have 0 */
 	uint8_t bytes[16];
 	char text[PRIM_TEXT_MAX + 1];	/* of what is compared as text */
 	bool by_text;
@@ -68,21 +68,38 @@ static bool want_value(struct want *w, const char *text)
 	return w->by_text;
 }
 
-static const struct key_field *field_named(const struct key_layout *l, const char *name)
+/* False for a word that is no primitive; *field NULL for one that is not in the table. */
+static bool field_named(
+	const struct key_field **field, const struct key_layout *l, const char *name)
 {
 	struct aggregate_spec a;
 	char why[160];
 
+	*field = NULL;
 	/* "sum_host" stands for the column that holds it. */
 	if (!aggregate_parse(&a, name, why, sizeof(why)))
-		return NULL;
+		return false;
 	for (size_t i = 0; i < PRIMITIVES; i++)
-		if (a.set >> i & 1)
-			return key_layout_find(l, (enum primitive_id)i);
+		if (a.set >> i & 1) {
+			*field = key_layout_find(l, (enum primitive_id)i);
+			return true;
+		}
 	for (size_t i = 0; a.ncustom && i < l->nfields; i++)
 		if (l->field[i].primitive == a.custom[0])
-			return &l->field[i];
-	return NULL;
+			*field = &l->field[i];
+	return true;
+}
+
+/* What stands in a column that a table does not have. */
+static bool is_nothing(const char *text)
+{
+	static const char *const nothings[] = { "", "0", "0.0.0.0", "::", "00:00:00:00:00:00",
+		"unknown" };
+
+	for (size_t i = 0; i < sizeof(nothings) / sizeof(nothings[0]); i++)
+		if (strcmp(text, nothings[i]) == 0)
+			return true;
+	return false;
 }
 
 /* "src_host,proto" with "10.0.0.1,tcp"; the last value may hold commas, as labels do. */
@@ -98,18 +115,24 @@ static bool parse_tuple(struct tuple *t, const struct key_layout *l, const char 
 		struct want *w = &t->want[t->n];
 		char *next = value && *save ? strchr(value, ',') : NULL;
 
+		bool known;
+
 		memset(w, 0, sizeof(*w));
-		w->field = field_named(l, name);
+		known = field_named(&w->field, l, name);
 		if (next)
 			*next++ = '\0';
 		good = false;
-		if (!w->field)
-			snprintf(why, why_size,
-				"primitive \"%.60s\" is not in the aggregate of this table", name);
+		if (!known)
+			snprintf(why, why_size, "unknown primitive '%.60s'", name);
 		else if (t->n == KEY_FIELDS_MAX - 1)
 			snprintf(why, why_size, "too many primitives");
 		else if (!value)
 			snprintf(why, why_size, "\"%.100s\": no value for %.60s", text, name);
+		else if (!w->field && !is_nothing(value))
+			snprintf(why, why_size,
+				"primitive \"%.60s\" is not in the aggregate of this table", name);
+		else if (!w->field)
+			good = true;
 		else if (!want_value(w, value))
 			snprintf(why, why_size, "%.60s: invalid value: \"%.100s\"", name, value);
 		else
@@ -133,6 +156,8 @@ static bool matches(const struct tuple *t, const uint8_t *key, const struct prin
 	for (size_t i = 0; i < t->n; i++) {
 		const struct want *w = &t->want[i];
 
+		if (!w->field)
+			continue;
 		if (!w->by_text && memcmp(key + w->field->offset, w->bytes, w->field->width) != 0)
 			return false;
 		if (w->by_text) {
@@ -254,6 +279,8 @@ bool imt_query_answer(const struct imt_query *q, struct strbuf *out, char *why, 
 	view.timestamps_utc |= r->utc;
 	memset(&view.history, 0, sizeof(view.history));
 	row_text_init(&text, &view, q->l);
+	if (r->all)
+		row_text_all(&text);
 	row_text_for_client(&text);
 	if (r->ask == IMT_STATS)
 		memset(q->chosen, true, q->nrows);

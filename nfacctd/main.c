@@ -410,6 +410,8 @@ static int run_capture(struct daemon *d)
 		err = read_capture(d);
 	}
 	if (s->pcap_wait && !err) {
+		err = engine_fed(d->engine);
+		write_stats(d);
 		log_info("%s: read to its end; waiting for a signal", s->pcap_savefile);
 		wait_for_signals(d);
 	}

@@ -64,7 +64,7 @@ static unsigned width_of(const struct primitive *p)
 static void add_column(struct row_text *t, size_t id, const struct key_field *f)
 {
 	t->column[t->ncolumns++] =
-		(struct row_column){ &primitives[id], f, width_of(&primitives[id]) };
+		(struct row_column){ &primitives[id], f, width_of(&primitives[id]), false };
 }
 
 /* The key's fields, with tcp_flags where they stand; a user's own are the last. */
@@ -88,6 +88,7 @@ void row_text_init(struct row_text *t, const struct plugin_settings *p, const st
 	memset(t, 0, sizeof(*t));
 	t->p = p;
 	t->l = l;
+	t->flows = l->spec.flows;
 	t->style = (struct print_style) { .num_protos = p->num_protos,
 		.epoch = p->timestamps_since_epoch,
 		.utc = p->timestamps_utc,
@@ -105,6 +106,27 @@ void row_text_init(struct row_text *t, const struct plugin_settings *p, const st
 			    t->column[i].primitive->format == PRIM_CUSTOM_STR;
 }
 
+void row_text_all(struct row_text *t)
+{
+	const struct row_column *own = t->column + t->ncolumns - t->l->spec.ncustom;
+	struct row_column column[KEY_FIELDS_MAX];
+	size_t n = 0, from = 0;
+
+	for (size_t id = 0; id < PRIMITIVES; id++) {
+		if (from < t->ncolumns && t->column[from].primitive == &primitives[id]) {
+			column[n++] = t->column[from++];
+			continue;
+		}
+		t->nothing[id] = (struct key_field){ (uint8_t)id, sizeof(uint64_t), 0 };
+		column[n++] = (struct row_column){ &primitives[id], &t->nothing[id],
+			width_of(&primitives[id]), true };
+	}
+	memcpy(column + n, own, t->l->spec.ncustom * sizeof(*own));
+	t->ncolumns = n + t->l->spec.ncustom;
+	memcpy(t->column, column, t->ncolumns * sizeof(column[0]));
+	t->flows = true;
+}
+
 static bool is_interface(const struct row_column *c)
 {
 	return c->primitive == &primitives[PRIM_ID_in_iface] ||
@@ -117,6 +139,9 @@ void row_text_for_client(struct row_text *t)
 	size_t n = 0;
 
 	t->client = true;
+	t->style.rfc3339 = true;
+	if (t->p->print_output == PRINT_JSON)
+		return;
 	for (int turn = 0; turn < 3; turn++)	/* tag to class, interfaces, the rest */
 		for (size_t i = 0; i < t->ncolumns; i++) {
 			const struct row_column *c = &t->column[i];
@@ -146,7 +171,7 @@ void row_text_head(struct strbuf *b, const struct row_text *t)
 			strbuf_addf(b, "%-*s  ", (int)c->width, c->primitive->csv);
 	}
 	for (size_t i = 0; i < 3 && !is_event(t); i++) {
-		if (i == 1 && !t->l->spec.flows)
+		if (i == 1 && !t->flows)
 			continue;
 		if (is_csv(t))
 			strbuf_addf(b, "%s%s", any ? t->separator : "", counters[i]);
@@ -178,13 +203,26 @@ static bool is_unnamed_hop(
 	return addr_is_zero(&a);
 }
 
+/* A key that says nothing of it. */
+static const uint8_t *nothing_of(const struct primitive *p)
+{
+	static const uint8_t zeros[sizeof(struct addr)], no_direction[] = { 255 };
+	static const uint8_t nobody[sizeof(struct addr)] = { [10] = 0xff, [11] = 0xff };
+
+	if (p->format == PRIM_DIR)
+		return no_direction;
+	return primitive_is_address(p) ? nobody : zeros;
+}
+
 static size_t field_text(char *buf, const struct row_text *t, const struct row_column *c,
 			 const struct sum_row *r)
 {
-	if (is_unnamed_hop(t, c, r)) {
+	if (!c->absent && is_unnamed_hop(t, c, r)) {
 		*buf = '\0';
 		return 0;
 	}
+	if (c->absent)
+		return key_print(buf, c->field, nothing_of(c->primitive), &t->style);
 	if (!c->field)		/* tcp_flags */
 		return number_print(buf, r->sums.tcp_flags);
 	return key_print(buf, c->field, r->key, &t->style);
@@ -227,7 +265,7 @@ static void csv_row(struct strbuf *b, const struct row_text *t, const struct sum
 	} else {
 		to += number_print(to, r->sums.packets);
 		*to++ = sep;
-		if (t->l->spec.flows) {
+		if (t->flows) {
 			to += number_print(to, r->sums.flows);
 			*to++ = sep;
 		}
@@ -251,7 +289,7 @@ static void quoted_row(struct strbuf *b, const struct row_text *t, const struct 
 	}
 	if (!is_event(t)) {
 		strbuf_addf(b, "%s%" PRIu64, gap, r->sums.packets);
-		if (t->l->spec.flows)
+		if (t->flows)
 			strbuf_addf(b, "%s%" PRIu64, t->separator, r->sums.flows);
 		strbuf_addf(b, "%s%" PRIu64, t->separator, r->sums.octets);
 	}
@@ -269,7 +307,7 @@ static void formatted_row(struct strbuf *b, const struct row_text *t, const stru
 	}
 	if (!is_event(t)) {
 		strbuf_addf(b, "%-*" PRIu64 "  ", COUNTER_WIDTH, r->sums.packets);
-		if (t->l->spec.flows)
+		if (t->flows)
 			strbuf_addf(b, "%-*" PRIu64 "  ", COUNTER_WIDTH, r->sums.flows);
 		strbuf_addf(b, "%" PRIu64, r->sums.octets);
 	}
@@ -331,10 +369,10 @@ static void json_row(struct strbuf *b, const struct row_text *t, const struct pu
 		json_stamp(b, t, "stamp_updated", p->now);
 	}
 	/* The client has flows behind packets, as every table has. */
-	if (t->l->spec.flows && !t->client)
+	if (t->flows && !t->client)
 		strbuf_addf(b, "\"flows\": %" PRIu64 ", ", r->sums.flows);
 	strbuf_addf(b, "\"packets\": %" PRIu64 ", ", r->sums.packets);
-	if (t->l->spec.flows && t->client)
+	if (t->flows && t->client)
 		strbuf_addf(b, "\"flows\": %" PRIu64 ", ", r->sums.flows);
 	strbuf_addf(b, "\"bytes\": %" PRIu64 "}\n", r->sums.octets);
 }

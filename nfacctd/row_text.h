@@ -13,6 +13,7 @@ struct row_column {
 	const struct primitive *primitive;
 	const struct key_field *field;
 	unsigned width;		/* of the formatted output */
+	bool absent;		/* not in the key: nothing, as it looks there */
 };
 
 struct row_text {
@@ -22,12 +23,19 @@ struct row_text {
 	char separator[2];	/* of CSV: one character */
 	bool quotes;		/* some value may hold the separator */
 	bool client;		/* of pmacct(1): rows are no events of a purge */
+	bool flows;
 	size_t ncolumns;
+	struct key_field nothing[PRIMITIVES];	/* of absent columns */
 	struct row_column column[KEY_FIELDS_MAX];
 };
 
 void row_text_init(struct row_text *t, const struct plugin_settings *p, const struct key_layout *l);
-/* As the client pmacct(1) shows rows: interfaces come early, JSON has no event_type. */
+/* A column for each primitive, in the key or not; before row_text_for_client(). */
+void row_text_all(struct row_text *t);
+/*
+ * As the client pmacct(1) shows rows: interfaces come early, JSON has no event_type, times have
+ * their zone.
+ */
 void row_text_for_client(struct row_text *t);
 /* The line of names; nothing for JSON. */
 void row_text_head(struct strbuf *b, const struct row_text *t);

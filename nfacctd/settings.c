@@ -296,7 +296,7 @@ const struct conf_key settings_keys[] = {
 	STR("pcap_savefile", NULL, GF(pcap_savefile, char *), NULL,
 		"Read exports from this capture, then stop"),
 	BOOL("pcap_sf_wait", NULL, GF(pcap_wait, bool), "false",
-		"When the capture has ended, wait for a signal"),
+		"When the capture has ended, write what it left and wait for a signal"),
 	U32("pcap_sf_delay", NULL, GF(pcap_delay, uint32_t), 0, 86400, "0",
 		"Seconds to wait before the capture is read"),
 	U32("pcap_sf_replays", NULL, GF(pcap_replays, uint32_t), 0, UINT32_MAX, "1",

@@ -25,6 +25,7 @@
 #include "base/log.h"
 #include "base/owner.h"
 #include "nfacctd/aggregate.h"
+#include "nfacctd/custom.h"
 #include "nfacctd/imt_query.h"
 
 enum { CLIENT_SECONDS = 10, BACKLOG = 16, CHUNK = 64, SAY_AGAIN_SECONDS = 60 };
@@ -154,6 +155,23 @@ static void answer_table(struct sink_memory *s, const struct imt_request *r, str
 	free(rows);
 }
 
+/* pmacct -U: where each one stands in the reference's row of them. */
+static void list_customs(struct strbuf *out, const struct aggregate_spec *a)
+{
+	unsigned offset = 0;
+
+	strbuf_addf(out, "%-32s  %-5s  %s\n", "NAME", "LEN", "OFF");
+	for (size_t i = 0; i < a->ncustom; i++) {
+		const unsigned len = custom_length(a->custom[i]);
+		char text[16] = "vlen";
+
+		if (len)
+			snprintf(text, sizeof(text), "%u", len);
+		strbuf_addf(out, "%-32s  %-5s  %-5u\n", primitives[a->custom[i]].name, text, offset);
+		offset += len;
+	}
+}
+
 static void answer(struct sink_memory *s, const struct imt_request *r, struct strbuf *out,
 	char *why, size_t size)
 {
@@ -176,6 +194,12 @@ static void answer(struct sink_memory *s, const struct imt_request *r, struct st
 			strbuf_addf(out, "%" PRId64 "\n", now_s() - s->erased_s);
 		else
 			strbuf_add(out, "never\n");
+		break;
+	case IMT_CLASSES:
+		strbuf_add(out, "CLASS_ID\tCLASS_NAME\n");
+		break;
+	case IMT_CUSTOMS:
+		list_customs(out, &s->p->aggregate);
 		break;
 	case IMT_STATUS:
 		strbuf_addf(out, "entries %zu\nbytes %zu\nlimit %" PRIu64 "\nrefused %" PRIu64 "\n",

@@ -32,11 +32,15 @@ static void usage(FILE *to)
 	      "  -e                 erase the table\n"
 	      "  -i                 seconds since it was erased, or never\n"
 	      "  -t                 size of the table\n"
+	      "  -C                 classifiers: there are none\n"
+	      "  -U                 primitives of the user's own that the table has\n"
 	      "  -c PRIMITIVES      what the values of -N and -M are of, comma-separated\n"
 	      "  -n COUNTER         of -N: bytes, packets, flows or all (packets bytes flows "
 	      "entries)\n"
 	      "  -S                 of -N: one sum, not a line a set of values\n"
 	      "  -T COUNTER[,ROWS]  of -s and -M: the highest first\n"
+	      "  -a                 of -s and -M: all columns, also those that the table does not "
+	      "have\n"
 	      "  -r                 of -N and -M: take the rows out of the table with the same "
 	      "stroke\n"
 	      "  -l                 accepted: a question always sees the table at one moment\n"
@@ -125,7 +129,7 @@ static int take_separator(struct imt_request *q, const char *value)
 static int take_query(struct command *c, enum imt_ask ask, const char *values)
 {
 	if (c->asked) {
-		fputs("pmacct: more than one of -s -N -M -e -i -t\n", stderr);
+		fputs("pmacct: more than one of -s -N -M -e -i -t -C -U\n", stderr);
 		return EXIT_USAGE;
 	}
 	c->asked = true;
@@ -145,6 +149,8 @@ static int take_switch(struct command *c, int letter, const char *value)
 	case 'e': return take_query(c, IMT_ERASE, NULL);
 	case 'i': return take_query(c, IMT_AGE, NULL);
 	case 't': return take_query(c, IMT_STATUS, NULL);
+	case 'C': return take_query(c, IMT_CLASSES, NULL);
+	case 'U': return take_query(c, IMT_CUSTOMS, NULL);
 	case 'T': return take_top(q, value);
 	case 'E': return take_separator(q, value);
 	case 'c':
@@ -159,6 +165,7 @@ static int take_switch(struct command *c, int letter, const char *value)
 		return imt_output_parse(&q->output, value) ? -1 :
 		       bad('O', value, "formatted, csv, json, event_formatted or event_csv");
 	case 'S': q->sum = true; return -1;
+	case 'a': q->all = true; return -1;
 	case 'r': q->reset = true; return -1;
 	case 'u': q->num_protos = true; return -1;
 	case 'I': q->epoch = true; return -1;
@@ -181,7 +188,7 @@ static int command_parse(struct command *c, int argc, char **argv)
 	int letter, status = -1;
 
 	while (status < 0 &&
-		(letter = getopt_long(argc, argv, "sN:M:eitc:n:ST:rlO:E:p:uI0Vh", longs, NULL)) !=
+		(letter = getopt_long(argc, argv, "sN:M:eitCUac:n:ST:rlO:E:p:uI0Vh", longs, NULL)) !=
 			-1)
 		status = take_switch(c, letter, optarg);
 	if (status >= 0)
@@ -190,7 +197,7 @@ static int command_parse(struct command *c, int argc, char **argv)
 		fprintf(stderr, "pmacct: \"%s\": expected switches only; try pmacct --help\n",
 			argv[optind]);
 	else if (!c->asked)
-		fputs("pmacct: expected one of -s -N -M -e -i -t; try pmacct --help\n", stderr);
+		fputs("pmacct: expected one of -s -N -M -e -i -t -C -U; try pmacct --help\n", stderr);
 	else if (c->request.ntuples && !c->request.columns)
 		fputs("pmacct: -N or -M without -c PRIMITIVES\n", stderr);
 	else if (c->request.reset && c->request.ask != IMT_COUNT && c->request.ask != IMT_MATCH)

@@ -7,7 +7,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-static const char *const asks[] = { "stats", "count", "match", "erase", "age", "status" };
+static const char *const asks[] = { "stats", "count", "match", "erase", "age", "status", "classes",
+	"customs" };
 static const char *const counters[] = { "bytes", "packets", "flows", "all" };
 static const char *const outputs[] = { "formatted", "csv", "json", "event_formatted", "event_csv" };
 
@@ -85,6 +86,7 @@ static const struct {
 	{ "num_protos", offsetof(struct imt_request, num_protos) },
 	{ "epoch", offsetof(struct imt_request, epoch) },
 	{ "utc", offsetof(struct imt_request, utc) },
+	{ "all", offsetof(struct imt_request, all) },
 };
 
 enum { FLAGS = sizeof(flags) / sizeof(flags[0]) };

@@ -18,7 +18,8 @@
 
 enum { IMT_REQUEST_MAX = 1 << 20, IMT_TUPLES_MAX = 65536 };
 
-enum imt_ask { IMT_STATS, IMT_COUNT, IMT_MATCH, IMT_ERASE, IMT_AGE, IMT_STATUS };
+enum imt_ask { IMT_STATS, IMT_COUNT, IMT_MATCH, IMT_ERASE, IMT_AGE, IMT_STATUS, IMT_CLASSES,
+	IMT_CUSTOMS };
 enum imt_counter { IMT_BYTES, IMT_PACKETS, IMT_FLOWS, IMT_ALL };
 /* In the order of nfacctd's enum print_format. */
 enum imt_output { IMT_FORMATTED, IMT_CSV, IMT_JSON, IMT_EVENT_FORMATTED, IMT_EVENT_CSV };
@@ -29,7 +30,7 @@ struct imt_request {
 	enum imt_output output;
 	enum imt_counter top;		/* sort by it when `sorted` */
 	uint64_t top_rows;		/* 0: all */
-	bool sorted, sum, reset, num_protos, epoch, utc;
+	bool sorted, sum, reset, num_protos, epoch, utc, all;
 	char separator;			/* of CSV */
 	char *columns;			/* "src_host,dst_port"; NULL: none */
 	char **tuple;			/* "10.0.0.1,80", as many as were asked */

@@ -39,6 +39,10 @@ check_equal "top by bytes" "10.0.0.2,192.0.2.9,0,0,tcp,6,5060" \
 check_equal "counters of two hosts" "11 1040 0 2
 6 5060 0 1" "$("$CLIENT" -p "$TMP/ours.a" -c src_host -N '10.0.0.1;10.0.0.2' -n all)"
 printf '10.0.0.1\n10.0.0.3\n' >"$TMP/hosts"
+check_equal "there are no classifiers" "CLASS_ID	CLASS_NAME" "$("$CLIENT" -p "$TMP/ours.a" -C)"
+check_equal "all columns: the table's own among them" "10.0.0.2 192.0.2.9 tcp 0000-00-00 5060" \
+	"$("$CLIENT" -p "$TMP/ours.a" -s -a -O csv -T bytes,1 | awk -F, 'NR == 1 { for (i = 1; i <= NF; i++) at[$i] = i }
+		NR == 2 { print $at["SRC_IP"], $at["DST_IP"], $at["PROTOCOL"], substr($at["TIMESTAMP_END"], 1, 10), $NF }')"
 check_equal "questions from a file, summed" 1817 "$("$CLIENT" -p "$TMP/ours.a" -c src_host -N "file:$TMP/hosts" -S)"
 
 PEER_CLIENT=/usr/bin/pmacct # ours, installed, stands before it in PATH
@@ -88,6 +92,9 @@ if [ -x /usr/sbin/nfacctd ] && [ -x "$PEER_CLIENT" ]; then
 		a -c src_host -N 10.0.0.1;10.0.0.2 -S -n all
 		a -c dst_host -N 192.0.2.9 -n packets
 		a -c src_host,dst_host,src_port,dst_port,proto -N 10.0.0.1,192.0.2.9,0,0,udp
+		a -c src_host,tos -M 10.0.0.1,0
+		a -c nonsense -N 1
+		a -U
 		b -s
 		b -s -O csv
 		b -s -O json
@@ -107,6 +114,29 @@ check "and its message" grep -qx 'ERROR: src_host: invalid value: "x"' "$TMP/sai
 "$CLIENT" -p "$TMP/ours.a" -O bogus -s >"$TMP/said" 2>&1
 check_equal "a format that is none" 2 $?
 check "stops at once" stop_daemon ours 5
+
+# A capture that has ended and waits: all of it is in the table.  And keys of the process.
+must "$PCAPGEN" craft --scenario "$ROOT/conf/scenario-protocols.yaml" --write "$TMP/all.pcap" --truth "$TMP/all.tsv" >/dev/null
+cat >"$TMP/ended.conf" <<-END
+	plugins: memory
+	aggregate: none
+	imt_path: $TMP/ended
+	pcap_savefile: $TMP/all.pcap
+	pcap_sf_wait: true
+	log_stderr_tstamp: true
+	proc_priority: 7
+END
+"$NFACCTD" -f "$TMP/ended.conf" 2>"$TMP/ended.log" &
+PID[ended]=$!
+truth=$(awk -F'\t' 'NR == 1 { for (i = 1; i <= NF; i++) at[$i] = i; next } { p += $at["packets"]; o += $at["octets"] }
+	END { printf "PACKETS,BYTES %.0f,%.0f", p, o }' "$TMP/all.tsv")
+has_ended() {
+	[ "$("$CLIENT" -p "$TMP/ended" -s -O csv 2>/dev/null | paste -sd' ')" = "$truth" ]
+}
+check "a capture's rows are there when it has ended" wait_for 10 has_ended || echo "want $truth"
+check_equal "proc_priority" 7 "$(cut -d' ' -f19 "/proc/${PID[ended]}/stat")"
+check "stops" stop_daemon ended 5
+check "log_stderr_tstamp" grep -qE '^[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}Z INFO .* nfacctd stopped' "$TMP/ended.log"
 "$CLIENT" -p "$TMP/ours.a" -s >"$TMP/said" 2>&1
 check_equal "nobody there" 1 $?
 check "and its message" grep -q "ours.a\": No such file or directory; is nfacctd running" "$TMP/said"

@@ -39,6 +39,8 @@ static void three_rows(struct fixture *f)
 			fix_number(f, key, PRIM_ID_proto, 17);
 		if (key_layout_find(&f->l, PRIM_ID_in_iface))
 			fix_number(f, key, PRIM_ID_in_iface, rows[i].in);
+		if (key_layout_find(&f->l, PRIM_ID_timestamp_export))
+			fix_number(f, key, PRIM_ID_timestamp_export, 1767614405000000);
 	}
 }
 
@@ -109,6 +111,31 @@ static const struct {
 	{ "src_host,flows", "ask count\ncounter all\ncolumns src_host\ntuple 10.0.0.1\n\n",
 		"11 1040 2 2\n", NULL },
 	{ "sum_host", "ask count\ncolumns sum_host\ntuple 10.0.0.2\n\n", "5000\n", NULL },
+	{ "src_host,timestamp_export", "ask match\noutput csv\nflag utc\ncolumns src_host\ntuple 10.0.0.2\n\n",
+		"SRC_IP,TIMESTAMP_EXPORT,PACKETS,BYTES\n10.0.0.2,2026-01-05T12:00:05.000000Z,5,5000\n", NULL },
+	{ "src_host,timestamp_export",
+		"ask match\noutput csv\nflag epoch\ncolumns src_host\ntuple 10.0.0.2\n\n",
+		"SRC_IP,TIMESTAMP_EXPORT,PACKETS,BYTES\n10.0.0.2,1767614405.000000,5,5000\n", NULL },
+	/* a column that the table does not have holds 0 in every row */
+	{ FIVE, "ask count\ncolumns src_host,tos\ntuple 10.0.0.1,0\n\n", "1040\n", NULL },
+	{ FIVE, "ask count\ncolumns src_net\ntuple 0.0.0.0\n\n", "6040\n", NULL },
+	{ FIVE, "ask count\ncolumns nonsense\ntuple 1\n\n", NULL, "unknown primitive 'nonsense'" },
+	{ "src_host", "ask stats\noutput csv\nflag all\ntop bytes\nrows 1\n\n",
+		"TAG,TAG2,LABEL,CLASS,IN_IFACE,OUT_IFACE,SRC_MAC,DST_MAC,VLAN,IN_VLAN,OUT_VLAN,COS,ETYPE,"
+		"SRC_AS,DST_AS,PEER_SRC_AS,PEER_DST_AS,PEER_SRC_IP,PEER_DST_IP,MPLS_VPN_RD,MPLS_PW_ID,"
+		"SRC_IP,SRC_NET,DST_IP,DST_NET,SRC_MASK,DST_MASK,SRC_PORT,DST_PORT,TCP_FLAGS,PROTOCOL,TOS,"
+		"SAMPLING_RATE,SAMPLING_DIRECTION,POST_NAT_SRC_IP,POST_NAT_DST_IP,POST_NAT_SRC_PORT,"
+		"POST_NAT_DST_PORT,NAT_EVENT,FW_EVENT,FWD_STATUS,MPLS_LABEL_TOP,MPLS_LABEL_BOTTOM,"
+		"MPLS_STACK_DEPTH,TUNNEL_SRC_MAC,TUNNEL_DST_MAC,TUNNEL_SRC_IP,TUNNEL_DST_IP,"
+		"TUNNEL_PROTOCOL,TUNNEL_TOS,TUNNEL_SRC_PORT,TUNNEL_DST_PORT,VXLAN,FLOW_LABEL,"
+		"TIMESTAMP_START,TIMESTAMP_END,TIMESTAMP_ARRIVAL,TIMESTAMP_EXPORT,EXPORT_PROTO_SEQNO,"
+		"EXPORT_PROTO_VERSION,EXPORT_PROTO_SYSID,PACKETS,FLOWS,BYTES\n"
+		"0,0,,unknown,0,0,00:00:00:00:00:00,00:00:00:00:00:00,0,0,0,0,0,0,0,0,0,0.0.0.0,0.0.0.0,"
+		"0:0:0,0,10.0.0.2,0.0.0.0,0.0.0.0,0.0.0.0,0,0,0,0,0,0,0,0,u,0.0.0.0,0.0.0.0,0,0,0,0,0,0,"
+		"0,0,00:00:00:00:00:00,00:00:00:00:00:00,0.0.0.0,0.0.0.0,0,0,0,0,0,0,"
+		"0000-00-00 00:00:00.000000,0000-00-00 00:00:00.000000,0000-00-00 00:00:00.000000,"
+		"0000-00-00 00:00:00.000000,0,0,0,5,1,5000\n",
+		NULL },
 	{ FIVE, "ask count\ncolumns dst_mac\ntuple 1\n\n", NULL,
 		"primitive \"dst_mac\" is not in the aggregate of this table" },
 	{ FIVE, "ask count\ncolumns src_host\ntuple x\n\n", NULL,
