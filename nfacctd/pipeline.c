@@ -70,16 +70,14 @@ static void renormalize(struct chunk_state *state, const struct settings *s, boo
 	state->counts.rescaled++;
 }
 
-/* What picks the bin: arrival, or the flow's start when that can be true. */
-static uint64_t time_of(
-	const struct settings *s, const struct flow_origin *o, uint64_t t, bool *by_flow)
+/* Whether a flow can have begun then, as far as the settings say. */
+static bool is_possible(const struct settings *s, const struct flow_origin *o, uint64_t t)
 {
 	const uint64_t limit = (uint64_t)s->time_limit * 1000000;
 	const uint64_t ahead = (uint64_t)s->time_ahead * 1000000;
 	uint64_t off = t > o->recv_us ? t - o->recv_us : o->recv_us - t;
 
-	*by_flow = (!limit || off <= limit) && (!ahead || t <= o->recv_us || off <= ahead);
-	return *by_flow ? t : o->recv_us;
+	return (!limit || off <= limit) && (!ahead || t <= o->recv_us || off <= ahead);
 }
 
 /* An exporter that meters flows twice is told of once: what of it counts is a decision. */
@@ -171,27 +169,53 @@ static void take_traffic(struct chunk *c, struct chunk_state *state, const struc
 	c->total = total;
 }
 
-/* By first_us: when each flow began, or its message was written. */
+static uint64_t earliest_of(const struct chunk *c)
+{
+	uint64_t t = UINT64_MAX;
+
+	for (size_t i = 0; i < c->n; i++)
+		t = c->time_us[i] < t ? c->time_us[i] : t;
+	return t;
+}
+
+static uint64_t latest_of(const struct chunk *c)
+{
+	uint64_t t = 0;
+
+	for (size_t i = 0; i < c->n; i++)
+		t = c->time_us[i] > t ? c->time_us[i] : t;
+	return t;
+}
+
+/*
+ * What picks the bin.  time_us is when each flow began, or its message was written; its arrival
+ * takes the place of what cannot be true, or, when asked for, of all.
+ */
 static void take_times(struct chunk *c, struct chunk_counts *counts, const struct settings *s)
 {
-	const int64_t arrival = (int64_t)(c->origin->recv_us / 1000000);
+	const uint64_t arrival = c->origin->recv_us;
 
-	for (size_t i = 0; i < c->n; i++) {
-		c->second[i] = arrival;
-		c->by_flow[i] = false;
-		if (s->time_new)
-			continue;
-		c->second[i] =
-			(int64_t)(time_of(s, c->origin, c->first_us[i], &c->by_flow[i]) / 1000000);
-		counts->clamped += !c->by_flow[i];
+	c->earliest_us = earliest_of(c);
+	/* What lies between two times that can be true can be true. */
+	if (!s->time_new && is_possible(s, c->origin, c->earliest_us) &&
+	    is_possible(s, c->origin, latest_of(c))) {
+		memset(c->by_flow, true, sizeof(c->by_flow));
+		return;
 	}
+	for (size_t i = 0; i < c->n; i++) {
+		c->by_flow[i] = !s->time_new && is_possible(s, c->origin, c->time_us[i]);
+		if (!c->by_flow[i])
+			c->time_us[i] = arrival;
+		counts->clamped += !s->time_new && !c->by_flow[i];
+	}
+	c->earliest_us = earliest_of(c);
 }
 
 static void take_starts(struct chunk *c)
 {
 	for (size_t i = 0; i < c->n; i++)
-		c->first_us[i] = flow_has(c->rec[i], FLOW_first_us) ? c->rec[i]->first_us
-								    : c->origin->export_us;
+		c->time_us[i] = flow_has(c->rec[i], FLOW_first_us) ? c->rec[i]->first_us
+								   : c->origin->export_us;
 }
 
 static void take_rates(struct chunk *c, struct chunk_state *state)
@@ -255,7 +279,7 @@ size_t chunk_columns(struct chunk *c, const struct chunk_state *state, struct fl
 	const struct flow_column columns[CHUNK_COLUMNS] = {
 		{ (uint8_t *)&c->sums[0].octets, sizeof(c->sums[0]), FLOW_octets },
 		{ (uint8_t *)&c->sums[0].packets, sizeof(c->sums[0]), FLOW_packets },
-		{ (uint8_t *)c->first_us, sizeof(c->first_us[0]), FLOW_first_us },
+		{ (uint8_t *)c->time_us, sizeof(c->time_us[0]), FLOW_first_us },
 		{ c->tcp_flags, sizeof(c->tcp_flags[0]), FLOW_tcp_flags },
 	};
 	const bool wanted[CHUNK_COLUMNS] = { true, true, state->timed, state->flags };
@@ -286,7 +310,7 @@ void chunk_prepare_direct(struct chunk *c, struct chunk_state *state, const stru
 	for (size_t i = 0; state->flags && i < n; i++)
 		c->sums[i].tcp_flags = c->tcp_flags[i];
 	for (size_t i = 0; state->timed && !flow_has(all, FLOW_first_us) && i < n; i++)
-		c->first_us[i] = origin->export_us;
+		c->time_us[i] = origin->export_us;
 	c->total = total;
 	correct(c, state, s, all);
 }
@@ -1229,7 +1253,7 @@ struct lane {
 	const struct flow_record *const *rec;
 	const struct sums *sums;
 	const struct agg_total *total;
-	const int64_t *second;
+	const uint64_t *time_us;
 	const bool *by_flow;
 	const uint32_t *rate;			/* of sampling_map, or NULL */
 	struct tag_view view;
@@ -1371,7 +1395,7 @@ static void thin_out(struct lane *l, const struct chunk *c, uint64_t left_out)
 		l->tags[k->n] = l->tags[i];
 		k->rate[k->n] = c->rate[i];
 		k->rec[k->n] = c->rec[i];
-		k->second[k->n] = c->second[i];
+		k->time_us[k->n] = c->time_us[i];
 		k->by_flow[k->n] = c->by_flow[i];
 		k->total.octets += c->sums[i].octets;
 		k->total.packets += c->sums[i].packets;
@@ -1398,7 +1422,7 @@ static void take_chunk(struct lane *l, const struct chunk *c)
 	l->rec = c->rec;
 	l->sums = c->sums;
 	l->total = &c->total;
-	l->second = c->second;
+	l->time_us = c->time_us;
 	l->by_flow = c->by_flow;
 	if (l->p->post_tag || l->p->post_tag2)
 		post_tag(l);
@@ -1599,10 +1623,16 @@ bool lane_timed(const struct lane *l)
 	return l->p->bins.kind != BIN_NONE;
 }
 
-static void find_bins(struct lane *l)
+/* Mostly all are in the bin of the earliest.  `c`: the whole chunk; a filter may have left less. */
+static void find_bins(struct lane *l, const struct chunk *c)
 {
+	const struct bin_span first = bin_of(l, (int64_t)(c->earliest_us / 1000000));
+	const uint64_t end = (uint64_t)first.end;
+	const uint64_t end_us = end > UINT64_MAX / 1000000 ? UINT64_MAX : end * 1000000;
+
 	for (size_t i = 0; i < l->n; i++)
-		l->bin[i] = bin_of(l, l->second[i]).start;
+		l->bin[i] = l->time_us[i] < end_us
+			? first.start : bin_of(l, (int64_t)(l->time_us[i] / 1000000)).start;
 }
 
 static void count_entries(struct lane *l)
@@ -1621,8 +1651,8 @@ static void run_direct(struct lane *l, const struct chunk *c)
 	l->n = c->n;
 	l->total = &c->total;
 	if (l->p->bins.kind != BIN_NONE) {
-		l->second = c->second;
-		find_bins(l);
+		l->time_us = c->time_us;
+		find_bins(l, c);
 	}
 	count_entries(l);
 	if (l->p->tagged) {
@@ -1647,7 +1677,7 @@ void lane_run(struct lane *l, const struct chunk *c)
 		return;
 	look_up(l);
 	if (l->p->bins.kind != BIN_NONE)
-		find_bins(l);
+		find_bins(l, c);
 	count_entries(l);
 	for (size_t side = 0; side < l->p->sides; side++)
 		book(l, c, side);

@@ -73,15 +73,15 @@ struct chunk {
 	size_t n;			/* records that count; events, when a plugin wants them */
 	const struct flow_record *rec[DECODER_CHUNK];
 	uint64_t events;		/* bit i: rec[i] is an event */
-	int64_t second[DECODER_CHUNK];	/* that picks the bin; when `timed` */
+	uint64_t time_us[DECODER_CHUNK]; /* that picks the bin; when `timed` */
+	uint64_t earliest_us;
 	bool by_flow[DECODER_CHUNK]; /* the flow's own times count: it may be spread; when `timed`
 				      */
 	struct sums sums[DECODER_CHUNK];	/* after sampling correction */
 	uint32_t rate[DECODER_CHUNK]; /* by sampling_map, 0: its rules say nothing; when `mapped` */
 	bool mapped;
 	struct agg_total total;		/* of them */
-	/* Columns of the decoder, as are `octets` and `packets` of sums. */
-	uint64_t first_us[DECODER_CHUNK];
+	/* A column of the decoder, as are time_us, and `octets` and `packets` of sums. */
 	uint8_t tcp_flags[DECODER_CHUNK];
 };
 
