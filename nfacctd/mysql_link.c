@@ -192,6 +192,10 @@ static unsigned session(struct mysql_link *k, const struct plugin_settings *p)
 	row = mysql_fetch_row(res);
 	k->packet = row && row[0] ? strtoull(row[0], NULL, 10) : DEFAULT_PACKET;
 	mysql_free_result(res);
+	/* A server that does not know the format any more logs rows. */
+	res = link_select(k, "SELECT 1 FROM DUAL WHERE @@log_bin AND @@binlog_format='STATEMENT'");
+	k->statement_log = res && mysql_num_rows(res) > 0;
+	mysql_free_result(res);
 	k->bulk = takes_arrays(k->mysql);
 	return 0;
 }

@@ -6,7 +6,6 @@
 #include <inttypes.h>
 #include <string.h>
 #include "nfacctd/mysql_link.h"
-#include "nfacctd/sql_book.h"
 
 static void add_value(struct strbuf *b, const struct sql_column *c, const struct sql_cell *cell)
 {
@@ -281,22 +280,48 @@ void text_create_table(struct strbuf *b, const struct sql_columns *s, const char
 	strbuf_add(b, " ENGINE=InnoDB");
 }
 
-void text_ledger(struct strbuf *b, uint64_t run_id, const char *plugin, const struct purge *p)
+static const uint32_t part_worker = UINT32_C(1) << 31;
+
+static void add_ledger_line(struct strbuf *b, uint64_t run_id, const char *plugin,
+			    const struct purge *p, const struct purge_mark *mark,
+			    const struct ledger_part *sums)
 {
-	const struct sums all = sql_purge_sums(p);
+	strbuf_addf(b, "(%" PRIu64 ",", run_id);
+	link_quote(b, plugin, strlen(plugin));
+	strbuf_addf(b, ",%" PRIu64 ",%" PRIu32 ",%" PRIu64 ",%zu,%" PRIu64 ",%" PRIu64
+		    ",FROM_UNIXTIME(%" PRId64 "))", p->id, mark->worker, mark->batch,
+		    sums ? sums->rows : 0, sums ? sums->sums.packets : 0,
+		    sums ? sums->sums.octets : 0, p->now);
+}
+
+void text_ledger(struct strbuf *b, uint64_t run_id, const char *plugin, const struct purge *p,
+		 const struct ledger_part *part)
+{
 	const struct purge_mark none = { 0, 0 };
 	const struct purge_mark *marks = p->nmarks ? p->marks : &none;
+	size_t n = part->number ? 0 : p->nmarks ? p->nmarks : 1;
 
-	strbuf_add(b,
-		"INSERT INTO flow_ledger "
-		"(run_id,plugin,purge_id,worker,batch,purge_rows,purge_packets,"
-		"purge_octets,stamp) VALUES ");
-	for (size_t i = 0; i < (p->nmarks ? p->nmarks : 1); i++) {
-		strbuf_addf(b, "%s(%" PRIu64 ",", i ? "," : "", run_id);
-		link_quote(b, plugin, strlen(plugin));
-		/* The sums stand in the first line only, so that SUM() over the ledger is right. */
-		strbuf_addf(b, ",%" PRIu64 ",%" PRIu32 ",%" PRIu64 ",%zu,%" PRIu64 ",%" PRIu64
-			    ",FROM_UNIXTIME(%" PRId64 "))", p->id, marks[i].worker, marks[i].batch,
-			    i ? 0 : p->nrows, i ? 0 : all.packets, i ? 0 : all.octets, p->now);
+	strbuf_add(b, "INSERT INTO flow_ledger (run_id,plugin,purge_id,worker,batch,purge_rows,"
+		      "purge_packets,purge_octets,stamp) VALUES ");
+	/* The sums stand in one line only, so that SUM() over the ledger is right. */
+	for (size_t i = 0; i < n; i++) {
+		strbuf_add(b, i ? "," : "");
+		add_ledger_line(b, run_id, plugin, p, &marks[i],
+				i || part->of > 1 ? NULL : part);
 	}
+	if (part->of > 1) {
+		const struct purge_mark mark = { part_worker + part->number, part->of };
+
+		strbuf_add(b, n ? "," : "");
+		add_ledger_line(b, run_id, plugin, p, &mark, part);
+	}
+}
+
+void text_ledger_parts(struct strbuf *b, uint64_t run_id, const char *plugin,
+		       const struct purge *p)
+{
+	strbuf_addf(b, "SELECT batch FROM flow_ledger WHERE run_id=%" PRIu64 " AND plugin=", run_id);
+	link_quote(b, plugin, strlen(plugin));
+	strbuf_addf(b, " AND purge_id=%" PRIu64 " AND worker>=%" PRIu32
+		    " LIMIT 1 LOCK IN SHARE MODE", p->id, part_worker);
 }

@@ -37,8 +37,23 @@ void text_insert_rest(struct strbuf *b, const struct sql_columns *s, const char 
 		      const char *scratch);
 void text_count_groups(struct strbuf *b, const struct sql_columns *s, const char *scratch);
 
-/* The lines of a purge in flow_ledger; when it is there already they give 1062. */
-void text_ledger(struct strbuf *b, uint64_t run_id, const char *plugin, const struct purge *p);
+/* Which part of a purge a transaction is, 0 of 1 for all of it, and the sums of its rows. */
+struct ledger_part {
+	unsigned number, of;
+	size_t rows;
+	struct sums sums;
+};
+
+/*
+ * The lines of a purge in flow_ledger; when it is there already they give 1062.
+ * Of a purge in parts each part has a line, with 2^31 + its number as worker and
+ * the number of parts as batch; the workers' own lines stand with part 0.
+ */
+void text_ledger(struct strbuf *b, uint64_t run_id, const char *plugin, const struct purge *p,
+		 const struct ledger_part *part);
+/* In how many parts a purge was begun: no row when in one, or not at all. */
+void text_ledger_parts(struct strbuf *b, uint64_t run_id, const char *plugin,
+		       const struct purge *p);
 
 /* A CREATE TABLE that takes these columns, with the primary key over the key columns. */
 void text_create_table(struct strbuf *b, const struct sql_columns *s, const char *table);

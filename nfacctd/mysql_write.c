@@ -36,10 +36,10 @@ void mysql_lay_out_rows(struct sink_mysql *s)
 	s->row_size = at;
 }
 
-static void fill_row(const struct sink_mysql *s, const struct sql_columns *columns, char *to,
+static void fill_row(const struct mysql_writer *w, const struct sql_columns *columns, char *to,
 		     const struct purge *p, const struct sum_row *r)
 {
-	const struct link_param *q = s->params;
+	const struct link_param *q = w->s->params;
 	struct sql_cell cell;
 
 	for (size_t i = 0; i < columns->n; i++) {
@@ -60,39 +60,39 @@ static void fill_row(const struct sink_mysql *s, const struct sql_columns *colum
 }
 
 /* Rows per array: half of what one packet may be, by their largest size. */
-static size_t array_rows(const struct sink_mysql *s)
+static size_t array_rows(const struct mysql_writer *w)
 {
-	uint64_t n = s->link.packet / 2 / (s->row_size + 16 * (s->nparams + 1));
+	uint64_t n = w->link.packet / 2 / (w->s->row_size + 16 * (w->s->nparams + 1));
 
 	return n < 1 ? 1 : n > MYSQL_BATCH_ROWS ? MYSQL_BATCH_ROWS : (size_t)n;
 }
 
-static unsigned insert_arrays(struct sink_mysql *s, struct mysql_table *t, const char *into,
+static unsigned insert_arrays(struct mysql_writer *w, struct mysql_table *t, const char *into,
 			      const struct purge *p, const struct sum_row *const *rows, size_t n,
 			      uint64_t *affected)
 {
-	size_t most = array_rows(s);
+	size_t most = array_rows(w);
 
 	if (!t->stmt) {
-		strbuf_reset(&s->text);
-		text_insert(&s->text, &t->columns, into);
-		text_parameters(&s->text, &t->columns);
+		strbuf_reset(&w->text);
+		text_insert(&w->text, &t->columns, into);
+		text_parameters(&w->text, &t->columns);
 		if (t->way == MYSQL_UPSERT)
-			text_on_duplicate(&s->text, &t->columns);
-		t->stmt = link_prepare(&s->link, s->text.s, s->text.n);
+			text_on_duplicate(&w->text, &t->columns);
+		t->stmt = link_prepare(&w->link, w->text.s, w->text.n);
 		if (!t->stmt)
-			return s->link.err;
+			return w->link.err;
 	}
 	for (size_t done = 0; done < n;) {
 		size_t now = n - done < most ? n - done : most;
 		uint64_t more = 0;
 
 		for (size_t i = 0; i < now; i++)
-			fill_row(s, &t->columns, s->rows + i * s->row_size, p, rows[done + i]);
-		s->tally.counts.statements++;
-		if (link_execute_rows(&s->link, t->stmt, s->params, s->nparams, s->rows,
-			    s->row_size, now, &more) != 0)
-			return s->link.err;
+			fill_row(w, &t->columns, w->rows + i * w->s->row_size, p, rows[done + i]);
+		w->tally.counts.statements++;
+		if (link_execute_rows(&w->link, t->stmt, w->s->params, w->s->nparams, w->rows,
+			    w->s->row_size, now, &more) != 0)
+			return w->link.err;
 		*affected += more;
 		done += now;
 	}
@@ -100,11 +100,11 @@ static unsigned insert_arrays(struct sink_mysql *s, struct mysql_table *t, const
 }
 
 /* As much as half a packet, or sql_multi_values, a statement. */
-static unsigned insert_text(struct sink_mysql *s, struct mysql_table *t, const char *into,
+static unsigned insert_text(struct mysql_writer *w, struct mysql_table *t, const char *into,
 			    const struct purge *p, const struct sum_row *const *rows, size_t n,
 			    uint64_t *affected)
 {
-	uint64_t most = s->link.packet / 2, wish = s->p->sql_multi_values;
+	uint64_t most = w->link.packet / 2, wish = w->s->p->sql_multi_values;
 	size_t i = 0;
 
 	if (wish && wish < most)
@@ -112,67 +112,67 @@ static unsigned insert_text(struct sink_mysql *s, struct mysql_table *t, const c
 	while (i < n) {
 		uint64_t more = 0;
 
-		strbuf_reset(&s->text);
-		text_insert(&s->text, &t->columns, into);
-		for (size_t first = i; i < n && (i == first || s->text.n < most); i++) {
+		strbuf_reset(&w->text);
+		text_insert(&w->text, &t->columns, into);
+		for (size_t first = i; i < n && (i == first || w->text.n < most); i++) {
 			if (i > first)
-				strbuf_add(&s->text, ",");
-			text_row(&s->text, &t->columns, p, rows[i]);
+				strbuf_add(&w->text, ",");
+			text_row(&w->text, &t->columns, p, rows[i]);
 		}
 		if (t->way == MYSQL_UPSERT)
-			text_on_duplicate(&s->text, &t->columns);
-		s->tally.counts.statements++;
-		if (link_run(&s->link, s->text.s, s->text.n, &more) != 0)
-			return s->link.err;
+			text_on_duplicate(&w->text, &t->columns);
+		w->tally.counts.statements++;
+		if (link_run(&w->link, w->text.s, w->text.n, &more) != 0)
+			return w->link.err;
 		*affected += more;
 	}
 	return 0;
 }
 
-static unsigned insert_rows(struct sink_mysql *s, struct mysql_table *t, const char *into,
+static unsigned insert_rows(struct mysql_writer *w, struct mysql_table *t, const char *into,
 			    const struct purge *p, const struct sum_row *const *rows, size_t n,
 			    uint64_t *affected)
 {
-	return (s->link.bulk ? insert_arrays : insert_text)(s, t, into, p, rows, n, affected);
+	return (w->link.bulk ? insert_arrays : insert_text)(w, t, into, p, rows, n, affected);
 }
 
-static unsigned write_upsert(struct sink_mysql *s, struct mysql_table *t, const struct purge *p,
+static unsigned write_upsert(struct mysql_writer *w, struct mysql_table *t, const struct purge *p,
 			     const struct sum_row *const *rows, size_t n)
 {
 	uint64_t affected = 0, updated;
 
-	if (insert_rows(s, t, t->table.name, p, rows, n, &affected) != 0)
-		return s->link.err;
+	if (insert_rows(w, t, t->table.name, p, rows, n, &affected) != 0)
+		return w->link.err;
 	updated = affected > n ? affected - n : 0;	/* 1 for a new row, 2 for a changed one */
 	if (updated > n)
 		updated = n;
-	s->tally.counts.updated += updated;
-	s->tally.counts.inserted += n - updated;
+	w->tally.counts.updated += updated;
+	w->tally.counts.inserted += n - updated;
 	return 0;
 }
 
-static unsigned write_each(struct sink_mysql *s, struct mysql_table *t, const struct purge *p,
+static unsigned write_each(struct mysql_writer *w, struct mysql_table *t, const struct purge *p,
 			   const struct sum_row *const *rows, size_t n)
 {
 	for (size_t i = 0; i < n; i++) {
 		uint64_t affected;
 
-		strbuf_reset(&s->text);
-		text_update_row(&s->text, &t->columns, t->table.name, p, rows[i]);
-		s->tally.counts.statements++;
-		if (link_run(&s->link, s->text.s, s->text.n, NULL) != 0)
-			return s->link.err;
-		if (link_matched(&s->link) > 0) {
-			s->tally.counts.updated++;
+		strbuf_reset(&w->text);
+		text_update_row(&w->text, &t->columns, t->table.name, p, rows[i]);
+		w->tally.counts.statements++;
+		if (link_run(&w->link, w->text.s, w->text.n, NULL) != 0)
+			return w->link.err;
+		if (link_matched(&w->link) > 0) {
+			w->tally.counts.updated++;
 			continue;
 		}
-		strbuf_reset(&s->text);
-		text_insert(&s->text, &t->columns, t->table.name);
-		text_row(&s->text, &t->columns, p, rows[i]);
-		s->tally.counts.statements++;
-		if (link_run(&s->link, s->text.s, s->text.n, &affected) != 0)
-			return s->link.err;
-		s->tally.counts.inserted++;
+		strbuf_reset(&w->text);
+		text_insert(&w->text, &t->columns, t->table.name);
+		text_row(&w->text, &t->columns, p, rows[i]);
+		w->tally.counts.statements++;
+		if (link_run(&w->link, w->text.s, w->text.n, &affected) != 0)
+			return w->link.err;
+		w->tally.counts.inserted++;
 	}
 	return 0;
 }
@@ -188,45 +188,45 @@ static bool scratch_forbidden(unsigned err)
 	return false;
 }
 
-static unsigned make_scratch(struct sink_mysql *s, struct mysql_table *t)
+static unsigned make_scratch(struct mysql_writer *w, struct mysql_table *t)
 {
 	unsigned err;
 
 	if (t->stmt)
 		mysql_stmt_close(t->stmt);
 	t->stmt = NULL;
-	if (link_runf(&s->link, "DROP TEMPORARY TABLE IF EXISTS `%s`", scratch) != 0)
-		return s->link.err;
-	strbuf_reset(&s->text);
-	text_create_scratch(&s->text, &t->columns, t->table.name, scratch);
-	err = link_run(&s->link, s->text.s, s->text.n, NULL);
+	if (link_runf(&w->link, "DROP TEMPORARY TABLE IF EXISTS `%s`", scratch) != 0)
+		return w->link.err;
+	strbuf_reset(&w->text);
+	text_create_scratch(&w->text, &t->columns, t->table.name, scratch);
+	err = link_run(&w->link, w->text.s, w->text.n, NULL);
 	if (scratch_forbidden(err)) {
 		log_info("%s: no temporary table can be made (%s): rows of table %s go in one by "
 			 "one; run: GRANT CREATE TEMPORARY TABLES ON that database, or give the "
 			 "table a unique key over the written key columns;",
-			s->book.who, s->link.why, t->table.name);
+			w->s->book.who, w->link.why, t->table.name);
 		t->way = MYSQL_EACH;
 		err = 0;
 	}
 	return err;
 }
 
-static unsigned run_text(struct sink_mysql *s, uint64_t *affected)
+static unsigned run_text(struct mysql_writer *w, uint64_t *affected)
 {
-	s->tally.counts.statements++;
-	return link_run(&s->link, s->text.s, s->text.n, affected);
+	w->tally.counts.statements++;
+	return link_run(&w->link, w->text.s, w->text.n, affected);
 }
 
-static unsigned count_groups(struct sink_mysql *s, struct mysql_table *t, uint64_t *n)
+static unsigned count_groups(struct mysql_writer *w, struct mysql_table *t, uint64_t *n)
 {
 	MYSQL_RES *res;
 	MYSQL_ROW row;
 
-	strbuf_reset(&s->text);
-	text_count_groups(&s->text, &t->columns, scratch);
-	res = link_select(&s->link, "%s", s->text.s);
+	strbuf_reset(&w->text);
+	text_count_groups(&w->text, &t->columns, scratch);
+	res = link_select(&w->link, "%s", w->text.s);
 	if (!res)
-		return s->link.err;
+		return w->link.err;
 	row = mysql_fetch_row(res);
 	*n = row && row[0] ? strtoull(row[0], NULL, 10) : 0;
 	mysql_free_result(res);
@@ -237,74 +237,74 @@ static unsigned count_groups(struct sink_mysql *s, struct mysql_table *t, uint64
  * All rows at once.  When the table holds the same key twice, UPDATE .. JOIN
  * would add to both: then each row goes alone, to the first that is found.
  */
-static unsigned write_set(struct sink_mysql *s, struct mysql_table *t, const struct purge *p,
+static unsigned write_set(struct mysql_writer *w, struct mysql_table *t, const struct purge *p,
 			  const struct sum_row *const *rows, size_t n)
 {
 	uint64_t affected = 0, groups = 0, matched, inserted = 0;
 
-	if (link_runf(&s->link, "DELETE FROM `%s`", scratch) != 0 ||
-		insert_rows(s, t, scratch, p, rows, n, &affected) != 0 ||
-		count_groups(s, t, &groups) != 0)
-		return s->link.err;
-	strbuf_reset(&s->text);
-	text_update_join(&s->text, &t->columns, t->table.name, scratch);
-	if (run_text(s, NULL) != 0)
-		return s->link.err;
-	matched = link_matched(&s->link);
-	strbuf_reset(&s->text);
-	text_insert_rest(&s->text, &t->columns, t->table.name, scratch);
-	if (run_text(s, &inserted) != 0)
-		return s->link.err;
+	if (link_runf(&w->link, "DELETE FROM `%s`", scratch) != 0 ||
+		insert_rows(w, t, scratch, p, rows, n, &affected) != 0 ||
+		count_groups(w, t, &groups) != 0)
+		return w->link.err;
+	strbuf_reset(&w->text);
+	text_update_join(&w->text, &t->columns, t->table.name, scratch);
+	if (run_text(w, NULL) != 0)
+		return w->link.err;
+	matched = link_matched(&w->link);
+	strbuf_reset(&w->text);
+	text_insert_rest(&w->text, &t->columns, t->table.name, scratch);
+	if (run_text(w, &inserted) != 0)
+		return w->link.err;
 	if (matched + inserted != groups) {
-		if (link_runf(&s->link, "ROLLBACK TO SAVEPOINT batch") != 0)
-			return s->link.err;
-		return write_each(s, t, p, rows, n);
+		if (link_runf(&w->link, "ROLLBACK TO SAVEPOINT batch") != 0)
+			return w->link.err;
+		return write_each(w, t, p, rows, n);
 	}
-	s->tally.counts.updated += matched;
-	s->tally.counts.inserted += inserted;
+	w->tally.counts.updated += matched;
+	w->tally.counts.inserted += inserted;
 	return 0;
 }
 
-static unsigned (*const ways[])(struct sink_mysql *, struct mysql_table *, const struct purge *,
+static unsigned (*const ways[])(struct mysql_writer *, struct mysql_table *, const struct purge *,
 				const struct sum_row *const *, size_t) = {
 	[MYSQL_UPSERT] = write_upsert, [MYSQL_SET] = write_set, [MYSQL_EACH] = write_each,
 };
 
 /* Write rows[0..n); what the server refuses is halved until it stands alone. */
-static unsigned write_range(struct sink_mysql *s, struct mysql_table *t, const struct purge *p,
+static unsigned write_range(struct mysql_writer *w, struct mysql_table *t, const struct purge *p,
 			    const struct sum_row *const *rows, size_t n)
 {
-	struct sink_counts before = s->tally.counts;
+	struct sink_counts before = w->tally.counts;
 	char words[LINK_WORDS];
 	unsigned err;
 
-	if (link_runf(&s->link, "SAVEPOINT batch") != 0)
-		return s->link.err;
-	err = ways[t->way](s, t, p, rows, n);
+	if (link_runf(&w->link, "SAVEPOINT batch") != 0)
+		return w->link.err;
+	err = ways[t->way](w, t, p, rows, n);
 	if (link_meaning(err) != LINK_REFUSED)
 		return err;
-	link_words(&s->link, words);
-	s->tally.counts = before;
-	if (link_runf(&s->link, "ROLLBACK TO SAVEPOINT batch") != 0)
-		return s->link.err;
+	link_words(&w->link, words);
+	w->tally.counts = before;
+	if (link_runf(&w->link, "ROLLBACK TO SAVEPOINT batch") != 0)
+		return w->link.err;
 	if (n == 1) {
-		sql_book_refuse(&s->book, &s->tally, &t->columns, t->table.name, p, rows[0], words);
+		sql_book_refuse(&w->s->book, &w->tally, &t->columns, t->table.name, p, rows[0], words);
 		return 0;
 	}
-	err = write_range(s, t, p, rows, n / 2);
-	return err ? err : write_range(s, t, p, rows + n / 2, n - n / 2);
+	err = write_range(w, t, p, rows, n / 2);
+	return err ? err : write_range(w, t, p, rows + n / 2, n - n / 2);
 }
 
-unsigned mysql_write_table(struct sink_mysql *s, struct mysql_table *t, const struct purge *p,
+unsigned mysql_write_table(struct mysql_writer *w, struct mysql_table *t, const struct purge *p,
 			   const struct sum_row *const *rows, size_t n)
 {
 	/* One pass over a table without an index costs the same for few rows and for many. */
 	size_t most = t->way == MYSQL_SET ? (size_t)MYSQL_BATCH_ROWS * 8 : MYSQL_BATCH_ROWS;
 
-	if (t->way == MYSQL_SET && make_scratch(s, t) != 0)
-		return s->link.err;
+	if (t->way == MYSQL_SET && make_scratch(w, t) != 0)
+		return w->link.err;
 	for (size_t done = 0; done < n; done += most) {
-		unsigned err = write_range(s, t, p, rows + done, n - done < most ? n - done : most);
+		unsigned err = write_range(w, t, p, rows + done, n - done < most ? n - done : most);
 
 		if (err)
 			return err;

@@ -574,6 +574,9 @@ const struct conf_key settings_keys[] = {
 		"268435456",
 		"Plugin memory: bytes that its table may take; beyond it new rows are refused and "
 		"counted"),
+	U32("sql_connections", NULL, PF(sql_connections, uint32_t), 1, 8, "2",
+		"Plugin mysql: connections over which a purge of 8192 rows and more is written "
+		"at once, a part each; see PURGES IN PARTS"),
 	U32("sql_tables_max", NULL, PF(sql_tables_max, uint32_t), 0, UINT32_MAX, "1024",
 		"Tables that sql_table_schema makes in one run for a sql_table with $ "
 		"variables of rows, which "

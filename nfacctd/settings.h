@@ -63,6 +63,7 @@ struct plugin_settings {
 	uint32_t history_offset;
 	bool sql_optimize_clauses, sql_dont_try_update, num_protos, sql_num_hosts;
 	uint64_t sql_multi_values;
+	uint32_t sql_connections;
 	char *sql_locking_style;
 	char *sql_exporters_table;	/* ours: counters of exporters, beside the sums */
 	bool sql_check; /* ours: compare the table's columns at start (default true) */

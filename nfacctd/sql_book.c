@@ -67,19 +67,29 @@ void sql_book_end(struct sql_book *b, const struct purge *p, const struct sql_ta
 		b->told = p->id;
 }
 
-void sql_book_written(struct sql_book *b, const struct purge *p, const struct sql_tally *tally)
+static void add_counts(struct sink_counts *c, const struct sink_counts *t)
 {
-	const struct sink_counts *t = &tally->counts;
-	struct sink_counts *c = &b->counts;
-
-	c->purges++;
-	c->rows += p->nrows;
 	c->inserted += t->inserted;
 	c->updated += t->updated;
 	c->rejected += t->rejected;
 	c->rejected_octets += t->rejected_octets;
 	c->rejected_packets += t->rejected_packets;
 	c->statements += t->statements;
+}
+
+void sql_tally_add(struct sql_tally *to, const struct sql_tally *from)
+{
+	add_counts(&to->counts, &from->counts);
+	to->told += from->told;
+}
+
+void sql_book_written(struct sql_book *b, const struct purge *p, const struct sql_tally *tally)
+{
+	const struct sink_counts *t = &tally->counts;
+
+	b->counts.purges++;
+	b->counts.rows += p->nrows;
+	add_counts(&b->counts, t);
 	if (t->rejected)
 		log_error("%s: purge %" PRIu64 ": %" PRIu64 " of %zu rows refused: %" PRIu64
 			  " octets, %" PRIu64 " packets are not in the database",

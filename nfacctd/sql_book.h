@@ -26,6 +26,8 @@ struct sql_book {
 	uint64_t trouble_us;
 };
 
+/* The counts of two parts of a purge. */
+void sql_tally_add(struct sql_tally *to, const struct sql_tally *from);
 /* Count a row that does not get in, and log it with its values, once a purge. */
 void sql_book_refuse(const struct sql_book *b, struct sql_tally *t,
 		     const struct sql_columns *columns, const char *table, const struct purge *p,

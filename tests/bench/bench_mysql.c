@@ -7,6 +7,7 @@
  *		stand there: the end-to-end tests kill the server meanwhile
  *	bench-mysql --rate TYPE HOST DB ROWS
  *		rows per second into DB.acct: new keys, then the same again
+ *	BENCH_CONNECTIONS=N	sql_connections, else 2
  *
  * The user is root without a password.  Peers in the same run: the same rows as
  * single-row INSERTs in one transaction, and as UPDATE-then-INSERT row by row,
@@ -82,6 +83,7 @@ static void fill(struct load *o, size_t n, uint32_t first)
 static void load_init(struct load *o, const char *type, const char *list, const char *host,
 		      const char *db, size_t n)
 {
+	const char *wish = getenv("BENCH_CONNECTIONS");
 	char why[256];
 
 	memset(o, 0, sizeof(*o));
@@ -100,6 +102,8 @@ static void load_init(struct load *o, const char *type, const char *list, const 
 	o->p.history.seconds = 600;
 	o->p.timestamps_utc = true;
 	o->p.sql_check = true;
+	o->p.sql_tables_max = 1024;
+	o->p.sql_connections = wish ? (uint32_t)strtoul(wish, NULL, 10) : 2;
 	o->rows = xcalloc(n, sizeof(*o->rows));
 	o->keys = xcalloc(n, o->l.size + 8);
 }

@@ -8,10 +8,12 @@
 #include <check.h>
 #include <poll.h>
 #include <signal.h>
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/socket.h>
 #include <sys/un.h>
 #include <sys/wait.h>
@@ -70,8 +72,16 @@ static inline bool answer_refused(int client, unsigned code)
 	return write(client, out, 7 + sizeof(why) - 1) == 7 + sizeof(why) - 1;
 }
 
+/* COMMIT, and not READ COMMITTED. */
+static inline bool says_commit(const uint8_t *buf, size_t n)
+{
+	const uint8_t *at = memmem(buf, n, "COMMIT", 6);
+
+	return at && (at + 6 == buf + n || at[6] != 'T');
+}
+
 /* One connection through the relay; true when it was cut at COMMIT. */
-static inline bool relay_one(int client, int server, bool cut, const struct relay_way *way)
+static inline bool relay_one(int client, int server, atomic_bool *cut, const struct relay_way *way)
 {
 	struct pollfd p[2] = { { client, POLLIN, 0 }, { server, POLLIN, 0 } };
 	static uint8_t buf[1 << 16];
@@ -89,7 +99,7 @@ static inline bool relay_one(int client, int server, bool cut, const struct rela
 			if (i == 1 && greeting)
 				n = greet_as_mysql8(buf, n);
 			greeting = greeting && i == 0;
-			if (i == 0 && cut && memmem(buf, (size_t)n, "COMMIT", 6)) {
+			if (i == 0 && says_commit(buf, (size_t)n) && atomic_exchange(cut, false)) {
 				if (way->deliver && write(server, buf, (size_t)n) == n)
 					n = read(server, buf,
 						sizeof(buf)); /* its answer, which nobody gets */
@@ -107,26 +117,35 @@ static inline bool relay_one(int client, int server, bool cut, const struct rela
 	return false;
 }
 
-/* At `path`, to the UNIX socket `to`. */
+/* At `path`, to the UNIX socket `to`, each connection in a process of its own. */
 static inline pid_t relay_start(const char *path, const char *to, const struct relay_way *way)
 {
 	int listener = unix_socket(path, true);
-	bool cut = way->cut;
+	atomic_bool *cut = mmap(NULL, sizeof(*cut), PROT_READ | PROT_WRITE,
+				MAP_SHARED | MAP_ANONYMOUS, -1, 0);
 	pid_t pid;
 
+	ck_assert(cut != MAP_FAILED);
+	atomic_init(cut, way->cut);
 	ck_assert_int_ge(listener, 0);
 	pid = fork();
 	if (pid != 0) {
+		setpgid(pid, pid);
 		close(listener);
 		return pid;
 	}
+	setpgid(0, 0);
+	signal(SIGCHLD, SIG_IGN);
 	for (;;) {
 		int client = accept(listener, NULL, NULL), server = unix_socket(to, false);
 
 		if (client < 0 || server < 0)
 			_exit(1);
-		if (relay_one(client, server, cut, way))
-			cut = false;
+		if (fork() == 0) {
+			close(listener);
+			relay_one(client, server, cut, way);
+			_exit(0);
+		}
 		close(client);
 		close(server);
 	}
@@ -134,7 +153,7 @@ static inline pid_t relay_start(const char *path, const char *to, const struct r
 
 static inline void relay_stop(pid_t pid)
 {
-	kill(pid, SIGKILL);
+	kill(-pid, SIGKILL);
 	waitpid(pid, NULL, 0);
 }
 
