@@ -169,22 +169,18 @@ static void take_traffic(struct chunk *c, struct chunk_state *state, const struc
 	c->total = total;
 }
 
-static uint64_t earliest_of(const struct chunk *c)
+static void bound_times(struct chunk *c)
 {
-	uint64_t t = UINT64_MAX;
+	uint64_t earliest = UINT64_MAX, latest = 0;
 
-	for (size_t i = 0; i < c->n; i++)
-		t = c->time_us[i] < t ? c->time_us[i] : t;
-	return t;
-}
+	for (size_t i = 0; i < c->n; i++) {
+		const uint64_t t = c->time_us[i];
 
-static uint64_t latest_of(const struct chunk *c)
-{
-	uint64_t t = 0;
-
-	for (size_t i = 0; i < c->n; i++)
-		t = c->time_us[i] > t ? c->time_us[i] : t;
-	return t;
+		earliest = t < earliest ? t : earliest;
+		latest = t > latest ? t : latest;
+	}
+	c->earliest_us = earliest;
+	c->latest_us = latest;
 }
 
 /*
@@ -195,10 +191,10 @@ static void take_times(struct chunk *c, struct chunk_counts *counts, const struc
 {
 	const uint64_t arrival = c->origin->recv_us;
 
-	c->earliest_us = earliest_of(c);
+	bound_times(c);
 	/* What lies between two times that can be true can be true. */
 	if (!s->time_new && is_possible(s, c->origin, c->earliest_us) &&
-	    is_possible(s, c->origin, latest_of(c))) {
+	    is_possible(s, c->origin, c->latest_us)) {
 		memset(c->by_flow, true, sizeof(c->by_flow));
 		return;
 	}
@@ -208,7 +204,7 @@ static void take_times(struct chunk *c, struct chunk_counts *counts, const struc
 			c->time_us[i] = arrival;
 		counts->clamped += !s->time_new && !c->by_flow[i];
 	}
-	c->earliest_us = earliest_of(c);
+	bound_times(c);
 }
 
 static void take_starts(struct chunk *c)
@@ -409,7 +405,7 @@ struct pipeline {
 	uint64_t post_tag, post_tag2;
 	bool tagged, thins;		/* there is a pre_tag_map or post_tag; there is a filter */
 	bool direct;			/* see pipeline_direct() */
-	bool late;			/* some operation has a mend, or there are bins */
+	bool mends;			/* some operation has a mend */
 	size_t proto_at;		/* in a key, counting the bin; when ports are mended */
 	bool events;			/* accounted, too */
 	char notice[160];
@@ -1005,13 +1001,12 @@ static bool op_direct(struct pipeline *p, struct op *op, const struct plugin_set
 static void decide_direct(struct pipeline *p, const struct plugin_settings *s)
 {
 	p->direct = !p->thins && !s->pre_tag_map && !s->networks_file && !p->pro_rating;
-	p->late = p->bins.kind != BIN_NONE;
 	for (size_t side = 0; side < p->sides; side++) {
 		for (size_t i = 0; i < p->nops; i++) {
 			struct op *op = &p->op[side][i];
 
 			p->direct = op_direct(p, op, s) && p->direct;
-			p->late = p->late || op->mend;
+			p->mends = p->mends || op->mend;
 		}
 	}
 }
@@ -1259,6 +1254,7 @@ struct lane {
 	struct tag_view view;
 	struct tags tags[DECODER_CHUNK];	/* by pre_tag_map */
 	int64_t bin[DECODER_CHUNK];
+	size_t stamped;		/* so many keys, where the decoder fills them, are of bin[0] */
 	const struct network *hit[SIDES][DECODER_CHUNK];
 	struct chunk kept;			/* what the filter lets through */
 	struct sums shares[DECODER_CHUNK];	/* a side's sums, where they are changed */
@@ -1435,6 +1431,15 @@ static void look_up(struct lane *l)
 			l->hit[side][i] = networks_find(l->maps->networks, end_of(l->rec[i], side));
 }
 
+/* Of keys from number `from` on.  An empty key's eight bytes were zero from the start and stay so. */
+static void fill_bins(struct lane *l, size_t side, size_t from)
+{
+	const size_t stride = l->p->shape.key_size;
+
+	for (size_t i = from; i < l->n; i++)
+		memcpy(l->keys[side] + i * stride, &l->bin[i], sizeof(l->bin[i]));
+}
+
 static void fill_keys(struct lane *l, const struct chunk *c, size_t side)
 {
 	const size_t stride = l->p->shape.key_size;
@@ -1452,10 +1457,6 @@ static void fill_keys(struct lane *l, const struct chunk *c, size_t side)
 		.hit = (const struct network *const(*)[DECODER_CHUNK])l->hit,
 	};
 
-	/* An empty key's eight bytes were zero from the start and stay so. */
-	if (l->p->bins.kind != BIN_NONE)
-		for (size_t i = 0; i < l->n; i++)
-			memcpy(l->keys[side] + i * stride, &l->bin[i], sizeof(l->bin[i]));
 	for (size_t k = 0; k < l->p->nops; k++) {
 		const struct op *op = &l->p->op[side][k];
 		fill_fn *const fill = c->direct ? op->mend : op->fill;
@@ -1597,6 +1598,8 @@ static void book(struct lane *l, const struct chunk *c, size_t side)
 {
 	size_t entries = l->n;
 
+	if (l->p->bins.kind != BIN_NONE)
+		fill_bins(l, side, 0);
 	fill_keys(l, c, side);
 	if (!l->p->drop_others && !l->p->pro_rating) {
 		aggregate_add_total(l->table, l->keys[side], l->sums, entries, l->total);
@@ -1623,16 +1626,45 @@ bool lane_timed(const struct lane *l)
 	return l->p->bins.kind != BIN_NONE;
 }
 
-/* Mostly all are in the bin of the earliest.  `c`: the whole chunk; a filter may have left less. */
-static void find_bins(struct lane *l, const struct chunk *c)
+/* True when all of the chunk are in one bin, the earliest's. */
+static bool one_bin(struct lane *l, const struct chunk *c, int64_t *start)
 {
 	const struct bin_span first = bin_of(l, (int64_t)(c->earliest_us / 1000000));
-	const uint64_t end = (uint64_t)first.end;
-	const uint64_t end_us = end > UINT64_MAX / 1000000 ? UINT64_MAX : end * 1000000;
 
+	*start = first.start;
+	return (int64_t)(c->latest_us / 1000000) < first.end;
+}
+
+/* `c`: the whole chunk, of which a filter may have left less. */
+static void find_bins(struct lane *l, const struct chunk *c)
+{
+	int64_t start;
+	const bool one = one_bin(l, c, &start);
+
+	l->stamped = 0;
 	for (size_t i = 0; i < l->n; i++)
-		l->bin[i] = l->time_us[i] < end_us
-			? first.start : bin_of(l, (int64_t)(l->time_us[i] / 1000000)).start;
+		l->bin[i] = one ? start : bin_of(l, (int64_t)(l->time_us[i] / 1000000)).start;
+}
+
+/* The keys of most datagrams are of the bin that those of the one before were of. */
+static void stamp_keys(struct lane *l, const struct chunk *c)
+{
+	const size_t stamped = l->stamped;
+	const int64_t last = l->bin[0];
+	size_t from = 0;
+	int64_t start;
+
+	if (stamped && one_bin(l, c, &start) && start == last) {
+		if (stamped >= l->n)
+			return;
+		from = stamped;
+	}
+	l->time_us = c->time_us;
+	find_bins(l, c);
+	for (size_t side = 0; side < l->p->sides; side++)
+		fill_bins(l, side, from);
+	if (one_bin(l, c, &start))
+		l->stamped = l->n;
 }
 
 static void count_entries(struct lane *l)
@@ -1650,17 +1682,15 @@ static void run_direct(struct lane *l, const struct chunk *c)
 	l->counts.records += c->n;
 	l->n = c->n;
 	l->total = &c->total;
-	if (l->p->bins.kind != BIN_NONE) {
-		l->time_us = c->time_us;
-		find_bins(l, c);
-	}
+	if (l->p->bins.kind != BIN_NONE)
+		stamp_keys(l, c);
 	count_entries(l);
 	if (l->p->tagged) {
 		take_tags(l, c);
 		post_tag(l);
 	}
 	for (size_t side = 0; side < l->p->sides; side++) {
-		if (l->p->late)
+		if (l->p->mends)
 			fill_keys(l, c, side);
 		aggregate_add_total(l->table, l->keys[side], c->sums, c->n, &c->total);
 	}

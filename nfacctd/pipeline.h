@@ -74,7 +74,7 @@ struct chunk {
 	const struct flow_record *rec[DECODER_CHUNK];
 	uint64_t events;		/* bit i: rec[i] is an event */
 	uint64_t time_us[DECODER_CHUNK]; /* that picks the bin; when `timed` */
-	uint64_t earliest_us;
+	uint64_t earliest_us, latest_us;
 	bool by_flow[DECODER_CHUNK]; /* the flow's own times count: it may be spread; when `timed`
 				      */
 	struct sums sums[DECODER_CHUNK];	/* after sampling correction */
