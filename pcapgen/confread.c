@@ -73,10 +73,12 @@ static bool parse_ext(void *field, const char *value, const char **expected)
 #define P(f, T) CONF_PLUGIN, CONF_FIELD(struct rules_plugin, f, T)
 #define BOOL(key, alias, where) { key, alias, CONF_BOOL, where, 0, 0, "false", NULL, NULL }
 #define U32(key, alias, where, lo, hi, dflt) { key, alias, CONF_U32, where, lo, hi, dflt, NULL, NULL }
+#define U64(key, where) { key, NULL, CONF_U64, where, 1, UINT64_MAX, NULL, NULL, NULL }
 #define STR(key, alias, where, dflt) { key, alias, CONF_STRING, where, 0, 0, dflt, NULL, NULL }
 #define OWN(key, alias, where, dflt, parser) { key, alias, CONF_CUSTOM, where, 0, 0, dflt, NULL, parser }
 
 static const struct conf_key modelled[] = {
+	STR("sampling_map", NULL, G(sampling_map, char *), NULL),
 	STR("plugins", NULL, G(plugins, char *), NULL),
 	BOOL("nfacctd_time_new", "sfacctd_time_new", G(time_new, bool)),
 	BOOL("nfacctd_renormalize", "sfacctd_renormalize", G(renormalize, bool)),
@@ -99,6 +101,13 @@ static const struct conf_key modelled[] = {
 	BOOL("networks_file_no_lpm", NULL, P(networks_file_no_lpm, bool)),
 	BOOL("networks_no_mask_if_zero", NULL, P(networks_no_mask_if_zero, bool)),
 	U32("networks_mask", NULL, P(networks_mask, uint32_t), 0, 128, "0"),
+	STR("aggregate_filter", NULL, P(aggregate_filter, char *), NULL),
+	STR("pre_tag_map", NULL, P(pre_tag_map, char *), NULL),
+	STR("pre_tag_filter", NULL, P(pre_tag_filter, char *), NULL),
+	STR("pre_tag2_filter", NULL, P(pre_tag2_filter, char *), NULL),
+	STR("pre_tag_label_filter", NULL, P(pre_tag_label_filter, char *), NULL),
+	U64("post_tag", P(post_tag, uint64_t)),
+	U64("post_tag2", P(post_tag2, uint64_t)),
 	STR("ports_file", NULL, P(ports_file, char *), NULL),
 	STR("protos_file", NULL, P(protos_file, char *), NULL),
 	STR("tos_file", NULL, P(tos_file, char *), NULL),
@@ -133,14 +142,6 @@ enum { MODELLED = sizeof(modelled) / sizeof(modelled[0]) };
 static const struct refused {
 	const char *key, *when;
 } refused[] = {
-	{ "aggregate_filter", NULL },
-	{ "pre_tag_map", NULL },
-	{ "pre_tag_filter", NULL },
-	{ "pre_tag2_filter", NULL },
-	{ "pre_tag_label_filter", NULL },
-	{ "post_tag", NULL },
-	{ "post_tag2", NULL },
-	{ "sampling_map", NULL },
 	{ "sql_preprocess", NULL },
 	{ "print_preprocess", NULL },
 	{ "nfacctd_allow_file", NULL },
@@ -359,6 +360,27 @@ static void apply(struct rules_conf *c, struct conf *lines)
 	free(plugins);
 }
 
+/* These choose what one plugin gets: the collector leaves them out without its [name]. */
+static void drop_unnamed(struct rules_plugin *p, const struct conf *lines)
+{
+	const struct {
+		const char *key;
+		char **value;
+	} named[] = {
+		{ "aggregate_filter", &p->aggregate_filter },
+		{ "pre_tag_filter", &p->pre_tag_filter },
+		{ "pre_tag2_filter", &p->pre_tag2_filter },
+		{ "pre_tag_label_filter", &p->pre_tag_label_filter },
+	};
+
+	for (size_t i = 0; i < sizeof(named) / sizeof(named[0]); i++) {
+		if (!*named[i].value || conf_last(lines, named[i].key, p->name))
+			continue;
+		free(*named[i].value);
+		*named[i].value = NULL;
+	}
+}
+
 /* Defaults that depend on other values. */
 static void settle(struct rules_plugin *p)
 {
@@ -390,6 +412,8 @@ int confread(struct rules_conf *c, const char *path, const char *only)
 	if (!bad) {
 		sift(&lines, &from);
 		apply(c, &lines);
+		for (size_t i = 0; i < c->nplugins; i++)
+			drop_unnamed(&c->plugin[i], &lines);
 		if (only)
 			bad = keep(c, only, path);
 	}
@@ -410,5 +434,6 @@ void confread_clear(struct rules_conf *c)
 		free_plugin(&c->plugin[i]);
 	free(c->plugin);
 	free(c->plugins);
+	free(c->sampling_map);
 	memset(c, 0, sizeof(*c));
 }

@@ -27,6 +27,8 @@ struct rules_plugin {
 	uint32_t networks_mask;
 	char *ports_file, *protos_file, *tos_file;
 	bool tos_encode_as_dscp;
+	char *aggregate_filter, *pre_tag_map, *pre_tag_filter, *pre_tag2_filter, *pre_tag_label_filter;
+	uint64_t post_tag, post_tag2;	/* 0: none */
 	/* time */
 	struct conf_span history;
 	char *roundoff;
@@ -45,7 +47,7 @@ struct rules_conf {
 	uint32_t time_limit;		/* seconds; 0: none */
 	uint32_t time_ahead;		/* of a start behind the arrival; 0: time_limit alone */
 	enum rules_source as_source, net_source;
-	char *plugins;
+	char *plugins, *sampling_map;
 	struct rules_plugin *plugin;	/* those asked for */
 	size_t nplugins;
 };

@@ -8,9 +8,11 @@
 #include "base/strbuf.h"
 #include "pcapgen/rules.h"
 #include "pcapgen/rules_bins.h"
+#include "pcapgen/rules_filter.h"
 #include "pcapgen/rules_maps.h"
 #include "pcapgen/rules_select.h"
 #include "pcapgen/rules_sql.h"
+#include "pcapgen/rules_tags.h"
 
 /* ---- the truth ------------------------------------------------------------------ */
 
@@ -22,7 +24,7 @@ static const char schema[] = "CREATE TABLE flow(id INTEGER PRIMARY KEY, exporter
 			     " in_if INTEGER, out_if INTEGER, src_as INTEGER, dst_as INTEGER, "
 			     "src_mask INTEGER, dst_mask INTEGER,"
 			     " packets INTEGER, octets INTEGER, num INTEGER, first_ms INTEGER, "
-			     "last_ms INTEGER, sent_ms INTEGER)";
+			     "last_ms INTEGER, sent_ms INTEGER, next_hop BLOB)";
 
 enum column {
 	COL_EXPORTER = 2,
@@ -43,7 +45,8 @@ struct rules *rules_open(void)
 {
 	struct rules *r = xcalloc(1, sizeof(*r));
 
-	if (sqlite3_open(":memory:", &r->db) != SQLITE_OK || rules_sql_register(r)) {
+	if (sqlite3_open(":memory:", &r->db) != SQLITE_OK || rules_sql_register(r) ||
+		rules_filter_register(r)) {
 		log_error("SQLite in memory: %s", r->db ? sqlite3_errmsg(r->db) : "out of memory");
 		rules_close(r);
 		return NULL;
@@ -57,7 +60,7 @@ struct rules *rules_open(void)
 	}
 	r->insert = rules_prepare(r,
 		"INSERT INTO flow VALUES (NULL,?2,?3,?4,?5,?6,?7,?8,?9,?10,?11,?12,?13,?14,?15,?16,"
-		"?17,?18,?19,?20,?21,?22,?23,?24,?25)");
+		"?17,?18,?19,?20,?21,?22,?23,?24,?25,?26)");
 	if (!r->insert) {
 		rules_close(r);
 		return NULL;
@@ -141,7 +144,8 @@ int rules_load_row(struct rules *r, const struct truth_row *row)
 	 * arrival. */
 	bind_ms(st, at++, flow_has(f, FLOW_first_us) && row->protocol != PROTO_SFLOW, f->first_us);
 	bind_ms(st, at++, flow_has(f, FLOW_last_us) && row->protocol != PROTO_SFLOW, f->last_us);
-	bind_ms(st, at, true, row->sent_us);
+	bind_ms(st, at++, true, row->sent_us);
+	sqlite3_bind_blob(st, at, f->next_hop.b, 16, SQLITE_STATIC);
 	err = sqlite3_step(st) == SQLITE_DONE ? 0 : -1;
 	sqlite3_reset(st);
 	if (err)
@@ -199,19 +203,35 @@ static void moment_sql(struct strbuf *b, const struct rules_conf *c)
 
 static void factor_sql(struct strbuf *b, const struct rules_conf *c)
 {
-	if (!c->renormalize)
+	if (!c->renormalize) {
 		strbuf_add(b, "1");
-	else if (c->ext_sampling_rate && c->ext_mode == EXT_OVERRIDE)
+		return;
+	}
+	if (c->ext_sampling_rate && c->ext_mode == EXT_OVERRIDE) {
 		strbuf_addf(b, "%u", c->ext_sampling_rate);
-	else if (c->ext_sampling_rate)
+		return;
+	}
+	/* What sampling_map says goes before what the exporter says. */
+	if (c->sampling_map)
+		strbuf_add(b, "CASE WHEN rate THEN rate ELSE ");
+	if (c->ext_sampling_rate)
 		strbuf_addf(b, "CASE WHEN num > 1 OR protocol = 6 THEN num ELSE %u END",
 			c->ext_sampling_rate);
 	else
 		strbuf_add(b, "num");
+	if (c->sampling_map)
+		strbuf_add(b, " END");
+}
+
+/* The flows that reach the plugin. */
+static const char *flows_sql(const struct rules_conf *c, const struct rules_plugin *p)
+{
+	return rules_marks(c, p) ? " FROM flow JOIN mark USING (id)" : " FROM flow";
 }
 
 /* placed(id, bin, packets, octets, flows, factor): each record whole in the bin of its moment. */
-static void place_whole(struct strbuf *b, const struct rules_conf *c)
+static void place_whole(
+	struct strbuf *b, const struct rules_conf *c, const struct rules_plugin *p)
 {
 	strbuf_add(b, "CREATE TEMP TABLE placed AS SELECT id, bin_start((");
 	moment_sql(b, c);
@@ -219,7 +239,7 @@ static void place_whole(struct strbuf *b, const struct rules_conf *c)
 		") / 1000) AS bin, coalesce(packets, 0) AS packets, coalesce(octets, 0) AS octets, "
 		"1 AS flows, ");
 	factor_sql(b, c);
-	strbuf_add(b, " AS factor FROM flow");
+	strbuf_addf(b, " AS factor%s", flows_sql(c, p));
 }
 
 /*
@@ -228,7 +248,8 @@ static void place_whole(struct strbuf *b, const struct rules_conf *c)
  * the largest remainders, the earlier first.  Nothing is lost or made.  The
  * flow counts in its first bin; a later piece of nothing is none.
  */
-static void place_pieces(struct strbuf *b, const struct rules_conf *c)
+static void place_pieces(
+	struct strbuf *b, const struct rules_conf *c, const struct rules_plugin *p)
 {
 	strbuf_add(b, "CREATE TEMP TABLE placed AS WITH RECURSIVE timed AS (SELECT id, ");
 	moment_sql(b, c);
@@ -236,8 +257,8 @@ static void place_pieces(struct strbuf *b, const struct rules_conf *c)
 	factor_sql(b, c);
 	strbuf_add(b, ", 1) AS packets, muldiv(coalesce(octets, 0), ");
 	factor_sql(b, c);
+	strbuf_addf(b, ", 1) AS octets, first_ms%s),\n", flows_sql(c, p));
 	strbuf_add(b,
-		", 1) AS octets, first_ms FROM flow),\n"
 		" whole AS (SELECT id, start, CASE WHEN start = first_ms AND last_ms > start THEN "
 		"last_ms ELSE start + 1 END"
 		" AS stop, packets, octets FROM timed),\n"
@@ -283,6 +304,8 @@ static void leg_sql(
 		"p.bin AS bin, p.packets AS packets, p.octets AS octets, p.flows AS flows, "
 		"p.factor AS factor,"
 		" coalesce(f.flags, 0) AS flags FROM placed AS p JOIN flow AS f ON f.id = p.id");
+	if (s->marks)
+		strbuf_add(b, " JOIN mark AS m ON m.id = p.id");
 	if (s->hosts)
 		strbuf_add(b,
 			" LEFT JOIN host AS s ON s.addr = f.src LEFT JOIN host AS d ON d.addr = "
@@ -408,13 +431,13 @@ static int answerable(const struct rules *r, const struct rules_conf *c,
 	return 0;
 }
 
-static int place(struct rules *r, const struct rules_conf *c, const struct rules_shape *shape,
-	struct strbuf *b)
+static int place(struct rules *r, const struct rules_conf *c, const struct rules_plugin *p,
+	const struct rules_shape *shape, struct strbuf *b)
 {
 	if (c->pro_rating && shape->history)
-		place_pieces(b, c);
+		place_pieces(b, c, p);
 	else
-		place_whole(b, c);
+		place_whole(b, c, p);
 	return rules_exec(r, b->s);
 }
 
@@ -428,7 +451,10 @@ int rules_expect(struct rules *r, const struct rules_conf *c, const struct rules
 
 	r->plugin = p;
 	r->bin_start = r->bin_end = 0;
-	err = select_plan(s, shape, c, p) || answerable(r, c, p, shape) || load_maps(r, p) ? -1 : 0;
+	err = select_plan(s, shape, c, p) || answerable(r, c, p, shape) || load_maps(r, p) ||
+			(s->marks && rules_mark(r, c, p))
+		? -1
+		: 0;
 	if (!err)
 		err = rules_exec(r,
 			"DROP TABLE IF EXISTS placed; DROP TABLE IF EXISTS expected; DROP TABLE IF "
@@ -438,7 +464,7 @@ int rules_expect(struct rules *r, const struct rules_conf *c, const struct rules
 			"flows TEXT,"
 			" octets TEXT, flags INTEGER, PRIMARY KEY(key, stamp)) WITHOUT ROWID");
 	if (!err)
-		err = place(r, c, shape, &b);
+		err = place(r, c, p, shape, &b);
 	if (!err && stamps && shape->history)
 		err = stamps(r, p, ctx);
 	if (!err) {

@@ -10,8 +10,7 @@
 #include "base/strbuf.h"
 #include "pcapgen/rules_maps.h"
 
-/* Cut blanks at both ends and the line's end; NULL for a comment or nothing. */
-static char *content(char *line)
+char *rules_map_content(char *line)
 {
 	char *end;
 
@@ -75,7 +74,7 @@ static int load_networks(struct rules *r, FILE *f, const char *path)
 
 	while (!err && getline(&line, &cap, f) >= 0) {
 		number++;
-		text = content(line);
+		text = rules_map_content(line);
 		if (!text)
 			continue;
 		if (!parse_network(text, &n)) {
@@ -95,7 +94,7 @@ static int load_networks(struct rules *r, FILE *f, const char *path)
 	return err;
 }
 
-static FILE *open_map(const char *path)
+FILE *rules_open_map(const char *path)
 {
 	FILE *f = fopen(path, "re");
 
@@ -118,7 +117,7 @@ int rules_networks(struct rules *r, const char *path)
 		return -1;
 	if (!path)
 		return 0;
-	f = open_map(path);
+	f = rules_open_map(path);
 	if (!f)
 		return -1;
 	err = load_networks(r, f, path);
@@ -139,7 +138,7 @@ int rules_numbers(struct rules *r, const char *name, const char *path, bool prot
 	char *line = NULL, *text;
 	unsigned row = 0;
 	size_t cap = 0;
-	FILE *f = open_map(path);
+	FILE *f = rules_open_map(path);
 	uint32_t v;
 	int err;
 
@@ -149,7 +148,7 @@ int rules_numbers(struct rules *r, const char *name, const char *path, bool prot
 		name);
 	while (getline(&line, &cap, f) >= 0) {
 		row++;
-		text = content(line);
+		text = rules_map_content(line);
 		if (!text)
 			continue;
 		if (protos && proto_number(text) >= 0)

@@ -8,6 +8,7 @@
 #include "base/log.h"
 #include "base/strbuf.h"
 #include "pcapgen/rules_select.h"
+#include "pcapgen/rules_tags.h"
 
 static const struct primitive {
 	const char *name, *format, *sql7, *sql8;
@@ -276,13 +277,31 @@ static void proto_sql(char *to, const struct select_plan *s)
 
 static void tos_sql(char *to, const struct select_plan *s, const struct rules_plugin *p)
 {
+	/* set_tos of a map goes before the flow's. */
+	const char *tos = s->marks ? "coalesce(m.set_tos, f.tos, 0)" : "coalesce(f.tos, 0)";
+
 	if (s->tos)
 		snprintf(to, SELECT_RAW,
-			"CASE WHEN coalesce(f.tos, 0) IN (SELECT n FROM toses) THEN f.tos ELSE 255 "
-			"END");
+			"CASE WHEN %s IN (SELECT n FROM toses) THEN %s ELSE 255 END", tos, tos);
 	else
-		snprintf(to, SELECT_RAW,
-			p->tos_encode_as_dscp ? "coalesce(f.tos, 0) >> 2" : "coalesce(f.tos, 0)");
+		snprintf(to, SELECT_RAW, p->tos_encode_as_dscp ? "%s >> 2" : "%s", tos);
+}
+
+/*
+ * 1 once it is multiplied in; else what the map or the exporter said, 0 when neither did.
+ * sFlow always says it.
+ */
+static void rate_sql(char *to, const struct rules_conf *c)
+{
+	static const char said[] = "CASE WHEN f.num > 1 OR f.protocol = 6 THEN f.num ELSE 0 END";
+	const char *map = c->sampling_map ? "m.rate" : "0";
+
+	if (!c->renormalize)
+		snprintf(to, SELECT_RAW, "CASE WHEN %s THEN %s ELSE %s END", map, map, said);
+	else if (c->ext_sampling_rate)
+		strcpy(to, "1");
+	else
+		snprintf(to, SELECT_RAW, "CASE WHEN %s OR %s THEN 1 ELSE 0 END", map, said);
 }
 
 /* `kind` of an end: "host", "net", "mask", "as", "port". */
@@ -339,17 +358,16 @@ static bool value_sql(struct select_column *to, const char *name, const struct s
 		return true;
 	}
 	if (!strcmp(name, "sampling_rate")) {
-		/*
-		 * 1 once it is multiplied in; else what the exporter said, 0 when it said nothing.
-		 * sFlow always says it.
-		 */
-		if (c->renormalize && c->ext_sampling_rate)
-			strcpy(to->raw, "1");
-		else if (c->renormalize)
-			strcpy(to->raw, "CASE WHEN f.num > 1 OR f.protocol = 6 THEN 1 ELSE 0 END");
-		else
-			strcpy(to->raw,
-				"CASE WHEN f.num > 1 OR f.protocol = 6 THEN f.num ELSE 0 END");
+		rate_sql(to->raw, c);
+		return true;
+	}
+	if (s->marks && (!strcmp(name, "tag") || !strcmp(name, "tag2") || !strcmp(name, "label"))) {
+		snprintf(to->raw, SELECT_RAW, "m.%s", name);
+		return true;
+	}
+	/* Of peers the truth knows nothing: only the file can. */
+	if (s->hosts && c->as_source == SOURCE_FILE && !strncmp(name, "peer_", 5) && !strcmp(name + 8, "_as")) {
+		snprintf(to->raw, SELECT_RAW, "coalesce(%s.peer, 0)", ends[name[5] == 'd'].host);
 		return true;
 	}
 	if (!strcmp(name, "export_proto_sysid")) {
@@ -561,6 +579,7 @@ int select_plan(struct select_plan *s, struct rules_shape *shape, const struct r
 	s->host_stands[0] = wants(&w, "src_host");
 	s->host_stands[1] = wants(&w, "dst_host");
 	s->hosts = p->networks_file != NULL;
+	s->marks = rules_marks(c, p);
 	s->ports = p->ports_file != NULL;
 	s->protos = p->protos_file != NULL;
 	s->tos = p->tos_file != NULL;

@@ -1,7 +1,7 @@
 /*
  * rules_select.h - `aggregate` as SQL: which columns a plugin's table has and
- * the expression for each over the tables flow (f), placed (p) and host (s for
- * the source, d for the destination).
+ * the expression for each over the tables flow (f), placed (p), mark (m) and host
+ * (s for the source, d for the destination).
  */
 #ifndef RULES_SELECT_H
 #define RULES_SELECT_H
@@ -22,6 +22,7 @@ struct select_plan {
 	bool filter;		/* addresses outside networks_file become zero */
 	bool host_stands[2];	/* the host of that end is a column */
 	bool hosts;		/* networks_file says something */
+	bool marks;		/* maps or filters have a say: table mark (m) */
 	bool ports, protos, tos;	/* ports_file, protos_file, tos_file restrict them */
 };
 

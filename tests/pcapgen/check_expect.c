@@ -322,6 +322,72 @@ START_TEST(resolving_files)
 }
 END_TEST
 
+#define TAGS "pre_tag_map: %D/tags\n"
+
+START_TEST(marking_files)
+{
+	static const struct {
+		const char *name, *conf, *rows;
+	} files[] = {
+		/* in=1: 1, and 4 of the rule it jumps to; the other flow comes in at 2 */
+		{ "tags", SMALL "aggregate: tag\n" TAGS, "5\t" HOUR "6\t507\n50\t" HOUR "1\t50\n" },
+		{ "tags, filtered", SMALL "aggregate: tag\npre_tag_filter[p]: 6-50\n" TAGS,
+			"50\t" HOUR "1\t50\n" },
+		{ "tags, the others", SMALL "aggregate: tag\npre_tag_filter[p]: -50\n" TAGS,
+			"5\t" HOUR "6\t507\n" },
+		{ "a filter without its plugin's name is none",
+			SMALL "aggregate: tag\npre_tag_filter: 6-50\n" TAGS,
+			"5\t" HOUR "6\t507\n50\t" HOUR "1\t50\n" },
+		{ "post_tag, after the filter",
+			SMALL "aggregate: tag, tag2\npre_tag_filter[p]: 50\npost_tag: 3\n" TAGS,
+			"3\t0\t" HOUR "1\t50\n" },
+		{ "labels are joined", SMALL "aggregate: label\npre_tag_map: %D/labels\n",
+			"a\t" HOUR "2\t200\na,b\t" HOUR "1\t7\nb\t" HOUR "4\t350\n" },
+		{ "null is no label", SMALL "aggregate: label\npre_tag_label_filter[p]: null\n",
+			"\t" HOUR "7\t557\n" },
+		{ "set_tos", SMALL "aggregate: tos\npre_tag_map: %D/toses\ntos_encode_as_dscp: true\n",
+			"0\t" HOUR "1\t50\n46\t" HOUR "6\t507\n" },
+		{ "an expression", SMALL "aggregate: none\naggregate_filter[p]: tcp or host 10.0.0.9\n",
+			HOUR "4\t257\n" },
+		{ "of IPv6", SMALL "aggregate: none\naggregate_filter[p]: ip6 and dst net 2001:db8:1::/48\n",
+			HOUR "3\t300\n" },
+		{ "by ports and flags",
+			SMALL "aggregate: none\naggregate_filter[p]: dst port 80 and tcp[tcpflags] == tcp-syn\n",
+			HOUR "2\t200\n" },
+		/* 7 * (200 + 300 + 7) and 3 * 50 */
+		{ "a sampling map", SMALL "aggregate: none\nnfacctd_renormalize: true\nsampling_map: %D/rates\n",
+			HOUR "45\t3699\n" },
+		{ "it shows, when it does not multiply",
+			SMALL "aggregate: sampling_rate\nsampling_map: %D/rates\n",
+			"3\t" HOUR "1\t50\n7\t" HOUR "6\t507\n" },
+		{ "a rule that is not modelled",
+			SMALL "aggregate: tag\npre_tag_map: %D/counting\n",
+			"/counting:2: \"set_tag=5++ in=1\": expect does not model this rule" },
+		{ "nor one of what the truth lacks",
+			SMALL "aggregate: tag\npre_tag_map: %D/vlans\n",
+			"/vlans:1: \"set_tag=5 vlan=3\": expect does not model this rule" },
+	};
+	char path[128], *got;
+
+	text_file(path, sizeof(path), dir, "tags",
+		"! tags\nset_tag=1 in=1 jeq=x\nset_tag=50 ip=192.0.2.0/24\n"
+		"set_tag=4 src_as=65001 label=x stack=sum\n");
+	text_file(path, sizeof(path), dir, "labels",
+		"set_label=a filter='src net 10.0.0.0/28' jeq=next\n"
+		"set_label=b ip_proto=udp\nset_label=b src_port=-1000\n");
+	text_file(path, sizeof(path), dir, "toses", "set_tos=184 in=0x1\n");
+	text_file(path, sizeof(path), dir, "rates", "id=7 in=1\nid=3 src_as=65002\n");
+	text_file(path, sizeof(path), dir, "counting", "set_tag=1 in=2\nset_tag=5++ in=1\n");
+	text_file(path, sizeof(path), dir, "vlans", "set_tag=5 vlan=3\n");
+	got = ROWS(mixed, files[_i].conf, "p");
+	ck_assert_msg(strchr(files[_i].rows, '\t') ? !strcmp(got, files[_i].rows)
+						   : strstr(got, files[_i].rows) != NULL,
+		"%s: want\n%sgot\n%s", files[_i].name, files[_i].rows, got);
+	free(got);
+}
+END_TEST
+enum { MARKING = 15 };
+
 /* ---- time ---------------------------------------------------------------------------------- */
 
 #define TIMED "plugins: sqlite3[p]\nsql_optimize_clauses: true\naggregate: none\n"
@@ -502,12 +568,13 @@ END_TEST
 static const struct {
 	const char *name, *conf, *want;
 } refusals[] = {
-	{ "a filter", SMALL "aggregate_filter[p]: src net 10.0.0.0/8\n",
-		"expect does not model aggregate_filter" },
-	{ "tags", SMALL "pre_tag_map: /etc/tags\n", "expect does not model pre_tag_map" },
+	{ "a filter that is none", SMALL "aggregate_filter[p]: src nett 10.0.0.0/8\n",
+		"aggregate_filter: \"src nett 10.0.0.0/8\"" },
+	{ "a list that is none", SMALL "pre_tag_filter[p]: 1,x\n", "pre_tag_filter: \"1,x\"" },
+	{ "a map that is not there", SMALL "pre_tag_map: /etc/tags-of-nobody\n",
+		"/etc/tags-of-nobody: No such file" },
 	{ "preprocessing", SMALL "sql_preprocess: minb=100\n",
 		"expect does not model sql_preprocess" },
-	{ "a sampling map", SMALL "sampling_map: /x\n", "expect does not model sampling_map" },
 	{ "seconds", SMALL "nfacctd_time_secs: true\n", "expect does not model nfacctd_time_secs" },
 	{ "an unknown primitive", SMALL "aggregate: src_hots\n", "unknown primitive \"src_hots\"" },
 	{ "a column that the truth lacks", SMALL "aggregate: src_mac\n",
@@ -562,6 +629,7 @@ Suite *suite_expect(void)
 	tcase_add_loop_test(t, tutorial_rows, 0, COUNT(tutorials));
 	tcase_add_loop_test(t, case_rows, 0, COUNT(cases));
 	tcase_add_test(t, resolving_files);
+	tcase_add_loop_test(t, marking_files, 0, MARKING);
 	tcase_add_loop_test(t, time_rows, 0, COUNT(times));
 	tcase_add_loop_test(t, zone_rows, 0, COUNT(zones));
 	tcase_add_loop_test(t, bins_hold_their_seconds, 0, 5);
