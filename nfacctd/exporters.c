@@ -283,7 +283,8 @@ static void add_row(struct strbuf *sql, const struct exporter_book *b, const str
 	strbuf_add(sql, "(");
 	add_time(sql, b, when);
 	strbuf_addf(sql, ", '%s', '%s', %u, %u, ", addr_print(&e->s.exporter, exporter),
-		    flow_protocol_name(e->s.protocol), e->s.domain, e->worker);
+		    flow_protocol_name(e->s.protocol), e->s.domain,
+		    e->worker + b->turn * EXPORTER_TURN);
 	/* As flow_ledger has it: SQLite's integers have a sign. */
 	if (is_mysql(b) || is_pgsql(b))
 		strbuf_addf(sql, "%" PRIu64, b->run_id);
@@ -356,23 +357,45 @@ static int write_rows(struct exporter_book *b, void *handle, const struct export
 	return err;
 }
 
+/* Is one of those that the bin's rows are about another one by now? */
+static bool came_anew(const struct exporter_book *b, const struct exporters *now)
+{
+	for (size_t i = 0; i < now->n && b->written.n; i++) {
+		const struct exporter *e = &now->row[i], *was =
+			bsearch(e, b->written.row, b->written.n, sizeof(*e), by_identity);
+
+		if (was && was->s.first_seen_us != e->s.first_seen_us)
+			return true;
+	}
+	return false;
+}
+
+/* Rows count from what was told last: those of a new bin, or of another turn in this one. */
+static void count_anew(struct exporter_book *b, unsigned turn)
+{
+	exporters_clear(&b->base);
+	b->base = b->written;
+	b->written = (struct exporters){ 0 };
+	b->turn = turn;
+}
+
 void exporter_book_write(struct exporter_book *b, void *handle, struct worker *worker,
 			 size_t nworkers, int64_t when)
 {
+	const bool at_second = b->sink->at_second && b->sink->at_second(handle);
 	struct exporters now;
 	char why[WHY_BYTES] = "";
 
 	exporters_take(&now, worker, nworkers);
-	/* A new bin counts from what the last one told. */
-	if (b->written.row && b->when != when) {
-		exporters_clear(&b->base);
-		b->base = b->written;
-		b->written = (struct exporters){ 0 };
-	}
+	if (b->written.row && b->when != when)
+		count_anew(b, 0);
+	else if (b->written.row && (at_second != b->at_second || came_anew(b, &now)))
+		count_anew(b, b->turn + 1);
 	if (write_rows(b, handle, &now, when, why) == 0) {
 		exporters_clear(&b->written);
 		b->written = now;
 		b->when = when;
+		b->at_second = at_second;
 		return;
 	}
 	exporters_clear(&now);

@@ -54,7 +54,14 @@ size_t exporters_watch(struct worker *worker, size_t nworkers, uint64_t now_us, 
  * history: one refresh interval), in this run.  It is written with its absolute
  * value under a key that holds the run: writing it again changes nothing, and
  * what could not be written is in the next one.
+ *
+ * Counting begins anew within a bin, with rows of their own, when an exporter had
+ * to give way and is back, whose row would be overwritten, and when purges go to
+ * the second server or back.  `worker` is then that of the thread and 1000 for
+ * each such turn.
  */
+enum { EXPORTER_TURN = 1000 };
+
 struct exporter_book {
 	const struct plugin_settings *p;
 	const struct sink *sink;
@@ -62,6 +69,8 @@ struct exporter_book {
 	struct exporters base;		/* where the bin's rows count from */
 	struct exporters written;	/* what the last successful write told */
 	int64_t when;			/* the bin of `written` */
+	unsigned turn;			/* of this bin */
+	bool at_second;			/* `written` is in the second server */
 	uint64_t logged_us;
 };
 

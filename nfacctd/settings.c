@@ -594,8 +594,8 @@ const struct conf_key settings_keys[] = {
 	STR("sql_passwd_file", NULL, PF(sql_passwd_file, char *), NULL,
 		"File whose first line is the password"),
 	STR("sql_exporters_table", NULL, PF(sql_exporters_table, char *), NULL,
-		"Table, sql/flow_exporters, that says beside the sums how complete each exporter's "
-		"data are"),
+		"Table, sql/flow_exporters, that says beside the sums, and on their server, how "
+		"complete each exporter's data are"),
 	BOOL("sql_check", NULL, PF(sql_check, bool), "true",
 		"Compare the table's columns with what will be written, at start"),
 };

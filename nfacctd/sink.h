@@ -105,6 +105,8 @@ struct sink {
 	 * here.  0; -1 with the server's words in `why`.
 	 */
 	int (*execute)(void *sink, const char *sql, size_t n, char why[static 256]);
+	/* True while it goes to a second server, as the purges do; NULL: there is none. */
+	bool (*at_second)(void *sink);
 	void (*close)(void *sink);
 };
 

@@ -50,6 +50,7 @@ struct guard {
 	struct plugin_settings twin;	/* of the second server */
 	char twin_name[128];
 	uint64_t bound;		/* id of the purge that may be in the second one; 0: none */
+	bool at_second;		/* the purge that was written last is in the second one */
 	bool remembers;		/* as the first one said last */
 	struct kept *file;	/* the oldest first */
 	size_t nfiles;
@@ -211,6 +212,7 @@ static bool write_file(struct guard *g, struct kept *k)
 		add(&g->foreign, &before, UINT64_MAX);
 	}
 	if (done) {
+		g->at_second = false;
 		log_info("%s: %zu rows of %s written, %" PRIu64 " refused", k->path, s.purge.nrows,
 			 k->run == g->run_id ? "this run" : "an earlier run",
 			 after->rejected - before.rejected);
@@ -308,6 +310,7 @@ static bool write_second(struct guard *g, const struct purge *p)
 	for (size_t i = 0; i < p->nrows; i++)
 		octets += p->rows[i].sums.octets;
 	g->bound = 0;
+	g->at_second = true;
 	g->counts.elsewhere++;
 	g->counts.elsewhere_octets += octets;
 	log_warn("plugin %s: purge %" PRIu64 " (%zu rows) is written to sql_recovery_backup_host "
@@ -331,6 +334,7 @@ static enum sink_result guard_write(void *handle, const struct purge *p)
 		enum sink_trouble trouble;
 
 		if (g->sink->write(g->first, p) == SINK_OK) {
+			g->at_second = false;
 			g->remembers = g->sink->remembers(g->first);
 			return SINK_OK;
 		}
@@ -362,10 +366,17 @@ static int guard_execute(void *handle, const char *sql, size_t n, char why[stati
 {
 	struct guard *g = handle;
 
+	if (g->at_second && have_second(g))
+		return g->sink->execute(g->second, sql, n, why);
 	if (have_first(g))
 		return g->sink->execute(g->first, sql, n, why);
 	snprintf(why, 256, "no connection");
 	return -1;
+}
+
+static bool guard_at_second(void *handle)
+{
+	return ((struct guard *)handle)->at_second;
 }
 
 /* ---- life ---- */
@@ -422,6 +433,7 @@ static void *guard_open(const struct plugin_settings *p, const struct key_layout
 		guard_close(g);
 		return NULL;
 	}
+	g->at_second = !g->first;
 	if (!p->sql_recovery_logfile)
 		return g;
 	find_files(g);
@@ -455,6 +467,7 @@ static const struct sink guard = {
 	.counts = guard_counts,
 	.tend = guard_tend,
 	.execute = guard_execute,
+	.at_second = guard_at_second,
 	.close = guard_close,
 };
 

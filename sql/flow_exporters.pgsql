@@ -12,7 +12,7 @@ CREATE TABLE IF NOT EXISTS flow_exporters (
   exporter       VARCHAR(45) NOT NULL,
   protocol       VARCHAR(16) NOT NULL,               -- netflow5, netflow9, ipfix, sflow
   domain         BIGINT NOT NULL,                    -- source ID, observation domain, sub-agent, engine
-  worker         INT NOT NULL,                       -- thread of nfacctd
+  worker         INT NOT NULL,                       -- thread; 1000 more when counting began anew
   run_id         NUMERIC(20) NOT NULL,               -- one start of nfacctd
   datagrams      BIGINT NOT NULL,
   octets         BIGINT NOT NULL,                    -- of the datagrams, not of the traffic

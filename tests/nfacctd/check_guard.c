@@ -290,6 +290,17 @@ START_TEST(damage)
 }
 END_TEST
 
+/* A statement beside the purges, which goes where they went. */
+static void note(struct fixture *f, void *s, const char *file, int want)
+{
+	static const char sql[] = "CREATE TABLE IF NOT EXISTS note (n); INSERT INTO note VALUES (1)";
+	char why[256];
+
+	ck_assert_int_eq(guard(f)->execute(s, sql, sizeof(sql) - 1, why), 0);
+	ck_assert_int_eq(guard(f)->at_second(s), file == second);
+	ck_assert_int_eq(number(file, "SELECT count(*) FROM note"), want);
+}
+
 /* What the first does not take the second has; what stands in a file is the first's alone. */
 START_TEST(second_server)
 {
@@ -304,6 +315,7 @@ START_TEST(second_server)
 	away(first);
 	ck_assert_int_eq(put(f, s, 20), SINK_OK);
 	ck_assert_int_eq(bytes(second), 20);
+	note(f, s, second, 1);
 	away(second);
 	ck_assert_int_eq(put(f, s, 300), SINK_OK);
 	ck_assert_uint_eq(files(path), 1);
@@ -315,6 +327,7 @@ START_TEST(second_server)
 	ck_assert_int_eq(put(f, s, 50000), SINK_OK);
 	ck_assert_int_eq(bytes(first), 50301);
 	ck_assert_int_eq(bytes(second), 4020);
+	note(f, s, first, 1);
 	ck_assert_uint_eq(files(path), 0);
 	ck_assert_uint_eq(guard(f)->counts(s)->elsewhere, 2);
 	ck_assert_uint_eq(guard(f)->counts(s)->elsewhere_octets, 4020);
@@ -326,6 +339,7 @@ START_TEST(second_server)
 	s = open_guard(f, 6);
 	ck_assert_int_eq(put(f, s, 100000), SINK_OK);
 	ck_assert_int_eq(bytes(second), 104020);
+	note(f, s, second, 2);
 	guard(f)->close(s);
 	fix_free(f);
 }

@@ -17,7 +17,7 @@ static struct {
 	uint64_t octets, packets;
 	struct strbuf sql;	/* statements beside the purges */
 	unsigned statements;
-	bool refuse;
+	bool refuse, at_second;
 	struct sink_counts counts;
 } probe;
 
@@ -59,6 +59,12 @@ static int probe_execute(void *sink, const char *sql, size_t n, char why[static 
 	return 0;
 }
 
+static bool probe_at_second(void *sink)
+{
+	(void)sink;
+	return probe.at_second;
+}
+
 static void probe_close(void *sink)
 {
 	(void)sink;
@@ -66,7 +72,7 @@ static void probe_close(void *sink)
 
 static const struct sink probe_mysql = {
 	.type = "mysql", .open = probe_open, .write = probe_write, .counts = probe_counts,
-	.execute = probe_execute, .close = probe_close,
+	.execute = probe_execute, .at_second = probe_at_second, .close = probe_close,
 };
 static const struct sink probe_sqlite = {
 	.type = "sqlite3", .open = probe_open, .write = probe_write, .counts = probe_counts,
@@ -303,6 +309,68 @@ START_TEST(rows_of_exporters_in_sqlite)
 }
 END_TEST
 
+/* As SQL() with bins of an hour: several purges tell of one bin. */
+#define LONG_BIN "plugins: mysql\naggregate: src_host\nsql_refresh_time: 60\nsql_history: 1h\n" \
+	"sql_history_roundoff: h\nsql_exporters_table: t\nsql_check: false\n"
+
+/* How many rows of the last statement have this in them. */
+static unsigned rows_with(const char *part)
+{
+	unsigned n = 0;
+
+	for (const char *at = probe.sql.s; (at = strstr(at, part)) != NULL; at++)
+		n++;
+	return n;
+}
+
+/* An exporter that gave way to others and is back: its row of this bin is not overwritten. */
+START_TEST(exporter_comes_back)
+{
+	start(LONG_BIN);
+	open_sinks();
+	feed_v5(A, NOW, 0, 2);
+	feed_v5(A, NOW + 5, 2, 1);
+	feed_v5(A, NOW + 35, 3, 1);	/* after the purge of 06:28:00 */
+	ck_assert_uint_eq(rows_with("'192.0.2.1', 'netflow5', 0, 0, 99, 2, 192, 3, 3, 0,"), 1);
+	for (uint32_t i = 0; i < 4096; i++)
+		feed_v5(0x0a000000 + i, NOW + 36, 0, 1);
+	feed_v5(A, NOW + 40, 4, 1);
+	feed_v5(A, NOW + 95, 5, 1);	/* after that of 06:29:00 */
+	ck_assert_uint_eq(rows_with("'192.0.2.1'"), 1);
+	ck_assert_msg(rows_with("'192.0.2.1', 'netflow5', 0, 1000, 99, 1, 72, 1, 1, 0,") == 1, "%s",
+		      strstr(probe.sql.s, "192.0.2.1"));
+	feed_v5(A, NOW + 155, 6, 1);	/* and on in that row */
+	ck_assert_msg(rows_with("'192.0.2.1', 'netflow5', 0, 1000, 99, 2, 144, 2, 2, 0,") == 1, "%s",
+		      strstr(probe.sql.s, "192.0.2.1"));
+	feed_v5(A, NOW + 2100, 7, 1);	/* 07:02:30 and the next bin, without turns */
+	feed_v5(A, NOW + 2160, 8, 1);
+	ck_assert_uint_eq(rows_with("'192.0.2.1', 'netflow5', 0, 0, 99, "), 1);
+	engine_stop(engine);
+	let_go();
+}
+END_TEST
+
+/* The purges go to the second server and come back: each octet is in one of the two. */
+START_TEST(rows_follow_the_purges)
+{
+	start(LONG_BIN);
+	open_sinks();
+	feed_v5(A, NOW, 0, 1);
+	feed_v5(A, NOW + 35, 1, 1);
+	ck_assert_uint_eq(rows_with("0, 0, 99, 1, 72, 1,"), 1);
+	probe.at_second = true;
+	feed_v5(A, NOW + 95, 2, 1);
+	ck_assert_msg(rows_with("0, 1000, 99, 1, 72, 1,") == 1, "%s", probe.sql.s);
+	feed_v5(A, NOW + 155, 3, 1);
+	ck_assert_msg(rows_with("0, 1000, 99, 2, 144, 2,") == 1, "%s", probe.sql.s);
+	probe.at_second = false;
+	feed_v5(A, NOW + 215, 4, 1);
+	ck_assert_msg(rows_with("0, 2000, 99, 1, 72, 1,") == 1, "%s", probe.sql.s);
+	engine_stop(engine);
+	let_go();
+}
+END_TEST
+
 START_TEST(what_could_not_be_written_is_made_up_for)
 {
 	start(SQL("mysql"));
@@ -478,6 +546,8 @@ Suite *suite_insight(void)
 	tcase_add_test(t, many_silent_ones_are_few_lines);
 	tcase_add_test(t, rows_of_exporters);
 	tcase_add_test(t, rows_of_exporters_in_sqlite);
+	tcase_add_test(t, exporter_comes_back);
+	tcase_add_test(t, rows_follow_the_purges);
 	tcase_add_test(t, what_could_not_be_written_is_made_up_for);
 	tcase_add_test(t, a_missing_table_is_told_at_start);
 	LOOP(t, counts_one_way, policies);
