@@ -119,6 +119,7 @@ void fanout_free(struct fanout *f)
 		free(f->priv);
 	}
 	path_close(&f->path);
+	hosts_clear(&f->hosts);
 	free(f);
 }
 

@@ -9,6 +9,7 @@
 #define FANOUT_H
 
 #include "replicator/classify.h"
+#include "replicator/hosts.h"
 #include "replicator/path.h"
 
 struct fanout_counts {
@@ -22,6 +23,7 @@ struct fanout {
 	struct outlet *outlet;
 	struct recall *recall;	/* NULL: templates are not remembered; the caller's */
 	struct path path;	/* what the kernel knows of the ways to balanced receivers */
+	struct hosts hosts;	/* of watch() */
 	uint16_t port;		/* that the batch came to; the caller's */
 	size_t datagram_max;
 	struct fanout_counts counts;

@@ -125,11 +125,12 @@ is_bound() { # PORT
 	[ -n "$(udp_sockets "$1")" ]
 }
 
-# A port that nobody has, below the range that the kernel hands out; each once a test.
+# A port that nobody has, below the range that the kernel hands out; each once a test, and none
+# of another lane's, where a test may be about to bind what it has chosen.
 free_udp_port() {
-	local port
+	local port share=$((10000 / ${E2E_LANES:-1}))
 	while :; do
-		port=$((20000 + (RANDOM * 32768 + RANDOM) % 10000))
+		port=$((20000 + ${E2E_LANE:-0} % ${E2E_LANES:-1} * share + (RANDOM * 32768 + RANDOM) % share))
 		is_bound "$port" && continue
 		grep -qx "$port" "$TMP/ports" 2>/dev/null && continue
 		echo "$port" >>"$TMP/ports"
