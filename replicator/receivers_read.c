@@ -467,10 +467,13 @@ static const struct {
 
 static const char *map_source(struct map_line *m, const char *value)
 {
-	for (size_t i = 0; i < sizeof(sources) / sizeof(sources[0]); i++)
-		if (strcmp(sources[i].word, value) == 0)
-			m->kind = sources[i].kind;
-	return m->kind ? NULL : SOURCES;
+	for (size_t i = 0; i < sizeof(sources) / sizeof(sources[0]); i++) {
+		if (strcmp(sources[i].word, value) != 0)
+			continue;
+		m->kind = sources[i].kind;
+		return NULL;
+	}
+	return SOURCES;
 }
 
 static const char *map_spool(struct map_line *m, char *value)
@@ -516,66 +519,90 @@ static bool map_tenant(struct map_line *m, const char *key, char *value, const c
 	return false;
 }
 
-static const char *map_numbers(struct map_line *m, const char *value)
+static const char *map_renumber(struct map_line *m, const char *value)
 {
 	m->numbers_said = true;
 	return map_flag(&m->renumber, value);
 }
 
+/* Keys whose value is taken as it is, or is a number. */
+static const struct {
+	const char *key;
+	size_t offset;
+} map_words[] = {
+	{ "ip", offsetof(struct map_line, ip) },
+	{ "balance-alg", offsetof(struct map_line, balance) },
+	{ "tag", offsetof(struct map_line, tag) },
+	{ "weights", offsetof(struct map_line, weights) },
+};
+static const struct {
+	const char *key;
+	size_t offset;
+	uint64_t min, max;
+	const char *expected;
+} map_numbers[] = {
+	{ "id", offsetof(struct map_line, id), 1, UINT32_MAX,
+		"expected a number, 1 to 4294967295" },
+	{ "src_port", offsetof(struct map_line, source_port), 0, UINT16_MAX,
+		"expected a port, 0 to 65535" },
+	{ "probe", offsetof(struct map_line, probe), 1, UINT16_MAX,
+		"expected a TCP port, 1 to 65535" },
+	{ "sample", offsetof(struct map_line, sample), 1, UINT32_MAX,
+		"expected N, 1 or more: one datagram in N is sent" },
+	{ "spool_size", offsetof(struct map_line, spool_size), 1, 1000000,
+		"expected a number of MB, 1 to 1000000" },
+	{ "spool_rate", offsetof(struct map_line, spool_rate), 1, 10000000,
+		"expected datagrams a second, 1 to 10000000" },
+	{ "spool_sync", offsetof(struct map_line, spool_sync), 0, 3600,
+		"expected seconds, 0 to 3600; 0: never" },
+};
+
+/* False: the key is no word and no number; else *why as of map_key(). */
+static bool map_plain(struct map_line *m, const char *key, char *value, const char **why)
+{
+	char *const line = (char *)m;
+	uint64_t v;
+
+	*why = NULL;
+	for (size_t i = 0; i < sizeof(map_words) / sizeof(map_words[0]); i++) {
+		if (strcmp(map_words[i].key, key) != 0)
+			continue;
+		memcpy(line + map_words[i].offset, &value, sizeof(char *));
+		return true;
+	}
+	for (size_t i = 0; i < sizeof(map_numbers) / sizeof(map_numbers[0]); i++) {
+		if (strcmp(map_numbers[i].key, key) != 0)
+			continue;
+		if (number_all(value, map_numbers[i].max, &v) && v >= map_numbers[i].min)
+			memcpy(line + map_numbers[i].offset, &v, sizeof(v));
+		else
+			*why = map_numbers[i].expected;
+		return true;
+	}
+	return false;
+}
+
+/* NULL, or what was expected instead of `value`. */
 static const char *map_key(struct map_line *m, const char *key, char *value)
 {
 	const char *why;
 
-	if (strcmp(key, "ip") == 0)
-		m->ip = value;
-	else if (strcmp(key, "balance-alg") == 0)
-		m->balance = value;
-	else if (strcmp(key, "tag") == 0)
-		m->tag = value;
-	else if (strcmp(key, "weights") == 0)
-		m->weights = value;
-	else if (strcmp(key, "probe") == 0)
-		return number_all(value, UINT16_MAX, &m->probe) && m->probe ? NULL :
-			"expected a TCP port, 1 to 65535";
-	else if (strcmp(key, "spool") == 0)
-		return map_spool(m, value);
-	else if (strcmp(key, "spool_size") == 0)
-		return number_all(value, 1000000, &m->spool_size) && m->spool_size ? NULL :
-			"expected a number of MB, 1 to 1000000";
-	else if (strcmp(key, "spool_rate") == 0)
-		return number_all(value, 10000000, &m->spool_rate) && m->spool_rate ? NULL :
-			"expected datagrams a second, 1 to 10000000";
-	else if (strcmp(key, "spool_sync") == 0)
-		return number_all(value, 3600, &m->spool_sync) ? NULL :
-			"expected seconds, 0 to 3600; 0: never";
-	else if (strcmp(key, "source") == 0)
-		return map_source(m, value);
-	else if (strcmp(key, "else") == 0)
-		return map_flag(&m->otherwise, value);
-	else if (strcmp(key, "renumber") == 0)
-		return map_numbers(m, value);
-	else if (strcmp(key, "sample") == 0)
-		return number_all(value, UINT32_MAX, &m->sample) && m->sample ? NULL :
-			"expected N, 1 or more: one datagram in N is sent";
-	else if (map_rule(m, key, value, &why) || map_tenant(m, key, value, &why))
+	if (map_plain(m, key, value, &why) || map_rule(m, key, value, &why) ||
+		map_tenant(m, key, value, &why))
 		return why;
-	else if (strcmp(key, "id") == 0)
-		return number_all(value, UINT32_MAX, &m->id) && m->id
-			? NULL
-			: "expected a number, 1 to 4294967295";
-	else if (strcmp(key, "src_port") == 0)
-		return number_all(value, UINT16_MAX, &m->source_port)
-			? NULL
-			: "expected a port, 0 to 65535";
-	else if (strncmp(key, "kafka_", 6) == 0 || strncmp(key, "zmq_", 4) == 0)
+	if (strcmp(key, "spool") == 0)
+		return map_spool(m, value);
+	if (strcmp(key, "source") == 0)
+		return map_source(m, value);
+	if (strcmp(key, "else") == 0)
+		return map_flag(&m->otherwise, value);
+	if (strcmp(key, "renumber") == 0)
+		return map_renumber(m, value);
+	if (strncmp(key, "kafka_", 6) == 0 || strncmp(key, "zmq_", 4) == 0)
 		return "Kafka and ZeroMQ are not supported; expected ip=";
-	else
-		return "unknown key; expected id, ip, tag, balance-alg, weights, probe, src_port, "
-		       "source, from, "
-		       "port, protocol, domain, agent, size, else, sample, renumber, networks, "
-		       "interfaces, filter, spool, "
-		       "spool_size, spool_rate or spool_sync";
-	return NULL;
+	return "unknown key; expected id, ip, tag, balance-alg, weights, probe, src_port, source, "
+	       "from, port, protocol, domain, agent, size, else, sample, renumber, networks, "
+	       "interfaces, filter, spool, spool_size, spool_rate or spool_sync";
 }
 
 static void map_receivers(struct receivers *rs, struct pool *pool, const struct map_line *m,
@@ -644,19 +671,13 @@ static void map_weights(struct receivers *rs, struct pool *pool, char *text, str
 		warn(rs, at, "weights", whole, "has no effect without balance-alg=rendezvous");
 }
 
-static void map_line(
-	struct receivers *rs, char *line, const struct receiver_defaults *d, struct place at)
+/* The words of a line; false after complaining. */
+static bool map_read(struct receivers *rs, struct map_line *m, char *line, struct place at)
 {
-	struct map_line m = { .spool_sync = SPOOL_SYNC_S };
-	char *save, *word, label[32];
-	struct pool *pool;
-	bool lawful = true;
 	const unsigned errors = rs->errors;
+	char *save;
 
-	line = skip_blanks(line);
-	if (*line == '\0' || *line == '!' || *line == '#')
-		return;
-	for (word = strtok_r(line, " \t\r\n\v\f", &save); word;
+	for (char *word = strtok_r(line, " \t\r\n\v\f", &save); word;
 		word = strtok_r(NULL, " \t\r\n\v\f", &save)) {
 		char *equals = strchr(word, '=');
 		const char *why;
@@ -666,14 +687,66 @@ static void map_line(
 			continue;
 		}
 		*equals = '\0';
-		why = map_key(&m, word, equals + 1);
+		why = map_key(m, word, equals + 1);
 		if (why)
 			complain(rs, at, word, equals + 1, why);
 	}
-	if (rs->errors == errors && (!m.id || !m.ip))
-		complain(rs, at, "map", m.id ? "ip" : "id",
+	if (rs->errors == errors && (!m->id || !m->ip))
+		complain(rs, at, "map", m->id ? "ip" : "id",
 			"is missing; expected id=NUMBER ip=HOST:PORT[,...]");
-	if (rs->errors > errors) {
+	return rs->errors == errors;
+}
+
+static void map_tags(struct receivers *rs, struct pool *pool, const char *tag,
+		     const struct receiver_defaults *d, struct place at)
+{
+	bool lawful = true;
+
+	pool->tags = rs->file_tags;
+	if (!tag)
+		return;
+	/* A map that could not be read has been complained about. */
+	pool->never = !tag_filter_accepts(tag, 0, &lawful) && !d->tag_map;
+	if (lawful && pool->tags) {
+		pool->tag_filter = xstrdup(tag);
+		pool->picky = true;
+	}
+	if (!lawful)
+		complain(rs, at, "tag", tag,
+			"expected N, -N, A-B, -A-B, with commas between, at most 96");
+	else if (pool->never)
+		warn(rs, at, "tag", tag,
+			"without pre_tag_map every datagram has tag 0: this pool gets none");
+}
+
+/* What a pool wants; rule and tenant are its own from here on. */
+static void map_selection(
+	struct receivers *rs, struct pool *pool, const struct map_line *m, struct place at)
+{
+	pool->rule = m->rule;
+	pool->tenant = m->tenant;
+	pool->otherwise = m->otherwise;
+	pool->picky = m->rule || m->otherwise;
+	pool->sample = m->sample ? (uint32_t)m->sample : 1;
+	/* Who samples and says no more wants numbers without gaps. */
+	pool->renumber = (m->numbers_said ? m->renumber : m->sample > 1) && !m->tenant;
+	if (m->renumber && m->tenant)
+		warn(rs, at, "renumber", "true",
+			"has no effect: datagrams of chosen records have numbers of their own");
+	rs->has_else |= m->otherwise;
+}
+
+static void map_line(
+	struct receivers *rs, char *line, const struct receiver_defaults *d, struct place at)
+{
+	struct map_line m = { .spool_sync = SPOOL_SYNC_S };
+	struct pool *pool;
+	char label[32];
+
+	line = skip_blanks(line);
+	if (*line == '\0' || *line == '!' || *line == '#')
+		return;
+	if (!map_read(rs, &m, line, at)) {
 		free(m.rule);
 		tenant_free(m.tenant);
 		return;
@@ -686,36 +759,13 @@ static void map_line(
 	map_receivers(rs, pool, &m, d, at);
 	if (m.balance)
 		map_balance(rs, pool, m.balance, at);
-	pool->rule = m.rule;
-	pool->tenant = m.tenant;
-	pool->otherwise = m.otherwise;
-	pool->picky = m.rule || m.otherwise;
-	pool->sample = m.sample ? (uint32_t)m.sample : 1;
-	/* Who samples and says no more wants numbers without gaps. */
-	pool->renumber = (m.numbers_said ? m.renumber : m.sample > 1) && !m.tenant;
-	if (m.renumber && m.tenant)
-		warn(rs, at, "renumber", "true",
-			"has no effect: datagrams of chosen records have numbers of their own");
-	rs->has_else |= m.otherwise;
+	map_selection(rs, pool, &m, at);
 	if (m.weights)
 		map_weights(rs, pool, m.weights, at);
 	for (size_t i = 0; i < pool->n; i++)
 		pool->receivers[i]->watched =
 			m.spool || (pool->balance && pool->balance->choose);
-	pool->tags = rs->file_tags;
-	/* A map that could not be read has been complained about. */
-	if (m.tag)
-		pool->never = !tag_filter_accepts(m.tag, 0, &lawful) && !d->tag_map;
-	if (m.tag && lawful && pool->tags) {
-		pool->tag_filter = xstrdup(m.tag);
-		pool->picky = true;
-	}
-	if (!lawful)
-		complain(rs, at, "tag", m.tag,
-			"expected N, -N, A-B, -A-B, with commas between, at most 96");
-	else if (pool->never)
-		warn(rs, at, "tag", m.tag,
-			"without pre_tag_map every datagram has tag 0: this pool gets none");
+	map_tags(rs, pool, m.tag, d, at);
 }
 
 /* ---- files ---------------------------------------------------------------- */

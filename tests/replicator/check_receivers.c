@@ -279,6 +279,8 @@ static const struct {
 		"f:1: probe: \"0\": expected a TCP port, 1 to 65535\n" },
 	{ "id=1 ip=192.0.2.1:1 source=mine", NULL,
 		"f:1: source: \"mine\": expected own, exporter, raw or proxy\n" },
+	{ "id=1 ip=192.0.2.1:1 source=raw source=mine", NULL,
+		"f:1: source: \"mine\": expected own, exporter, raw or proxy\n" },
 	{ "id=1 ip=192.0.2.1:1 from=10.0.0.0/8,2001:db8::/32 port=1,2000-3000 "
 	  "protocol=netflow5,ipfix size=0-1500 "
 	  "domain=7 agent=192.0.2.0/24 sample=10 renumber=true\nid=2 ip=192.0.2.1:2 else=true",
