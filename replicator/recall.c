@@ -390,6 +390,11 @@ static size_t record_read(const struct recall *m, const struct template_def *t, 
 	return at;
 }
 
+/*
+ * A template is used with each of its records, and after them: what gives way is
+ * a record that was not told again for long, never the template that it cannot
+ * be read without.
+ */
 static void learn_records(struct recall *m, struct recall_stream *s, const struct flow_set *set,
 			  uint16_t version)
 {
@@ -410,6 +415,7 @@ static void learn_records(struct recall *m, struct recall_stream *s, const struc
 			break;
 		m->counts.refused += !item_keep(
 			m, s, ITEM_RECORD, set->id, which, (struct bytes) { rest.p, len });
+		item_find(m, s, ITEM_OPTIONS, set->id, 0);
 	}
 }
 

@@ -63,7 +63,7 @@ echo 6 >"/dev/udp/127.0.0.1/$C"
 came() { # its counters go on where those of the other ended
 	[ "$(stat_value "$TMP/new.tsv" received_datagrams 2>/dev/null || echo 0)" -eq 14 ]
 }
-check "and goes on" wait_for 5 came
+check "and goes on, its counters too" wait_for 5 came
 check "ends in order" stop_daemon new
 
 for bad in "127.0.0.1" "127.0.0.1:0" "127.0.0.1:70000" "nobody.invalid:1"; do

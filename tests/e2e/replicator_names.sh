@@ -66,9 +66,15 @@ for ((i = 0; i < 20; i++)); do
 	datagram
 	sleep .02
 done
-check "nothing waits for the resolver" wait_for 2 received 22
+check "nothing waits for the resolver" wait_for 5 received 22
+asked=$(grep -c 'reload: 1 receivers' "$TMP/tee.log")
 during=$(date +%s%N)
-check "which is asked still" test "$(grep -c 'reload: 1 receivers' "$TMP/tee.log")" -eq 1
+# It is given two seconds to answer.
+if [ $(((during - start) / 1000000)) -lt 1900 ]; then
+	check "which is asked still" test "$asked" -eq 1
+else
+	echo "     which is asked still: not known, this machine is too busy"
+fi
 check "the name that cannot be looked up keeps its address" \
 	wait_for 10 logged 1 'name: "collector.test": cannot be looked up now, stays 127.0.0.3'
 check "and the reload is one" wait_for 5 logged 2 'reload: 1 receivers'

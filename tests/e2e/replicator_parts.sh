@@ -42,3 +42,29 @@ adds_up() { # FILE RECEIVERS
 		END { for (who in in_) if (in_[who] != out[who]) { print "     " who " " in_[who] " " out[who]; bad = 1 }
 			exit bad || n < least }' "$1"
 }
+
+# What the kernel dropped at the sockets of programs of ours before they saw it.  Only root may have
+# receive buffers beyond net.core.rmem_max, and a machine may be too busy for any: that is loss, told
+# and counted, and not what is asked here.  What GRO joined is dropped and counted as one.
+dropped() { # NAME...
+	local name n=0
+	for name; do
+		n=$((n + $(stat_value "$TMP/$name.tsv" kernel_drops)))
+	done
+	echo "$n"
+}
+
+# As check_equal where nothing was dropped; else there is no more than there should be.
+unless_dropped() { # DROPS NAME WANT GOT
+	if [ "$1" -eq 0 ]; then
+		check_equal "$2" "$3" "$4"
+	else
+		echo "     $2: $4 of $3, the kernel dropped $1 buffers"
+		check "$2: no more than that" test "$4" -le "$3"
+	fi
+}
+
+# Datagrams that a replicator has received up to this moment; its files are written once a second.
+received_now() { # CONTROL-SOCKET
+	"$REPLICATOR" --top --control "$1" 2>/dev/null | sed -n 's/^received .*, \([0-9]*\) in all;.*/\1/p'
+}

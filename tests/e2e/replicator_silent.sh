@@ -2,7 +2,7 @@
 # replicator_silent.sh - a collector's host falls silent while all links stay, as
 # when it is switched off behind a switch.  Its share moves, or its spool is
 # filled, when a probe is not answered, when the kernel misses the neighbour, or
-# when the router before it says so; and all of it comes back.
+# when the router before it says so; and all of it comes back.  With IPv4 and IPv6.
 
 # Functions are called by name.
 # shellcheck disable=SC2317
@@ -40,6 +40,39 @@ must in_namespace far4 ip addr add 10.9.4.2/24 dev far
 must in_namespace far4 ip link set far up
 must in_namespace far4 ip route add default via 10.9.4.1
 must ip route add 10.9.4.0/24 via 10.9.3.2
+# The same with IPv6: collector N is fd00:9:N::2.
+soon6() { # INTERFACE
+	sysctl -q -w "net.ipv6.neigh.$1.base_reachable_time_ms=500" \
+		"net.ipv6.neigh.$1.delay_first_probe_time=1" "net.ipv6.neigh.$1.retrans_time_ms=200"
+}
+POOLS="1 2 3 4 5"
+if { ip addr add fd00:9:1::1/64 dev to-far1 nodad && in_namespace far1 ip addr add fd00:9:1::2/64 dev far nodad; } 2>/dev/null; then
+	POOLS="$POOLS 6 7"
+	must ip addr add fd00:9:2::1/64 dev to-far2 nodad
+	must in_namespace far2 ip addr add fd00:9:2::2/64 dev far nodad
+	must soon6 to-far2
+	must ip addr add fd00:9:3::1/64 dev to-router nodad
+	must in_namespace router ip addr add fd00:9:3::2/64 dev far nodad
+	must in_namespace router ip addr add fd00:9:4::1/64 dev beyond nodad
+	must in_namespace router sysctl -q -w net.ipv6.conf.all.forwarding=1 \
+		net.ipv6.neigh.beyond.base_reachable_time_ms=500 \
+		net.ipv6.neigh.beyond.delay_first_probe_time=1 net.ipv6.neigh.beyond.retrans_time_ms=200
+	must in_namespace far4 ip addr add fd00:9:4::2/64 dev far nodad
+	must in_namespace far4 ip route add default via fd00:9:4::1
+	for i in 1 2; do
+		must in_namespace far$i ip route add default via fd00:9:$i::1
+	done
+	must ip route add fd00:9:4::/64 via fd00:9:3::2
+else
+	echo "     IPv6: not tried, this kernel has none"
+fi
+for_each() { # COMMAND, with the number and the addresses of each host that falls silent
+	"$1" 2 10.9.2.2/24 fd00:9:2::2/64
+	"$1" 4 10.9.4.2/24 fd00:9:4::2/64
+}
+has_ipv6() {
+	[ "$POOLS" != "1 2 3 4 5" ]
+}
 
 {
 	printf 'seed: 5\nduration: 60s\nrate: 4000 records/s\nexporters:\n'
@@ -51,7 +84,7 @@ must ip route add 10.9.4.0/24 via 10.9.3.2
 	printf 'applications:\n  - { proto: tcp, port: 443 }\n'
 } >"$TMP/scenario.yaml"
 mkdir "$TMP/spool"
-# Port 300N of pool N: 1 by the neighbour, 2 by a probe, 3 by the router, 4 and 5 with a spool.
+# Port 300N of pool N: 1 and 6 by the neighbour, 2 by a probe, 3 and 7 by the router, 4 and 5 with a spool.
 cat >"$TMP/map" <<-END
 	id=1 ip=10.9.1.2:3001,10.9.2.2:3001 balance-alg=rendezvous
 	id=2 ip=10.9.1.2:3002,10.9.2.2:3002 balance-alg=rendezvous probe=8022
@@ -59,11 +92,17 @@ cat >"$TMP/map" <<-END
 	id=4 ip=10.9.2.2:3004 spool=$TMP/spool
 	id=5 ip=10.9.4.2:3005 spool=$TMP/spool
 END
+! has_ipv6 || cat >>"$TMP/map" <<-END
+	id=6 ip=[fd00:9:1::2]:3006,[fd00:9:2::2]:3006 balance-alg=rendezvous
+	id=7 ip=[fd00:9:1::2]:3007,[fd00:9:4::2]:3007 balance-alg=rendezvous
+END
 printf 'listen_port: 2055\ntee_receivers: %s\nstats_file: %s\n' "$TMP/map" "$TMP/tee.tsv" >"$TMP/tee.conf"
 
 of() { # COUNTER COLLECTOR POOL
+	local host=10.9.$2.2
+	[ "$3" -lt 6 ] || host="[fd00:9:$2::2]"
 	stat_value "$TMP/tee.tsv" \
-		"receiver_$1{receiver=\"10.9.$2.2:$((3000 + $3))\",pool=\"pool $3\"}" 2>/dev/null || echo 0
+		"receiver_$1{receiver=\"$host:$((3000 + $3))\",pool=\"pool $3\"}" 2>/dev/null || echo 0
 }
 is() { # COUNTER COLLECTOR POOL VALUE
 	[ "$(of "$1" "$2" "$3")" = "$4" ]
@@ -72,59 +111,66 @@ more() { # COUNTER COLLECTOR POOL THAN
 	[ "$(of "$1" "$2" "$3")" -gt "$4" ]
 }
 silent_of() { # POOL: its receiver that falls silent
-	[ "$1" = 3 ] || [ "$1" = 5 ] && echo 4 || echo 2
+	case $1 in 3 | 5 | 7) echo 4 ;; *) echo 2 ;; esac
 }
 
 # Sockets of collectors; the first of each host accepts connections at the port that is probed.
 for host in 1 2 4; do
 	options=(--metrics "10.9.$host.2:8022")
-	for pool in 1 2 3 4 5; do
+	for pool in $POOLS; do
 		nsenter -t "${PID[far$host]}" -n "$REPLICATOR" -p 300$pool "${options[@]}" 127.0.0.1/9 2>"$TMP/c$host$pool.log" &
 		PID[c$host$pool]=$!
 		options=()
 	done
 done
 for host in 1 2 4; do
-	for pool in 1 2 3 4 5; do
+	for pool in $POOLS; do
 		must wait_for 5 grep -q listening "$TMP/c$host$pool.log"
 	done
 done
 must start_daemon tee 2055 "$REPLICATOR" --config "$TMP/tee.conf"
 "$PCAPGEN" craft --scenario "$TMP/scenario.yaml" --to 127.0.0.1:2055 >"$TMP/craft.log" 2>&1 &
 PID[craft]=$!
-for pool in 1 2 3 4 5; do
+for pool in $POOLS; do
 	host=$(silent_of $pool)
 	check "pool $pool: its collector is sent datagrams" wait_for 5 more sent "$host" $pool 50
 	check_equal "pool $pool: nobody is down" "0 0" "$(of down 1 $pool) $(of down "$host" $pool)"
 done
 
 silent=$(date +%s%3N)
-must in_namespace far2 ip addr del 10.9.2.2/24 dev far
-must in_namespace far4 ip addr del 10.9.4.2/24 dev far
-for pool in 2 1 4 3 5; do
+fall_silent() { # HOST ADDRESS ADDRESS6
+	must in_namespace "far$1" ip addr del "$2" dev far
+	! has_ipv6 || must in_namespace "far$1" ip addr del "$3" dev far
+}
+for_each fall_silent
+for pool in $POOLS; do
 	host=$(silent_of $pool)
 	check "pool $pool: found out" wait_for 8 is down "$host" $pool 1
 	echo "     after at most $(($(date +%s%3N) - silent)) ms (the statistics are a second apart)"
 	gone[pool]=$(of sent "$host" $pool) spooled[pool]=$(of spooled "$host" $pool)
 done
-for pool in 1 2 3; do
+for pool in ${POOLS/4 5/}; do
 	check "pool $pool: its share is elsewhere" wait_for 3 more sent 1 $pool $(($(of sent 1 $pool) + 100))
 done
 for pool in 4 5; do
 	host=$(silent_of $pool)
 	check "pool $pool: the spool is filled" wait_for 3 more spooled "$host" $pool $((spooled[pool] + 100))
 done
-for pool in 1 2 3 4 5; do
+for pool in $POOLS; do
 	host=$(silent_of $pool)
 	check "pool $pool: nothing is sent to it" test $(($(of sent "$host" $pool) - gone[pool])) -lt 5
 	check_equal "pool $pool: the other one is there" 0 "$(of down 1 $pool)"
 done
 
 back=$(date +%s%3N)
-must in_namespace far2 ip addr add 10.9.2.2/24 dev far
-must in_namespace far4 ip addr add 10.9.4.2/24 dev far
+come_back() { # HOST ADDRESS ADDRESS6
+	must in_namespace "far$1" ip addr add "$2" dev far
+	! has_ipv6 || must in_namespace "far$1" ip addr add "$3" dev far nodad
+}
+for_each come_back
 must in_namespace far4 ip route add default via 10.9.4.1
-for pool in 1 2 3 4 5; do
+! has_ipv6 || in_namespace far4 ip route replace default via fd00:9:4::1
+for pool in $POOLS; do
 	host=$(silent_of $pool)
 	check "pool $pool: it is back" wait_for 10 is down "$host" $pool 0
 	check "pool $pool: and sent datagrams" wait_for 3 more sent "$host" $pool $((gone[pool] + 50))
@@ -137,7 +183,7 @@ kill "${PID[craft]}"
 wait "${PID[craft]}" 2>/dev/null
 unset 'PID[craft]'
 check "tee ends in order" stop_daemon tee
-for pool in 1 2 3 4 5; do
+for pool in $POOLS; do
 	host=$(silent_of $pool)
 	check_equal "pool $pool: the account adds up" "$(of received "$host" $pool)" \
 		$(($(of sent "$host" $pool) + $(of balanced "$host" $pool) + $(of eagain "$host" $pool) + $(

@@ -235,6 +235,27 @@ START_TEST(is_bounded)
 }
 END_TEST
 
+/* More records than there is room for: the last seven stay, behind what they are read with. */
+START_TEST(records_give_way_before_their_template)
+{
+	uint8_t many[20 + 4 + 12 * 9] = { V9(12, 2), 1, 44, 0, 4 + 12 * 9 }, got[4096];
+	const uint8_t template[] = { 0, 1, 0, 24, 1, 44, 0, 4, 0, 8, 0, 1, 0, 4, 0, 48, 0, 1, 0, 50, 0,
+		4, 0, 0 };
+	size_t n;
+
+	for (size_t i = 0; i < 12; i++)
+		many[24 + 9 * i + 4] = (uint8_t)i;
+	batch(D(v9_options, 2055), false);
+	batch(D(many, 2055), false);
+	ck_assert_uint_eq(recall_counts(m)->items, 8);
+	ck_assert_uint_eq(recall_counts(m)->evicted_items, 5);
+	/* 7 records of 9 octets are padded to 64. */
+	ck_assert_uint_eq(told(D(v9_data, 2055), got, &n), 20 + sizeof(template) + 4 + 64);
+	ck_assert_mem_eq(got + 20, template, sizeof(template));
+	ck_assert_mem_eq(got + 20 + sizeof(template) + 4, many + 24 + 5 * 9, 7 * 9);
+}
+END_TEST
+
 /* Cut anywhere: nothing is read beyond the end, and what is kept stays whole. */
 START_TEST(takes_any_cut)
 {
@@ -269,6 +290,7 @@ Suite *suite_recall(void)
 	tcase_add_test(t, numbers_ipfix_by_records);
 	tcase_add_test(t, cuts_into_messages);
 	tcase_add_test(t, is_bounded);
+	tcase_add_test(t, records_give_way_before_their_template);
 	tcase_add_test(t, takes_any_cut);
 	suite_add_tcase(s, t);
 	return s;
