@@ -356,11 +356,12 @@ static bool is_identifier(const struct field_spec *f)
 	return false;
 }
 
-/* Length of the field at `p`, its length octets included (RFC 7011 7); more than `n` when it is
- * cut. */
-static size_t field_length(const struct field_spec *f, const uint8_t *p, size_t n)
+/* Length of the field at `p`, its length octets included (RFC 7011 7; v9 has no such fields);
+ * more than `n` when it is cut. */
+static size_t field_length(
+	uint16_t version, const struct field_spec *f, const uint8_t *p, size_t n)
 {
-	if (f->len != IE_VARLEN)
+	if (f->len != IE_VARLEN || version == 9)
 		return f->len;
 	if (n < 1 || (p[0] == 255 && n < 3))
 		return n + 1;
@@ -375,7 +376,7 @@ static size_t record_read(const struct recall *m, const struct template_def *t, 
 	uint64_t h = m->seed ^ UINT64_C(0xcbf29ce484222325);
 
 	for (size_t i = 0; i < t->nfields; i++) {
-		const size_t len = field_length(&t->fields[i], p + at, n - at);
+		const size_t len = field_length(t->version, &t->fields[i], p + at, n - at);
 
 		if (len > n - at)
 			return 0;
@@ -650,11 +651,11 @@ static const struct recall_item *put_set(struct letter *l, const struct flow_msg
 	} while (i && i->key.kind != ITEM_OPTIONS &&
 		(i->key.kind == ITEM_TEMPLATE || i->key.id == id) &&
 		cursor_used(&l->c) + i->n + 4 <= RECALL_MESSAGE);
-	if (shortest > 3) {
+	/* Padding as long as a record would be read as one; IPFIX data does without (RFC 7011 3.3.1). */
+	if (set_id < TEMPLATE_ID_MIN || (head->version == 9 && shortest > 3))
 		flow_set_end(&l->c, mark);
-	} else if (!l->c.full) {
-		patch16(mark + 2, (size_t)(l->c.at - mark)); /* padding would be read as a record */
-	}
+	else if (!l->c.full)
+		patch16(mark + 2, (size_t)(l->c.at - mark));
 	return i;
 }
 

@@ -3,6 +3,8 @@
  */
 #include "watch.h"
 
+#include <sys/socket.h>
+
 /* What a receiver says of its host. */
 static struct host *note(struct hosts *hosts, const struct receiver *r)
 {
@@ -22,12 +24,29 @@ static enum path_state path_to(struct path *p, struct host *h)
 	return h->path;
 }
 
+/*
+ * Nothing is sent to one that is down: what its socket was told about the last
+ * datagrams would be heard with the first that it is sent again, as news.
+ */
+static bool hear(struct receiver *r, uint64_t now_ns)
+{
+	socklen_t len = sizeof(int);
+	int err = 0;
+
+	if (r->out.fd < 0 || getsockopt(r->out.fd, SOL_SOCKET, SO_ERROR, &err, &len) < 0 || !err)
+		return false;
+	r->out.counts.icmp_errors++;
+	return health_sent(&r->health, &r->out.counts, now_ns);
+}
+
 /* True when the receiver may have been away: templates are to be told. */
 static bool ask(struct fanout *f, struct receiver *r, bool telling, uint64_t now_ns)
 {
 	struct host *host = note(&f->hosts, r);
 	bool away = false;
 
+	if (r->watched && r->health.down)
+		away |= hear(r, now_ns);
 	if (r->watched && r->health.down)
 		away |= health_host(&r->health, host->away_ns, now_ns);
 	if (r->probe_port)

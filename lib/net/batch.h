@@ -90,8 +90,8 @@ struct sender_counts {
 	uint64_t other;
 	/* What follows is not part of the sum. */
 	uint64_t calls;		/* system calls */
-	uint64_t icmp_errors; /* reported on a send that was then tried again; the kernel may join
-				 several into one */
+	uint64_t icmp_errors; /* reported on a send that was then tried again, or when asked for;
+				 the kernel may join several into one */
 	uint64_t runs;		/* UDP_SEGMENT sends of two datagrams or more that went out */
 };
 

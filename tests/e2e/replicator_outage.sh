@@ -24,12 +24,16 @@ listen_ip: 127.0.0.1
 listen_port: $IN
 tee_receivers: $TMP/map
 stats_file: $TMP/tee.tsv
+control: $TMP/control
 END
 
 export_flows() {
+	local before=$total
 	must "$PCAPGEN" craft --scenario "$TMP/scenario.yaml" --to "127.0.0.1:$IN" >"$TMP/craft.tsv"
 	must wait_udp_drained "$IN"
-	total=$((total + $(stat_value "$TMP/craft.tsv" datagrams)))
+	# What came, not what was sent: a machine that is too busy drops some before the tee.
+	total=$(received_now "$TMP/control")
+	must test "$total" -gt $((before + 1000))
 	must wait_for 5 counts received_datagrams "$total"
 }
 counts() { # NAME NUMBER: a counter of the tee has come so far
@@ -50,7 +54,7 @@ export_flows
 check_equal "both there: nothing is spooled" "$total 0" "$(of sent) $(of spooled)"
 
 check "the receiver goes" stop_daemon first
-check_equal "with everything" "$total" "$(stat_value "$TMP/first.tsv" received_datagrams)"
+unless_dropped "$(dropped first)" "with everything" "$total" "$(stat_value "$TMP/first.tsv" received_datagrams)"
 before=$(of sent)
 export_flows
 check_equal "what it misses is in the spool, or was on its way when it went" "$total" \
@@ -79,8 +83,8 @@ for name in tee back one; do
 	check "$name ends in order" stop_daemon "$name"
 done
 # Empty datagrams, which ask whether it is there, are no NetFlow.
-check_equal "the receiver has what was live and what had waited" "$(($(of sent) + spooled))" \
-	"$(($(stat_value "$TMP/back.tsv" 'received_datagrams{protocol="netflow5"}') + $(stat_value "$TMP/back.tsv" kernel_drops)))"
+unless_dropped "$(dropped back)" "the receiver has what was live and what had waited" "$(($(of sent) + spooled))" \
+	"$(stat_value "$TMP/back.tsv" 'received_datagrams{protocol="netflow5"}')"
 check_equal "its account adds up" "$(of received)" \
 	"$(($(of sent) + $(of spooled) + $(of refused) + $(of eagain) + $(of unreachable) + $(of other)))"
 check_equal "the other one has everything" "$total" \

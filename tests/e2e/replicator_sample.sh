@@ -8,6 +8,8 @@
 HERE=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 # shellcheck source=tests/e2e/lib.sh
 . "$HERE/lib.sh"
+# shellcheck source=tests/e2e/replicator_parts.sh
+. "$HERE/replicator_parts.sh"
 e2e_begin replicator_sample
 
 IN=$(free_udp_port) ALL=$(free_udp_port) TENTH=$(free_udp_port)
@@ -70,12 +72,18 @@ check_equal "each is sent or left out" "$total" "$((sent + $(of sampled "$TENTH"
 check "a tenth is chosen, within four standard deviations" \
 	awk -v n="$total" -v k="$((sent - stripped))" 'BEGIN { d = k - n / 10; exit !(d * d <= 16 * n * .09) }'
 check "some only tell templates or counters" test "$stripped" -gt 20
-for what in damaged sequence_lost sequence_gaps; do
-	check_equal "the collector of a tenth: $what" 0 "$(stat_sum "$TMP/tenth.tsv" "^$what([{]|\$)")"
+check_equal "the collector of a tenth: damaged" 0 "$(stat_sum "$TMP/tenth.tsv" "^damaged[{]")"
+drops=$(dropped tee all tenth)
+for what in sequence_lost sequence_gaps; do
+	[ "$drops" -gt 0 ] || check_equal "the collector of a tenth: $what" 0 "$(stat_sum "$TMP/tenth.tsv" "^$what")"
 done
-check_equal "counter samples are all there" "$(stat_sum "$TMP/all.tsv" '^counter_samples')" \
-	"$(stat_sum "$TMP/tenth.tsv" '^counter_samples')"
-check_equal "templates too" "$(stat_sum "$TMP/all.tsv" '^templates$')" "$(stat_sum "$TMP/tenth.tsv" '^templates$')"
+if [ "$drops" -eq 0 ]; then
+	check_equal "counter samples are all there" "$(stat_sum "$TMP/all.tsv" '^counter_samples')" \
+		"$(stat_sum "$TMP/tenth.tsv" '^counter_samples')"
+	check_equal "templates too" "$(stat_sum "$TMP/all.tsv" '^templates$')" "$(stat_sum "$TMP/tenth.tsv" '^templates$')"
+else
+	echo "     what arrived is not compared: the kernel dropped $drops buffers"
+fi
 
 column() { # FILE COLUMN VERSION EXPORTER
 	awk -F, -v name="$2" -v version="$3" -v who="$4" 'NR == 1 { for (i = 1; i <= NF; i++) at[$i] = i }

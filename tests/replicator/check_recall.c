@@ -176,6 +176,25 @@ START_TEST(numbers_ipfix_by_records)
 }
 END_TEST
 
+/* Three octets of padding would be a record: a scope of one octet and an empty text (RFC 7011 7). */
+START_TEST(pads_no_records)
+{
+	static const uint8_t options[] = { IPFIX(34, 0), 0, 3, 0, 18, 1, 44, 0, 2, 0, 1, 0, 144, 0, 1, 0,
+		82, 0xff, 0xff };
+	static const uint8_t record[] = { IPFIX(25, 0), 1, 44, 0, 9, 7, 3, 'l', 'o', '0' };
+	static const uint8_t data[] = { IPFIX(28, 42), 1, 0, 0, 12, 0, 0, 0, 9, 0, 0, 0, 1 };
+	static const uint8_t want[] = { IPFIX(45, 41), 0, 3, 0, 20, 1, 44, 0, 2, 0, 1, 0, 144, 0, 1, 0,
+		82, 0xff, 0xff, 0, 0, 1, 44, 0, 9, 7, 3, 'l', 'o', '0' };
+	uint8_t got[4096];
+	size_t n;
+
+	batch(D(options, 2055), false);
+	batch(D(record, 2055), false);
+	ck_assert_uint_eq(told(D(data, 2055), got, &n), sizeof(want));
+	ck_assert_mem_eq(got, want, sizeof(want));
+}
+END_TEST
+
 /* More than fits one message: each within its bound, numbered up to the next datagram. */
 START_TEST(cuts_into_messages)
 {
@@ -288,6 +307,7 @@ Suite *suite_recall(void)
 	tcase_add_test(t, who_heard_is_not_told);
 	tcase_add_test(t, keeps_one_record_for_each_sampler);
 	tcase_add_test(t, numbers_ipfix_by_records);
+	tcase_add_test(t, pads_no_records);
 	tcase_add_test(t, cuts_into_messages);
 	tcase_add_test(t, is_bounded);
 	tcase_add_test(t, records_give_way_before_their_template);
