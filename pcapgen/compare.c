@@ -169,14 +169,15 @@ static counter multiple(const struct sums3 *a, const struct sums3 *b)
 	return n > 1 && a->packets == n * b->packets ? n : 0;
 }
 
-/* Octets too many or too few, the same number for each packet: Ethernet's 14, 18 ... */
+/* Octets too many or too few, the same for each packet: a tag (4), Ethernet (14, 18) ... */
 static counter octets_a_packet(const struct sums3 *a, const struct sums3 *b)
 {
 	counter more = a->octets - b->octets;
 
 	if (a->octets <= b->octets || a->packets != b->packets || !b->packets || more % b->packets)
 		return 0;
-	return more / b->packets <= 64 ? more / b->packets : 0;
+	more /= b->packets;
+	return more >= 4 && more <= 64 ? more : 0;
 }
 
 static enum verdict judge_sums(struct wrong_row *w)
