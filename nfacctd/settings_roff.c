@@ -171,6 +171,7 @@ static const struct {
 	{ "mpls_pw_id, sampling_direction, nat_event", "Elements of any length are read" },
 	{ "sum_net", "both ends count" },
 	{ "tos, tunnel_tos", "sFlow: the whole traffic class of IPv6" },
+	{ "tcpflags", "sFlow: those of samples in IPv4 and IPv6 form, too" },
 	{ "vxlan", "IE 351: the last three octets (1.7.7 reads one too far); sFlow: the VNI" },
 	{ "in_vlan, out_vlan, flow_label, fwd_status", "not in 1.7.7" },
 };
