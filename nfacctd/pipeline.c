@@ -81,13 +81,12 @@ static bool is_possible(const struct settings *s, const struct flow_origin *o, u
 }
 
 /* An exporter that meters flows twice is told of once: what of it counts is a decision. */
-static void notice_both_ways(struct chunk_state *state, const struct flow_origin *o,
-			     const struct flow_record *r)
+static void notice_way(struct chunk_state *state, const struct flow_origin *o, uint8_t direction)
 {
 	struct stream *s = o->stream;
 	char exporter[ADDR_TEXT];
 
-	s->ways = (uint8_t)(s->ways | 1u << (r->direction & 1));
+	s->ways = (uint8_t)(s->ways | 1u << (direction & 1));
 	if (s->ways != 3 || s->both_ways || !log_allow(&state->told_us, o->recv_us, 1000000))
 		return;
 	s->both_ways = true;
@@ -105,7 +104,7 @@ static bool right_way(struct chunk_state *state, const struct settings *s,
 	if (state->directions)
 		p = directions_find(state->directions, &o->exporter, r, p);
 	if (p == DIRECTION_BOTH) {
-		notice_both_ways(state, o, r);
+		notice_way(state, o, r->direction);
 		return true;
 	}
 	if ((p == DIRECTION_EGRESS) == (r->direction != 0))
@@ -270,15 +269,24 @@ void chunk_prepare(struct chunk *c, struct chunk_state *state, const struct sett
 	correct(c, state, s, NULL);
 }
 
+/* What is left out by its direction is looked at record by record. */
+uint64_t direct_without(const struct settings *s)
+{
+	const bool all_ways = s->direction == DIRECTION_BOTH && !s->direction_map;
+
+	return FLOW_BIT(flows) | (all_ways ? 0 : FLOW_BIT(direction));
+}
+
 size_t chunk_columns(struct chunk *c, const struct chunk_state *state, struct flow_column *to)
 {
 	const struct flow_column columns[CHUNK_COLUMNS] = {
-		{ (uint8_t *)&c->sums[0].octets, sizeof(c->sums[0]), FLOW_octets },
-		{ (uint8_t *)&c->sums[0].packets, sizeof(c->sums[0]), FLOW_packets },
-		{ (uint8_t *)c->time_us, sizeof(c->time_us[0]), FLOW_first_us },
-		{ c->tcp_flags, sizeof(c->tcp_flags[0]), FLOW_tcp_flags },
+		{ (uint8_t *)&c->sums[0].octets, sizeof(c->sums[0]), FLOW_octets, false },
+		{ (uint8_t *)&c->sums[0].packets, sizeof(c->sums[0]), FLOW_packets, false },
+		{ (uint8_t *)c->time_us, sizeof(c->time_us[0]), FLOW_first_us, true },
+		{ c->tcp_flags, sizeof(c->tcp_flags[0]), FLOW_tcp_flags, false },
+		{ c->direction, sizeof(c->direction[0]), FLOW_direction, true },
 	};
-	const bool wanted[CHUNK_COLUMNS] = { true, true, state->timed, state->flags };
+	const bool wanted[CHUNK_COLUMNS] = { true, true, state->timed, state->flags, true };
 	size_t n = 0;
 
 	for (size_t i = 0; i < CHUNK_COLUMNS; i++)
@@ -307,6 +315,8 @@ void chunk_prepare_direct(struct chunk *c, struct chunk_state *state, const stru
 		c->sums[i].tcp_flags = c->tcp_flags[i];
 	for (size_t i = 0; state->timed && !flow_has(all, FLOW_first_us) && i < n; i++)
 		c->time_us[i] = origin->export_us;
+	for (size_t i = 0; flow_has(all, FLOW_direction) && i < n; i++)
+		notice_way(state, origin, c->direction[i]);
 	c->total = total;
 	correct(c, state, s, all);
 }
@@ -1300,7 +1310,7 @@ size_t lane_columns(const struct lane *l, struct flow_column *to)
 
 			if (op->column)
 				to[n++] = (struct flow_column){ l->keys[side] + op->at,
-					l->p->shape.key_size, op->field };
+					l->p->shape.key_size, op->field, false };
 		}
 	}
 	return n;

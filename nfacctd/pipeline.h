@@ -81,8 +81,8 @@ struct chunk {
 	uint32_t rate[DECODER_CHUNK]; /* by sampling_map, 0: its rules say nothing; when `mapped` */
 	bool mapped;
 	struct agg_total total;		/* of them */
-	/* A column of the decoder, as are time_us, and `octets` and `packets` of sums. */
-	uint8_t tcp_flags[DECODER_CHUNK];
+	/* Columns of the decoder, as are time_us, and `octets` and `packets` of sums. */
+	uint8_t tcp_flags[DECODER_CHUNK], direction[DECODER_CHUNK];
 };
 
 /* What prepared chunks leave behind. */
@@ -92,8 +92,8 @@ void chunk_prepare(struct chunk *c, struct chunk_state *state, const struct sett
 
 /* Members whose records go the long way, and those that they must have for the short one. */
 #define DIRECT_WITH FLOW_BIT(octets)
-#define DIRECT_WITHOUT (FLOW_BIT(direction) | FLOW_BIT(flows))
-enum { CHUNK_COLUMNS = 4 };
+uint64_t direct_without(const struct settings *s);
+enum { CHUNK_COLUMNS = 5 };
 /* Where the decoder is to put what is the same for all plugins; how many columns. */
 size_t chunk_columns(struct chunk *c, const struct chunk_state *state, struct flow_column *to);
 /* `n` rows of the columns are filled; `all`: see emit_columns_fn. */

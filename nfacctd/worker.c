@@ -154,7 +154,7 @@ int worker_go_direct(struct worker *w)
 	w->columns = (struct columns_want){ .column = w->column,
 		.n = n,
 		.with = DIRECT_WITH,
-		.without = DIRECT_WITHOUT,
+		.without = direct_without(w->settings),
 		.emit = on_columns };
 	decoder_want_columns(w->decoder, &w->columns);
 	return 0;

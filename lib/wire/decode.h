@@ -86,7 +86,7 @@ struct decoder_loss *job_lose_set(
 void job_take_held(struct job *j, const struct held *h, bool late);
 /* Hand over what is in the chunk. */
 void job_flush(struct job *j);
-/* Whether records of `p`, without a sampler of their own, may go into columns. */
+/* Whether records of `p` may go into columns, those of one sampler. */
 bool job_direct(const struct job *j, const struct plan *p);
 /*
  * `n` records at `data`, `step` octets apart, into columns; `num` and `den` is their interval, 0:

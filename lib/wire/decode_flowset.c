@@ -258,17 +258,6 @@ static void scale_record(
 
 /* ---- data ------------------------------------------------------------------------------ */
 
-/* Straight into the caller's columns.  Returns what is left. */
-static struct bytes run_direct(
-	struct message *m, const struct plan *p, struct bytes body, const struct scaling *s)
-{
-	const size_t n = body.n / p->min_len, used = n * p->min_len;
-
-	job_columns(m->j, p, body.p, p->min_len, n, &m->time, s->fallback.num, s->fallback.den);
-	m->records += (uint32_t)n;
-	return (struct bytes){ body.p + used, body.n - used };
-}
-
 /* Each record may say how it was sampled. */
 static bool samples_by_record(const struct plan *p)
 {
@@ -316,6 +305,62 @@ static struct bytes run_columns(
 		body.p += n * p->min_len;
 		body.n -= n * p->min_len;
 		left -= n;
+	}
+	return body;
+}
+
+/*
+ * How all `n` records at `data`, a chunk at most, were sampled; false when they do not say the
+ * same.
+ */
+static bool same_sampling(struct message *m, const struct plan *p, const uint8_t *data, size_t n,
+			  struct scaling *s, struct sampling *same)
+{
+	uint64_t sampler[DECODER_CHUNK], differ = 0;
+	uint32_t interval[DECODER_CHUNK];
+	const struct flow_column column[] = {
+		{ (uint8_t *)sampler, sizeof(sampler[0]), FLOW_sampler, false },
+		{ (uint8_t *)interval, sizeof(interval[0]), FLOW_sampling_num, false },
+	};
+	uint64_t *const unscaled = &m->j->d->counts.unscaled;
+	const uint64_t before = *unscaled;
+	struct flow_record r = { .present = p->present };
+
+	plan_fill(p, column, 2, data, p->min_len, n, &m->time);
+	for (size_t i = 1; i < n; i++)
+		differ |= (sampler[i] ^ sampler[0]) | (interval[i] ^ interval[0]);
+	if (differ)
+		return false;
+	r.sampler = sampler[0];
+	r.sampling_num = interval[0];
+	scale_record(m, s, p, &r);
+	*unscaled += (*unscaled - before) * (n - 1);
+	*same = (struct sampling){ 0, 0, SAMPLING_NONE };
+	if (flow_has(&r, FLOW_sampling_num))
+		*same = (struct sampling){ r.sampling_num, r.sampling_den, SAMPLING_RECORD };
+	return true;
+}
+
+/* Straight into the caller's columns, as far as that goes.  Returns what is left. */
+static struct bytes run_direct(
+	struct message *m, const struct plan *p, struct bytes body, struct scaling *s)
+{
+	const bool by_record = samples_by_record(p);
+	struct sampling how = s->fallback;
+
+	while (body.n >= p->min_len) {
+		const size_t left = body.n / p->min_len;
+		const size_t n = by_record && left > DECODER_CHUNK ? DECODER_CHUNK : left;
+		const size_t used = n * p->min_len;
+
+		if (by_record && !same_sampling(m, p, body.p, n, s, &how)) {
+			run_columns(m, p, (struct bytes){ body.p, used }, s);
+		} else {
+			job_columns(m->j, p, body.p, p->min_len, n, &m->time, how.num, how.den);
+			m->records += (uint32_t)n;
+		}
+		body.p += used;
+		body.n -= used;
 	}
 	return body;
 }
@@ -422,7 +467,7 @@ static void data_set(struct message *m, const struct flow_set *set)
 	begin_set(m->j, set->id);
 	if (p->flags & PLAN_CAREFUL)
 		rest = run_records(m, p, set->body, &s);
-	else if (!samples_by_record(p) && job_direct(m->j, p))
+	else if (job_direct(m->j, p))
 		rest = run_direct(m, p, set->body, &s);
 	else
 		rest = run_columns(m, p, set->body, &s);

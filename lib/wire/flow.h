@@ -56,6 +56,7 @@ struct flow_column {
 	uint8_t *at;
 	uint16_t step;
 	uint8_t field;		/* enum flow_field */
+	bool if_present;	/* where nobody exports the member the column is left alone */
 };
 
 /* Nothing exported, every address 0.0.0.0.  Copy it to start a record. */

@@ -699,6 +699,8 @@ void plan_fill(const struct plan *p, const struct flow_column *column, size_t nc
 		const size_t number = p->op_of[c->field];
 		const struct plan_op *op;
 
+		if (number == 0 && c->if_present)
+			continue;
 		if (number == 0 || c->field == FLOW_mpls_bottom)
 			fill_absent(c, n);
 		if (number == 0)

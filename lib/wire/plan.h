@@ -124,8 +124,8 @@ void plan_columns(const struct plan *p, struct flow_record *out, const uint8_t *
 		  const struct plan_time *t, uint64_t members);
 
 /*
- * The same records, but each member to where its column says, and absent ones as they are in
- * flow_record_empty.  Records are `step` octets apart.
+ * The same records, but each member to where its column says, and absent ones (see if_present) as
+ * they are in flow_record_empty.  Records are `step` octets apart.
  */
 void plan_fill(const struct plan *p, const struct flow_column *column, size_t ncolumns,
 	       const uint8_t *data, size_t step, size_t n, const struct plan_time *t);

@@ -111,6 +111,7 @@ static const struct {
 	{ "aggregate[a]: src_host, timestamp_end, timestamp_export, flow_label, fwd_status", "" },
 	{ "aggregate[a]: src_as, dst_as, peer_src_as, peer_dst_as, peer_dst_ip",
 	  "nfacctd_time_secs: true" },
+	{ "aggregate[a]: sum_host", "nfacctd_direction: ingress" },
 };
 enum { CASES = sizeof(cases) / sizeof(cases[0]) };
 
@@ -150,6 +151,7 @@ static void note_counters(struct outcome *o)
 			strbuf_addf(&o->counters, "%s %llu\n", s.rows[i].name,
 				    (unsigned long long)s.rows[i].value);
 	stats_clear(&s);
+	strbuf_addf(&o->counters, "both ways %u\n", times_said("sends ingress and egress"));
 }
 
 static void end_way(struct outcome *o)

@@ -65,7 +65,7 @@ static void side_init(struct side *s, const struct columns_want *columns)
 	for (uint8_t f = 0; f < FLOW_FIELDS; f++)
 		if (f != FLOW_sampling_num && f != FLOW_sampling_den)
 			column[n++] = (struct flow_column){
-				(uint8_t *)rows + flow_fields[f].offset, sizeof(rows[0]), f };
+				(uint8_t *)rows + flow_fields[f].offset, sizeof(rows[0]), f, false };
 	ck_assert_uint_eq(n, COLUMNS);
 	memset(rows, 0xa5, sizeof(rows));
 	want.n = n;
@@ -205,13 +205,15 @@ START_TEST(writes_where_it_is_told)
 	const struct {
 		uint8_t field, width;
 		const char *want;
+		bool if_present;
 	} cells[] = {
-		{ FLOW_src, 16, "00000000000000000000ffff0a000001" },
-		{ FLOW_octets, 8, "0201000000000000" },
-		{ FLOW_dst, 16, "00000000000000000000ffff00000000" },
-		{ FLOW_src_port, 2, "bb01" },
-		{ FLOW_src_mac, 6, "000000000000" },
-		{ FLOW_proto, 1, "11" },
+		{ FLOW_src, 16, "00000000000000000000ffff0a000001", false },
+		{ FLOW_octets, 8, "0201000000000000", false },
+		{ FLOW_dst, 16, "00000000000000000000ffff00000000", false },
+		{ FLOW_src_port, 2, "bb01", false },
+		{ FLOW_src_mac, 6, "000000000000", false },
+		{ FLOW_proto, 1, "11", true },
+		{ FLOW_vlan, 2, "a5a5", true },
 	};
 	uint8_t row[64 * DECODER_CHUNK];
 	struct flow_column c[COUNT(cells)];
@@ -224,7 +226,7 @@ START_TEST(writes_where_it_is_told)
 	memset(row, 0xa5, sizeof(row));
 	want.with = want.without = 0;
 	for (size_t i = 0; i < COUNT(cells); at += cells[i++].width)
-		c[i] = (struct flow_column){ row + at, 64, cells[i].field };
+		c[i] = (struct flow_column){ row + at, 64, cells[i].field, cells[i].if_present };
 	begin(&m, 9);
 	put_template(&m, 256, 0, f, COUNT(f));
 	put_set(&m, 256, "0a000002 0050 000009 06  0a000001 01bb 000102 11");
@@ -250,6 +252,39 @@ START_TEST(writes_where_it_is_told)
 }
 END_TEST
 
+/* Three records of sampler 1, which has told its interval; two of one sampler each. */
+START_TEST(records_of_one_sampler_go_together)
+{
+	static const struct field_spec data[] = { { 0, 8, 4 }, { 0, 1, 2 }, { 0, 48, 1 } },
+		options[] = { { 0, 1, 4 }, { 0, 48, 1 }, { 0, 34, 4 } };
+	struct decoder_input in = { { NULL, 0 }, addr_make4(1), 1, RECV_US };
+	struct writer m;
+
+	want.with = want.without = 0;
+	side_init(&direct, &want);
+	direct.n = 0;
+	begin(&m, 9);
+	put_template(&m, 300, 1, options, COUNT(options));
+	put_set(&m, 300, "00000001 01 0000000a");
+	put_template(&m, 256, 0, data, COUNT(data));
+	put_set(&m, 256, "0a000001 0001 01  0a000002 0002 01  0a000003 0003 01");
+	put_set(&m, 256, "0a000001 0001 01  0a000002 0002 02");
+	flow_msg_end(&m.c, &m.m, 6);
+	in.data = (struct bytes){ m.buf, cursor_used(&m.c) };
+	ck_assert_int_eq(decode(direct.d, &in, keep, &direct), WIRE_OK);
+	ck_assert_uint_eq(direct.n, 5);
+	ck_assert_uint_eq(decoder_counts(direct.d)->columns, 3);
+	ck_assert_uint_eq(decoder_counts(direct.d)->unscaled, 1);
+	for (size_t i = 0; i < 4; i++) {
+		ck_assert_uint_eq(direct.rec[i].sampling_num, 10);
+		ck_assert_uint_eq(direct.rec[i].sampling_den, 1);
+		ck_assert_uint_eq(direct.rec[i].octets, i % 3 + 1);
+	}
+	ck_assert(!flow_has(&direct.rec[4], FLOW_sampling_num));
+	side_clear(&direct);
+}
+END_TEST
+
 Suite *suite_columns(void)
 {
 	Suite *s = suite_create("columns");
@@ -257,6 +292,7 @@ Suite *suite_columns(void)
 
 	tcase_set_timeout(t, 120);
 	tcase_add_test(t, writes_where_it_is_told);
+	tcase_add_test(t, records_of_one_sampler_go_together);
 	tcase_add_loop_test(t, random_datagrams_are_the_same, 0, (int)COUNT(rules));
 	tcase_add_loop_test(t, captures_are_the_same, 0, (int)COUNT(rules));
 	suite_add_tcase(s, t);

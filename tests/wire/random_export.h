@@ -50,11 +50,12 @@ static const struct field_spec random_pool[] = {
 	{ 0, 243, 2 }, { 0, 70, 3 }, { 0, 71, 3 }, { 0, 72, 3 }, { 0, 85, 8 }, { 0, 23, 4 },
 	{ 0, 225, 4 }, { 0, 226, 4 }, { 0, 227, 2 }, { 0, 228, 2 }, { 0, 128, 4 }, { 0, 129, 4 },
 	{ 0, 31, 4 }, { 0, 234, 4 }, { 0, 60, 1 }, { 0, 999, 5 }, { 0, 210, 3 }, { 0, 89, 1 },
+	{ 0, 61, 1 }, { 0, 48, 1 },
 };
 
 /* Those that make a template go another way. */
 static const struct field_spec random_rare[] = {
-	{ 0, 61, 1 }, { 0, 3, 4 }, { 0, 48, 1 }, { 0, 34, 4 }, { 0, 160, 8 }, { 0, 231, 8 },
+	{ 0, 3, 4 }, { 0, 50, 1 }, { 0, 34, 4 }, { 0, 160, 8 }, { 0, 231, 8 }, { 0, 34, 1 },
 	{ 29305, 1, 8 }, { 0, 82, IE_VARLEN }, { 0, 305, 4 }, { 0, 233, 1 },
 };
 
@@ -96,6 +97,23 @@ static inline void random_options(struct random_export *r, struct cursor *c, uin
 	flow_set_end(c, mark);
 }
 
+/* Records that differ in a few octets only: of one sampler, mostly, and of few hosts. */
+static inline void random_alike(struct random_export *r, struct cursor *c, size_t len, size_t n)
+{
+	const uint8_t *first = c->at;
+
+	random_bytes(r, c, len);
+	for (size_t i = 1; i < n; i++) {
+		uint8_t *next = cursor_take(c, len);
+
+		if (!next)
+			return;
+		memcpy(next, first, len);
+		if (random_below(r, 3) == 0)
+			next[random_below(r, (unsigned)len)] ^= 1;
+	}
+}
+
 static inline void random_data(struct random_export *r, struct cursor *c)
 {
 	const unsigned at = random_below(r, RANDOM_TEMPLATES);
@@ -110,7 +128,11 @@ static inline void random_data(struct random_export *r, struct cursor *c)
 	if (cursor_left(c) < 64)
 		return;
 	mark = flow_set_begin(c, (uint16_t)(256 + at));
-	random_bytes(r, c, len ? n * len : 16);
+	if (len && random_below(r, 2)) {
+		random_alike(r, c, len, n);
+	} else {
+		random_bytes(r, c, len ? n * len : 16);
+	}
 	if (!random_below(r, 20))
 		random_bytes(r, c, random_below(r, 12));
 	flow_set_end(c, mark);
