@@ -27,7 +27,7 @@ fi
 . "$here/lib.sh"
 # shellcheck source=tests/e2e/lib.sh
 . "$here/../e2e/lib.sh"
-MS_EACH=${MS_EACH:-1500} STEPS=${STEPS:-3}
+MS_EACH=${MS_EACH:-1500} STEPS=${STEPS:-4}
 # No rate above is tried: one core of the generator gives no more.
 LIMIT=${LIMIT:-1600000}
 
