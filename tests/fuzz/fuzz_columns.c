@@ -74,7 +74,7 @@ static void begin(void)
 	for (uint8_t f = 0; f < FLOW_FIELDS; f++)
 		if (f != FLOW_sampling_num && f != FLOW_sampling_den)
 			column[want.n++] = (struct flow_column){
-				(uint8_t *)rows + flow_fields[f].offset, sizeof(rows[0]), f };
+				(uint8_t *)rows + flow_fields[f].offset, sizeof(rows[0]), f, false };
 	memset(rows, 0xa5, sizeof(rows));
 	decoder_want_columns(direct.d, &want);
 }
