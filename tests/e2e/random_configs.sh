@@ -149,7 +149,7 @@ draw_networks() { # FILE
 }
 
 draw_condition() {
-	one_of in=11 in=-2 out=1 out=-12 src_as=64501 dst_as=65011 src_as=-64502 nexthop=192.0.2.1 \
+	one_of flowset_id=256 flowset_id=-257 sample_type=flow fwdstatus=64 is_multicast=false in=11 in=-2 out=1 out=-12 src_as=64501 dst_as=65011 src_as=-64502 nexthop=192.0.2.1 \
 		"filter='tcp'" "filter='src net 10.2.0.0/16'" "filter='udp port 53'" ip=127.0.0.9 ip=127.0.0.0/28 ip=0.0.0.0/0
 	# law: next hops of sFlow and of IPv6 (1.7.7 lets any next hop match there)
 	[[ $R == nexthop* ]] && [[ $CAPTURE == *[Ss][Ff]low* || $FAMILY = 6 ]] && R=in=1
@@ -181,9 +181,10 @@ draw_tags() { # FILE
 }
 
 # One row's worth; draw_plugin takes a few.
+# law: timestamp_arrival of a capture (1.7.7's own clock), _start and _end of uptimes (its seconds)
 PRIMITIVES="src_host dst_host src_net dst_net src_mask dst_mask src_port dst_port proto tos tcpflags src_as dst_as
 	in_iface out_iface tag tag2 label peer_src_ip src_mac dst_mac vlan sampling_rate flows export_proto_version
-	export_proto_sysid cos etype peer_dst_ip nat_event post_nat_src_host post_nat_dst_port
+	export_proto_sysid export_proto_seqno timestamp_export cos etype peer_dst_ip nat_event post_nat_src_host post_nat_dst_port
 	mpls_label_top mpls_label_bottom mpls_stack_depth own_src own_if own_proto own_raw own_start"
 # Of a user's own, by the lengths that crafted captures have.
 # law: values of another length are read, and an Element may be named twice
@@ -292,6 +293,8 @@ draw() { # -> $TMP/$ID.conf, $TMP/$ID.capture
 		name="print[${plugins/ /],print[}]"
 		echo "plugins: $name"
 		echo "print_refresh_time: 86400"
+		# law: 1.7.7 reads no nanoseconds of v5 headers
+		echo "timestamps_secs: true"
 		echo "aggregate_primitives: $TMP/own"
 		# law: sFlow's rate by the pool, differently for each plugin; a rate of 0 makes 1.7.7 count nothing
 		if chance 50 && [[ $CAPTURE == "$TMP"/* ]]; then
@@ -353,7 +356,7 @@ run_both() { # ID
 		} >"$TMP/$1.$side.conf"
 	done
 	# By the capture's clock several refreshes pass here, none in the reference.
-	printf '%s: true\n' print_output_file_append nfacctd_packet_sections >>"$TMP/$1.our.conf"
+	printf '%s: true\n' print_output_file_append nfacctd_packet_sections account_events >>"$TMP/$1.our.conf"
 	timeout -k 5 60 "/usr/sbin/$program" -f "$TMP/$1.ref.conf" >"$TMP/$1.ref.log" 2>&1
 	timeout -k 5 60 "$NFACCTD" -f "$TMP/$1.our.conf" >"$TMP/$1.our.log" 2>&1
 	echo $? >"$TMP/$1.our.status"
