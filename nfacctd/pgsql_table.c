@@ -297,6 +297,13 @@ static const char *narrow(struct strbuf *b, const struct sql_column *c, const st
 	return NULL;
 }
 
+/* Before version 6 AS numbers stand in the columns of hosts, which are no addresses then. */
+static bool as_in_inet(const struct sql_column *c, const struct found *f)
+{
+	return is_address(c) && c->field && strcmp(f->base, "inet") == 0 &&
+	       !primitive_is_address(&primitives[c->field->primitive]);
+}
+
 static void check_widths(struct view *v, const struct sql_columns *want, struct pg_report *rep)
 {
 	for (size_t i = 0; i < want->n; i++) {
@@ -308,6 +315,14 @@ static void check_widths(struct view *v, const struct sql_columns *want, struct 
 
 		if (!f)
 			continue;
+		if (as_in_inet(c, f)) {
+			strbuf_addf(&b, "%s of table %s is inet, but before sql_table_version 6 "
+				    "AS numbers are written there; take a table like acct_as of "
+				    "sql/pmacct-create-table_v1.pgsql, or a later version",
+				    c->name, v->table);
+			problem(rep, &b);
+			continue;
+		}
 		strbuf_addf(&b, "%s of table %s is %s", c->name, v->table, f->full);
 		type = narrow(&b, c, f, &fatal);
 		if (!type) {

@@ -811,14 +811,14 @@ static int check_preprocess_lines(struct settings *s)
 
 /*
  * Before version 6 the tables have no columns for AS numbers, which stand in those of the hosts
- * then (sql_columns.c), unless these are aggregated too.  PostgreSQL's take addresses only.
+ * then (sql_columns.c), unless these are aggregated too.
  */
 static bool stands_for_host(const struct plugin_settings *p, size_t id)
 {
 	const int host = id == PRIM_ID_src_as ? PRIM_ID_src_host :
 			 id == PRIM_ID_dst_as ? PRIM_ID_dst_host : -1;
 
-	return host >= 0 && strcmp(p->type, "pgsql") != 0 && !(p->aggregate.set >> host & 1);
+	return host >= 0 && !(p->aggregate.set >> host & 1);
 }
 
 /* Which default tables hold a primitive (collector.md 9.3). */

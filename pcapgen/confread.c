@@ -127,8 +127,12 @@ static const struct conf_key modelled[] = {
 	STR("sql_passwd", NULL, P(passwd, char *), "arealsmartpwd"),
 	STR("sql_passwd_file", NULL, P(passwd_file, char *), NULL),
 	STR("sql_host", NULL, P(host, char *), "localhost"),
-	U32("sql_port", NULL, P(port, uint32_t), 1, 65535, "3306"),
+	U32("sql_port", NULL, P(port, uint32_t), 1, 65535, NULL),
 	STR("sql_conn_ca_file", NULL, P(ca_file, char *), NULL),
+	STR("sql_conn_cert_file", NULL, P(cert_file, char *), NULL),
+	STR("sql_conn_key_file", NULL, P(key_file, char *), NULL),
+	{ "sql_conn_verify", NULL, CONF_BOOL, P(verify_cert, bool), 0, 0, "true", NULL, NULL },
+	STR("sql_data", NULL, P(data, char *), "typed"),
 	STR("sql_table", NULL, P(table, char *), NULL),
 	U32("sql_table_version", NULL, P(table_version, uint32_t), 1, 9, "1"),
 	BOOL("sql_optimize_clauses", NULL, P(optimize_clauses, bool)),
@@ -280,7 +284,7 @@ static int read_plugins(struct rules_conf *c, struct conf *from, const char *pat
 
 	if (!l) {
 		log_error(
-			"%s: no plugins: line; expected one with a mysql or sqlite3 plugin", path);
+			"%s: no plugins: line; expected one with a mysql, pgsql or sqlite3 plugin", path);
 		return -1;
 	}
 	for (p = l->value; *p; p = *end ? end + 1 : end) {
@@ -327,9 +331,14 @@ static int keep(struct rules_conf *c, const char *only, const char *path)
 	return -1;
 }
 
+bool rules_plugin_is_pgsql(const struct rules_plugin *p)
+{
+	return !strcmp(p->type, "pgsql");
+}
+
 bool rules_plugin_is_sql(const struct rules_plugin *p)
 {
-	return !strcmp(p->type, "mysql") || !strcmp(p->type, "sqlite3");
+	return !strcmp(p->type, "mysql") || !strcmp(p->type, "sqlite3") || rules_plugin_is_pgsql(p);
 }
 
 /* ---- the file ------------------------------------------------------------------ */
@@ -381,6 +390,18 @@ static void drop_unnamed(struct rules_plugin *p, const struct conf *lines)
 	}
 }
 
+/* PostgreSQL's tables up to version 5: AS numbers have one of their own, and plain text, too. */
+static const char *table_family(const struct rules_plugin *p)
+{
+	if (!rules_plugin_is_pgsql(p) || p->table_version > 5)
+		return "acct";
+	if (!strcmp(p->data, "unified"))
+		return "acct_uni";
+	return !p->optimize_clauses && (strstr(p->aggregate, "src_as") ||
+					strstr(p->aggregate, "dst_as") ||
+					strstr(p->aggregate, "sum_as")) ? "acct_as" : "acct";
+}
+
 /* Defaults that depend on other values. */
 static void settle(struct rules_plugin *p)
 {
@@ -389,12 +410,18 @@ static void settle(struct rules_plugin *p)
 	if (!p->table) {
 		struct strbuf b = { 0 };
 
-		strbuf_addf(&b, p->table_version > 1 ? "acct_v%u" : "acct", p->table_version);
+		strbuf_add(&b, table_family(p));
+		if (p->table_version > 1)
+			strbuf_addf(&b, "_v%u", p->table_version);
 		p->table = b.s;
 	}
 	if (!rules_plugin_is_sql(p)) {
 		p->optimize_clauses = true;
 		p->table_version = 9;
+	}
+	if (rules_plugin_is_pgsql(p)) {	/* its columns have types for both */
+		p->num_protos = true;
+		p->num_hosts = false;
 	}
 }
 

@@ -35,9 +35,11 @@ struct rules_plugin {
 	uint32_t history_offset, refresh_time;
 	bool utc, since_epoch, secs;
 	/* the table */
-	char *db, *user, *passwd, *passwd_file, *host, *ca_file, *table;
+	char *db, *user, *passwd, *passwd_file, *host, *table;
+	char *ca_file, *cert_file, *key_file;
+	char *data;			/* sql_data: "unified" names other tables */
 	uint32_t port, table_version;
-	bool optimize_clauses, num_protos, num_hosts;
+	bool optimize_clauses, num_protos, num_hosts, verify_cert;
 };
 
 struct rules_conf {
@@ -52,8 +54,9 @@ struct rules_conf {
 	size_t nplugins;
 };
 
-/* True when rows of this type land in an SQL table. */
+/* True when rows of this type land in an SQL table; in one of PostgreSQL. */
 bool rules_plugin_is_sql(const struct rules_plugin *p);
+bool rules_plugin_is_pgsql(const struct rules_plugin *p);
 
 /*
  * Read `path`; keep the plugin called `only`, or all of them when it is NULL.

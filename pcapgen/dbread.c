@@ -11,12 +11,14 @@
 #include "base/protonames.h"
 #include "base/strbuf.h"
 #include "pcapgen/dbread.h"
+#include "pcapgen/dbread_pgsql.h"
 
 enum { NO_SUCH_TABLE = 1146, STAMPS_AT_ONCE = 200 };
 
 struct dbread {
 	MYSQL *mysql;
 	sqlite3 *sqlite;
+	void *pgsql;
 };
 
 /* ---- connecting ---------------------------------------------------------------- */
@@ -43,6 +45,28 @@ static char *password(const struct rules_plugin *p)
 	return line;
 }
 
+/* As the collector: whoever asks for TLS gets it, or no connection. */
+static void set_tls(MYSQL *m, const struct rules_plugin *p)
+{
+	if (!p->ca_file && !p->cert_file)
+		return;
+	mysql_ssl_set(m, p->key_file, p->cert_file, p->verify_cert ? p->ca_file : NULL, NULL, NULL);
+#ifdef MARIADB_BASE_VERSION
+	{
+		my_bool on = 1, verify = p->verify_cert;
+
+		mysql_options(m, MYSQL_OPT_SSL_ENFORCE, &on);
+		mysql_options(m, MYSQL_OPT_SSL_VERIFY_SERVER_CERT, &verify);
+	}
+#else
+	{
+		unsigned mode = p->verify_cert ? SSL_MODE_VERIFY_IDENTITY : SSL_MODE_REQUIRED;
+
+		mysql_options(m, MYSQL_OPT_SSL_MODE, &mode);
+	}
+#endif
+}
+
 static int connect_mysql(struct dbread *d, const struct rules_plugin *p)
 {
 	const char *path = !strncmp(p->host, "unix:", 5) ? p->host + 5 : NULL;
@@ -59,12 +83,15 @@ static int connect_mysql(struct dbread *d, const struct rules_plugin *p)
 		return -1;
 	}
 	mysql_options(d->mysql, MYSQL_OPT_CONNECT_TIMEOUT, &seconds);
-	if (p->ca_file)
-		mysql_ssl_set(d->mysql, NULL, NULL, p->ca_file, NULL, NULL);
+	set_tls(d->mysql, p);
 	if (!mysql_real_connect(
 		    d->mysql, path ? NULL : p->host, p->user, pass, p->db, p->port, path, 0)) {
 		log_error("plugin %s: sql_host: \"%s\", sql_db: \"%s\": %s", p->name, p->host,
 			p->db, mysql_error(d->mysql));
+		err = -1;
+	} else if ((p->ca_file || p->cert_file) && !mysql_get_ssl_cipher(d->mysql)) {
+		log_error("plugin %s: sql_host: \"%s\": the server has no TLS, and sql_conn_* asks "
+			  "for it", p->name, p->host);
 		err = -1;
 	} else if (p->utc && mysql_query(d->mysql, "SET SESSION time_zone='+00:00'")) {
 		log_error("plugin %s: %s", p->name, mysql_error(d->mysql));
@@ -85,10 +112,22 @@ static int connect_sqlite(struct dbread *d, const struct rules_plugin *p)
 	return 0;
 }
 
+static int connect_pgsql(struct dbread *d, const struct rules_plugin *p)
+{
+	char *pass = password(p);
+
+	if (pass)
+		d->pgsql = dbread_pgsql_open(p, pass);
+	free(pass);
+	return d->pgsql ? 0 : -1;
+}
+
 struct dbread *dbread_open(const struct rules_plugin *p)
 {
 	struct dbread *d = xcalloc(1, sizeof(*d));
-	int err = strcmp(p->type, "sqlite3") ? connect_mysql(d, p) : connect_sqlite(d, p);
+	int err = !strcmp(p->type, "sqlite3") ? connect_sqlite(d, p)
+		  : rules_plugin_is_pgsql(p)  ? connect_pgsql(d, p)
+					      : connect_mysql(d, p);
 
 	if (!err)
 		return d;
@@ -102,36 +141,55 @@ void dbread_close(struct dbread *d)
 		return;
 	if (d->mysql)
 		mysql_close(d->mysql);
+	if (d->pgsql)
+		dbread_pgsql_close(d->pgsql);
 	sqlite3_close(d->sqlite);
 	free(d);
 }
 
 /* ---- bins as this session shows them ------------------------------------------------ */
 
-static int ask_stamps(struct dbread *d, struct rules *r, const struct rules_plugin *p,
-	struct strbuf *ask, const int64_t *bins, unsigned n)
-{
-	sqlite3_stmt *st;
-	MYSQL_RES *res;
-	MYSQL_ROW row;
-	int err = 0;
+struct stamps {
+	struct rules *r;
+	const int64_t *bins;
+	unsigned n;
+};
 
-	if (mysql_query(d->mysql, ask->s) || !(res = mysql_store_result(d->mysql))) {
-		log_error("plugin %s: %s", p->name, mysql_error(d->mysql));
-		return -1;
-	}
-	row = mysql_fetch_row(res);
-	st = rules_prepare(r, "INSERT INTO stamp VALUES (?, ?)");
-	for (unsigned i = 0; row && st && i < n; i++) {
-		sqlite3_bind_int64(st, 1, bins[i]);
+static int store_stamps(void *ctx, const char *const *row)
+{
+	const struct stamps *s = ctx;
+	sqlite3_stmt *st = rules_prepare(s->r, "INSERT INTO stamp VALUES (?, ?)");
+	int err = st ? 0 : -1;
+
+	for (unsigned i = 0; st && i < s->n; i++) {
+		sqlite3_bind_int64(st, 1, s->bins[i]);
 		sqlite3_bind_text(st, 2, row[i] ? row[i] : "NULL", -1, SQLITE_STATIC);
 		if (sqlite3_step(st) != SQLITE_DONE)
 			err = -1;
 		sqlite3_reset(st);
 	}
 	sqlite3_finalize(st);
+	return err;
+}
+
+static int ask_stamps(struct dbread *d, struct rules *r, const struct rules_plugin *p,
+	struct strbuf *ask, const int64_t *bins, unsigned n)
+{
+	struct stamps s = { r, bins, n };
+	MYSQL_RES *res;
+	MYSQL_ROW row;
+	int err;
+
+	if (d->pgsql)
+		return dbread_pgsql_ask(d->pgsql, p, ask->s, store_stamps, &s);
+	if (mysql_query(d->mysql, ask->s) || !(res = mysql_store_result(d->mysql))) {
+		log_error("plugin %s: %s", p->name, mysql_error(d->mysql));
+		return -1;
+	}
+	row = mysql_fetch_row(res);
+	err = row ? store_stamps(&s, (const char *const *)row) : -1;
 	mysql_free_result(res);
-	return row && st ? err : -1;
+	return err;
 }
 
 int dbread_stamps(struct rules *r, const struct rules_plugin *p, void *ctx)
@@ -144,7 +202,7 @@ int dbread_stamps(struct rules *r, const struct rules_plugin *p, void *ctx)
 	int err = 0, got;
 
 	/* SQLite has no zone of its own: the collector's local time is ours. */
-	if (!d->mysql || p->since_epoch)
+	if (d->sqlite || p->since_epoch)
 		return 0;
 	if (rules_exec(r, "CREATE TEMP TABLE IF NOT EXISTS bins(bin INTEGER); DELETE FROM bins;"
 		       "INSERT INTO bins SELECT DISTINCT bin FROM placed"))
@@ -156,8 +214,9 @@ int dbread_stamps(struct rules *r, const struct rules_plugin *p, void *ctx)
 		got = sqlite3_step(st);
 		if (got == SQLITE_ROW) {
 			bins[n] = sqlite3_column_int64(st, 0);
-			strbuf_addf(&ask, "%sFROM_UNIXTIME(%lld)", n ? ", " : "SELECT ",
-				(long long)bins[n]);
+			strbuf_addf(&ask, d->pgsql ? "%sto_timestamp(%lld)::timestamp"
+						   : "%sFROM_UNIXTIME(%lld)",
+				    n ? ", " : "SELECT ", (long long)bins[n]);
 			n++;
 		}
 		if (n == STAMPS_AT_ONCE || (got != SQLITE_ROW && n)) {
@@ -180,6 +239,38 @@ static void quoted(struct strbuf *b, const char *name)
 		if (*name != '`')
 			strbuf_addn(b, name, 1);
 	strbuf_add(b, "`");
+}
+
+/* A column of PostgreSQL's as the text that the others have: types have other fillers. */
+static void typed(struct strbuf *b, const struct rules_column *c)
+{
+	if (!c->filler)
+		strbuf_addf(b, c->address ? "split_part(\"%s\"::text, '/', 1)" : "\"%s\"::text",
+			    c->name);
+	else if (c->address)
+		strbuf_addf(b, "CASE \"%s\"::text WHEN '0' THEN '0.0.0.0' "
+			    "ELSE split_part(\"%s\"::text, '/', 1) END", c->name, c->name);
+	else
+		strbuf_addf(b, "replace(\"%s\"::text, '00:00:00:00:00:00', '0:0:0:0:0:0')",
+			    c->name);
+}
+
+/* The same sums from PostgreSQL, by the columns' numbers. */
+static void select_pgsql(struct strbuf *b, const struct rules_shape *shape, const char *table)
+{
+	size_t n = shape->n + shape->history;
+
+	strbuf_add(b, "SELECT ");
+	for (size_t i = 0; i < shape->n; i++) {
+		typed(b, &shape->column[i]);
+		strbuf_add(b, ", ");
+	}
+	strbuf_addf(b, "%s, SUM(packets), %s, SUM(bytes), %s FROM ",
+		    shape->history ? "stamp_inserted" : "''", shape->flows ? "SUM(flows)" : "0",
+		    shape->flags ? "BIT_OR(tcp_flags)" : "0");
+	dbread_pgsql_table(b, table);
+	for (size_t i = 1; i <= n; i++)
+		strbuf_addf(b, "%s%zu", i > 1 ? ", " : " GROUP BY ", i);
 }
 
 /* SELECT key columns, stamp, sums FROM table GROUP BY key columns, stamp. */
@@ -323,12 +414,44 @@ static int sqlite_rows(struct dbread *d, sqlite3_stmt *st, const struct rules_pl
 	return err;
 }
 
+struct pgsql_store {
+	sqlite3_stmt *st;
+	struct strbuf key;
+	const struct rules_plugin *p;
+	const struct rules_shape *shape;
+};
+
+static int store_pgsql(void *ctx, const char *const *cell)
+{
+	struct pgsql_store *s = ctx;
+
+	if (!cell[s->shape->n + 1] && !s->shape->n && !s->shape->history)
+		return 0;
+	return store(s->st, &s->key, s->p, s->shape, cell);
+}
+
+static int pgsql_rows(struct dbread *d, sqlite3_stmt *st, const struct rules_plugin *p,
+		      const struct rules_shape *shape, const char *table)
+{
+	struct pgsql_store s = { .st = st, .p = p, .shape = shape };
+	struct strbuf sql = { 0 };
+	int err;
+
+	select_pgsql(&sql, shape, table);
+	err = dbread_pgsql_ask(d->pgsql, p, sql.s, store_pgsql, &s);
+	strbuf_clear(&sql);
+	strbuf_clear(&s.key);
+	return err;
+}
+
 static int one_table(struct dbread *d, sqlite3_stmt *st, const struct rules_plugin *p,
 		     const struct rules_shape *shape, const char *table)
 {
 	struct strbuf sql = { 0 };
 	int err;
 
+	if (d->pgsql)
+		return pgsql_rows(d, st, p, shape, table);
 	select_sql(&sql, d->mysql != NULL, p, shape, table);
 	err = d->mysql ? mysql_rows(d, st, p, shape, sql.s) : sqlite_rows(d, st, p, shape, sql.s);
 	strbuf_clear(&sql);

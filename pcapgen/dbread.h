@@ -1,7 +1,7 @@
 /*
  * dbread.h - what is in the database: the rows of a plugin's table, summed by
- * its key columns, as text.  MySQL and MariaDB through their client library,
- * SQLite directly.
+ * its key columns, as text.  MySQL, MariaDB and PostgreSQL through their client
+ * libraries, SQLite directly.
  */
 #ifndef DBREAD_H
 #define DBREAD_H

@@ -388,13 +388,17 @@ static bool value_sql(struct select_column *to, const char *name, const struct s
 
 /* ---- columns ------------------------------------------------------------------------ */
 
-/* The ports' names changed in version 8, the tag's in 9; the class kept its own. */
+/*
+ * The ports' names changed in version 8, in PostgreSQL they always had the new ones; the tag's
+ * changed in 9; the class kept its own.
+ */
 static const char *column_name(const struct primitive *prim, const struct rules_plugin *p)
 {
 	if (!strcmp(prim->format, "CLASS"))
 		return rules_plugin_is_sql(p) ? prim->sql7 : prim->sql8;
-	return p->table_version >= (strcmp(prim->format, "TAG") ? 8u : 9u) ? prim->sql8
-									   : prim->sql7;
+	if (!strcmp(prim->format, "TAG"))
+		return p->table_version >= 9 ? prim->sql8 : prim->sql7;
+	return p->table_version >= 8 || rules_plugin_is_pgsql(p) ? prim->sql8 : prim->sql7;
 }
 
 static struct select_column *add_column(

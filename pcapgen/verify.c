@@ -265,7 +265,8 @@ static size_t sql_plugins(
 		if (rules_plugin_is_sql(&c->plugin[i]))
 			p[n++].plugin = &c->plugin[i];
 	if (!n)
-		log_error("%s: %s%s has no rows in a database; expected a mysql or sqlite3 plugin",
+		log_error("%s: %s%s has no rows in a database; expected a mysql, pgsql or "
+			"sqlite3 plugin",
 			o->conf, o->plugin ? "plugin " : "the configuration",
 			o->plugin ? o->plugin : "");
 	return n;

@@ -154,6 +154,8 @@ END
 		check "$1: the rows of Debian's nfacctd" cmp "$TMP/theirs.rows" "$TMP/ours.rows"
 	}
 	same "hosts, typed" 1 acct "src_host, dst_host, proto"
+	same "AS numbers, typed" 1 acct_as "src_as, dst_as"
+	same "AS numbers, unified" 2 acct_uni_v2 "src_as" "sql_data: unified"
 	same "unified" 2 acct_uni_v2 "src_host, src_port" "sql_data: unified"
 	same "everything of version 7" 7 acct_v7 \
 		"tag, class, src_mac, vlan, src_as, src_host, dst_host, src_port, dst_port, proto, tos, tcpflags, flows"

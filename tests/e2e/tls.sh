@@ -47,6 +47,7 @@ sql_passwd: secret
 sql_db: tls
 sql_refresh_time: 60
 sql_history: 1h
+sql_history_roundoff: h
 $3
 END
 }
@@ -54,15 +55,22 @@ try() { # NAME TYPE KEYS: status in $status, log in $TMP/said
 	config "$2" "$dbport" "$3" >"$TMP/n.conf"
 	"$NFACCTD" -f "$TMP/n.conf" --check >"$TMP/said" 2>&1
 	status=$?
+	# What verify reads over the same kind of connection: nothing was sent, no row is there.
+	"$PCAPGEN" verify --truth "$TMP/nothing.tsv" --conf "$TMP/n.conf" >"$TMP/verify" 2>&1
+	read_status=$?
 }
+must "$PCAPGEN" craft --scenario "$ROOT/conf/scenario-protocols.yaml" --write "$TMP/x.pcap" --truth "$TMP/x.tsv" >/dev/null 2>&1
+head -n 1 "$TMP/x.tsv" >"$TMP/nothing.tsv"
 goes() { # NAME TYPE KEYS
 	try "$@"
 	check "$2: $1: goes" test "$status" -eq 0 || cat "$TMP/said"
+	check "$2: $1: for verify, too" test "$read_status" -eq 0 || cat "$TMP/verify"
 }
 refused() { # NAME TYPE KEYS WORDS
 	try "$@"
 	check "$2: $1: refused" test "$status" -eq 2 || cat "$TMP/said"
 	check "$2: $1: says why" grep -qiE "$4" "$TMP/said" || cat "$TMP/said"
+	[ -n "${5:-}" ] || check "$2: $1: to verify, too" test "$read_status" -eq 3 || cat "$TMP/verify"
 }
 ca="sql_conn_ca_file: $TMP/ours.pem"
 cert="sql_conn_cert_file: $TMP/client.pem
@@ -81,8 +89,8 @@ sql_conn_verify: false"
 sql_conn_cert_file: $TMP/stranger.pem
 sql_conn_key_file: $TMP/stranger.key" "cannot connect as .*(TLS|SSL|lost connection|gone away)"
 	refused "a key without its certificate" "$1" "$ca
-sql_conn_key_file: $TMP/client.key" "sql_conn_cert_file and sql_conn_key_file need each other"
-	refused "a certificate without a CA" "$1" "$cert" "needs sql_conn_ca_file"
+sql_conn_key_file: $TMP/client.key" "sql_conn_cert_file and sql_conn_key_file need each other" "the collector's to say"
+	refused "a certificate without a CA" "$1" "$cert" "needs sql_conn_ca_file" "the collector's to say"
 }
 other_name() { # TYPE
 	refused "the certificate of another host" "$1" "$ca" "host|Validation of SSL server certificate failed"

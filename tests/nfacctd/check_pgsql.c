@@ -207,6 +207,10 @@ START_TEST(first_versions)
 					4200000000), s));
 	expect("SELECT ip_src,ip_dst,packets,bytes FROM acct_as_v3", "4200000000 0 2 15");
 	close_sink(s);
+	f->p.sql_table = (char *)"acct_v3";	/* of addresses */
+	ck_assert_ptr_null(sink_find("pgsql")->open(&f->p, &f->l, 77));
+	ck_assert_msg(fix_logged(f, "ip_src of table acct_v3 is inet, but before sql_table_version "
+				    "6 AS numbers are written there"), "%s", f->log);
 	fix_free(f);
 }
 END_TEST
