@@ -106,6 +106,9 @@ static const struct {
 	{ "networks_file", "a missing file ends the start; lines that cannot be used are named; "
 			   "IPv6 prefixes work" },
 	{ "networks_file_filter", "absent: decided by what the plugin aggregates, and logged" },
+	{ "protos_file", "in effect; 1.7.7 does not know it" },
+	{ "tos_file", "in effect; 1.7.7 does not know it" },
+	{ "tos_encode_as_dscp", "in effect; 1.7.7 does not know it" },
 	{ "pidfile", "one process, so one file; locked" },
 	{ "plugin_buffer_size", "delays nothing" },
 	{ "plugins", "absent: the start ends" },

@@ -6,7 +6,7 @@
 . "$(dirname "$0")/lib.sh"
 
 e2e_begin generator
-PORT=29873	# nobody needs to listen: what counts is what the kernel took
+PORT=$(free_udp_port)	# nobody needs to listen: what counts is what the kernel took
 cd "$TMP" || exit 1
 
 cat >s.yaml <<-'YAML'

@@ -13,7 +13,7 @@ cat >"$TMP/trigger" <<END
 env | grep -E '^(SQL_|EFFECTIVE|TOTAL|INSERT|UPDATE)' | sort >"$TMP/env.new"
 cat "$TMP/env.new" >>"$TMP/env"
 echo end >>"$TMP/env"
-[ ! -e "$TMP/hang" ] || exec sleep 8
+while [ -e "$TMP/hang" ]; do sleep .1; done
 END
 chmod +x "$TMP/trigger"
 port=$(free_udp_port)

@@ -68,9 +68,9 @@ EOF
 	pid=$(cat "$TMP/nfacctd.pid")
 	v5_send "$port" "$a" "$b" "$c" "$d" "$e"
 	wait_udp_drained "$port"
-	# kill -INT `cat /var/run/nfacctd.pid` of an idle daemon: flushed and gone within a second.
+	# kill -INT `cat /var/run/nfacctd.pid`: flushed and gone; how fast, nfacctd_life.sh measures.
 	kill -INT "$pid"
-	check "config 1 stops within a second of INT (${2})" wait_gone "$pid" 1
+	check "config 1 stops on INT (${2})" wait_gone "$pid" 10
 	check "config 1 removes its pid file (${2})" test ! -e "$TMP/nfacctd.pid"
 }
 
@@ -123,7 +123,7 @@ v5_send "$port" "$a"
 wait_udp_drained "$port"
 pid=$(cat "$TMP/nfacctd.pid")
 kill -TERM "$pid"
-check "config 1 stops within a second of TERM" wait_gone "$pid" 1
+check "config 1 stops on TERM" wait_gone "$pid" 10
 check "config 1: a restart adds to the bin" test "$(sql "select sum(bytes) from pmacct.acct where ip_src='8.8.8.8'")" = 7000
 
 # ---- the reader's configuration -------------------------------------------------
