@@ -5,6 +5,7 @@
  *	bench-udp send [ADDR:]PORT SECONDS SIZE[-SIZE] [gso] [SOURCES]	ADDR: 127.0.0.1
  *	bench-udp count SECONDS PORT...		until nothing came for SECONDS
  *	bench-udp join SECONDS PORT...		the same with UDP_GRO, as our nfacctd listens
+ *	bench-udp bare [ADDR:]PORT [ADDR:]PORT...	a tee of equal datagrams and nothing else: what the kernel asks for
  *
  * Both print one line "name<TAB>value" a figure.  A size range gives every
  * datagram another size.  Plain datagrams leave one by one (sendmmsg), so that
@@ -195,6 +196,67 @@ static int count_main(double seconds, char **ports, size_t n, int join)
 	return 0;
 }
 
+/* Where one message of a batch goes: as it came, with the length of its datagrams. */
+static void set_run(struct mmsghdr *out, struct iovec *iov, size_t n, uint8_t *control, int size)
+{
+	struct cmsghdr *c = (struct cmsghdr *)(void *)control;
+	const uint16_t segment = (uint16_t)size;
+
+	memset(out, 0, sizeof(*out));
+	out->msg_hdr = (struct msghdr){ .msg_iov = iov, .msg_iovlen = n, .msg_control = control,
+		.msg_controllen = CMSG_SPACE(sizeof(segment)) };
+	c->cmsg_level = IPPROTO_UDP;
+	c->cmsg_type = UDP_SEGMENT;
+	c->cmsg_len = CMSG_LEN(sizeof(segment));
+	memcpy(CMSG_DATA(c), &segment, sizeof(segment));
+}
+
+/*
+ * Until a signal: a run of VECTOR plain datagrams, or one that the kernel joined,
+ * to each receiver with one call.  No counters, rules, or errors; what is here
+ * nobody can leave out.
+ */
+static _Noreturn void bare_main(const char *at, char **ports, size_t n)
+{
+	static uint8_t data[VECTOR][65536], control[VECTOR][CMSG_SPACE(sizeof(int))];
+	static _Alignas(struct cmsghdr) uint8_t out_control[CMSG_SPACE(sizeof(uint16_t))];
+	struct sockaddr_in in = place(at);
+	struct mmsghdr msg[VECTOR], out;
+	struct iovec iov[VECTOR];
+	int fds[PORTS], fd = socket(AF_INET, SOCK_DGRAM, 0), room = 8 << 20;
+
+	setsockopt(fd, SOL_SOCKET, SO_RCVBUFFORCE, &room, sizeof(room));
+	if (bind(fd, (struct sockaddr *)&in, sizeof(in)) < 0 ||
+		setsockopt(fd, SOL_UDP, UDP_GRO, &(int){ 1 }, sizeof(int)) < 0)
+		die("bind");
+	n = n < PORTS ? n : PORTS;
+	for (size_t i = 0; i < n; i++) {
+		struct sockaddr_in to = place(ports[i]);
+
+		fds[i] = source(&to);
+		setsockopt(fds[i], SOL_SOCKET, SO_SNDBUFFORCE, &room, sizeof(room));
+	}
+	for (int got, want = VECTOR;;) {
+		memset(msg, 0, sizeof(msg));
+		for (size_t i = 0; i < VECTOR; i++) {
+			iov[i] = (struct iovec){ data[i], sizeof(data[i]) };
+			msg[i].msg_hdr = (struct msghdr){ .msg_iov = &iov[i], .msg_iovlen = 1,
+				.msg_control = control[i], .msg_controllen = sizeof(control[i]) };
+		}
+		got = recvmmsg(fd, msg, (unsigned)want, 0, NULL);
+		for (int i = 0; i < got; i++)
+			iov[i].iov_len = msg[i].msg_len;
+		if (got <= 0)
+			continue;
+		/* Joined ones come one at a time. */
+		want = datagrams_of(&msg[0]) > 1 ? 1 : VECTOR;
+		set_run(&out, iov, (size_t)got, out_control,
+			(int)(msg[0].msg_len / datagrams_of(&msg[0])));
+		for (size_t i = 0; i < n; i++)
+			sendmsg(fds[i], &out.msg_hdr, MSG_DONTWAIT);
+	}
+}
+
 int main(int argc, char **argv)
 {
 	if (argc >= 5 && strcmp(argv[1], "send") == 0) {
@@ -206,8 +268,10 @@ int main(int argc, char **argv)
 	}
 	if (argc >= 4 && (strcmp(argv[1], "count") == 0 || strcmp(argv[1], "join") == 0))
 		return count_main(atof(argv[2]), argv + 3, (size_t)argc - 3, argv[1][0] == 'j');
+	if (argc >= 4 && strcmp(argv[1], "bare") == 0)
+		bare_main(argv[2], argv + 3, (size_t)argc - 3);
 	fprintf(stderr,
 		"usage: bench-udp send [ADDR:]PORT SECONDS SIZE[-SIZE] [gso] [SOURCES] | "
-		"count|join SECONDS PORT...\n");
+		"count|join SECONDS PORT... | bare [ADDR:]PORT [ADDR:]PORT...\n");
 	return 2;
 }

@@ -96,6 +96,10 @@ start_ours() {
 	"${tee_core[@]}" "$B/replicator" --stats "$bench_tmp/stats" "${options[@]}" -p $IN "${receivers[@]}" >"$bench_tmp/log" 2>&1 &
 }
 
+start_bare() {
+	"${tee_core[@]}" "$B/bench-udp" bare "0.0.0.0:$IN" "${receivers[@]/\//:}" >"$bench_tmp/log" 2>&1 &
+}
+
 start_nfacctd() {
 	local list
 	list=$(printf '%s,' "${receivers[@]/\//:}")
@@ -200,7 +204,7 @@ compare() { # WHAT WAY "SIZES [gso] [SOURCES]" "PEER GOAL..." [OPTION...]
 	read -ra peers <<<"$4"
 	for ((i = 0; i < ${#peers[@]}; i += 2)); do
 		who=${peers[i]} goal[$who]=${peers[i + 1]}
-		if command -v "$who" >/dev/null || [ -x "/usr/sbin/$who" ]; then
+		if [ "$who" = bare ] || command -v "$who" >/dev/null || [ -x "/usr/sbin/$who" ]; then
 			names+=("$who")
 		else
 			echo "$what: $who is not installed"
@@ -227,14 +231,15 @@ compare() { # WHAT WAY "SIZES [gso] [SOURCES]" "PEER GOAL..." [OPTION...]
 
 open_card "$@"
 echo "replication to 4 receivers, datagrams out a CPU second, then a second; ours, peer, ratio"
+echo "bare: a loop of recvmmsg and UDP_SEGMENT sends and nothing else, which is what the kernel asks for"
 echo "card: toward a network, the card cuts runs; cable: the kernel does; ours, host: sockets here with and without UDP_GRO"
 for way in card cable ours host; do
-	compare "v5-sized, plain input" $way 1464 "nfacctd 4 nfcapd 4"
+	compare "v5-sized, plain input" $way 1464 "nfacctd 4 nfcapd 4 bare -"
 done
 compare "two workers, 8 exporters" card "1464 8" "nfacctd 4 nfcapd 4" --workers 2
 compare "two workers, 8 exporters" host "1464 8" "nfacctd 4 nfcapd 4" --workers 2
 for way in card cable ours host; do
-	compare "v5-sized, input as UDP GRO" $way "1464 gso" "nfacctd 7"
+	compare "v5-sized, input as UDP GRO" $way "1464 gso" "nfacctd 7 bare -"
 done
 compare "the same, source kept" card "1464 gso" "nfacctd 7" -S
 compare "the same, source kept" ours "1464 gso" "nfacctd 7" -S
