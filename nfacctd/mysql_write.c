@@ -288,7 +288,8 @@ static unsigned write_range(struct mysql_writer *w, struct mysql_table *t, const
 	if (link_runf(&w->link, "ROLLBACK TO SAVEPOINT batch") != 0)
 		return w->link.err;
 	if (n == 1) {
-		sql_book_refuse(&w->s->book, &w->tally, &t->columns, t->table.name, p, rows[0], words);
+		sql_book_refuse(&w->s->book, &w->tally, &t->columns, t->table.name, p, rows[0],
+				words);
 		return 0;
 	}
 	err = write_range(w, t, p, rows, n / 2);

@@ -211,7 +211,8 @@ static enum verdict judge(struct sink_mysql *s, const struct purge *p, unsigned 
 	s->last_trouble = doubt ? SINK_DOUBT : busy ? SINK_BUSY : SINK_DOWN;
 	if (again)
 		return AT_ONCE;
-	for (unsigned i = 0; i < MYSQL_CONNECTIONS_MAX; i++)	/* somebody may alter them meanwhile */
+	/* Somebody may alter them meanwhile. */
+	for (unsigned i = 0; i < MYSQL_CONNECTIONS_MAX; i++)
 		sql_tables_clear(&s->writer[i].tables);
 	return LATER;
 }
@@ -312,8 +313,9 @@ static bool would_be_made(struct sink_mysql *s, const char *name)
 	if (!s->p->sql_table_schema || mysql_table_exists(s->writer, name, &exists) != 0 || exists)
 		return false;
 	if (access(s->p->sql_table_schema, R_OK) != 0)
-		return false;		/* mysql_create_table() would fail: let mysql_table_get() complain */
-	log_info("%s: table %s does not exist; sql_table_schema: \"%s\" will make it", s->book.who, name,
+		return false;		/* making it would fail: let the look at it complain */
+	log_info("%s: table %s does not exist; sql_table_schema: \"%s\" will make it",
+		s->book.who, name,
 		 s->p->sql_table_schema);
 	return true;
 }
@@ -324,12 +326,12 @@ static bool would_be_made(struct sink_mysql *s, const char *name)
  */
 static void inspect(struct sink_mysql *s, struct mysql_report *rep, bool check_only)
 {
-	char now[SQL_TABLE_NAME_MAX + 1];
+	char now[SQL_TABLE_NAME_MAX + 1], words[LINK_WORDS];
 	const char *name = s->table;
 
 	if (connect_now(s) != 0) {
-		log_error("%s: cannot connect as %s: %s (%u)", s->book.who, s->writer->link.where, s->writer->link.why,
-			s->writer->link.err);
+		log_error("%s: cannot connect as %s: %s", s->book.who, s->writer->link.where,
+			  link_words(&s->writer->link, words));
 		rep->problems++;
 		return;
 	}
@@ -350,7 +352,8 @@ static void inspect(struct sink_mysql *s, struct mysql_report *rep, bool check_o
 		return;
 	}
 	if (!mysql_table_get(s->writer, name, rep) && !rep->problems) {
-		log_error("%s: table %s: %s (%u)", s->book.who, name, s->writer->link.why, s->writer->link.err);
+		log_error("%s: table %s: %s", s->book.who, name,
+			  link_words(&s->writer->link, words));
 		rep->problems++;
 	}
 }

@@ -108,8 +108,8 @@ static bool open_file(struct sink_sqlite *s)
 		SQLITE_OK) {
 		log_error("%s: sql_db: \"%s\": %s; sqlite3 %s < sql/pmacct-create-table_v%" PRIu32
 			  ".sqlite3 makes it",
-			s->book.who, s->path, s->db ? sqlite3_errmsg(s->db) : "out of memory", s->path,
-			s->p->sql_table_version);
+			s->book.who, s->path, s->db ? sqlite3_errmsg(s->db) : "out of memory",
+			s->path, s->p->sql_table_version);
 		return false;
 	}
 	sqlite3_busy_timeout(s->db, BUSY_MS);

@@ -65,7 +65,7 @@ struct sql_cell {
 
 /* Part of what tells rows apart. */
 bool sql_is_key(const struct sql_column *c);
-/* How a counter takes on a new value, "+" or "|", "" to replace it; NULL: an update leaves it alone. */
+/* How a column takes a new value: "+", "|", "" to replace it; NULL: an update leaves it. */
 const char *sql_addition(const struct sql_column *c);
 
 /* The value of a column that varies (or a constant one, as text). */

@@ -186,8 +186,8 @@ static uint64_t counter_of(const struct sql_column *c, const struct sum_row *r)
 }
 
 /* Add to the row that `find` stands on; 63 bits is what SQLite holds. */
-static enum row_result update_row(struct sink_sqlite *s, struct sqlite_table *t, const struct purge *p,
-				  const struct sum_row *r)
+static enum row_result update_row(struct sink_sqlite *s, struct sqlite_table *t,
+				  const struct purge *p, const struct sum_row *r)
 {
 	int at = 1, from = 1;
 
@@ -217,8 +217,8 @@ static enum row_result update_row(struct sink_sqlite *s, struct sqlite_table *t,
 	return step(s, t->update);
 }
 
-static enum row_result insert_row(struct sink_sqlite *s, struct sqlite_table *t, const struct purge *p,
-				  const struct sum_row *r)
+static enum row_result insert_row(struct sink_sqlite *s, struct sqlite_table *t,
+				  const struct purge *p, const struct sum_row *r)
 {
 	if (r->sums.packets > INT64_MAX || r->sums.octets > INT64_MAX ||
 		r->sums.flows > INT64_MAX) {
@@ -230,8 +230,8 @@ static enum row_result insert_row(struct sink_sqlite *s, struct sqlite_table *t,
 	return step(s, t->insert);
 }
 
-static enum row_result write_row(struct sink_sqlite *s, struct sqlite_table *t, const struct purge *p,
-				 const struct sum_row *r)
+static enum row_result write_row(struct sink_sqlite *s, struct sqlite_table *t,
+				  const struct purge *p, const struct sum_row *r)
 {
 	enum row_result result;
 	int at = 1, rc;

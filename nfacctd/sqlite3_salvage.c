@@ -126,8 +126,8 @@ int sqlite_salvage(void *sink, const struct purge *p)
 			 " (%zu rows) is saved in %s; replay it with: sqlite3 -bail %s < %s",
 			s->book.who, p->id, p->nrows, file.path, s->path, file.path);
 	else
-		log_error_errno("%s: purge %" PRIu64 " (%zu rows) cannot be saved in %s", s->book.who,
-			p->id, p->nrows, file.path);
+		log_error_errno("%s: purge %" PRIu64 " (%zu rows) cannot be saved in %s",
+			s->book.who, p->id, p->nrows, file.path);
 	name_groups_clear(&g);
 	return err;
 }

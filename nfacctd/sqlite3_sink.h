@@ -40,7 +40,7 @@ int sqlite_run(struct sink_sqlite *s, const char *sql);
 /* Added up or OR-ed; those, and the stamp that is written anew. */
 bool sqlite_is_counter(const struct sql_column *c);
 bool sqlite_is_updated(const struct sql_column *c);
-/* An identifier in quotes; those of the columns for which `which` holds, each with `form` behind. */
+/* An identifier in quotes; those of the columns for which `which` holds, each with `form`. */
 void sqlite_quote_name(struct strbuf *b, const char *name);
 void sqlite_list(struct strbuf *b, const struct sql_columns *s,
 		 bool (*which)(const struct sql_column *), const char *gap, const char *form);

@@ -119,7 +119,7 @@ static void hold(MYSQL *m, const char *ip)
 	char sql[128];
 
 	snprintf(sql, sizeof(sql), "SELECT 1 FROM acct WHERE ip_src='%s' FOR UPDATE", ip);
-	ck_assert_msg(mysql_query(m, "SET SESSION TRANSACTION ISOLATION LEVEL READ COMMITTED") == 0 &&
+	ck_assert_msg(mysql_query(m, "SET TRANSACTION ISOLATION LEVEL READ COMMITTED") == 0 &&
 		      mysql_query(m, "START TRANSACTION") == 0 && mysql_query(m, sql) == 0,
 		      "%s", mysql_error(m));
 	mysql_free_result(mysql_store_result(m));
@@ -173,7 +173,8 @@ START_TEST(half_then_next_run)
 
 	half_a_purge(f, s, other, first ? "10.1.0.7" : "10.1.35.7");
 	close_sink(s);
-	f->p.sql_connections = _i == 0 || _i == 3 ? 1 : 5;	/* it stays in the parts that it was begun in */
+	/* It stays in the parts that it was begun in. */
+	f->p.sql_connections = _i == 0 || _i == 3 ? 1 : 5;
 	s = sink()->open(&f->p, &f->l, 78);
 	ck_assert_ptr_nonnull(s);
 	f->purge.run = 77;
@@ -277,8 +278,8 @@ START_TEST(commit_without_answer)
 	expect(lines, LINE_0("1") "|" LINE_1("1"));
 	ck_assert_uint_eq(counts(s)->inserted, 9000);
 	ck_assert_uint_eq(counts(s)->ambiguous, 0);
-	ck_assert_msg(fix_logged(f, "of purge 1 had arrived before the connection broke") == deliver,
-		      "%s", f->log);
+	ck_assert_msg(fix_logged(f, "of purge 1 had arrived before the connection broke") ==
+		      deliver, "%s", f->log);
 	close_sink(s);
 	relay_stop(pid);
 	unlink(path);
