@@ -125,6 +125,20 @@ static bool open_file(struct sink_sqlite *s)
 	return true;
 }
 
+/* A file may be others', too: its mode is told, not changed. */
+static void tell_mode(struct sink_sqlite *s)
+{
+	sqlite3_stmt *stmt;
+
+	if (sqlite3_prepare_v2(s->db, "PRAGMA journal_mode", -1, &stmt, NULL) != SQLITE_OK)
+		return;
+	if (sqlite3_step(stmt) == SQLITE_ROW &&
+	    strcmp((const char *)sqlite3_column_text(stmt, 0), "wal") != 0)
+		log_info("%s: \"%s\": a purge waits for whoever reads, and he for it; run: sqlite3 "
+			 "%s 'PRAGMA journal_mode=WAL'", s->book.who, s->path, s->path);
+	sqlite3_finalize(stmt);
+}
+
 static struct sink_sqlite *open_counting(const struct plugin_settings *p,
 	const struct key_layout *l, uint64_t run_id, unsigned *problems)
 {
@@ -149,6 +163,7 @@ static struct sink_sqlite *open_counting(const struct plugin_settings *p,
 	}
 	if (*problems)
 		return s;
+	tell_mode(s);
 	if (p->sql_table)
 		snprintf(s->table, sizeof(s->table), "%s", p->sql_table);
 	else

@@ -72,22 +72,29 @@ static const char narrow[] =
 	"NOT NULL, stamp_inserted DATETIME NOT NULL, stamp_updated DATETIME, PRIMARY KEY (ip_src, "
 	"stamp_inserted))";
 
-/* With the shipped table; then with no key at all: the same sums. */
-START_TEST(adds_up)
+static void read_script(char *text, size_t size)
 {
-	struct fixture *f = fixture("src_host", 1);
 	const char *root = getenv("FLOWLEDGER_SQL");
-	char text[8192], file[256];
+	char file[256];
 	size_t n;
 	FILE *in;
-	void *s;
 
 	snprintf(file, sizeof(file), "%s/pmacct-create-table_v1.sqlite3", root ? root : "sql");
 	in = fopen(file, "r");
 	ck_assert_msg(in != NULL, "%s", file);
-	n = fread(text, 1, sizeof(text) - 1, in);
+	n = fread(text, 1, size - 1, in);
 	text[n] = '\0';
 	fclose(in);
+}
+
+/* With the shipped table; then with no key at all: the same sums. */
+START_TEST(adds_up)
+{
+	struct fixture *f = fixture("src_host", 1);
+	char text[8192];
+	void *s;
+
+	read_script(text, sizeof(text));
 	if (_i == 1)
 		strcpy(strstr(text, ",\n  PRIMARY"), ");");
 	run(text);
@@ -281,6 +288,39 @@ START_TEST(salvaged)
 }
 END_TEST
 
+/* A report that reads for hours in a file of the shipped script: neither waits for the other. */
+START_TEST(long_reader)
+{
+	struct fixture *f = fixture("src_host", 1);
+	char text[8192];
+	void *s;
+
+	read_script(text, sizeof(text));
+	run(text);
+	s = fix_open(f);
+	host_row(f, "10.0.0.1", 1, 10);
+	fix_put(f, s);
+	run("BEGIN");
+	expect("SELECT SUM(bytes) FROM acct", "10");
+	fix_next(f);
+	host_row(f, "10.0.0.1", 1, 5);
+	fix_put(f, s);
+	ck_assert_uint_eq(sink_find("sqlite3")->counts(s)->retries, 0);
+	expect("SELECT SUM(bytes) FROM acct", "10");
+	run("COMMIT");
+	expect("SELECT SUM(bytes) FROM acct", "15");
+	ck_assert(!fix_logged(f, "journal_mode"));
+	sink_find("sqlite3")->close(s);
+	/* A file of another mode is used as it is, and that is said. */
+	run("PRAGMA journal_mode=DELETE");
+	s = fix_open(f);
+	ck_assert_msg(fix_logged(f, "'PRAGMA journal_mode=WAL'"), "%s", f->log);
+	sink_find("sqlite3")->close(s);
+	expect("PRAGMA journal_mode", "delete");
+	fix_free(f);
+}
+END_TEST
+
 Suite *suite_sqlite(void);
 Suite *suite_sqlite(void)
 {
@@ -289,6 +329,7 @@ Suite *suite_sqlite(void)
 
 	tcase_add_checked_fixture(t, set_up, tear_down);
 	tcase_add_loop_test(t, adds_up, 0, 2);
+	tcase_add_test(t, long_reader);
 	tcase_add_test(t, bounded_tables);
 	tcase_add_test(t, refused_rows);
 	tcase_add_test(t, locked_and_ledger);
