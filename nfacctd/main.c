@@ -542,11 +542,8 @@ static int open_log(const struct settings *s)
 			log_error_errno("logfile: \"%s\"", s->logfile);
 			return -1;
 		}
-	} else if (s->syslog && log_to_syslog(s->syslog, s->syslog_ident) < 0) {
-		log_error("syslog: \"%s\": expected auth, mail, daemon, kern, user or local0 to "
-			  "local7",
-			s->syslog);
-		return -1;
+	} else if (s->syslog) {
+		log_to_syslog(s->syslog, s->syslog_ident);
 	}
 	return 0;
 }

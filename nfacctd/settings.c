@@ -717,6 +717,12 @@ static int plugins_parse(struct settings *s)
 
 /* ---- what must be true together --------------------------------------------------- */
 
+/* It has no name of its own: "print" alone is default_print, and [default] means it. */
+static bool plugin_is_default(const struct plugin_settings *p)
+{
+	return strncmp(p->name, "default_", 8) == 0 && strcmp(p->name + 8, p->type) == 0;
+}
+
 /* The last line with this key, by any of its names. */
 static const struct conf_line *last_line(
 	const struct settings *s, const char *key, const char *plugin)
@@ -746,6 +752,8 @@ static const struct conf_line *origin(
 {
 	const struct conf_line *l = last_line(s, key, p->name);
 
+	if (!l && plugin_is_default(p))
+		l = last_line(s, key, "default");
 	return l ? l : last_line(s, key, NULL);
 }
 
@@ -878,7 +886,8 @@ static void check_roundoff(struct settings *s, struct plugin_settings *p)
 static void check_named(
 	struct settings *s, const char *key, const struct plugin_settings *p, char **value)
 {
-	if (!*value || conf_last(&s->conf, key, p->name))
+	if (!*value || conf_last(&s->conf, key, p->name) ||
+		(plugin_is_default(p) && conf_last(&s->conf, key, "default")))
 		return;
 	complain(s, key, p, "needs the [name] of a plugin; left out");
 	free(*value);
@@ -1054,6 +1063,11 @@ static int check_core(struct settings *s)
 		conf_error(&s->conf, global_line(s, "nfacctd_metrics"), "%s", why);
 		return -1;
 	}
+	if (s->syslog && !log_has_facility(s->syslog)) {
+		conf_error(&s->conf, global_line(s, "syslog"),
+			"expected auth, mail, daemon, kern, user or local0 to local7");
+		return -1;
+	}
 	notice_idle_lines(s);
 	if ((s->files_uid != OWNER_SAME || s->files_gid != OWNER_SAME) && geteuid() != 0) {
 		log_warn("files_uid, files_gid: only root may give files away; they stay this user's");
@@ -1120,14 +1134,12 @@ static int collect_extras(struct settings *s)
 static int apply(struct settings *s)
 {
 	struct conf_plugin *plugins = xcalloc(s->nplugins, sizeof(*plugins));
-	char (*alias)[32] = xcalloc(s->nplugins, sizeof(*alias));
 	int bad = 0;
 
 	for (size_t i = 0; i < s->nplugins; i++) {
-		snprintf(alias[i], sizeof(alias[i]), "default_%s", s->plugin[i].type);
 		plugins[i].name = s->plugin[i].name;
 		plugins[i].settings = &s->plugin[i];
-		plugins[i].alias = strcmp(alias[i], s->plugin[i].name) == 0 ? "default" : NULL;
+		plugins[i].alias = plugin_is_default(&s->plugin[i]) ? "default" : NULL;
 	}
 	conf_apply(&s->conf, settings_keys, settings_nkeys, s, plugins, s->nplugins);
 	for (size_t i = 0; i < s->nplugins; i++)
@@ -1138,7 +1150,6 @@ static int apply(struct settings *s)
 		bad = check_plugin(s, &s->plugin[i]);
 	if (!bad)
 		bad = collect_extras(s);
-	free(alias);
 	free(plugins);
 	return bad;
 }
@@ -1194,6 +1205,10 @@ const char *settings_where(const struct settings *s, const char *key, const char
 {
 	const struct conf_line *named = plugin ? last_line(s, key, plugin) : NULL;
 	const struct conf_line *l = last_line(s, key, NULL);
+
+	for (size_t i = 0; plugin && !named && i < s->nplugins; i++)
+		if (plugin_is_default(&s->plugin[i]) && strcmp(s->plugin[i].name, plugin) == 0)
+			named = last_line(s, key, "default");
 
 	/* Of both the later line counts. */
 	if (named && (!l || named > l))

@@ -499,10 +499,8 @@ static int open_log(const struct settings *s)
 		log_error_errno("%s", s->log_file);
 		return -1;
 	}
-	if (s->syslog && log_to_syslog(s->syslog, "replicator") < 0) {
-		log_error("syslog: \"%s\": expected a facility as daemon or local0", s->syslog);
-		return -1;
-	}
+	if (s->syslog)
+		log_to_syslog(s->syslog, "replicator");
 	return 0;
 }
 

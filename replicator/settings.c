@@ -225,6 +225,11 @@ static int read_config(struct settings *s, const char *path)
 		names[i] = (struct conf_plugin){ s->tees[i].name, NULL, &s->tees[i] };
 	problems = conf_apply(&s->conf, settings_keys, settings_nkeys, s, names, s->ntees);
 	free(names);
+	if (s->syslog && !log_has_facility(s->syslog)) {
+		conf_error(&s->conf, conf_last(&s->conf, "syslog", NULL),
+			"expected a facility as daemon or local0");
+		problems++;
+	}
 	for (size_t i = 0; i < s->conf.n; i++)
 		unknown += !key_known(s->conf.lines[i].key);
 	if (!s->listen_port && !s->listen_service)

@@ -171,22 +171,36 @@ void log_stamp_stderr(bool on)
 	pthread_mutex_unlock(&to.lock);
 }
 
+/* -1: there is none of this name. */
+static int facility_of(const char *name)
+{
+	for (size_t i = 0; i < sizeof(facilities) / sizeof(facilities[0]); i++)
+		if (strcasecmp(facilities[i].name, name) == 0)
+			return facilities[i].facility;
+	return -1;
+}
+
+bool log_has_facility(const char *facility)
+{
+	return facility_of(facility) >= 0;
+}
+
 int log_to_syslog(const char *facility, const char *ident)
 {
-	for (size_t i = 0; i < sizeof(facilities) / sizeof(facilities[0]); i++) {
-		if (strcasecmp(facilities[i].name, facility) != 0)
-			continue;
-		pthread_mutex_lock(&to.lock);
-		if (to.syslog)
-			closelog();
-		snprintf(to.ident, sizeof(to.ident), "%s", ident);
-		openlog(to.ident, LOG_PID, facilities[i].facility);
-		to.syslog = true;
-		pthread_mutex_unlock(&to.lock);
-		return 0;
+	const int number = facility_of(facility);
+
+	if (number < 0) {
+		errno = EINVAL;
+		return -1;
 	}
-	errno = EINVAL;
-	return -1;
+	pthread_mutex_lock(&to.lock);
+	if (to.syslog)
+		closelog();
+	snprintf(to.ident, sizeof(to.ident), "%s", ident);
+	openlog(to.ident, LOG_PID, number);
+	to.syslog = true;
+	pthread_mutex_unlock(&to.lock);
+	return 0;
 }
 
 /* Where the next byte goes when `n` of what snprintf counted did not all fit. */

@@ -35,6 +35,7 @@ void log_stamp_stderr(bool on);
 void log_echo(bool on);
 /* "daemon", "local0", ...; -1 with EINVAL for an unknown name. */
 int log_to_syslog(const char *facility, const char *ident);
+bool log_has_facility(const char *facility);
 
 void log_error(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
 void log_warn(const char *fmt, ...) __attribute__((format(printf, 1, 2)));

@@ -75,6 +75,12 @@ said "mistyped plugin name" 2 'n.conf:3.*inn' '\bin\b'
 run_conf "plugins: prnt" --check
 said "unknown plugin type" 2 'prnt' 'print'
 run_conf "$base
+syslog: demon" --check
+said "no facility of syslog" 2 'n.conf:4: syslog "demon": expected .*daemon'
+run_conf "$base
+aggregate_filter[default]: net 10.0.0.0/33" --check
+said "a filter of the plugin without a name" 2 'n.conf:4: aggregate_filter.default.: "net 10.0.0.0/33": mask'
+run_conf "$base
 [x: y" --check
 said "bad brackets" 2 'n.conf:4'
 timeout 10 "$NFACCTD" -f "$TMP/none.conf" >"$TMP/out" 2>"$TMP/said"

@@ -196,6 +196,7 @@ static const struct {
 	{ "receivers: /x-there-is-none\nno_such_key: 1\n", "--check", EXIT_USAGE,
 		"x-there-is-none" },
 	{ "receivers: /x\nnfacctd_time_new: true\n", "--check", SETTINGS_GO, "" },
+	{ "receivers: /x\nsyslog: demon\n", "", EXIT_USAGE, ":2: syslog \"demon\": expected" },
 	{ "receivers /x\n", "", EXIT_USAGE, ":1" },
 	{ "listen_port: 2055\n", "", EXIT_USAGE, "no receivers" },
 	{ "tee_receivers: /x\ntee_source_ip: nobody.invalid\n", "", EXIT_USAGE,
