@@ -124,6 +124,48 @@ static int add_switch(struct command *c, int letter, const char *argument)
 	return -1;
 }
 
+/* What only prints; -1: go on; else the exit status. */
+static int take_question(int letter)
+{
+	switch (letter) {
+	case LONG_ROFF: settings_print_roff(stdout); return 0;
+	case LONG_COMPAT: settings_print_compat(stdout); return 0;
+	case 'a': list_primitives(); return 0;
+	case 'V': printf("nfacctd %s (flowledger); plugins: %s\n", VERSION, sink_types()); return 0;
+	case 'h': usage(stdout); return 0;
+	default: return -1;
+	}
+}
+
+/* -1: go on; else the exit status. */
+static int take_option(struct command *c, int letter)
+{
+	static const struct {
+		int letter;
+		enum mode mode;
+	} modes[] = { { LONG_CHECK, MODE_CHECK }, { LONG_DUMP, MODE_DUMP }, { LONG_SPOOL, MODE_SPOOL },
+		{ LONG_SPOOL_DUMP, MODE_SPOOL_DUMP } };
+	int status = take_question(letter);
+
+	if (status >= 0)
+		return status;
+	for (size_t i = 0; i < sizeof(modes) / sizeof(modes[0]); i++)
+		if (modes[i].letter == letter) {
+			c->mode = modes[i].mode;
+			c->spool_file = optarg;
+			return -1;
+		}
+	if (letter == 'T')
+		return dry_run(c, optarg);
+	if (letter == 'f')
+		c->file = optarg;
+	else if (add_switch(c, letter, optarg) < 0) {
+		fprintf(stderr, "try nfacctd --help\n");
+		return EXIT_USAGE;
+	}
+	return -1;
+}
+
 /* -1: go on; else the exit status. */
 static int command_parse(struct command *c, int argc, char **argv)
 {
@@ -148,40 +190,8 @@ static int command_parse(struct command *c, int argc, char **argv)
 	}
 	*at = '\0';
 	while ((letter = getopt_long(argc, argv, letters, longs, NULL)) != -1) {
-		int status = -1;
+		const int status = take_option(c, letter);
 
-		if (letter == 'f') {
-			c->file = optarg;
-		} else if (letter == 'T') {
-			status = dry_run(c, optarg);
-		} else if (letter == LONG_CHECK) {
-			c->mode = MODE_CHECK;
-		} else if (letter == LONG_DUMP) {
-			c->mode = MODE_DUMP;
-		} else if (letter == LONG_SPOOL) {
-			c->mode = MODE_SPOOL;
-		} else if (letter == LONG_SPOOL_DUMP) {
-			c->mode = MODE_SPOOL_DUMP;
-			c->spool_file = optarg;
-		} else if (letter == LONG_ROFF) {
-			settings_print_roff(stdout);
-			return 0;
-		} else if (letter == LONG_COMPAT) {
-			settings_print_compat(stdout);
-			return 0;
-		} else if (letter == 'a') {
-			list_primitives();
-			return 0;
-		} else if (letter == 'V') {
-			printf("nfacctd %s (flowledger); plugins: %s\n", VERSION, sink_types());
-			return 0;
-		} else if (letter == 'h') {
-			usage(stdout);
-			return 0;
-		} else if (add_switch(c, letter, optarg) < 0) {
-			fprintf(stderr, "try nfacctd --help\n");
-			return EXIT_USAGE;
-		}
 		if (status >= 0)
 			return status;
 	}

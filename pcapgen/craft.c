@@ -189,6 +189,14 @@ static bool is_icmp(uint8_t proto)
 	return proto == 1 || proto == 58;
 }
 
+/* NetFlow v9 and IPFIX headers have whole seconds (RFC 3954 5.1, RFC 7011 3.1). */
+static uint64_t header_us(const struct exporter_spec *spec, uint64_t at_ms)
+{
+	const bool whole = spec->protocol == PROTO_NETFLOW9 || spec->protocol == PROTO_IPFIX;
+
+	return (whole ? at_ms / 1000 * 1000 : at_ms) * 1000;
+}
+
 static void put_truth(struct crafter *c, const struct item *it)
 {
 	const struct exporter_spec *spec = &c->sc->exporters[it->exporter];
@@ -204,9 +212,11 @@ static void put_truth(struct crafter *c, const struct item *it)
 
 	if (!c->job->paced)
 		row.sent_us = c->start_ms * 1000 + it->due_ns / 1000;
-	/* sFlow says who it is itself. */
+	/* sFlow says who it is itself, but not when. */
 	if (spec->protocol == PROTO_SFLOW)
 		row.exporter = spec->agent;
+	else
+		row.export_us = header_us(spec, c->start_ms + it->due_ns / 1000000);
 	for (size_t i = 0; i < it->crafted.nrecords; i++) {
 		row.flow = c->records[it->first_record + i];
 		if (!flow_has(&row.flow, FLOW_last_us)) {	/* a sampled packet: now */

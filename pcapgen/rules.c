@@ -24,7 +24,7 @@ static const char schema[] = "CREATE TABLE flow(id INTEGER PRIMARY KEY, exporter
 			     " in_if INTEGER, out_if INTEGER, src_as INTEGER, dst_as INTEGER, "
 			     "src_mask INTEGER, dst_mask INTEGER,"
 			     " packets INTEGER, octets INTEGER, num INTEGER, first_ms INTEGER, "
-			     "last_ms INTEGER, sent_ms INTEGER, next_hop BLOB)";
+			     "last_ms INTEGER, sent_ms INTEGER, next_hop BLOB, export_ms INTEGER)";
 
 enum column {
 	COL_EXPORTER = 2,
@@ -60,7 +60,7 @@ struct rules *rules_open(void)
 	}
 	r->insert = rules_prepare(r,
 		"INSERT INTO flow VALUES (NULL,?2,?3,?4,?5,?6,?7,?8,?9,?10,?11,?12,?13,?14,?15,?16,"
-		"?17,?18,?19,?20,?21,?22,?23,?24,?25,?26)");
+		"?17,?18,?19,?20,?21,?22,?23,?24,?25,?26,?27)");
 	if (!r->insert) {
 		rules_close(r);
 		return NULL;
@@ -145,7 +145,8 @@ int rules_load_row(struct rules *r, const struct truth_row *row)
 	bind_ms(st, at++, flow_has(f, FLOW_first_us) && row->protocol != PROTO_SFLOW, f->first_us);
 	bind_ms(st, at++, flow_has(f, FLOW_last_us) && row->protocol != PROTO_SFLOW, f->last_us);
 	bind_ms(st, at++, true, row->sent_us);
-	sqlite3_bind_blob(st, at, f->next_hop.b, 16, SQLITE_STATIC);
+	sqlite3_bind_blob(st, at++, f->next_hop.b, 16, SQLITE_STATIC);
+	bind_ms(st, at, row->export_us != 0, row->export_us);
 	err = sqlite3_step(st) == SQLITE_DONE ? 0 : -1;
 	sqlite3_reset(st);
 	if (err)
@@ -183,6 +184,8 @@ int rules_load(struct rules *r, const char *path)
 
 /* ---- when and how much ------------------------------------------------------------- */
 
+#define START "coalesce(first_ms, export_ms)"
+
 /* Microseconds never matter here: bins start on whole seconds. */
 static void moment_sql(struct strbuf *b, const struct rules_conf *c)
 {
@@ -190,15 +193,18 @@ static void moment_sql(struct strbuf *b, const struct rules_conf *c)
 		strbuf_add(b, "sent_ms");
 		return;
 	}
-	/* A start too far from the arrival is a clock that is wrong: the arrival counts. */
-	strbuf_add(b, "CASE WHEN first_ms IS NOT NULL");
+	/*
+	 * A record that says no start began when its message was written.  What is too far from
+	 * the arrival is a clock that is wrong: the arrival counts.
+	 */
+	strbuf_add(b, "CASE WHEN " START " IS NOT NULL");
 	if (c->time_limit)
-		strbuf_addf(b, " AND abs(first_ms - sent_ms) <= %llu",
+		strbuf_addf(b, " AND abs(" START " - sent_ms) <= %llu",
 			    (unsigned long long)c->time_limit * 1000);
 	if (c->time_ahead)
-		strbuf_addf(b, " AND first_ms <= sent_ms + %llu",
+		strbuf_addf(b, " AND " START " <= sent_ms + %llu",
 			    (unsigned long long)c->time_ahead * 1000);
-	strbuf_add(b, " THEN first_ms ELSE sent_ms END");
+	strbuf_add(b, " THEN " START " ELSE sent_ms END");
 }
 
 static void factor_sql(struct strbuf *b, const struct rules_conf *c)

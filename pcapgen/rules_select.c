@@ -44,8 +44,9 @@ static const struct {
 	{ "out_iface", "coalesce(f.out_if, 0)", "" },
 	{ "export_proto_seqno", "f.sequence", "" },
 	{ "export_proto_version", "f.version", "" },
-	{ "timestamp_start", "coalesce(f.first_ms, 0)", "bin_text(%s / 1000)" },
+	{ "timestamp_start", "coalesce(f.first_ms, f.export_ms, 0)", "bin_text(%s / 1000)" },
 	{ "timestamp_end", "coalesce(f.last_ms, 0)", "bin_text(%s / 1000)" },
+	{ "timestamp_export", "coalesce(f.export_ms, 0)", "bin_text(%s / 1000)" },
 };
 
 static const char *plain_raw(const char *name)
@@ -437,7 +438,7 @@ static int add_primitive(struct select_plan *s, struct rules_shape *shape,
 	col->address =
 		is_format(prim, "HOST") || is_format(prim, "NET") || is_format(prim, "EXPORTER");
 	col->proto = is_format(prim, "PROTO");
-	col->time = is_format(prim, "TIME");
+	col->time = is_format(prim, "TIME") || is_format(prim, "EXPORTED");
 	if (!wanted) {
 		col->filler = true;
 		filler(to, prim->filler);

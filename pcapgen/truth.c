@@ -18,6 +18,7 @@ enum column_kind {
 	ROW_ADDR,
 	ROW_PROTOCOL,
 	ROW_TIME_MS,
+	ROW_EXPORT_MS,	/* empty: none */
 	FLOW_NUMBER,
 	FLOW_ADDRESS,
 	FLOW_TIME_MS,
@@ -66,6 +67,7 @@ static const struct column columns[] = {
 	{ "last_ms", FLOW_TIME_MS, IN_FLOW(last_us) },
 	{ "protocol", ROW_PROTOCOL, OPTIONAL(protocol) },
 	{ "sent_ms", ROW_TIME_MS, OPTIONAL(sent_us) },
+	{ "export_ms", ROW_EXPORT_MS, OPTIONAL(export_us) },
 };
 
 enum { COLUMNS = sizeof(columns) / sizeof(columns[0]), BUFFER = 1 << 20,
@@ -213,6 +215,10 @@ static char *put_column(char *p, const struct truth_row *row, const struct colum
 		return put_address(p, (const struct addr *)((const char *)row + c->offset));
 	case ROW_PROTOCOL:
 		return put_protocol(p, row);
+	case ROW_EXPORT_MS:
+		if (!row->export_us)
+			return p;
+		/* fallthrough */
 	case ROW_TIME_MS:
 	case FLOW_TIME_MS:
 		return put_number(p, load(row, c) / 1000);
@@ -388,6 +394,10 @@ static int read_column(struct truth_reader *r, struct truth_row *row, const stru
 		return read_sampling(text, row)
 			? 0
 			: complain(r, why, c->name, text, "an interval of 1 or more");
+	case ROW_EXPORT_MS:
+		if (!*text)
+			return 0;
+		/* fallthrough */
 	case ROW_TIME_MS:
 	case FLOW_TIME_MS:
 		if (!read_number(text, UINT64_MAX / 1000, &v))

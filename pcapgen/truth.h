@@ -9,10 +9,11 @@
  * Addresses as text, times in milliseconds since 1970 UTC, `sampling` the
  * interval announced for this record (1: none), counters as they stand on the
  * wire.  sFlow: one line a flow sample, packets 1, octets the frame length.
- * Behind them two columns of ours: `protocol` (netflow5, netflow9, ipfix,
- * sflow5, ...: `version` alone cannot tell NetFlow v5 from sFlow v5) and
+ * Behind them three columns of ours: `protocol` (netflow5, netflow9, ipfix,
+ * sflow5, ...: `version` alone cannot tell NetFlow v5 from sFlow v5),
  * `sent_ms`, when the datagram was handed over (a collector that books by
- * arrival needs it).  More may follow: readers go by name; a reader that finds
+ * arrival needs it), and `export_ms`, the time in its header (the time of a
+ * record that says none).  More may follow: readers go by name; a reader that finds
  * no `protocol` takes it from `version`, and no `sent_ms` takes last_ms.
  */
 #ifndef TRUTH_H
@@ -29,6 +30,7 @@ struct truth_row {
 	uint16_t version;	/* on the wire: 1, 5, 7, 8, 9, 10; sFlow 2, 4, 5 */
 	uint32_t domain, sequence;
 	uint64_t sent_us;
+	uint64_t export_us;	/* the header's time; 0: it has none (sFlow), or nobody wrote it down */
 	struct flow_record flow;	/* sampling_num/den: the interval; absent: 1 */
 };
 

@@ -24,7 +24,7 @@ static void fixed_record(struct witness_reading *r, const uint8_t *h, const uint
 {
 	struct flow_record f = flow_record_empty;
 	bool v1 = r->row.version == 1;
-	uint64_t now = header_time(h);
+	uint64_t now = r->row.export_us = header_time(h);
 	uint32_t uptime = be32(h + 4);
 
 	address(&f, FLOW_src, p);
@@ -134,7 +134,7 @@ static void v8_record(
 	struct witness_reading *r, const struct v8_method *m, const uint8_t *h, const uint8_t *p)
 {
 	struct flow_record f = flow_record_empty;
-	uint64_t now = header_time(h);
+	uint64_t now = r->row.export_us = header_time(h);
 	uint32_t uptime = be32(h + 4);
 
 	if (m->src >= 0)

@@ -80,6 +80,33 @@ static size_t least(const struct witness_template *t)
 	return n;
 }
 
+/* The field specifiers from *pos on, which goes behind them; false when they are cut. */
+static bool read_fields(
+	struct witness_template *t, const uint8_t *p, size_t n, bool v9, size_t *pos)
+{
+	size_t at = *pos;
+
+	for (size_t i = 0; i < t->nfields; i++, at += 4) {
+		struct witness_field *f = &t->field[i];
+
+		if (n - at < 4)
+			return false;
+		f->id = be16(p + at);
+		f->len = be16(p + at + 2);
+		if (v9 && i < t->nscope)
+			f->pen = PEN_V9_SCOPE;
+		if (v9 || !(f->id & 0x8000))
+			continue;
+		if (n - at < 8)
+			return false;
+		f->id &= 0x7fff;
+		f->pen = be32(p + at + 4);
+		at += 4;
+	}
+	*pos = at;
+	return true;
+}
+
 /* One template from `p`, `n` octets; returns how many it took, 0 when it is cut. */
 static size_t read_template(struct message *m, const uint8_t *p, size_t n, bool options)
 {
@@ -88,6 +115,7 @@ static size_t read_template(struct message *m, const uint8_t *p, size_t n, bool 
 	size_t count, nscope = 0, at = options ? 6 : 4;
 	struct witness_template *t;
 	uint16_t id;
+	bool whole;
 
 	if (n < 4)
 		return 0;
@@ -126,36 +154,17 @@ static size_t read_template(struct message *m, const uint8_t *p, size_t n, bool 
 	t->options = options;
 	t->nfields = count;
 	t->nscope = nscope;
-	for (size_t i = 0; i < count; i++, at += 4) {
-		struct witness_field *f = &t->field[i];
-
-		if (n - at < 4)
-			goto cut;
-		f->id = be16(p + at);
-		f->len = be16(p + at + 2);
-		if (v9 && i < nscope)
-			f->pen = PEN_V9_SCOPE;
-		if (v9 || !(f->id & 0x8000))
-			continue;
-		if (n - at < 8)
-			goto cut;
-		f->id &= 0x7fff;
-		f->pen = be32(p + at + 4);
-		at += 4;
-	}
-	forget(s, id);
-	if (least(t) > 0 && nscope <= count && (v9 || !options || nscope > 0)) {
+	whole = read_fields(t, p, n, v9, &at);
+	if (whole)
+		forget(s, id);
+	if (whole && least(t) > 0 && nscope <= count && (v9 || !options || nscope > 0)) {
 		t->next = s->templates;
 		s->templates = t;
 		return at;
 	}
 	free(t->field);
 	free(t);
-	return at;
-cut:
-	free(t->field);
-	free(t);
-	return 0;
+	return whole ? at : 0;
 }
 
 static void read_templates(struct message *m, struct bytes set, bool options)
@@ -758,6 +767,7 @@ void witness_read_flowset(struct witness_reading *r)
 		r->row.sequence = be32(p + 8);
 		r->row.domain = be32(p + 12);
 	}
+	r->row.export_us = m.export_us;
 	m.end = p + r->data.n;
 	/* NSX counts its message short: a Set that begins inside it is whole in the datagram, and
 	 * billed. */

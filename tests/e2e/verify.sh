@@ -130,8 +130,8 @@ make_conf c1 1 sum_host "sql_table: nosuch"
 check "no such table" verified c1 3 'sql_table: "nosuch": there is no such table'
 make_conf c1 1 sum_host "sql_user: nobody" "sql_passwd: wrong"
 check "a wrong password" verified c1 3 "Access denied"
-make_conf c1 1 sum_host "aggregate_filter[p]: tcp"
-check "what is not modelled" verified c1 2 "expect does not model aggregate_filter"
+make_conf c1 1 sum_host "sql_preprocess: minb=100"
+check "what is not modelled" verified c1 2 "expect does not model sql_preprocess"
 make_conf c1 1 sum_host
 mariadb_stop
 check "no server" verified c1 3 "$DB_SOCKET"

@@ -397,6 +397,12 @@ enum { MARKING = 15 };
 static const struct flow_literal edges[] = { AT(1792040399999), AT(1792040400000),
 	AT(1792040400001), AT(1792040999999) };
 
+/* Written at 04:59:59, sent two seconds later. */
+static const struct flow_literal undated[] = {
+	{ "10.0.0.1", "10.0.0.2", 1, 5, .sent_ms = 1792040401000, .export_ms = 1792040399000,
+		.protocol = PROTO_IPFIX },
+};
+
 static const struct flow_literal long_flow[] = {
 	{ "10.0.0.1", "10.0.0.2", 10, 1000, .first_ms = 1792040300000, .last_ms = 1792040600000,
 		.sent_ms = 1792040600000 },
@@ -462,6 +468,16 @@ static const struct {
 	{ "a tight one", "UTC",
 		TIMED "sql_history: 1h\nsql_history_roundoff: h\nnfacctd_time_limit: 60\n", late, 4,
 		"2026-10-15 06:00:00\t4\t1111\n" },
+	{ "a record without times is as old as its message", "UTC",
+		TIMED "sql_history: 1h\nsql_history_roundoff: h\n", undated, 1,
+		"2026-10-15 04:00:00\t1\t5\n" },
+	{ "and shows its time", "UTC",
+		"plugins: sqlite3[p]\nsql_optimize_clauses: true\naggregate: timestamp_start, "
+		"timestamp_export\n", undated, 1,
+		"2026-10-15 04:59:59\t0\t2026-10-15 04:59:59\t0\t1\t5\n" },
+	{ "but not one that is too far off", "UTC",
+		TIMED "sql_history: 1h\nsql_history_roundoff: h\nnfacctd_time_limit: 1\n", undated, 1,
+		"2026-10-15 05:00:00\t1\t5\n" },
 	{ "local time", "Asia/Kolkata", TIMED "sql_history: 1h\nsql_history_roundoff: h\n", edges,
 		4, "2026-10-15 10:00:00\t4\t400\n" },
 	{ "UTC on request", "Europe/Berlin",

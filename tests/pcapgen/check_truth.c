@@ -17,7 +17,7 @@ Suite *suite_truth(void);
 	"\ttcpflags\t"                                                                            \
 	"in_if\tout_if\tsrc_as\tdst_as\tsrc_mask\tdst_mask\tnext_"                                \
 	"hop\tpackets\toctets\tsampling\tfirst_ms\tlast_ms"
-#define OURS "\tprotocol\tsent_ms"
+#define OURS "\tprotocol\tsent_ms\texport_ms"
 #define ROW "3\t192.0.2.1\t2055\t9\t7\t41\t10.0.0.1\t2001:db8::1\t1024\t443\t6\t8\t27\t1\t2\t64500\t4200000000\t24\t48\t" \
 	"192.0.2.9\t18446744073709551615\t1500\t100\t1767614400123\t1767614400456"
 
@@ -74,7 +74,8 @@ static struct truth_row full_row(void)
 		.version = 9,
 		.domain = 7,
 		.sequence = 41,
-		.sent_us = 1767614401000999 };
+		.sent_us = 1767614401000999,
+		.export_us = 1767614400999999 };
 	static const struct {
 		enum flow_field f;
 		uint64_t v;
@@ -113,7 +114,7 @@ START_TEST(writes_the_blueprints_line)
 
 	write_rows(&row, 1);
 	get_file(got, sizeof(got));
-	ck_assert_str_eq(got, HEADER OURS "\n" ROW "\tnetflow9\t1767614401000\n");
+	ck_assert_str_eq(got, HEADER OURS "\n" ROW "\tnetflow9\t1767614401000\t1767614400999\n");
 }
 END_TEST
 
@@ -131,7 +132,7 @@ START_TEST(writes_absence)
 	get_file(got, sizeof(got));
 	ck_assert_str_eq(got,
 		HEADER OURS "\n1\t::1\t0\t5\t0\t0"
-			    "\t\t\t\t\t\t\t\t\t\t\t\t\t\t\t\t\t1\t\t\tsflow5\t0\n");
+			    "\t\t\t\t\t\t\t\t\t\t\t\t\t\t\t\t\t1\t\t\tsflow5\t0\t\n");
 }
 END_TEST
 

@@ -23,6 +23,7 @@ struct flow_literal {
 	uint32_t src_as, dst_as, sampling;
 	int64_t first_ms, last_ms, sent_ms;	/* since 1970 */
 	uint8_t protocol;			/* 0: NetFlow v5 */
+	int64_t export_ms;			/* 0: the truth does not know */
 };
 
 static inline void set_number(struct flow_record *f, enum flow_field field, uint64_t v)
@@ -41,6 +42,7 @@ static inline void literal_row(struct truth_row *row, const struct flow_literal 
 	row->version = 5;
 	row->exporter = addr_make4(0xc0000201);
 	row->sent_us = (uint64_t)l->sent_ms * 1000;
+	row->export_us = (uint64_t)l->export_ms * 1000;
 	ck_assert(addr_parse(&f->src, l->src) && addr_parse(&f->dst, l->dst));
 	f->present |= FLOW_BIT(src) | FLOW_BIT(dst);
 	flow_set(f, FLOW_packets, l->packets);
