@@ -320,6 +320,29 @@ static bool would_be_made(struct sink_mysql *s, const char *name)
 	return true;
 }
 
+/* A schema for names that come with rows: said now if the server does not take it. */
+static void check_schema(struct sink_mysql *s, struct mysql_report *rep)
+{
+	char made[SQL_SCHEMA_BYTES], why[SQL_WHY_BYTES], words[LINK_WORDS];
+	struct mysql_link *k = &s->writer->link;
+	MYSQL_STMT *stmt;
+
+	if (!sql_schema_text(made, s->p, s->l, (int64_t)time(NULL), NULL, why)) {
+		log_error("%s: %s", s->book.who, why);
+		rep->problems++;
+		return;
+	}
+	stmt = link_prepare(k, made, strlen(made));	/* parsed, and rights looked at; no more */
+	if (!stmt && k->err != ER_TABLE_EXISTS_ERROR) {
+		log_error("%s: sql_table_schema: \"%s\": %s", s->book.who,
+			  s->p->sql_table_schema, link_words(k, words));
+		rep->problems++;
+	}
+	if (stmt)
+		mysql_stmt_close(stmt);
+	k->err = 0;
+}
+
 /*
  * Connect and look; problems are logged and counted in rep.  Of a name with
  * variables --check looks at the table of this moment.
@@ -336,6 +359,8 @@ static void inspect(struct sink_mysql *s, struct mysql_report *rep, bool check_o
 		return;
 	}
 	check_ledger(s, rep);
+	if (s->p->sql_table_schema && name_is_dynamic(name))
+		check_schema(s, rep);
 	if (!s->p->sql_check || (name_is_dynamic(name) && (!check_only || strchr(name, '$'))))
 		return;
 	if (name_is_dynamic(name)) {

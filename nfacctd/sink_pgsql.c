@@ -650,6 +650,25 @@ static bool would_be_made(struct sink_pgsql *s, const char *name)
 	return true;
 }
 
+/* A schema for names that come with rows: said now if the server does not take it. */
+static void check_schema(struct sink_pgsql *s, struct pg_report *rep)
+{
+	char made[SQL_SCHEMA_BYTES], why[SQL_WHY_BYTES], doing[300];
+
+	if (!sql_schema_text(made, s->p, s->l, (int64_t)time(NULL), NULL, why)) {
+		log_error("%s: %s", s->book.who, why);
+		rep->problems++;
+		return;
+	}
+	if (pg_run(&s->link, "BEGIN") == 0 && pg_run(&s->link, made) != 0 &&
+	    strcmp(s->link.state, "42P07") != 0) {	/* already there */
+		snprintf(doing, sizeof(doing), "sql_table_schema: \"%.250s\"",
+			 s->p->sql_table_schema);
+		complain(s, rep, doing);
+	}
+	pg_run(&s->link, "ROLLBACK");
+}
+
 /*
  * Connect and look; problems are logged and counted in rep.  Of a name with
  * variables --check looks at the table of this moment.
@@ -666,6 +685,8 @@ static void inspect(struct sink_pgsql *s, struct pg_report *rep, bool check_only
 		return;
 	}
 	check_ledger(s, rep);
+	if (s->p->sql_table_schema && name_is_dynamic(name))
+		check_schema(s, rep);
 	if (name_is_dynamic(name) && (!check_only || strchr(name, '$')))
 		return;
 	if (name_is_dynamic(name)) {

@@ -139,8 +139,30 @@ static void tell_mode(struct sink_sqlite *s)
 	sqlite3_finalize(stmt);
 }
 
+/* The table, made when sql_table_schema says how; --check writes nothing. */
+static unsigned inspect(struct sink_sqlite *s, bool check_only)
+{
+	const bool dynamic = name_is_dynamic(s->table), schema = s->p->sql_table_schema != NULL;
+	const bool dry = dynamic || (check_only && !sqlite_table_exists(s, s->table));
+	unsigned problems;
+
+	if (schema && (dry ? sqlite_check_schema(s) : sqlite_create_table(s, 0, NULL)) != 0) {
+		log_error("%s: %s", s->book.who, s->why);
+		return 1;
+	}
+	if (schema && dry && !dynamic)
+		log_info("%s: table %s does not exist; sql_table_schema: \"%s\" will make it",
+			 s->book.who, s->table, s->p->sql_table_schema);
+	if (dynamic || (schema && dry) || !s->p->sql_check)
+		return 0;
+	problems = sqlite_check_columns(s, s->table);
+	if (problems == 0)
+		sqlite_check_indexes(s, s->table);
+	return problems;
+}
+
 static struct sink_sqlite *open_counting(const struct plugin_settings *p,
-	const struct key_layout *l, uint64_t run_id, unsigned *problems)
+	const struct key_layout *l, uint64_t run_id, bool check_only, unsigned *problems)
 {
 	struct sink_sqlite *s = xcalloc(1, sizeof(*s));
 	char why[256];
@@ -168,16 +190,7 @@ static struct sink_sqlite *open_counting(const struct plugin_settings *p,
 		snprintf(s->table, sizeof(s->table), "%s", p->sql_table);
 	else
 		sql_default_table(s->table, sizeof(s->table), p);
-	if (name_is_dynamic(s->table) || !p->sql_check)
-		return s;
-	if (p->sql_table_schema && sqlite_create_table(s, 0, NULL) != 0) {
-		log_error("%s: %s", s->book.who, s->why);
-		++*problems;
-		return s;
-	}
-	*problems += sqlite_check_columns(s, s->table);
-	if (*problems == 0)
-		sqlite_check_indexes(s, s->table);
+	*problems += inspect(s, check_only);
 	return s;
 }
 
@@ -185,7 +198,7 @@ static void *sqlite_open(
 	const struct plugin_settings *p, const struct key_layout *l, uint64_t run_id)
 {
 	unsigned problems = 0;
-	struct sink_sqlite *s = open_counting(p, l, run_id, &problems);
+	struct sink_sqlite *s = open_counting(p, l, run_id, false, &problems);
 
 	if (problems == 0)
 		return s;
@@ -197,7 +210,7 @@ static unsigned sqlite_check(const struct plugin_settings *p, const struct key_l
 {
 	unsigned problems = 0;
 
-	sqlite_close(open_counting(p, l, 0, &problems));
+	sqlite_close(open_counting(p, l, 0, true, &problems));
 	return problems;
 }
 

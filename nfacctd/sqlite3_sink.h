@@ -53,6 +53,7 @@ int sqlite_write_group(struct sink_sqlite *s, const struct purge *p, const struc
 int sqlite_write_ledger(struct sink_sqlite *s, const struct purge *p);
 void sqlite_forget_table(struct sql_table *t);
 
+bool sqlite_table_exists(struct sink_sqlite *s, const char *name);
 /* The CREATE TABLE of sql_table_schema, of which "already exists" is no error. */
 int sqlite_create_table(struct sink_sqlite *s, int64_t when, const uint8_t *key);
 /*
@@ -60,6 +61,8 @@ int sqlite_create_table(struct sink_sqlite *s, int64_t when, const uint8_t *key)
  * row are in strangers' hands, so not more than sql_tables_max of them are made.
  */
 int sqlite_make_table(struct sink_sqlite *s, const struct purge *p, struct name_group *g);
+/* A schema for names that come with rows: is it SQL, and readable?  -1 with s->why. */
+int sqlite_check_schema(struct sink_sqlite *s);
 /* What a table lacks, logged with the ALTERs; the number of problems. */
 unsigned sqlite_check_columns(struct sink_sqlite *s, const char *table);
 /* Say when a unique index would refuse rows that differ elsewhere. */

@@ -8,7 +8,14 @@
 #include <stdio.h>
 #include <string.h>
 #include <strings.h>
+#include <time.h>
 #include "base/log.h"
+
+bool sqlite_table_exists(struct sink_sqlite *s, const char *name)
+{
+	return sqlite3_table_column_metadata(s->db, NULL, name, NULL, NULL, NULL, NULL, NULL,
+					     NULL) == SQLITE_OK;
+}
 
 int sqlite_create_table(struct sink_sqlite *s, int64_t when, const uint8_t *key)
 {
@@ -24,12 +31,29 @@ int sqlite_create_table(struct sink_sqlite *s, int64_t when, const uint8_t *key)
 	return 0;
 }
 
+int sqlite_check_schema(struct sink_sqlite *s)
+{
+	char made[SQL_SCHEMA_BYTES];
+	sqlite3_stmt *stmt = NULL;
+	int err = 0;
+
+	if (!sql_schema_text(made, s->p, s->l, (int64_t)time(NULL), NULL, s->why))
+		return -1;
+	if (sqlite3_prepare_v2(s->db, made, -1, &stmt, NULL) != SQLITE_OK &&
+	    !strstr(sqlite3_errmsg(s->db), "already exists")) {
+		snprintf(s->why, sizeof(s->why), "sql_table_schema: \"%s\": %s",
+			 s->p->sql_table_schema, sqlite3_errmsg(s->db));
+		err = -1;
+	}
+	sqlite3_finalize(stmt);
+	return err;
+}
+
 int sqlite_make_table(struct sink_sqlite *s, const struct purge *p, struct name_group *g)
 {
 	const struct sum_row *first = g->rows[0];
 	bool of_rows = strchr(s->table, '$') != NULL;
-	bool exists = sqlite3_table_column_metadata(s->db, NULL, g->name, NULL, NULL, NULL, NULL,
-						    NULL, NULL) == SQLITE_OK;
+	bool exists = sqlite_table_exists(s, g->name);
 
 	g->refused = of_rows && !exists && s->tables_made >= s->p->sql_tables_max;
 	if (g->refused || exists)

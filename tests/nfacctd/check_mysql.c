@@ -116,6 +116,12 @@ START_TEST(odd_types)
 }
 END_TEST
 
+START_TEST(bad_schema)
+{
+	fix_bad_schema(fixture("src_host", 1, 0), "You have an error in your SQL syntax");
+}
+END_TEST
+
 /* What does not fit is named and counted, everything else gets in (collector.md 15, 36). */
 START_TEST(refused_rows)
 {
@@ -1012,6 +1018,7 @@ Suite *suite_mysql(void)
 		{ "other types", other_types, 2 },
 		{ "dynamic tables", dynamic_tables, 2 },
 		{ "bounded tables", bounded_tables, 2 },
+		{ "bad schema", bad_schema, 1 },
 		{ "check writes nothing", check_writes_nothing, 1 },
 		{ "told CREATE works", told_create_works, 1 },
 		{ "table goes", table_goes_and_comes, 2 },

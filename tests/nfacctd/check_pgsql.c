@@ -249,6 +249,12 @@ START_TEST(many_rows)
 }
 END_TEST
 
+START_TEST(bad_schema)
+{
+	fix_bad_schema(fixture("src_host", 1), "syntax error at or near");
+}
+END_TEST
+
 /* What does not fit is named and counted, everything else gets in. */
 START_TEST(refused_rows)
 {
@@ -645,6 +651,7 @@ Suite *suite_pgsql(void)
 		{ "missing rights", missing_rights, 1 },
 		{ "refuses to start", refuses_to_start, 5 },
 		{ "dynamic tables", dynamic_tables, 1 },
+		{ "bad schema", bad_schema, 1 },
 		{ "idle connection", idle_connection, 1 },
 		{ "deadlock", deadlock, 1 },
 		{ "run id taken", run_id_taken, 1 },

@@ -157,6 +157,34 @@ START_TEST(bounded_tables)
 }
 END_TEST
 
+/* --check names the table that a schema will make, and does not make it. */
+START_TEST(check_writes_nothing)
+{
+	struct fixture *f = fixture("src_host", 1);
+	char schema[] = "/tmp/flowledger-schema-XXXXXX";
+	int fd = mkstemp(schema);
+
+	ck_assert_int_ge(fd, 0);
+	dprintf(fd, "%s;\n", narrow);
+	close(fd);
+	f->p.sql_optimize_clauses = true;
+	f->p.sql_table_schema = schema;
+	ck_assert_uint_eq(sink_find("sqlite3")->check(&f->p, &f->l), 0);
+	ck_assert_msg(fix_logged(f, "table acct does not exist; sql_table_schema: "), "%s", f->log);
+	expect("SELECT count(*) FROM sqlite_master", "0");
+	sink_find("sqlite3")->close(fix_open(f));
+	expect("SELECT count(*) FROM sqlite_master WHERE type='table'", "1");
+	unlink(schema);
+	fix_free(f);
+}
+END_TEST
+
+START_TEST(bad_schema)
+{
+	fix_bad_schema(fixture("src_host", 1), "syntax error");
+}
+END_TEST
+
 START_TEST(refused_rows)
 {
 	struct fixture *f = fixture("src_host", 1);
@@ -330,6 +358,8 @@ Suite *suite_sqlite(void)
 	tcase_add_checked_fixture(t, set_up, tear_down);
 	tcase_add_loop_test(t, adds_up, 0, 2);
 	tcase_add_test(t, long_reader);
+	tcase_add_test(t, bad_schema);
+	tcase_add_test(t, check_writes_nothing);
 	tcase_add_test(t, bounded_tables);
 	tcase_add_test(t, refused_rows);
 	tcase_add_test(t, locked_and_ledger);

@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 #include "base/log.h"
 #include "nfacctd/sink.h"
 #include "wire/addr.h"
@@ -132,6 +133,30 @@ static inline void *fix_open(struct fixture *f)
 static inline void fix_put(struct fixture *f, void *s)
 {
 	ck_assert_msg(sink_find(f->p.type)->write(s, &f->purge) == SINK_OK, "write: %s", f->log);
+}
+
+/* A schema for a dynamic table that the database does not take is found at start, and by --check. */
+static inline void fix_bad_schema(struct fixture *f, const char *said)
+{
+	static const char *const texts[] = { "CREATE TABLE acct_%d (ip_src INT,, x INT);", "" };
+	char path[] = "/tmp/flowledger-schema-XXXXXX";
+	int fd = mkstemp(path);
+
+	ck_assert_int_ge(fd, 0);
+	f->p.sql_table = (char *)"acct_%d";
+	f->p.sql_table_schema = path;
+	for (int i = 0; i < 2; i++) {
+		ck_assert_int_eq(ftruncate(fd, 0), 0);
+		ck_assert_int_eq(pwrite(fd, texts[i], strlen(texts[i]), 0), (int)strlen(texts[i]));
+		fix_forget_log(f);
+		ck_assert_uint_ge(sink_find(f->p.type)->check(&f->p, &f->l), 1);
+		ck_assert_ptr_null(sink_find(f->p.type)->open(&f->p, &f->l, 77));
+		ck_assert_msg(fix_logged(f, i ? "cannot be read, is empty" : said), "%s", f->log);
+		ck_assert_msg(fix_logged(f, path), "%s", f->log);
+	}
+	close(fd);
+	unlink(path);
+	fix_free(f);
 }
 
 #endif /* SINK_FIXTURE_H */
