@@ -27,6 +27,11 @@ median() { # VALUE...
 	printf '%s\n' "$@" | sort -g | awk '{ v[NR] = $1 } END { print v[int((NR + 1) / 2)] }'
 }
 
+# For what other programs can only make longer: they are never told apart from it.
+least() { # VALUE...
+	printf '%s\n' "$@" | sort -g | head -1
+}
+
 ratio() { # A B -> A/B with two digits
 	awk -v a="$1" -v b="$2" 'BEGIN { if (b > 0) printf "%.2f", a / b; else printf "-" }'
 }
