@@ -80,7 +80,8 @@ static void put(struct writer *w, enum kind kind, const char *name, const uint64
 		memcpy(text, name, len);
 	fwrite(&r, sizeof(r), 1, w->f);
 	fwrite(text, 1, padded(len), w->f);
-	fwrite(v, WORD, n, w->f);
+	if (n)
+		fwrite(v, WORD, n, w->f);
 	w->sum = sum_up(w->sum, (const uint8_t *)&r, 1);
 	w->sum = sum_up(w->sum, text, padded(len) / WORD);
 	w->sum = sum_up(w->sum, (const uint8_t *)v, n);
