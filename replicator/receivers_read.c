@@ -643,10 +643,10 @@ static void map_balance(struct receivers *rs, struct pool *pool, const char *nam
 	pool->balance = balance_find(name);
 	if (!pool->balance)
 		complain(rs, at, "balance-alg", name, balance_names);
-	else if (pool->balance->splits && pool->n > 1)
+	else if (pool->balance->splits && pool->n > 1 && !pool->renumber && !pool->tenant)
 		warn(rs, at, "balance-alg", name,
 			"splits the datagrams of one exporter: each receiver sees gaps "
-			"in the sequence numbers");
+			"in the sequence numbers without renumber=true");
 }
 
 /* weights=2,1,...: one for each receiver. */
@@ -757,9 +757,9 @@ static void map_line(
 			complain(rs, at, "id", label + 5, "another pool has this id");
 	pool = receivers_add_pool(rs, label);
 	map_receivers(rs, pool, &m, d, at);
+	map_selection(rs, pool, &m, at);
 	if (m.balance)
 		map_balance(rs, pool, m.balance, at);
-	map_selection(rs, pool, &m, at);
 	if (m.weights)
 		map_weights(rs, pool, m.weights, at);
 	for (size_t i = 0; i < pool->n; i++)

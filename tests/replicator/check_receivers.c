@@ -267,8 +267,9 @@ static const struct {
 	{ "id=1 ip=192.0.2.1:1,192.0.2.2:1 balance-alg=rr",
 		"pool 1{192.0.2.1:1 1/0,192.0.2.2:1 1/0}",
 		"f:1: balance-alg: \"rr\": splits the datagrams of one exporter: each receiver "
-		"sees gaps in the "
-		"sequence numbers\n" },
+		"sees gaps in the sequence numbers without renumber=true\n" },
+	{ "id=1 ip=192.0.2.1:1,192.0.2.2:1 balance-alg=rr renumber=true",
+		"pool 1{192.0.2.1:1 1/0,192.0.2.2:1 1/0}", "" },
 	{ "id=1 ip=192.0.2.1:1,192.0.2.2:2 balance-alg=rendezvous weights=2", NULL,
 		"f:1: weights: \"2\": expected one for each receiver\n" },
 	{ "id=1 ip=192.0.2.1:1 balance-alg=rendezvous weights=0", NULL,
