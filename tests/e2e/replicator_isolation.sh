@@ -35,10 +35,12 @@ fi
 export_flows() { # COUNT PAUSE
 	in_namespace exporter bash -c '
 		waits() {
-			local own queues
-			while read -r _ own _ _ queues _; do
-				[ "${own##*:}" != 0807 ] || [ $((16#${queues##*:})) -lt 65536 ] || return 0
-			done < <(cat "/proc/$1/net/udp" "/proc/$1/net/udp6" 2>/dev/null)
+			local file own queues
+			for file in udp udp6; do
+				while read -r _ own _ _ queues _; do
+					[ "${own##*:}" != 0807 ] || [ $((16#${queues##*:})) -lt 65536 ] || return 0
+				done <"/proc/$1/net/$file"
+			done 2>/dev/null
 			return 1
 		}
 		printf -v payload "%*s" 1400 x
@@ -46,7 +48,7 @@ export_flows() { # COUNT PAUSE
 		for ((i = 0; i < $1; i += 10)); do
 			for k in 0 1 2 3 4 5 6 7 8 9; do printf "%s" "$payload" >&3; done
 			read -rt "$2" -u 4
-			while waits "$3"; do read -rt 0.01 -u 4; done
+			[ $((i % 50)) -ne 0 ] || while waits "$3"; do read -rt 0.01 -u 4; done
 		done' export_flows "$1" "$2" "${PID[tee]}"
 }
 

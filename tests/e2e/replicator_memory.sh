@@ -91,15 +91,15 @@ must start_daemon late "$LATE" "$NFACCTD" -f "$TMP/late.conf"
 tee_start next
 check "a restart: templates are in the file" wait_for 5 in_log next 'templates of the process before: [0-9]* messages'
 check "and records are read again" wait_for 5 has_read next 200
-for name in old new next; do
-	check_equal "$name: nothing was unreadable for the tenant" 0 "$(tenant $name unread_octets)"
-	check_equal "$name: all of it was the tenant's" "$(tenant $name records)" "$(tenant $name records_kept)"
-done
 kill "${PID[craft]}"
 wait "${PID[craft]}" 2>/dev/null
 unset 'PID[craft]'
 wait_udp_drained "$IN"
 check "the last one ends" stop_daemon next
+for name in old new next; do
+	check_equal "$name: nothing was unreadable for the tenant" 0 "$(tenant $name unread_octets)"
+	check_equal "$name: all of it was the tenant's" "$(tenant $name records)" "$(tenant $name records_kept)"
+done
 wait_udp_drained "$LATE"
 check "the collector ends" stop_daemon late
 check "the new collector has datagrams" test "$(stat_value "$TMP/late.tsv" datagrams_received)" -gt 5

@@ -127,11 +127,10 @@ echo "hosts: files dns" >"$TMP/nsswitch.conf"
 echo "0.0.0.0: nobody.test/3000" >"$TMP/receivers"
 kill -HUP "${PID[tee]}"
 check "a new name that is not known" wait_for 10 logged 1 'the receivers stay as they were'
+# A lookup that nobody would wait for: a process that is not gone after ten seconds is killed, and no order.
+printf 'nameserver 127.0.0.1\noptions timeout:30 attempts:1\n' >"$TMP/resolv.conf"
 kill -HUP "${PID[tee]}"
-start=$(date +%s%N)
 check "ends in order, in the middle of a lookup" stop_daemon tee
-end=$(date +%s%N)
-check "at once" test $(((end - start) / 1000000)) -lt 1500
 stop_daemon resolver
 
 e2e_end

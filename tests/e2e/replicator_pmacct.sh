@@ -62,16 +62,23 @@ run() {
 	done
 	must "$PCAPGEN" craft --scenario "$TMP/scenario.yaml" --to "127.0.0.1:$IN" >"$TMP/craft.tsv"
 	wait_for 10 all_quiet
+	drops=$(udp_drops "$IN")
 	for ((i = 1; i <= RECEIVERS; i++)); do
 		stop_daemon "receiver-$i"
 		counts+="$(stat_value "$TMP/receiver-$i.tsv" received_datagrams) "
+		drops=$((drops + $(dropped "receiver-$i")))
 	done
 }
 
-must start_daemon ours "$IN" "$REPLICATOR" --config "$TMP/tee.conf"
-run
-ours=$counts
-check "replicator ends in order" stop_daemon ours
+# Once more where the kernel dropped something before anybody saw it.
+for ((try = 0; try < 3; try++)); do
+	must start_daemon ours "$IN" "$REPLICATOR" --config "$TMP/tee.conf"
+	run
+	ours=$counts
+	check "replicator ends in order" stop_daemon ours
+	[ "$drops" -gt 0 ] || break
+done
+[ "$drops" -eq 0 ] || e2e_skip "the kernel dropped $drops buffers, three times: this machine is too busy"
 # Two processes with a pipe between them may lose something on a busy machine: once more, then.
 for ((try = 0; try < 3; try++)); do
 	must peer_start tee "$IN" nfacctd "$TMP/tee.conf"

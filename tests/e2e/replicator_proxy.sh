@@ -8,6 +8,8 @@
 HERE=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 # shellcheck source=tests/e2e/lib.sh
 . "$HERE/lib.sh"
+# shellcheck source=tests/e2e/replicator_parts.sh
+. "$HERE/replicator_parts.sh"
 e2e_begin replicator_proxy
 
 IN=$(free_udp_port) TRUSTING=$(free_udp_port) SIX=$(free_udp_port) WARY=$(free_udp_port)
@@ -69,7 +71,13 @@ sums() { # NAME
 		"$TMP/$1.csv" | sort
 }
 for name in trusting six; do
-	check_equal "$name: octets by exporter" "$(truth)" "$(sums $name)"
+	drops=$(dropped tee $name)
+	if [ "$drops" -eq 0 ]; then
+		check_equal "$name: octets by exporter" "$(truth)" "$(sums $name)"
+	else
+		echo "     $name: octets by exporter: not compared, the kernel dropped $drops buffers"
+		check_equal "$name: exporters" "$(truth | cut -d' ' -f1)" "$(sums $name | cut -d' ' -f1)"
+	fi
 	check_equal "$name: every datagram had a header" "$(stat_value "$TMP/$name.tsv" datagrams_received)" \
 		"$(stat_value "$TMP/$name.tsv" datagrams_proxied)"
 done
