@@ -141,7 +141,7 @@ large "large datagrams, source kept" -S
 # A link that is slower than what is sent: what its queue drops was not sent.
 slow_link() {
 	tc qdisc add dev to-living root handle 1: htb default 1 &&
-		tc class add dev to-living parent 1: classid 1:1 htb rate 10mbit quantum 10000 &&
+		tc class add dev to-living parent 1: classid 1:1 htb rate 1mbit quantum 10000 &&
 		tc qdisc add dev to-living parent 1:1 pfifo limit 4
 }
 queue() { # NAME OPTION...
