@@ -229,10 +229,13 @@ static struct store_link *find_front(struct store *s, const void *key, const uin
 	return l;
 }
 
+/* Who is asked for in vain is asked for again: most exporters, for instance, do not sample. */
 void *store_find(struct store *s, const void *key)
 {
+	const bool short_key = s->key_size <= STORE_MISS_KEY;
 	struct store_link *l;
 	uint32_t *front;
+	size_t place;
 
 	if (store_empty(s))
 		return NULL;
@@ -240,9 +243,17 @@ void *store_find(struct store *s, const void *key)
 	l = find_front(s, key, front);
 	if (l)
 		return l;
+	place = (size_t)(front - s->front) % STORE_MISSES;
+	if (short_key && s->miss[place].added == s->added &&
+	    memcmp(s->miss[place].key, key, s->key_size) == 0)
+		return NULL;
 	l = find(s, key, hash(s, key));
-	if (l)
+	if (l) {
 		*front = index_of(s, l) + 1;
+	} else if (short_key) {
+		s->miss[place].added = s->added;
+		memcpy(s->miss[place].key, key, s->key_size);
+	}
 	return l;
 }
 
@@ -334,6 +345,7 @@ void *store_put(struct store *s, const void *key, bool *fresh)
 	memset(l, 0, s->clear_size);
 	memcpy(l + 1, key, s->key_size);
 	*front = i + 1;
+	s->added++;
 	l->hash = h;
 	l->chain = s->buckets[h & s->mask];
 	s->buckets[h & s->mask] = i;

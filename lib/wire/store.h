@@ -38,6 +38,7 @@ struct store_link {
 };
 
 enum { STORE_FRONT = 1024 };		/* places that are looked at before a key is hashed well */
+enum { STORE_MISSES = 64, STORE_MISS_KEY = 40 };	/* keys, not longer, that were not there */
 enum { STORE_OWNER = 16 };		/* octets that a key begins with and that name its owner */
 
 struct store {
@@ -55,6 +56,11 @@ struct store {
 	struct store *owners;	/* NULL: no shares */
 	uint32_t share;		/* rows an owner keeps when the table is full */
 	uint32_t front[STORE_FRONT];	/* by a cheap hash: the last row found there, from 1 */
+	uint64_t added;			/* rows, ever */
+	struct {
+		uint64_t added;		/* the key was not there then: nor is it before the next one */
+		uint8_t key[STORE_MISS_KEY];
+	} miss[STORE_MISSES];		/* by the same hash */
 };
 
 /* Bytes for `cap` rows, 64-byte aligned. */
