@@ -196,7 +196,7 @@ static unsigned session(struct mysql_link *k, const struct plugin_settings *p)
 	res = link_select(k, "SELECT 1 FROM DUAL WHERE @@log_bin AND @@binlog_format='STATEMENT'");
 	k->statement_log = res && mysql_num_rows(res) > 0;
 	mysql_free_result(res);
-	k->bulk = takes_arrays(k->mysql);
+	k->bulk = takes_arrays(k->mysql) && !k->statement_log;	/* else error 4033 */
 	return 0;
 }
 

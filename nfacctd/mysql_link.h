@@ -27,7 +27,7 @@ enum link_meaning link_meaning(unsigned err);
 struct mysql_link {
 	MYSQL *mysql;		/* NULL: not connected */
 	bool bulk;		/* the server takes arrays of rows */
-	bool statement_log;	/* its binary log has statements: no READ COMMITTED */
+	bool statement_log;	/* its binary log has statements: no arrays, no READ COMMITTED */
 	uint64_t packet;	/* max_allowed_packet, bytes */
 	unsigned answer_seconds;	/* how long to wait for one; for the next connection */
 	unsigned err;
