@@ -45,6 +45,8 @@ static bool parse_ifindex(uint32_t *v, const char *text)
 	return *text >= '0' && *text <= '9' && !*end && n < EVERY;
 }
 
+#define BETWEEN " \t\r\n,"
+
 /* True for a line that means nothing; else *wrong says what is wrong with it, or NULL. */
 static bool parse_line(struct line *l, char *text, const char **wrong)
 {
@@ -52,8 +54,8 @@ static bool parse_line(struct line *l, char *text, const char **wrong)
 	size_t n = 0;
 
 	*wrong = NULL;
-	for (char *w = strtok_r(text, " \t\r\n", &save); w && n < 4;
-	     w = strtok_r(NULL, " \t\r\n", &save))
+	for (char *w = strtok_r(text, BETWEEN, &save); w && n < 4;
+	     w = strtok_r(NULL, BETWEEN, &save))
 		word[n++] = w;
 	if (n == 0 || word[0][0] == '#' || word[0][0] == '!')
 		return true;
@@ -72,7 +74,7 @@ struct directions *directions_load(const char *key, const char *path)
 {
 	FILE *f = fopen(path, "re");
 	struct directions *m;
-	char text[LINE_BYTES];
+	char text[LINE_BYTES], line[LINE_BYTES];
 	const char *wrong = NULL;
 	unsigned number = 0;
 
@@ -84,6 +86,8 @@ struct directions *directions_load(const char *key, const char *path)
 	m->line = xcalloc(DIRECTION_LINES, sizeof(*m->line));
 	while (!wrong && fgets(text, sizeof(text), f)) {
 		number++;
+		memcpy(line, text, sizeof(line));
+		line[strcspn(line, "\r\n")] = '\0';
 		if (!strchr(text, '\n') && !feof(f))
 			wrong = "the line is too long";
 		else if (m->n == DIRECTION_LINES)
@@ -93,7 +97,7 @@ struct directions *directions_load(const char *key, const char *path)
 	}
 	fclose(f);
 	if (wrong) {
-		log_error("%s: %s:%u: %s", key, path, number, wrong);
+		log_error("%s: %s:%u: \"%.100s\": %s", key, path, number, line, wrong);
 		directions_free(m);
 		return NULL;
 	}

@@ -28,20 +28,22 @@ static int core_maps_load(struct core_maps *m, const struct settings *s)
 {
 	char where[SETTINGS_WHERE];
 
+	bool bad = false;
+
 	memset(m, 0, sizeof(*m));
-	if ((s->allow_file &&
-	     !(m->allow = senders_load(settings_where(s, "nfacctd_allow_file", NULL, where),
-				       s->allow_file))) ||
-	    (s->sampling_map &&
-	     !(m->sampling = tagmap_load(settings_where(s, "sampling_map", NULL, where),
-					 s->sampling_map, TAGMAP_SAMPLING))) ||
-	    (s->direction_map && !(m->directions = directions_load(
-					   settings_where(s, "nfacctd_direction_map", NULL, where),
-					   s->direction_map)))) {
+#define WHERE(key) settings_where(s, key, NULL, where)
+	if (s->allow_file)
+		bad |= !(m->allow = senders_load(WHERE("nfacctd_allow_file"), s->allow_file));
+	if (s->sampling_map)
+		bad |= !(m->sampling = tagmap_load(
+				 WHERE("sampling_map"), s->sampling_map, TAGMAP_SAMPLING));
+	if (s->direction_map)
+		bad |= !(m->directions = directions_load(
+				 WHERE("nfacctd_direction_map"), s->direction_map));
+#undef WHERE
+	if (bad)
 		core_maps_clear(m);
-		return -1;
-	}
-	return 0;
+	return bad ? -1 : 0;
 }
 
 /* ---- set-up ---- */
@@ -51,13 +53,13 @@ static int plugin_init(struct engine *e, size_t i, const struct sink *(*find)(co
 {
 	struct plugin *p = &e->plugin[i];
 	const char *notice;
+	bool bad;
 
 	p->settings = &e->settings->plugin[i];
 	p->maps = xcalloc(1, sizeof(*p->maps));
-	if (plugin_maps_load(p->maps, e->settings, p->settings) < 0)
-		return -1;
+	bad = plugin_maps_load(p->maps, e->settings, p->settings) < 0;
 	p->pipeline = pipeline_new(e->settings, p->settings, now);
-	if (!p->pipeline)
+	if (!p->pipeline || bad)
 		return -1;
 	notice = pipeline_notice(p->pipeline);
 	if (notice)
@@ -141,6 +143,7 @@ struct engine *engine_new(const struct settings *s, const struct sink *(*find)(c
 {
 	struct engine *e = xcalloc(1, sizeof(*e));
 	const size_t nworkers = s->workers;
+	bool bad;
 
 	e->settings = s;
 	e->seed = seed;
@@ -153,8 +156,7 @@ struct engine *engine_new(const struct settings *s, const struct sink *(*find)(c
 	for (size_t i = 0; i < sizeof(e->fd) / sizeof(e->fd[0]); i++)
 		e->fd[i] = -1;
 	warn_of_dst(s, now);
-	if (core_maps_load(&e->maps, s) < 0)
-		goto fail;
+	bad = core_maps_load(&e->maps, s) < 0;
 	for (size_t i = 0; i < nworkers; i++) {
 		if (worker_init(&e->worker[i], (unsigned)i, s, s->nplugins, seed + i) < 0) {
 			log_error_errno("worker %zu", i);
@@ -166,8 +168,9 @@ struct engine *engine_new(const struct settings *s, const struct sink *(*find)(c
 		e->worker[i].state.directions = e->maps.directions;
 	}
 	for (size_t i = 0; i < e->nplugins; i++)
-		if (plugin_init(e, i, find, now) < 0)
-			goto fail;
+		bad |= plugin_init(e, i, find, now) < 0;
+	if (bad)
+		goto fail;
 	if (check_budget(e) < 0)
 		goto fail;
 	want_members(e);

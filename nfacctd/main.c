@@ -598,7 +598,8 @@ static int check(const struct settings *s, unsigned problems, bool open)
 		show_samples(s);
 	engine_free(e);
 	if (status)
-		log_error("check: %u problems", problems ? problems : 1);
+		log_error("check: %u errors, %u warnings", log_count(LOG_LEVEL_ERROR),
+			  log_count(LOG_LEVEL_WARN));
 	else if (log_count(LOG_LEVEL_WARN))
 		log_info("check: no problems, %u warnings", log_count(LOG_LEVEL_WARN));
 	else

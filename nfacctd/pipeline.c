@@ -328,23 +328,22 @@ int plugin_maps_load(struct plugin_maps *m, const struct settings *s,
 {
 	char where[SETTINGS_WHERE];
 
+	bool bad = false;
+
 	memset(m, 0, sizeof(*m));
-#define WHERE(key) settings_where(s, key, p->name, where)
-	if ((p->networks_file &&
-	     !(m->networks = networks_load(WHERE("networks_file"), p->networks_file))) ||
-	    (p->ports_file &&
-	     !(m->ports = numbers_load(WHERE("ports_file"), p->ports_file, NUMBERS_PORTS))) ||
-	    (p->protos_file &&
-	     !(m->protos = numbers_load(WHERE("protos_file"), p->protos_file, NUMBERS_PROTOS))) ||
-	    (p->tos_file &&
-	     !(m->tos = numbers_load(WHERE("tos_file"), p->tos_file, NUMBERS_TOS))) ||
-	    (p->pre_tag_map &&
-	     !(m->tags = tagmap_load(WHERE("pre_tag_map"), p->pre_tag_map, TAGMAP_PRE_TAG)))) {
+	/* Each of them, whatever is wrong with the one before: who mends files wants to know all. */
+#define LOAD(to, key, load, ...)                                                               \
+	if (p->key)                                                                            \
+		bad |= !(m->to = load(settings_where(s, #key, p->name, where), p->key, ##__VA_ARGS__))
+	LOAD(networks, networks_file, networks_load);
+	LOAD(ports, ports_file, numbers_load, NUMBERS_PORTS);
+	LOAD(protos, protos_file, numbers_load, NUMBERS_PROTOS);
+	LOAD(tos, tos_file, numbers_load, NUMBERS_TOS);
+	LOAD(tags, pre_tag_map, tagmap_load, TAGMAP_PRE_TAG);
+#undef LOAD
+	if (bad)
 		plugin_maps_clear(m);
-		return -1;
-	}
-#undef WHERE
-	return 0;
+	return bad ? -1 : 0;
 }
 
 void plugin_maps_clear(struct plugin_maps *m)

@@ -537,8 +537,8 @@ const struct conf_key settings_keys[] = {
 		"Of flows metered where they come in and where they go out: both records count, "
 		"ingress ones, egress ones; a record without a direction always counts"),
 	STR("nfacctd_direction_map", NULL, GF(direction_map, char *), NULL,
-		"The same for exporters or interfaces: lines of exporter[/length], ifIndex or *, "
-		"policy; the first that fits"),
+		"The same for exporters or interfaces: a line each of exporter[/length], ifIndex or *, "
+		"policy, with blanks or commas between, as 192.0.2.0/24 7 egress; the first that fits"),
 	OWN("nfacctd_sflow_octets", "sfacctd_octets", GF(sflow_octets, enum sflow_octets), "frame",
 		parse_sflow_octets,
 		"Octets of a sampled frame: frame, with Ethernet header and checksum, as sfacctd; "

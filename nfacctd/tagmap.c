@@ -549,6 +549,10 @@ static bool holds(const struct condition *c, const struct flow_origin *o,
 	switch (row->kind) {
 	case VALUE_NUMBER:
 	case VALUE_PROTO:
+		/* Others than v9 and IPFIX have no Set, so none that is another one. */
+		if (row->from == FROM_SET && o->protocol != PROTO_NETFLOW9 &&
+		    o->protocol != PROTO_IPFIX)
+			return false;
 		return (number_of(row, o, r) == c->v.number) != c->negated;
 	case VALUE_PREFIX:
 		if (row->from == FROM_EXPORTER)

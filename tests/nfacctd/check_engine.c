@@ -688,11 +688,18 @@ START_TEST(seconds_make_one_row)
 }
 END_TEST
 
-START_TEST(a_missing_networks_file_is_fatal)
+START_TEST(missing_files_are_fatal)
 {
 	struct said said;
 	struct conf c;
-	const char *conf = "plugins: print\nnetworks_file: /nonexistent/n\n";
+	const char *conf = "plugins: print[a], print[b]\nnetworks_file[a]: /nonexistent/n\n"
+			   "ports_file[a]: /nonexistent/p\npre_tag_map[b]: /nonexistent/t\n"
+			   "sampling_map: /nonexistent/s\naggregate_filter[b]: tpc\n";
+	/* All that is wrong is told at once. */
+	static const char *const told[] = { "networks_file: \"/nonexistent/n\": cannot be read: "
+					    "No such file", "ports_file: \"/nonexistent/p\"",
+		"pre_tag_map: \"/nonexistent/t\"", "sampling_map: \"/nonexistent/s\"",
+		"aggregate_filter: \"tpc\"" };
 
 	said_start(&said);
 	conf_init(&c);
@@ -700,9 +707,8 @@ START_TEST(a_missing_networks_file_is_fatal)
 	ck_assert_int_eq(settings_load(&settings, NULL, &c, NULL), 0);
 	conf_clear(&c);
 	ck_assert_ptr_null(engine_new(&settings, find_probe, NOW, 1));
-	ck_assert(
-		strstr(said.text.s,
-			"networks_file: \"/nonexistent/n\": cannot be read: No such file") != NULL);
+	for (size_t i = 0; i < sizeof(told) / sizeof(told[0]); i++)
+		ck_assert_msg(strstr(said.text.s, told[i]) != NULL, "%s", said.text.s);
 	settings_clear(&settings);
 	said_end(&said);
 }
@@ -1554,7 +1560,7 @@ Suite *suite_engine(void)
 	LOOP(t, resolves_networks, resolved);
 	LOOP(t, takes_next_hops, hops);
 	tcase_add_test(t, seconds_make_one_row);
-	tcase_add_test(t, a_missing_networks_file_is_fatal);
+	tcase_add_test(t, missing_files_are_fatal);
 	tcase_add_loop_test(t, maps_tag_and_scale, 0, sizeof(mapped) / sizeof(mapped[0]));
 	tcase_add_test(t, reloads);
 	tcase_add_test(t, only_allowed_senders);

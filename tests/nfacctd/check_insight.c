@@ -437,7 +437,7 @@ static const struct {
 	{ "", "# a comment\n\n192.0.2.0/24 9 ingress\n192.0.2.0/24 * egress\n", 100, 10001, false },
 	{ "nfacctd_direction: ingress\n", "198.51.100.0/24 * both\n192.0.2.1 7 egress\n", 101,
 		10000, false },
-	{ "nfacctd_direction: egress\n", "! all of them\n0.0.0.0/0 * both\n", 10101, 0, true },
+	{ "nfacctd_direction: egress\n", "! all of them\n0.0.0.0/0, *, both\n", 10101, 0, true },
 };
 
 START_TEST(counts_one_way)
@@ -463,11 +463,11 @@ END_TEST
 static const struct {
 	const char *map, *said;
 } bad_maps[] = {
-	{ "192.0.2.1 7\n", ":1: expected an exporter, an ifIndex or *, and a policy" },
-	{ "\nhere 7 both\n", ":2: expected an address or prefix first" },
-	{ "192.0.2.1 -1 both\n", ":1: expected an ifIndex or * behind the exporter" },
-	{ "192.0.2.1 4294967295 both\n", ":1: expected an ifIndex or * behind the exporter" },
-	{ "192.0.2.1 7 neither\n", ":1: expected both, ingress or egress at the end" },
+	{ "192.0.2.1 7\n", ":1: \"192.0.2.1 7\": expected an exporter, an ifIndex or *, and a policy" },
+	{ "\nhere 7 both\n", ":2: \"here 7 both\": expected an address or prefix first" },
+	{ "192.0.2.1 -1 both\n", ": expected an ifIndex or * behind the exporter" },
+	{ "192.0.2.1 4294967295 both\n", ": expected an ifIndex or * behind the exporter" },
+	{ "192.0.2.1 7 neither\n", ":1: \"192.0.2.1 7 neither\": expected both, ingress or egress at the end" },
 };
 
 START_TEST(bad_maps_are_told)
