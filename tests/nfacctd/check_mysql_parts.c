@@ -288,6 +288,63 @@ START_TEST(commit_without_answer)
 }
 END_TEST
 
+/*
+ * A part loses a deadlock, because the other has done more: that part is played
+ * again, once.  The other has the last row of the second part, and wants one that
+ * the part has had before it comes to that.
+ */
+START_TEST(deadlock)
+{
+	struct fixture *f = parts_fixture(_i);
+	unsigned tries = 0;
+	char want[64];
+	void *s = fix_open(f);
+	pid_t pid;
+	int status;
+
+	run("SET GLOBAL innodb_lock_wait_timeout=50");
+	run("CREATE TABLE work (n INT PRIMARY KEY) ENGINE=InnoDB");
+	many_hosts(f, 1);
+	fix_put(f, s);
+	do {	/* InnoDB's list may show a wait that is over: then the two did not cross */
+		run("DELETE FROM flow_ledger WHERE plugin='ready'");
+		tries++;
+		pid = fork();
+		ck_assert_int_ge(pid, 0);
+		if (pid == 0) {
+			MYSQL *other = connect_admin(), *watch = connect_admin();
+
+			run_or_exit(other, "START TRANSACTION");
+			run_or_exit(other, "REPLACE INTO work SELECT seq FROM seq_1_to_30000");
+			run_or_exit(other, "UPDATE acct SET bytes=bytes+1 WHERE " ROW
+					   "'10.1.35.39'");
+			run_or_exit(watch, "INSERT INTO flow_ledger VALUES "
+					   "(1,'ready',1,0,0,0,0,0,NULL)");
+			while (!somebody_waits(watch))
+				usleep(120000);
+			run_or_exit(other, "UPDATE acct SET bytes=bytes+1 WHERE " ROW "'10.1.20.7'");
+			run_or_exit(other, "COMMIT");
+			_exit(0);
+		}
+		while (*ask("SELECT COUNT(*) FROM flow_ledger WHERE plugin='ready'") != '1')
+			usleep(1000);
+		fix_next(f);
+		many_hosts(f, 1);
+		fix_put(f, s);
+		ck_assert_int_eq(waitpid(pid, &status, 0), pid);
+		ck_assert_int_eq(status, 0);
+	} while (counts(s)->retries == 0 && tries < 10);
+	ck_assert_uint_ge(counts(s)->retries, 1);
+	snprintf(want, sizeof(want), "9000 %u %u", 9000 * (1 + tries),
+		 40495500 * (1 + tries) + 2 * tries);
+	expect(totals, want);
+	snprintf(want, sizeof(want), "%u", 2 * (1 + tries));
+	expect("SELECT COUNT(*) FROM flow_ledger WHERE plugin='t' AND worker>=2147483648", want);
+	close_sink(s);
+	fix_free(f);
+}
+END_TEST
+
 /* One bad row in each part: they are refused and counted, all others are in. */
 START_TEST(refused_in_parts)
 {
@@ -350,6 +407,7 @@ Suite *suite_mysql_parts(void)
 		{ "whole, then the next run", whole_then_next_run, 1 },
 		{ "half, then salvage", half_then_salvage, 1 },
 		{ "COMMIT without answer", commit_without_answer, 4 },
+		{ "deadlock", deadlock, 1 },
 		{ "refused in parts", refused_in_parts, 1 },
 		{ "interleaved", interleaved, 1 },
 	};

@@ -137,6 +137,31 @@ static inline MYSQL *connect_admin(void)
 	return m;
 }
 
+/* Exit status of a child: 1 when a statement fails. */
+static inline void run_or_exit(MYSQL *m, const char *sql)
+{
+	if (mysql_query(m, sql) != 0)
+		_exit(1);
+	mysql_free_result(mysql_store_result(m));
+}
+
+static inline bool somebody_waits(MYSQL *m)
+{
+	MYSQL_RES *res;
+	bool waits;
+
+	if (mysql_query(m, "SELECT 1 FROM INFORMATION_SCHEMA.INNODB_TRX"
+			   " WHERE trx_state='LOCK WAIT'"))
+		_exit(1);
+	res = mysql_store_result(m);
+	waits = mysql_num_rows(res) > 0;
+	mysql_free_result(res);
+	return waits;
+}
+
+#define ROW "mac_src='0:0:0:0:0:0' AND mac_dst='0:0:0:0:0:0' AND ip_dst='0.0.0.0' AND src_port=0 " \
+	"AND dst_port=0 AND ip_proto='0' AND stamp_inserted='2023-11-14 22:10:00' AND ip_src="
+
 /* Cases that need a server; none without one. */
 struct mysql_case {
 	const char *name;
