@@ -81,7 +81,7 @@ must "$PCAPGEN" replay s.pcap --to 127.0.0.1:$PORT --speed max --reanchor --sour
 check "re-anchored flows end now" awk -F'\t' -v now="$now" \
 	'NR > 1 && $25 != "" { d = $25 / 1000 - now; if (d < -5 || d > 30) bad = 1 } END { exit bad || NR < 2 }' anchored.tsv
 check "re-anchoring moves all times of an exporter alike" test "$(paste written.tsv anchored.tsv |
-	awk -F'\t' 'NR > 1 && $26 !~ /^sflow/ { print $2, $51 - $24, $52 - $25 }' | sort -u | wc -l)" = 7
+	awk -F'\t' 'NR > 1 && $26 !~ /^sflow/ { n = NF / 2; print $2, $(n + 24) - $24, $(n + 25) - $25 }' | sort -u | wc -l)" = 7
 
 # ---- mistakes: status, one line, nothing made ---------------------------------------
 mistake() { # STATUS TEXT COMMAND...
