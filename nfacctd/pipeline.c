@@ -1440,7 +1440,7 @@ static void look_up(struct lane *l)
 			l->hit[side][i] = networks_find(l->maps->networks, end_of(l->rec[i], side));
 }
 
-/* Of keys from number `from` on.  An empty key's eight bytes were zero from the start and stay so. */
+/* Of keys number `from` on.  An empty key's eight bytes were zero from the start and stay so. */
 static void fill_bins(struct lane *l, size_t side, size_t from)
 {
 	const size_t stride = l->p->shape.key_size;

@@ -40,7 +40,7 @@ struct scale_carry {
 
 struct chunk_counts {
 	uint64_t records;
-	uint64_t events;	/* neither octets nor packets: not summed but by lanes that account them */
+	uint64_t events; /* neither octets nor packets: not summed but by lanes that account them */
 	uint64_t options;	/* nfacctd_account_options */
 	uint64_t other_way, other_way_octets,
 		other_way_packets; /* nfacctd_direction leaves them out */
@@ -69,7 +69,7 @@ struct chunk_state {
 struct chunk {
 	const struct flow_origin *origin;
 	bool direct;			/* keys are filled in already; there are no records */
-	const struct flow_record *first;	/* of all: what is beside them goes by their number */
+	const struct flow_record *first; /* of all: what is beside them goes by their number */
 	size_t n;			/* records that count; events, when a plugin wants them */
 	const struct flow_record *rec[DECODER_CHUNK];
 	uint64_t events;		/* bit i: rec[i] is an event */
@@ -98,7 +98,8 @@ enum { CHUNK_COLUMNS = 5 };
 size_t chunk_columns(struct chunk *c, const struct chunk_state *state, struct flow_column *to);
 /* `n` rows of the columns are filled; `all`: see emit_columns_fn. */
 void chunk_prepare_direct(struct chunk *c, struct chunk_state *state, const struct settings *s,
-			  const struct flow_origin *origin, const struct flow_record *all, size_t n);
+			  const struct flow_origin *origin, const struct flow_record *all,
+			  size_t n);
 
 /* ---- a plugin's plan -------------------------------------------------------------- */
 

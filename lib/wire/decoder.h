@@ -215,11 +215,11 @@ void decoder_want_extras(struct decoder *d, const struct extras_want *want, void
  * called where emit() would have been, with how many rows of them are filled.  It is taken by the
  * records of v1, v5, v7 and of fixed-length templates that are dealt with alike: no biflow, no
  * choice between address families, all (of a chunk) of one sampler, no extras; that have all
- * members of `with`, and none of `without`.  `all` has in `present` and in its sampling interval what they
- * share, and no other member.
+ * members of `with`, and none of `without`.  `all` has in `present` and in its sampling interval
+ * what they share, and no other member.
  *
- * Columns have DECODER_CHUNK rows; with what they point to they stay the caller's, until other ones,
- * or NULL, are given.
+ * Columns have DECODER_CHUNK rows; with what they point to they stay the caller's, until other
+ * ones, or NULL, are given.
  */
 typedef void emit_columns_fn(
 	void *ctx, const struct flow_origin *origin, const struct flow_record *all, size_t n);

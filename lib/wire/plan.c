@@ -707,7 +707,7 @@ void plan_fill(const struct plan *p, const struct flow_column *column, size_t nc
 			continue;
 		op = &p->ops[number - 1];
 		ops[op->kind](c->at, c->step, data + op->src, step, n, op->len, t);
-		/* An operation a label, the last of all; the bottom one is looked for from zero on. */
+		/* One a label, the last of all; the bottom one is looked for from zero on. */
 		while (op->kind == OP_bottom && ++op < p->ops + p->nops)
 			op_bottom(c->at, c->step, data + op->src, step, n, op->len, t);
 	}

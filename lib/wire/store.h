@@ -58,7 +58,7 @@ struct store {
 	uint32_t front[STORE_FRONT];	/* by a cheap hash: the last row found there, from 1 */
 	uint64_t added;			/* rows, ever */
 	struct {
-		uint64_t added;		/* the key was not there then: nor is it before the next one */
+		uint64_t added;	/* the key was not there then, nor is it before the next */
 		uint8_t key[STORE_MISS_KEY];
 	} miss[STORE_MISSES];		/* by the same hash */
 };

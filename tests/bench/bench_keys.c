@@ -183,7 +183,7 @@ int main(void)
 	    settings_load(&settings, NULL, &c, NULL) < 0)
 		return 1;
 	conf_clear(&c);
-	puts("nfacctd: NetFlow v5 in memory to sum_host with history, two keys a record, drawn evenly");
+	puts("nfacctd: NetFlow v5 in memory to sum_host with history, two keys a record, evenly");
 	printf("%12s %12s %12s %14s %10s\n", "keys", "ns/record", "bytes/key", "longest pause",
 	       "over 10 k");
 	for (size_t i = 0; i < sizeof(sizes) / sizeof(sizes[0]); i++) {

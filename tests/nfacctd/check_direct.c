@@ -106,8 +106,10 @@ static const struct {
 	  "nfacctd_renormalize: true\nnfacctd_ext_sampling_rate: 7" },
 	{ "aggregate[a]: src_host, tag, tag2\npost_tag[a]: 7\npost_tag2[a]: 8", "" },
 	{ "aggregate[a]: sum_mac, class", "" },
-	{ "aggregate[a]: src_mac, dst_mac, vlan, out_vlan, cos, mpls_label_top, mpls_label_bottom", "" },
-	{ "aggregate[a]: post_nat_src_host, post_nat_dst_host, post_nat_src_port, post_nat_dst_port", "" },
+	{ "aggregate[a]: src_mac, dst_mac, vlan, out_vlan, cos, mpls_label_top, mpls_label_bottom",
+	  "" },
+	{ "aggregate[a]: post_nat_src_host, post_nat_dst_host, post_nat_src_port, "
+	  "post_nat_dst_port", "" },
 	{ "aggregate[a]: src_host, timestamp_end, timestamp_export, flow_label, fwd_status", "" },
 	{ "aggregate[a]: src_as, dst_as, peer_src_as, peer_dst_as, peer_dst_ip",
 	  "nfacctd_time_secs: true" },

@@ -19,7 +19,8 @@ static inline size_t captures_find(glob_t *g, const char *test)
 
 	snprintf(pattern, sizeof(pattern), "%s/*.pcap", named ? named : "../shared/corpus");
 	if (glob(pattern, 0, NULL, g) != 0) {
-		printf("%s: skipped, neither FLOWLEDGER_CORPUS nor ../shared/corpus is there\n", test);
+		printf("%s: skipped, neither FLOWLEDGER_CORPUS nor ../shared/corpus is there\n",
+		       test);
 		return 0;
 	}
 	return g->gl_pathc;

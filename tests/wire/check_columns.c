@@ -65,7 +65,8 @@ static void side_init(struct side *s, const struct columns_want *columns)
 	for (uint8_t f = 0; f < FLOW_FIELDS; f++)
 		if (f != FLOW_sampling_num && f != FLOW_sampling_den)
 			column[n++] = (struct flow_column){
-				(uint8_t *)rows + flow_fields[f].offset, sizeof(rows[0]), f, false };
+				(uint8_t *)rows + flow_fields[f].offset, sizeof(rows[0]), f,
+				false };
 	ck_assert_uint_eq(n, COLUMNS);
 	memset(rows, 0xa5, sizeof(rows));
 	want.n = n;
@@ -218,6 +219,7 @@ START_TEST(writes_where_it_is_told)
 	uint8_t row[64 * DECODER_CHUNK];
 	struct flow_column c[COUNT(cells)];
 	const struct columns_want some = { .column = c, .n = COUNT(cells), .emit = keep_columns };
+	struct decoder_input in = { { NULL, 0 }, addr_make4(1), 1, RECV_US };
 	struct writer m;
 	size_t at = 1;
 
@@ -232,8 +234,8 @@ START_TEST(writes_where_it_is_told)
 	put_set(&m, 256, "0a000002 0050 000009 06  0a000001 01bb 000102 11");
 	flow_msg_end(&m.c, &m.m, 2);
 	direct.n = 0;
-	decode(direct.d, &(struct decoder_input){ { m.buf, cursor_used(&m.c) }, addr_make4(1), 1, RECV_US },
-		keep, &direct);
+	in.data = (struct bytes){ m.buf, cursor_used(&m.c) };
+	decode(direct.d, &in, keep, &direct);
 	ck_assert_uint_eq(direct.n, 2);
 	at = 64 + 1;
 	ck_assert_uint_eq(row[64], 0xa5);
@@ -242,8 +244,8 @@ START_TEST(writes_where_it_is_told)
 			char hex[3];
 
 			snprintf(hex, sizeof(hex), "%02x", row[at++]);
-			ck_assert_msg(strncmp(hex, cells[i].want + 2 * k, 2) == 0, "%s octet %zu: %s",
-				flow_fields[cells[i].field].name, k, hex);
+			ck_assert_msg(strncmp(hex, cells[i].want + 2 * k, 2) == 0,
+				"%s octet %zu: %s", flow_fields[cells[i].field].name, k, hex);
 		}
 	}
 	ck_assert_uint_eq(row[at], 0xa5);

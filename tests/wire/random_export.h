@@ -84,8 +84,8 @@ static inline void random_template(struct random_export *r, struct cursor *c, ui
 static inline void random_options(struct random_export *r, struct cursor *c, uint16_t version)
 {
 	const bool named = random_below(r, 2);
-	const struct field_spec f[] = { { 0, version == 9 ? 1 : 144, 4 }, { 0, named ? 48 : 999, 4 },
-		{ 0, 34, 4 } };
+	const struct field_spec f[] = { { 0, version == 9 ? 1 : 144, 4 },
+		{ 0, named ? 48 : 999, 4 }, { 0, 34, 4 } };
 	const struct template_spec t = { 300, 3, 1, f };
 	uint8_t *mark;
 
