@@ -86,6 +86,10 @@ static const char make_ledger[] =
 static int salvage_rows(FILE *f, struct sink_sqlite *s, const struct name_groups *g,
 			const struct purge *p)
 {
+	const struct sums all = sql_purge_sums(p);
+	char now[32];
+
+	sqlite_time_text(now, sizeof(now), s, (uint64_t)p->now);
 	strbuf_reset(&s->text);
 	strbuf_addf(&s->text,
 		"-- flowledger: purge %" PRIu64 " of plugin %s, run %" PRIu64 ", %zu rows; replay "
@@ -93,9 +97,10 @@ static int salvage_rows(FILE *f, struct sink_sqlite *s, const struct name_groups
 		"IMMEDIATE;\n",
 		p->id, s->p->name, s->book.run_id, p->nrows, s->path, s->ledger ? "" : make_ledger);
 	strbuf_addf(&s->text,
-		"INSERT INTO flow_ledger (run_id,plugin,purge_id,worker,batch,purge_rows) VALUES "
-		"(%" PRId64 ",'%s',%" PRIu64 ",0,0,%zu);\n",
-		(int64_t)s->book.run_id, s->p->name, p->id, p->nrows);
+		"INSERT INTO flow_ledger (run_id,plugin,purge_id,worker,batch,purge_rows,"
+		"purge_packets,purge_octets,stamp) VALUES "
+		"(%" PRId64 ",'%s',%" PRIu64 ",0,0,%zu,%" PRIu64 ",%" PRIu64 ",'%s');\n",
+		(int64_t)s->book.run_id, s->p->name, p->id, p->nrows, all.packets, all.octets, now);
 	for (size_t i = 0; i < g->n; i++)
 		for (size_t j = 0; j < g->group[i].n; j++) {
 			salvage_row(&s->text, s, p, g->group[i].name, g->group[i].rows[j]);

@@ -307,6 +307,8 @@ START_TEST(salvaged)
 	run(text);
 	expect("SELECT ip_src,packets,bytes,stamp_updated FROM acct ORDER BY ip_src",
 	       "10.0.0.1 2 15 2023-11-14 22:15:20|10.0.0.2 1 7 2023-11-14 22:15:20");
+	expect("SELECT purge_id,purge_rows,purge_packets,purge_octets,stamp FROM flow_ledger",
+	       "2 2 2 12 2023-11-14 22:15:20");
 	/* As sqlite3 -bail: the file's own ledger stops it. */
 	ck_assert_int_eq(sqlite3_exec(db, text, NULL, NULL, NULL), SQLITE_CONSTRAINT);
 	run("ROLLBACK");
