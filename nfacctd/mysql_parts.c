@@ -5,8 +5,8 @@
  * server's threads takes one core.  What must be so all or nothing is then a part:
  * each commits its rows with a line of its own in flow_ledger, and what is not
  * yet in is found by the lines that are missing.  Without a ledger, or where the
- * rows of two parts could meet in a table (no unique key over them), a purge has
- * one part.
+ * rows of two parts could meet in a table (no unique key over them, or one beside
+ * the primary key), a purge has one part.
  *
  * Two parts never touch one row.  Their gaps between rows do meet, as the server
  * orders text otherwise than we order keys, so they run as READ COMMITTED, which
@@ -79,7 +79,7 @@ static bool divisible(struct sink_mysql *s, const struct name_groups *g)
 	for (size_t i = 0; i < g->n; i++) {
 		const struct mysql_table *t = mysql_table_known(s->writer, g->group[i].name);
 
-		if (!t || t->way != MYSQL_UPSERT)
+		if (!t || !t->divisible)
 			return false;
 	}
 	return true;

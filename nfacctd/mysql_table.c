@@ -407,6 +407,16 @@ static enum mysql_way choose_way(struct view *v, const struct sql_columns *colum
 	return MYSQL_SET;
 }
 
+/*
+ * The primary key alone tells rows apart: then READ COMMITTED locks rows only.  In
+ * a unique key beside it InnoDB locks gaps whatever the isolation is.
+ */
+static bool is_divisible(const struct mysql_table *t, const struct view *v)
+{
+	return t->way == MYSQL_UPSERT && v->nindexes == 1 &&
+	       strcmp(v->index[0].name, "PRIMARY") == 0;
+}
+
 /* "pm@127.0.0.1" as the GRANT's 'pm'@'127.0.0.1'. */
 static void add_grant(struct strbuf *b, struct mysql_link *k, const char *table)
 {
@@ -517,6 +527,7 @@ static unsigned look(struct mysql_table *t, struct mysql_link *k, struct view *v
 	if (rep->problems > before)
 		return 0;
 	t->way = choose_way(v, &t->columns, rep);
+	t->divisible = is_divisible(t, v);
 	check_rights(k, t, rep);
 	return link_meaning(k->err) == LINK_LOST ? k->err : 0;
 }

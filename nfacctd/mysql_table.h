@@ -17,6 +17,7 @@ enum mysql_way {
 struct mysql_table {
 	struct sql_table table;
 	enum mysql_way way;
+	bool divisible;		/* two writers of different rows never wait for each other */
 	struct sql_columns columns;	/* fitted to this table's ip_proto */
 	MYSQL_STMT *stmt;	/* insert of an array of rows; NULL: not yet prepared */
 };
