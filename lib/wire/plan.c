@@ -109,6 +109,7 @@ static uint32_t label_of(const uint8_t *p)
 	{                                                                                  \
 		(void)len;                                                                 \
 		(void)t;                                                                   \
+		_Pragma("GCC unroll 4")                                                    \
 		for (; n > 0; n--, dst += dst_step, src += src_step) {                     \
 			const type v = value;                                              \
                                                                                            \
