@@ -367,11 +367,12 @@ static void read_carry(struct replicator *p, FILE *f)
 	struct carry_result got;
 
 	if (carry_read(f, p->workers, p->n, &p->before, &got) == 0) {
-		log_info("of the process before: %" PRIu64 " counters, %" PRIu64 " streams", got.counters,
-			got.streams);
+		log_info("of the process before: %" PRIu64 " counters, %" PRIu64 " streams",
+			got.counters, got.streams);
 		if (got.unknown)
-			log_warn("of the process before: %" PRIu64 " records are of another version, and "
-				 "left out", got.unknown);
+			log_warn("of the process before: %" PRIu64
+				 " records are of another version, and left out",
+				got.unknown);
 	} else if (errno == EBADMSG) {
 		log_warn("of the process before: what it counted is damaged: %s", anew);
 	} else {

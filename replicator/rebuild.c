@@ -569,7 +569,7 @@ void rebuild_teach(struct rebuild *r, const struct subject *s, struct bytes mess
 			learn(r, &set, s);
 }
 
-/* ---- for a successor --------------------------------------------------------------------------- */
+/* ---- for a successor ------------------------------------------------------------------ */
 
 const void *rebuild_row(const struct rebuild *r, const void *prev, uint64_t row[static REBUILD_ROW])
 {

@@ -651,7 +651,8 @@ static const struct recall_item *put_set(struct letter *l, const struct flow_msg
 	} while (i && i->key.kind != ITEM_OPTIONS &&
 		(i->key.kind == ITEM_TEMPLATE || i->key.id == id) &&
 		cursor_used(&l->c) + i->n + 4 <= RECALL_MESSAGE);
-	/* Padding as long as a record would be read as one; IPFIX data does without (RFC 7011 3.3.1). */
+	/* Padding as long as a record would be read as one; IPFIX data does without (RFC 7011
+	 * 3.3.1). */
 	if (set_id < TEMPLATE_ID_MIN || (head->version == 9 && shortest > 3))
 		flow_set_end(&l->c, mark);
 	else if (!l->c.full)

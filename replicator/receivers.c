@@ -327,5 +327,6 @@ uint64_t receiver_losses(const struct receiver *r)
 {
 	const struct sender_counts *c = &r->out.counts;
 
-	return r->unscaled + r->family + c->eagain + c->emsgsize + c->refused + c->unreachable + c->other;
+	return r->unscaled + r->family + c->eagain + c->emsgsize + c->refused + c->unreachable +
+		c->other;
 }

@@ -5,9 +5,10 @@
  *	bench-udp send [ADDR:]PORT SECONDS SIZE[-SIZE] [gso] [SOURCES]	ADDR: 127.0.0.1
  *	bench-udp count SECONDS PORT...		until nothing came for SECONDS
  *	bench-udp join SECONDS PORT...		the same with UDP_GRO, as our nfacctd listens
- *	bench-udp bare [ADDR:]PORT [ADDR:]PORT...	a tee of equal datagrams and nothing else: what the kernel asks for
+ *	bench-udp bare [ADDR:]PORT [ADDR:]PORT...	a tee of equal datagrams and nothing
+ *						else: what the kernel asks for
  *
- * Both print one line "name<TAB>value" a figure.  A size range gives every
+ * Send and count print one line "name<TAB>value" a figure.  A size range gives every
  * datagram another size.  Plain datagrams leave one by one (sendmmsg), so that
  * the receiver cannot get them joined; gso sends runs of 44.
  */

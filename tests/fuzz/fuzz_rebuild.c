@@ -111,7 +111,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n)
 	r = rebuild_new(&tenants[n > 2 ? data[2] >> 3 & 3 : 0], 1);
 	must(r != NULL);
 	while (piece_next(&rest, &d[held].data, &flags)) {
-		d[held++].from = (struct endpoint){ addr_make4(0xc0000200 + (flags & 3)), 5000, false };
+		d[held++].from =
+			(struct endpoint){ addr_make4(0xc0000200 + (flags & 3)), 5000, false };
 		if (held < MOST && !(flags & 4))
 			continue;
 		batch_through(r, d, held);

@@ -82,7 +82,8 @@ static void check_told(struct recall *m)
 
 static void one(struct recall *m, struct recall_known *known, struct bytes data, unsigned flags)
 {
-	const struct datagram d = { data, { addr_make4(0xc0000200 + (flags & 3)), 5000, false }, 0 };
+	const struct datagram d = { data, { addr_make4(0xc0000200 + (flags & 3)), 5000, false },
+		0 };
 	const struct bytes *messages;
 	const uint32_t at = 0;
 	struct recall_mark mark;

@@ -98,7 +98,8 @@ static void check_netflow5(struct bytes in, struct bytes out, uint32_t n)
 
 static void one(struct thin *t, struct recall *recall, struct bytes data, unsigned flags)
 {
-	const struct datagram d = { data, { addr_make4(0xc0000200 + (flags & 3)), 5000, false }, 0 };
+	const struct datagram d = { data, { addr_make4(0xc0000200 + (flags & 3)), 5000, false },
+		0 };
 	const bool chosen = flags & 4;
 	struct thin_look look = { .recall = recall, .n = flags >> 3 ? flags >> 3 : 1u << 31,
 		.chosen = chosen };

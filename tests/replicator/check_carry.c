@@ -46,7 +46,7 @@ static void fake_send(struct receiver *r, struct outlet *o, const struct share *
 {
 	(void)o;
 	(void)now_ns;
-	/* Templates that are told beside have no place: who lacks one of any stream hears all anew. */
+	/* Templates told beside have no place: who lacks one of any stream hears all anew. */
 	for (size_t i = 0; s->at && i < s->n; i++) {
 		const uint16_t head[] = { r->to.port, (uint16_t)s->data[i].n, s->from[i]->port };
 
@@ -149,7 +149,7 @@ static struct bytes make_sflow(uint8_t *p, uint32_t i)
 		put32(&c, 50 * (2 * i + k));
 		for (size_t j = 0; j < 4; j++)
 			put32(&c, (const uint32_t[]){ 0, 3, 4, 1 }[j]);
-		/* Sampled IPv4: format, length, octets, protocol, source, destination, ports, flags, tos. */
+		/* Sampled IPv4: format, length, octets, protocol, addresses, ports, flags, tos. */
 		put32(&c, 3);
 		put32(&c, 32);
 		put32(&c, 60);
@@ -246,7 +246,8 @@ static void expect_same(const char *a, const char *b, const char *from)
 	for (a = strstr(a, from), b = strstr(b, from); a && b && *a; ) {
 		const size_t n = strcspn(a, "\n"), m = strcspn(b, "\n");
 
-		ck_assert_msg(n == m && memcmp(a, b, n) == 0, "%.*s; here %.*s", (int)m, b, (int)n, a);
+		ck_assert_msg(n == m && memcmp(a, b, n) == 0, "%.*s; here %.*s", (int)m, b,
+			(int)n, a);
 		a += n + (a[n] != 0);
 		b += m + (b[m] != 0);
 	}

@@ -176,15 +176,16 @@ START_TEST(numbers_ipfix_by_records)
 }
 END_TEST
 
-/* Three octets of padding would be a record: a scope of one octet and an empty text (RFC 7011 7). */
+/* Three octets of padding would be a record: a scope of an octet, and an empty text (RFC 7011
+ * 7). */
 START_TEST(pads_no_records)
 {
-	static const uint8_t options[] = { IPFIX(34, 0), 0, 3, 0, 18, 1, 44, 0, 2, 0, 1, 0, 144, 0, 1, 0,
-		82, 0xff, 0xff };
+	static const uint8_t options[] = { IPFIX(34, 0), 0, 3, 0, 18, 1, 44, 0, 2, 0, 1, 0, 144, 0,
+		1, 0, 82, 0xff, 0xff };
 	static const uint8_t record[] = { IPFIX(25, 0), 1, 44, 0, 9, 7, 3, 'l', 'o', '0' };
 	static const uint8_t data[] = { IPFIX(28, 42), 1, 0, 0, 12, 0, 0, 0, 9, 0, 0, 0, 1 };
-	static const uint8_t want[] = { IPFIX(45, 41), 0, 3, 0, 20, 1, 44, 0, 2, 0, 1, 0, 144, 0, 1, 0,
-		82, 0xff, 0xff, 0, 0, 1, 44, 0, 9, 7, 3, 'l', 'o', '0' };
+	static const uint8_t want[] = { IPFIX(45, 41), 0, 3, 0, 20, 1, 44, 0, 2, 0, 1, 0, 144, 0,
+		1, 0, 82, 0xff, 0xff, 0, 0, 1, 44, 0, 9, 7, 3, 'l', 'o', '0' };
 	uint8_t got[4096];
 	size_t n;
 
@@ -258,8 +259,8 @@ END_TEST
 START_TEST(records_give_way_before_their_template)
 {
 	uint8_t many[20 + 4 + 12 * 9] = { V9(12, 2), 1, 44, 0, 4 + 12 * 9 }, got[4096];
-	const uint8_t template[] = { 0, 1, 0, 24, 1, 44, 0, 4, 0, 8, 0, 1, 0, 4, 0, 48, 0, 1, 0, 50, 0,
-		4, 0, 0 };
+	const uint8_t template[] = { 0, 1, 0, 24, 1, 44, 0, 4, 0, 8, 0, 1, 0, 4, 0, 48, 0, 1, 0,
+		50, 0, 4, 0, 0 };
 	size_t n;
 
 	for (size_t i = 0; i < 12; i++)

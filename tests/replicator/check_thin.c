@@ -146,7 +146,8 @@ START_TEST(netflow5_tells)
 		ck_assert_uint_eq(be16(v5 + 22), rows[i].said);
 		if (!out.p)
 			continue;
-		ck_assert_msg(be16(out.p + 22) == rows[i].want, "row %zu: %#x", i, be16(out.p + 22));
+		ck_assert_msg(be16(out.p + 22) == rows[i].want, "row %zu: %#x", i,
+			be16(out.p + 22));
 		patch16(v5 + 22, rows[i].want);
 		expect(out, v5, sizeof(v5));
 	}
