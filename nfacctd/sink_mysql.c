@@ -70,26 +70,37 @@ static void take_up(struct sink_mysql *s, const struct purge *p)
 	memset(s->part, 0, sizeof(s->part));
 }
 
-/* All that comes before the rows; an error then is that of the first part. */
+/* The first part that is not in bears the error of what comes before the rows. */
+static void not_begun(struct sink_mysql *s, unsigned err)
+{
+	bool first = true;
+
+	for (unsigned i = 0; i < (s->nparts ? s->nparts : 1); i++) {
+		struct mysql_part *part = &s->part[i];
+
+		if (part->done)
+			continue;
+		part->step = MYSQL_AT_START;
+		part->err = first ? err : 0;
+		part->writer = s->writer;
+		memset(&part->tally, 0, sizeof(part->tally));
+		first = false;
+	}
+}
+
+
 static void attempt_it(struct sink_mysql *s, struct name_groups *g, const struct purge *p)
 {
-	struct mysql_part *part = s->part;
 	unsigned err = connect_now(s);
 
 	if (!err)
 		err = mysql_ready_tables(s->writer, g, p);
 	if (!err)
 		err = mysql_divide(s, g, p);
-	if (!err) {
+	if (!err)
 		mysql_play(s, g, p);
-		return;
-	}
-	for (part = s->part; part->done;)
-		part++;
-	part->step = MYSQL_AT_START;
-	part->err = err;
-	part->writer = s->writer;
-	memset(&part->tally, 0, sizeof(part->tally));
+	else
+		not_begun(s, err);
 }
 
 /* "purge 7", "part 2 of 2 of purge 7" */
