@@ -19,7 +19,7 @@ IN=$(free_udp_port) ONE=$(free_udp_port) LATE=$(free_udp_port) HALF=$(free_udp_p
 	i=0
 	for protocol in netflow9 ipfix netflow5 sflow5; do
 		i=$((i + 1))
-		echo "  - { name: e$i, address: 127.0.5.$i, port: 500$i, protocol: $protocol, domain: $i, refresh: 0s, refresh_datagrams: 0 }"
+		echo "  - { name: e$i, address: 127.0.5.$i, port: $(free_udp_port), protocol: $protocol, domain: $i, refresh: 0s, refresh_datagrams: 0 }"
 	done
 	printf 'customers:\n  - { prefix: 10.1.0.0/24, hosts: 20, interface: 11 }\n'
 	printf 'remotes:\n  - { prefix: 198.51.100.0/24, interface: 1 }\n'
