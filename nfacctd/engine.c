@@ -341,8 +341,8 @@ int engine_listen(struct engine *e)
 	log_info("listening on %s, receive buffer %d bytes", endpoint_print(&at, text), got);
 	if (s->pipe_size && (uint64_t)got < s->pipe_size)
 		log_warn("nfacctd_pipe_size: the kernel gives %d bytes of %" PRIu64
-			 " (net.core.rmem_max, or CAP_NET_ADMIN)",
-			 got, s->pipe_size);
+			 "; `sysctl -w net.core.rmem_max=%" PRIu64 "` allows more",
+			 got, s->pipe_size, s->pipe_size);
 	return 0;
 }
 
