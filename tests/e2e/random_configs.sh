@@ -152,6 +152,8 @@ draw_condition() {
 	one_of flowset_id=256 flowset_id=-257 sample_type=flow fwdstatus=64 is_multicast=false in=11 in=-2 out=1 out=-12 src_as=64501 dst_as=65011 src_as=-64502 nexthop=192.0.2.1 \
 		"filter='tcp'" "filter='src net 10.2.0.0/16'" "filter='udp port 53'" ip=127.0.0.9 ip=127.0.0.0/28 ip=0.0.0.0/0
 	# law: next hops of sFlow and of IPv6 (1.7.7 lets any next hop match there)
+	# law: sfacctd passes over what it has no key for, and the rule holds without it
+	[[ $R == flowset_id* || $R == fwdstatus* || $R == sample_type* ]] && [[ $CAPTURE == *[Ss][Ff]low* ]] && R=in=1
 	[[ $R == nexthop* ]] && [[ $CAPTURE == *[Ss][Ff]low* || $FAMILY = 6 ]] && R=in=1
 }
 
@@ -326,6 +328,8 @@ draw() { # -> $TMP/$ID.conf, $TMP/$ID.capture
 		fi
 		echo "nfacctd_net: $R"
 		NET=$R
+		# law: next hops of a file under longest (1.7.7 looks at the mask for some primitives only)
+		[ "$NET" = longest ] && sed -i 's/^192.0.2.7,//; s/^2001:db8::7,//' "$TMP/$ID".*.networks 2>/dev/null
 		[ "$NET" = mask ] && below 32 && echo "networks_mask: $((R + 1))"
 		# law: a fixed mask without the primitive *_mask (nets are 0.0.0.0 in 1.7.7)
 		[ "$NET" = mask ] && sed -i '/^aggregate\[/{
