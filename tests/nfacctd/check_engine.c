@@ -696,10 +696,11 @@ START_TEST(missing_files_are_fatal)
 			   "ports_file[a]: /nonexistent/p\npre_tag_map[b]: /nonexistent/t\n"
 			   "sampling_map: /nonexistent/s\naggregate_filter[b]: tpc\n";
 	/* All that is wrong is told at once. */
-	static const char *const told[] = { "networks_file: \"/nonexistent/n\": cannot be read: "
-					    "No such file", "ports_file: \"/nonexistent/p\"",
-		"pre_tag_map: \"/nonexistent/t\"", "sampling_map: \"/nonexistent/s\"",
-		"aggregate_filter: \"tpc\"" };
+	static const char *const told[] = {
+		"networks_file: \"/nonexistent/n\": cannot be read: No such file",
+		"ports_file: \"/nonexistent/p\"", "pre_tag_map: \"/nonexistent/t\"",
+		"sampling_map: \"/nonexistent/s\"", "aggregate_filter: \"tpc\""
+	};
 
 	said_start(&said);
 	conf_init(&c);
