@@ -33,9 +33,9 @@ read_once() {
 	seen=$(sql "start transaction with consistent snapshot;
 		select coalesce(sum(bytes), 0) from killed.acct;
 		select coalesce(sum(purge_octets), 0) from killed.flow_ledger;
-		select coalesce(sum(worker < 2147483648), 0), coalesce(sum(worker >= 2147483648), 0) from killed.flow_ledger" \
+		select coalesce(sum(worker >= 2147483648), 0) from killed.flow_ledger" \
 		2>/dev/null | tr '\n\t' '  ') || return
-	read -r rows lines purges parts <<<"$seen"
+	read -r rows lines parts <<<"$seen"
 	[ -n "${parts:-}" ] || return
 	reads=$((reads + 1))
 	[ "$rows" = "$lines" ] || torn=$((torn + 1))
