@@ -48,6 +48,7 @@ static void shoot(struct worker *w, void *arg)
 {
 	struct shot *s = arg;
 
+	worker_count_drops(w);
 	ADD_ALL(s->decode, *decoder_counts(w->decoder));
 	ADD_ALL(s->chunk, w->state.counts);
 	ADD_ALL(s->received, w->received);

@@ -343,6 +343,14 @@ static size_t one_batch(struct worker *w)
 	return (size_t)n;
 }
 
+void worker_count_drops(struct worker *w)
+{
+	if (!w->batch)
+		return;
+	batch_drops(w->batch, w->fd);
+	w->received = w->batch->counts;
+}
+
 static void *worker_main(void *arg)
 {
 	struct worker *w = arg;
@@ -362,6 +370,7 @@ static void *worker_main(void *arg)
 	}
 	for (int i = 0; i < DRAIN_BATCHES && one_batch(w); i++)
 		;
+	worker_count_drops(w);
 	pthread_mutex_lock(&w->lock);
 	w->threaded = false;
 	run_calls(w);

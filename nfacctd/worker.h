@@ -78,6 +78,12 @@ int worker_start(struct worker *w, int fd);
 void worker_stop(struct worker *w);
 
 /*
+ * Bring received.kernel_drops up to date, from inside of worker_do(): the kernel tells of what it
+ * dropped with the next datagram that it takes, which after a burst may be long in coming.
+ */
+void worker_count_drops(struct worker *w);
+
+/*
  * Run fn(w, arg) between two batches, and wait for it. From any other thread; of a worker that is
  * fed, from the one that feeds: all that it has put is taken first.
  */
