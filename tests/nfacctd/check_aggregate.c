@@ -4,8 +4,10 @@
  */
 #include <check.h>
 #include <pthread.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 #include "nfacctd/aggregate.h"
 
 Suite *suite_aggregate(void);
@@ -324,6 +326,67 @@ START_TEST(takes_memory_from_a_supply)
 }
 END_TEST
 
+/* Octets of this process that are in memory. */
+static size_t resident(void)
+{
+	FILE *f = fopen("/proc/self/statm", "r");
+	unsigned long size = 0, pages = 0;
+
+	ck_assert_ptr_nonnull(f);
+	ck_assert_int_eq(fscanf(f, "%lu %lu", &size, &pages), 2);
+	fclose(f);
+	return pages * (size_t)sysconf(_SC_PAGESIZE);
+}
+
+struct purge_of_two {
+	struct agg_budget *budget;
+	struct aggregate *table;
+};
+
+static void *fill_one(void *arg)
+{
+	enum { KEYS = 300000 };
+	static const struct agg_shape shape = { KEY, false, false };
+	struct purge_of_two *p = arg;
+	const struct sums s = { .octets = 1, .packets = 1, .flows = 1 };
+	uint8_t key[KEY];
+
+	p->table = aggregate_new(&shape, p->budget, 1);
+	for (uint64_t i = 0; p->table && i < KEYS; i++) {
+		key_of(key, KEY, i);
+		aggregate_add(p->table, key, &s, 1);
+	}
+	return NULL;
+}
+
+/*
+ * As the workers fill tables and a purge frees them, bin after bin: beside what the supply keeps
+ * ready nothing stays.
+ */
+START_TEST(leaves_nothing_behind)
+{
+	struct agg_budget b = { .limit = UINT64_MAX, .supply = agg_supply_new() };
+	const size_t most = resident() + AGG_READY * (4 << 20) + (8 << 20);
+
+	ck_assert_ptr_nonnull(b.supply);
+	for (unsigned bin = 0; bin < 6; bin++) {
+		struct purge_of_two of[2] = { { &b, NULL }, { &b, NULL } };
+		pthread_t worker[2];
+
+		for (size_t i = 0; i < 2; i++)
+			ck_assert_int_eq(pthread_create(&worker[i], NULL, fill_one, &of[i]), 0);
+		for (size_t i = 0; i < 2; i++) {
+			pthread_join(worker[i], NULL);
+			ck_assert_ptr_nonnull(of[i].table);
+			aggregate_free(of[i].table);
+		}
+		ck_assert_msg(resident() <= most, "bin %u: %zu of %zu octets", bin, resident(),
+			      most);
+	}
+	agg_supply_free(b.supply);
+}
+END_TEST
+
 Suite *suite_aggregate(void)
 {
 	Suite *s = suite_create("aggregate");
@@ -338,6 +401,7 @@ Suite *suite_aggregate(void)
 	tcase_add_loop_test(t, spreads_keys_in_rows, 0,
 			    sizeof(rows_of_keys) / sizeof(rows_of_keys[0]));
 	tcase_add_test(t, takes_memory_from_a_supply);
+	tcase_add_test(t, leaves_nothing_behind);
 	suite_add_tcase(s, t);
 	return s;
 }
