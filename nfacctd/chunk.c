@@ -42,6 +42,28 @@ static bool interval_of(const struct settings *s, const struct flow_record *r, u
 	return told;
 }
 
+/*
+ * What is left of earlier divisions by `den`.  Beyond CARRIES denominators, which only somebody
+ * who plays with them has, the rest are rounded to the nearest, record by record.
+ */
+static struct scale_carry *carry_of(struct chunk_state *state, uint32_t den)
+{
+	struct scale_carry *const last = &state->carry[CARRIES];
+
+	for (uint32_t i = 0; i < CARRIES; i++) {
+		struct scale_carry *c = &state->carry[(den + i) % CARRIES];
+
+		if (c->den == den)
+			return c;
+		if (!c->den) {
+			c->den = den;
+			return c;
+		}
+	}
+	*last = (struct scale_carry){ .den = den, .octets = den / 2, .packets = den / 2 };
+	return last;
+}
+
 static void renormalize(struct chunk_state *state, const struct settings *s, bool options,
 			const struct flow_record *r, uint32_t mapped, struct sums *sums)
 {
@@ -54,9 +76,7 @@ static void renormalize(struct chunk_state *state, const struct settings *s, boo
 	}
 	if (num == den)
 		return;
-	c = &state->carry[den % CARRIES];
-	if (c->den != den)
-		*c = (struct scale_carry){ .den = den };
+	c = carry_of(state, den);
 	sums->octets = scale(sums->octets, num, den, &c->octets, &state->counts.overflowed);
 	sums->packets = scale(sums->packets, num, den, &c->packets, &state->counts.overflowed);
 	state->counts.rescaled++;
@@ -84,6 +104,20 @@ static void notice_way(struct chunk_state *state, const struct flow_origin *o, u
 	s->both_ways = true;
 	log_warn("exporter %s domain %u: sends ingress and egress records: flows that are metered "
 		 "twice count twice (nfacctd_direction)",
+		 addr_print(&o->exporter, exporter), o->domain);
+}
+
+/* An exporter whose octets grow from record to record of a long flow is told of once. */
+static void notice_totals(struct chunk_state *state, const struct flow_origin *o)
+{
+	struct stream *s = o->stream;
+	char exporter[ADDR_TEXT];
+
+	if (!s->totals || s->told_totals || !log_allow(&state->told_us, o->recv_us, 1000000))
+		return;
+	s->told_totals = true;
+	log_warn("exporter %s domain %u: sends total counters (IE 85), which count as they are: a "
+		 "flow that it exports twice counts twice",
 		 addr_print(&o->exporter, exporter), o->domain);
 }
 
@@ -228,6 +262,7 @@ static void correct(struct chunk *c, struct chunk_state *state, const struct set
 	struct chunk_counts *counts = &state->counts;
 	const uint64_t unscaled = counts->unscaled, clamped = counts->clamped;
 
+	notice_totals(state, c->origin);
 	counts->octets += c->total.octets;
 	counts->packets += c->total.packets;
 	if (state->timed)

@@ -12,7 +12,7 @@
 #include "wire/decoder.h"
 
 /* Carried remainders of octets * num / den, by denominator, so that totals stay exact. */
-enum { CARRIES = 16 };
+enum { CARRIES = 64 };
 
 struct scale_carry {
 	uint32_t den;
@@ -42,7 +42,7 @@ struct chunk_state {
 	bool events;			/* some plugin accounts events */
 	const struct directions *directions;	/* nfacctd_direction_map, or NULL */
 	uint64_t told_us;			/* when an exporter was last told of */
-	struct scale_carry carry[CARRIES];
+	struct scale_carry carry[CARRIES + 1];	/* by denominator, and a spare one */
 	const struct tagmap *sampling;	/* sampling_map, or NULL */
 	struct tag_view view;		/* of it */
 };

@@ -120,6 +120,7 @@ static void core_rows(struct stats *out, const struct shot *s)
 	stats_add(out, s->chunk.rescaled, "records_rescaled");
 	stats_add(out, s->chunk.unscaled, "records_unscaled");
 	stats_add(out, d->unscaled, "records_unknown_sampler");
+	stats_add(out, d->ambiguous, "records_ambiguous_sampler");
 	stats_add(out, s->chunk.overflowed, "products_overflowed");
 	stats_add(out, s->chunk.octets, "octets_exported");
 	stats_add(out, s->chunk.packets, "packets_exported");

@@ -114,6 +114,8 @@ static void learnt(struct message *m, uint16_t id)
 
 	if (p && p->flags & PLAN_OPTIONS && p->flags & (PLAN_INTERVAL | PLAN_RATIO))
 		m->j->row->announces_interval = true;
+	if (p && p->flags & PLAN_TOTALS && !(p->flags & PLAN_OPTIONS))
+		m->j->row->pub.totals = true;
 	release(m, id);
 }
 
@@ -194,6 +196,7 @@ static void learn_option(struct message *m, const struct plan *p, const struct p
 {
 	struct job *j = m->j;
 	struct sampler_news news = { .now_us = j->in->recv_us, .system = p->flags & PLAN_SYSTEM,
+		.part = p->flags & PLAN_PART,
 		.has_id = p->present & FLOW_BIT(sampler), .id = w->rec.sampler,
 		.has_template = p->aux & 1u << AUX_template, .template_id = w->aux[AUX_template] };
 
@@ -250,6 +253,7 @@ static void scale_record(
 		}
 		from = &s->named;
 	}
+	m->j->d->counts.ambiguous += from->several;
 	if (from->num)
 		apply(r, from->num, from->den);
 	else
@@ -322,8 +326,8 @@ static bool same_sampling(struct message *m, const struct plan *p, const uint8_t
 		{ (uint8_t *)sampler, sizeof(sampler[0]), FLOW_sampler, false },
 		{ (uint8_t *)interval, sizeof(interval[0]), FLOW_sampling_num, false },
 	};
-	uint64_t *const unscaled = &m->j->d->counts.unscaled;
-	const uint64_t before = *unscaled;
+	struct decode_counts *const counts = &m->j->d->counts;
+	const uint64_t unscaled = counts->unscaled, ambiguous = counts->ambiguous;
 	struct flow_record r = { .present = p->present };
 
 	plan_fill(p, column, 2, data, p->min_len, n, &m->time);
@@ -334,10 +338,11 @@ static bool same_sampling(struct message *m, const struct plan *p, const uint8_t
 	r.sampler = sampler[0];
 	r.sampling_num = interval[0];
 	scale_record(m, s, p, &r);
-	*unscaled += (*unscaled - before) * (n - 1);
-	*same = (struct sampling){ 0, 0, SAMPLING_NONE };
+	counts->unscaled += (counts->unscaled - unscaled) * (n - 1);
+	counts->ambiguous += (counts->ambiguous - ambiguous) * (n - 1);
+	*same = (struct sampling){ 0, 0, SAMPLING_NONE, false };
 	if (flow_has(&r, FLOW_sampling_num))
-		*same = (struct sampling){ r.sampling_num, r.sampling_den, SAMPLING_RECORD };
+		*same = (struct sampling){ r.sampling_num, r.sampling_den, SAMPLING_RECORD, false };
 	return true;
 }
 
@@ -471,6 +476,8 @@ static void data_set(struct message *m, const struct flow_set *set)
 		rest = run_direct(m, p, set->body, &s);
 	else
 		rest = run_columns(m, p, set->body, &s);
+	if (s.fallback.several && !samples_by_record(p) && !(p->flags & PLAN_CAREFUL))
+		m->j->d->counts.ambiguous += m->records - before;
 	/* Padding: up to three octets of anything behind records, or zeros. */
 	if (bytes_all_zero(rest) || (rest.n < 4 && m->records > before))
 		return;

@@ -10,7 +10,7 @@
  * that was unused for longest, and counts that.
  *
  * The worst case is what decoder_size() asks for, and nothing beside it: with the
- * default limits 70.3 MB - 66.2 for 16384 templates, 2.5 for 16384 samplers, 1.5 for 4096
+ * default limits 70.5 MB - 66.2 for 16384 templates, 2.6 for 16384 samplers, 1.5 for 4096
  * streams - most of which stays untouched until it is used.
  *
  * A decoder belongs to one thread.  Time is an argument.
@@ -147,6 +147,8 @@ struct decode_counts {
 	uint64_t no_octets;		/* of them: without an octet counter */
 	uint64_t sections;		/* of them: with a piece of the packet, read or not */
 	uint64_t unscaled;		/* of them: named a sampler that nobody has announced */
+	uint64_t ambiguous; /* of them: named none, or not enough, where several were announced:
+			       the last one counts */
 	uint64_t option_records, counter_samples;
 	uint64_t templates;		/* accepted definitions, refreshes included */
 	uint64_t template_changes;	/* of them: another layout under a known ID */
@@ -171,11 +173,12 @@ struct stream {
 	struct sequence_counts sequence;
 	uint64_t datagrams, octets, records, damaged, first_seen_us, last_seen_us;
 	uint64_t templates;		/* accepted definitions, refreshes included */
+	bool totals;			/* one of them counts by IE 85, all of a flow so far */
 	/* For whoever accounts and reports; the decoder leaves them alone. */
 	uint64_t unscaled, clamped;	/* records */
 	uint64_t log_us;		/* when something about it was logged */
 	uint8_t ways;			/* 1: ingress records came, 2: egress ones */
-	bool silent, both_ways;		/* was told so */
+	bool silent, both_ways, told_totals;	/* was told so */
 };
 
 /* Data Sets that were lost because nobody has told their template. */

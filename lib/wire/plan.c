@@ -365,6 +365,8 @@ static void compile_scope9(struct compiler *c, size_t i)
 
 	if (f->id == V9_SCOPE_SYSTEM)
 		c->p->flags |= PLAN_SYSTEM;
+	else if (f->id > V9_SCOPE_SYSTEM && f->id < V9_SCOPE_TEMPLATE)
+		c->p->flags |= PLAN_PART;
 	else if (f->id == V9_SCOPE_TEMPLATE && f->len)
 		take(&c->slots[SLOT_AUX + AUX_template], i, 145, (uint8_t)number_kind(f->len, 8));
 }
@@ -378,6 +380,12 @@ static bool is_shared(enum flow_field f)
 	return flow_fields[f].kind == FLOW_KIND_ADDR || f == FLOW_src_port || f == FLOW_dst_port ||
 		f == FLOW_proto || f == FLOW_ip_version || f == FLOW_sampling_num ||
 		f == FLOW_sampler;
+}
+
+/* Interfaces, line cards and ports, as a scope. */
+static bool is_part(uint16_t id)
+{
+	return id == 10 || id == 14 || id == 141 || id == 142 || id == 252 || id == 253;
 }
 
 static void compile_field(struct compiler *c, size_t i)
@@ -398,6 +406,8 @@ static void compile_field(struct compiler *c, size_t i)
 	if (i < c->def->nscope && f->pen == PEN_IANA &&
 		(f->id == 144 || f->id == 130 || f->id == 131))
 		c->p->flags |= PLAN_SYSTEM;
+	if (i < c->def->nscope && f->pen == PEN_IANA && is_part(f->id))
+		c->p->flags |= PLAN_PART;
 	if (f->pen == PEN_IANA && compile_aux(c, i, f->id, f->len))
 		return;
 	e = ie_find(f->pen, f->id);
@@ -651,6 +661,8 @@ enum wire_err plan_compile(
 		p->present &= ~FLOW_BIT(sampling_num);
 		p->flags |= PLAN_INTERVAL;
 	}
+	if (c.slots[FLOW_octets].field && c.slots[FLOW_octets].ie == 85)
+		p->flags |= PLAN_TOTALS;
 	if (p->aux & (1u << AUX_packet_interval | 1u << AUX_size | 1u << AUX_probability))
 		p->flags |= PLAN_RATIO;
 	return WIRE_OK;

@@ -58,6 +58,8 @@ enum plan_flags {
 	PLAN_BESIDE = 256, /* an operation writes beside the record: into struct plan_work only */
 	PLAN_NSEL = 512, /* counters of a firewall's event, which not every event has */
 	PLAN_SECTION = 1024, /* a piece of the packet itself (IE 313, 315) */
+	PLAN_TOTALS = 2048, /* octets are those of all the flow so far (IE 85) */
+	PLAN_PART = 4096, /* options of an interface, a line card or a cache alone */
 	PLAN_CAREFUL = PLAN_OPTIONS | PLAN_VARLEN | PLAN_BIFLOW | PLAN_FAMILIES | PLAN_INIT |
 		PLAN_RATIO | PLAN_BESIDE | PLAN_NSEL | PLAN_SECTION
 };

@@ -17,6 +17,8 @@ struct sampler {
 	struct sampler_key key;
 	uint32_t num, den;	/* DROPS: the counter, and 1 */
 	uint64_t told_us;
+	uint32_t last;		/* LAST_OF_DOMAIN: its ID, as far as it goes */
+	bool several;
 };
 
 size_t samplers_size(uint32_t cap)
@@ -50,9 +52,13 @@ static void put(struct samplers *s, const struct stream_key *who, enum sampler_k
 	bool fresh;
 	struct sampler *row = store_put(&s->store, &key, &fresh);
 
+	if (!fresh && (row->num != news->num || row->den != news->den) &&
+	    (news->part || (kind == LAST_OF_DOMAIN && row->last != (uint32_t)news->id)))
+		row->several = true;
 	row->num = news->num;
 	row->den = news->den;
 	row->told_us = news->now_us;
+	row->last = (uint32_t)news->id;
 }
 
 void samplers_learn(
@@ -81,13 +87,13 @@ static bool get(struct samplers *s, const struct stream_key *who, enum sampler_k
 	const struct sampler *row = store_find(&s->store, &key);
 
 	if (row)
-		*out = (struct sampling){ row->num, row->den, source };
+		*out = (struct sampling){ row->num, row->den, source, row->several };
 	return row != NULL;
 }
 
 struct sampling samplers_by_id(struct samplers *s, const struct stream_key *who, uint64_t id)
 {
-	struct sampling out = { 0, 0, SAMPLING_UNKNOWN_SAMPLER };
+	struct sampling out = { 0, 0, SAMPLING_UNKNOWN_SAMPLER, false };
 
 	if (!get(s, who, BY_ID, id, SAMPLING_SAMPLER, &out))
 		get(s, who, EXPORTER_BY_ID, id, SAMPLING_SAMPLER, &out);
@@ -97,7 +103,7 @@ struct sampling samplers_by_id(struct samplers *s, const struct stream_key *who,
 struct sampling samplers_default(
 	struct samplers *s, const struct stream_key *who, uint16_t template_id)
 {
-	struct sampling out = { 0, 0, SAMPLING_NONE };
+	struct sampling out = { 0, 0, SAMPLING_NONE, false };
 
 	if (store_empty(&s->store))
 		return out;

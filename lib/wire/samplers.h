@@ -6,7 +6,8 @@
  * exporter (scope System).  A record then takes, first match: what it says
  * itself; the sampler it names; sampler 0 of its domain; the last one of its
  * domain; sampler 0 of the exporter; its template's.  An announcement without an
- * ID is that of sampler 0, as in pmacct.  An interval of 0 is "unknown" and is not kept:
+ * ID is that of sampler 0, as in pmacct.  Where several could be meant the last one counts, too,
+ * and the answer says so.  An interval of 0 is "unknown" and is not kept:
  * it never multiplies.
  *
  * The same bounded table keeps the drop counters of sFlow data sources.
@@ -32,6 +33,7 @@ struct stream_key {
 /* One options data record: one in num/den. */
 struct sampler_news {
 	bool has_id, has_template, system;
+	bool part;		/* of an interface or a line card, which no record is matched with */
 	uint64_t id, template_id;
 	uint32_t num, den;
 	uint64_t now_us;
@@ -49,6 +51,7 @@ struct sampling {
 	uint32_t num, den;
 	enum sampling_source
 		source; /* SAMPLING_NONE, SAMPLING_UNKNOWN_SAMPLER: num and den are 0 */
+	bool several;	/* others with other intervals were announced that may be meant */
 };
 
 size_t samplers_size(uint32_t cap);

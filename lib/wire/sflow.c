@@ -485,6 +485,13 @@ static bool read_records(
 	return whole && !x->cut;
 }
 
+/* One that was cut before it said how many octets there were is lost, not a packet of none. */
+static bool is_deliverable(
+	const struct sflow_sample *s, const struct flow_record *r, bool whole)
+{
+	return s->counters || whole || flow_has(r, FLOW_octets);
+}
+
 /* A sample of v5.  False when there is none to deliver: it->err or a counter says why. */
 static bool next_v5(struct sflow_iter *it, struct sflow_sample *s, struct flow_record *r)
 {
@@ -512,7 +519,7 @@ static bool next_v5(struct sflow_iter *it, struct sflow_sample *s, struct flow_r
 		whole = read_records(it, &body, nrecords, r);
 	if (!x.cut)
 		it->cut += !header || !whole;
-	return header;
+	return header && is_deliverable(s, r, whole);
 }
 
 /*
@@ -576,7 +583,7 @@ static bool next_old(struct sflow_iter *it, struct sflow_sample *s, struct flow_
 		it->err = WIRE_SAMPLE_CUT;
 	else if (!known)
 		it->err = WIRE_SAMPLE_UNKNOWN;
-	return header;
+	return header && is_deliverable(s, r, !x.cut);
 }
 
 bool sflow_next(struct sflow_iter *it, struct sflow_sample *s, struct flow_record *rec)

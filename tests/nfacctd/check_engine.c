@@ -1296,6 +1296,49 @@ START_TEST(gives_up_at_the_end)
 }
 END_TEST
 
+/* [3]: IE 85 and 86 count as they are, and that is said, once. */
+START_TEST(totals_are_told)
+{
+	struct said said;
+
+	start("plugins: print\naggregate: src_host\nprint_refresh_time: 600\n"
+	      "print_history: 10m\nprint_history_roundoff: mh\n");
+	said_start(&said);
+	feed_hex(NOW, IPFIX_HEADER("0024") "0002 0014 0100 0003 0008 0004 0055 0004 0056 0004");
+	feed_hex(NOW, DATA_256);
+	feed_hex(NOW + 5, DATA_256);
+	ck_assert_ptr_nonnull(strstr(said.text.s, "exporter 192.0.2.1 domain 7: sends total counters"));
+	ck_assert_uint_eq(said.lines, 1);
+	said_end(&said);
+	stop();
+	rows_are(0, "+0 192.0.2.1 20 2000\n");
+	let_go();
+}
+END_TEST
+
+/*
+ * Two samplers whose denominators share a place of a table of 16 or 64, 3 and 67, record by
+ * record in turns: 67 records of 1 packet by 10/3 are 223 1/3, 67 by 200/67 are 200.
+ */
+#define RATIO(template, selector, size, population) \
+	IPFIX_HEADER("0036") "0003 0016 " template " 0003 0001 012e 0004 0135 0004 0136 0004 " \
+	template " 0010 " selector size population
+START_TEST(fractions_of_two_samplers_are_kept)
+{
+	start("plugins: print\naggregate: src_host\nprint_refresh_time: 600\n"
+	      "print_history: 10m\nprint_history_roundoff: mh\nnfacctd_renormalize: true\n");
+	feed_hex(NOW, RATIO("012c", "00000003", "00000003", "0000000a"));
+	feed_hex(NOW, RATIO("012c", "00000043", "00000043", "000000c8"));
+	feed_hex(NOW, IPFIX_HEADER("0028") "0002 0018 0100 0004 0008 0004 012e 0004 0001 0004 0002 0004");
+	for (int i = 0; i < 67; i++)
+		feed_hex(NOW, IPFIX_HEADER("0034") "0100 0024 c0000201 00000003 00000003 00000001"
+			 "c0000202 00000043 00000043 00000001");
+	stop();
+	rows_are(0, "+0 192.0.2.1 223 670\n+0 192.0.2.2 200 13400\n");
+	let_go();
+}
+END_TEST
+
 /* v8, method 9, exported at NOW: AS 65000 to 65001; octets 24 to 31 are 0001 0002 0300 0000. */
 START_TEST(v8_in_two_dialects)
 {
@@ -1580,6 +1623,8 @@ Suite *suite_engine(void)
 	tcase_add_test(t, a_stranger_cannot_fill_the_memory);
 	tcase_add_loop_test(t, holds_back, 0, sizeof(waits) / sizeof(waits[0]));
 	tcase_add_test(t, gives_up_at_the_end);
+	tcase_add_test(t, totals_are_told);
+	tcase_add_test(t, fractions_of_two_samplers_are_kept);
 	tcase_add_loop_test(t, v8_in_two_dialects, 0, 2);
 	tcase_add_test(t, templates_survive);
 	tcase_add_test(t, a_damaged_file_is_told);
