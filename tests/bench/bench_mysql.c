@@ -9,6 +9,7 @@
  *		rows per second into DB.acct: new keys, then the same again
  *	BENCH_CONNECTIONS=N	sql_connections, else 2
  *
+ * There is a flow_ledger, so that a purge goes in parts where its table allows it.
  * The user is root without a password.  Peers in the same run: the same rows as
  * single-row INSERTs in one transaction, and as UPDATE-then-INSERT row by row,
  * which is what pmacct sends.
@@ -138,7 +139,7 @@ static void run(MYSQL *m, const char *sql)
 	} while (mysql_next_result(m) == 0);
 }
 
-static const char table[] = "DROP DATABASE IF EXISTS " DB "; CREATE DATABASE " DB "; USE " DB "; "
+static const char tables[] = "DROP DATABASE IF EXISTS " DB "; CREATE DATABASE " DB "; USE " DB "; "
 			    "CREATE TABLE acct (mac_src CHAR(17) NOT NULL, mac_dst CHAR(17) NOT "
 			    "NULL, ip_src CHAR(45) NOT NULL, ip_dst "
 			    "CHAR(45) NOT NULL, src_port INT UNSIGNED NOT NULL, dst_port INT "
@@ -146,7 +147,13 @@ static const char table[] = "DROP DATABASE IF EXISTS " DB "; CREATE DATABASE " D
 			    "NULL, packets BIGINT UNSIGNED NOT NULL, bytes BIGINT UNSIGNED NOT "
 			    "NULL, stamp_inserted DATETIME NOT NULL, "
 			    "stamp_updated DATETIME, PRIMARY KEY (mac_src, mac_dst, ip_src, "
-			    "ip_dst, src_port, dst_port, ip_proto, stamp_inserted)) ENGINE=InnoDB";
+			    "ip_dst, src_port, dst_port, ip_proto, stamp_inserted)) ENGINE=InnoDB; "
+			    "CREATE TABLE flow_ledger (run_id BIGINT UNSIGNED NOT NULL, plugin "
+			    "VARCHAR(64) NOT NULL, purge_id BIGINT UNSIGNED NOT NULL, worker INT "
+			    "UNSIGNED NOT NULL, batch BIGINT UNSIGNED NOT NULL, purge_rows BIGINT "
+			    "UNSIGNED NOT NULL, purge_packets BIGINT UNSIGNED NOT NULL, "
+			    "purge_octets BIGINT UNSIGNED NOT NULL, stamp DATETIME, PRIMARY KEY "
+			    "(run_id, plugin, purge_id, worker)) ENGINE=InnoDB";
 
 static double rate(size_t n, uint64_t start_ns)
 {
@@ -160,7 +167,7 @@ static void measure(MYSQL *m, const char *label, const char *list, const char *h
 	struct load o;
 	void *s;
 
-	run(m, table);
+	run(m, tables);
 	if (no_key)
 		run(m, "ALTER TABLE acct DROP PRIMARY KEY, ADD KEY (ip_src)");
 	setenv("FLOWLEDGER_MYSQL_BULK", bulk, 1);
@@ -191,7 +198,7 @@ static void measure_single(MYSQL *m, const char *list, const char *host, size_t 
 	uint64_t start;
 	char why[256];
 
-	run(m, table);
+	run(m, tables);
 	run(m, "SET time_zone='+00:00'");
 	load_init(&o, "mysql", list, host, DB, n);
 	fill(&o, n, 0);
