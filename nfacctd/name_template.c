@@ -4,6 +4,7 @@
  */
 #include "nfacctd/name_template.h"
 
+#include <ctype.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -79,6 +80,35 @@ static const struct {
 bool name_is_dynamic(const char *name)
 {
 	return strpbrk(name, "%$") != NULL;
+}
+
+/* Flags, a width, E or O, a letter: as glibc's strftime(3) has them. */
+const char *name_bad_conversion(const char *name)
+{
+	for (const char *p = name; (p = strchr(p, '%')); p++) {
+		const char *bad = p++;
+
+		p += strspn(p, "_-0^#");
+		p += strspn(p, "0123456789");
+		p += *p == 'E' || *p == 'O';
+		if (!*p || !strchr("aAbBcCdDeFgGhHIjklmMnpPrRsStTuUVwWxXyYzZ+%", *p))
+			return bad;
+	}
+	return NULL;
+}
+
+const char *name_unknown_variable(const char *name)
+{
+	for (const char *p = name; (p = strchr(p, '$')); p++) {
+		size_t v = 0;
+
+		while (v < sizeof(variables) / sizeof(variables[0]) &&
+		       strncmp(p, variables[v].name, strlen(variables[v].name)) != 0)
+			v++;
+		if (v == sizeof(variables) / sizeof(variables[0]) && isalpha((unsigned char)p[1]))
+			return p;
+	}
+	return NULL;
 }
 
 /* A name without variables left in it: unknown ones stay as they are. */

@@ -16,6 +16,10 @@
 #include "nfacctd/sink.h"
 
 bool name_is_dynamic(const char *name);
+/* The first conversion in it that strftime does not have ("%Q", "%" at the end); NULL: none. */
+const char *name_bad_conversion(const char *name);
+/* The first $word in it that is no variable, and stays as it is; NULL: none. */
+const char *name_unknown_variable(const char *name);
 
 /* The name for one row; false when it does not fit or is empty.  `key` may be NULL: variables of a
  * row read 0. */

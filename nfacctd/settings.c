@@ -19,6 +19,7 @@
 #include "base/owner.h"
 #include "base/strbuf.h"
 #include "nfacctd/custom.h"
+#include "nfacctd/name_template.h"
 #include "nfacctd/sink.h"
 #include "net/metrics.h"
 #include "wire/addr.h"
@@ -295,11 +296,12 @@ const struct conf_key settings_keys[] = {
 		"both, or networks_mask"),
 	STR("pcap_savefile", NULL, GF(pcap_savefile, char *), NULL,
 		"Read exports from this capture, then stop"),
-	BOOL("pcap_sf_wait", NULL, GF(pcap_wait, bool), "false",
+	BOOL("pcap_savefile_wait", "pcap_sf_wait", GF(pcap_wait, bool), "false",
 		"When the capture has ended, write what it left and wait for a signal"),
-	U32("pcap_sf_delay", NULL, GF(pcap_delay, uint32_t), 0, 86400, "0",
+	U32("pcap_savefile_delay", "pcap_sf_delay", GF(pcap_delay, uint32_t), 0, 86400, "0",
 		"Seconds to wait before the capture is read"),
-	U32("pcap_sf_replays", NULL, GF(pcap_replays, uint32_t), 0, UINT32_MAX, "1",
+	U32("pcap_savefile_replay", "pcap_sf_replays", GF(pcap_replays, uint32_t), 0, UINT32_MAX,
+		"1",
 		"How often the capture is read; 0: for ever"),
 	/* aggregation, a plugin each */
 	OWN("aggregate", NULL, PF(aggregate, struct aggregate_spec), "src_host", parse_aggregate,
@@ -452,6 +454,7 @@ const struct conf_key settings_keys[] = {
 	NOOPP("networks_cache_entries", NULL, SIZED),
 	NOOPP("imt_buckets", NULL, SIZED),
 	NOOPP("imt_mem_pools_number", NULL, "imt_memory_budget bounds the table: no effect"),
+	NOOPP("imt_passwd", NULL, "who may open the socket of imt_path may ask: no effect"),
 	NOOPP("imt_mem_pools_size", NULL, "imt_memory_budget bounds the table: no effect"),
 	NOOP("nfacctd_templates_receiver", NULL, LATER),
 	NOOP("nfacctd_templates_port", NULL, LATER),
@@ -459,7 +462,6 @@ const struct conf_key settings_keys[] = {
 	NOOP("nfacctd_dtls_port", NULL, LATER),
 	NOOP("dtls_path", NULL, LATER),
 	NOOP("nfacctd_nonroot", NULL, "start as the user you want: no effect"),
-	NOOP("sfacctd_counter_file", NULL, LATER),
 	NOOP("plugin_exit_any", NULL, "plugins share the process: no effect"),
 	NOOP("propagate_signals", NULL, "plugins share the process: no effect"),
 	NOOP("flow_to_rd_map", NULL, LATER),
@@ -467,8 +469,8 @@ const struct conf_key settings_keys[] = {
 	NOOP("nfacctd_zmq_address", "sfacctd_zmq_address", "no ZeroMQ input: no effect"),
 	NOOP("nfacctd_peer_as", "sfacctd_peer_as",
 		"peer AS numbers come with nfacctd_as: no effect"),
-	NOOP("sfacctd_counter_output", NULL, LATER),
 	NOOP("print_output_lock_file", NULL, "a file appears whole: no effect"),
+	NOOP("nfacctd_proc_name", "sfacctd_proc_name", "core_proc_name is the key: no effect"),
 	NOOP("debug_internal_msg", NULL, "plugins share the process: no effect"),
 	NOOP("thread_stack", NULL, "the system's is enough: no effect"),
 	NOOP("sampling_rate", NULL, "another daemon's key: no effect"),
@@ -482,7 +484,8 @@ const struct conf_key settings_keys[] = {
 		"replicator(8) is the tee: no effect here") FAMILY("geoip",
 		"no GeoIP: no effect") FAMILY("bgp_", "no BGP thread: no effect") FAMILY("bmp_",
 		"no BMP thread: no effect") FAMILY("isis_", "no IS-IS thread: no effect")
-		FAMILY("rpki_", "no RPKI: no effect") FAMILY(
+		FAMILY("rpki_", "no RPKI: no effect") FAMILY("mongo_", "no MongoDB plugin: no effect")
+		FAMILY("sfacctd_counter_", LATER) FAMILY(
 			"telemetry_", "no telemetry thread: no effect") FAMILY("redis_",
 			"no cluster mode: no effect") FAMILY("cluster_",
 			"no cluster mode: no effect") FAMILY("nfacctd_kafka_",
@@ -912,10 +915,49 @@ static int check_tls(struct settings *s, const struct plugin_settings *p)
 	return -1;
 }
 
+#define WORD "abcdefghijklmnopqrstuvwxyz0123456789_"
+
+/* strftime leaves what it does not know in the name, where nobody looks for it. */
+static int check_names(struct settings *s, const struct plugin_settings *p)
+{
+	const struct {
+		const char *key, *value;
+	} names[] = {
+		{ "print_output_file", p->print_output_file },
+		{ "print_latest_file", p->print_latest_file },
+		{ "sql_table", p->sql_table },
+	};
+	char text[192];
+	int err = 0;
+
+	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
+		const char *value = names[i].value ? names[i].value : "";
+		const char *bad = name_bad_conversion(value), *odd = name_unknown_variable(value);
+
+		if (odd) {
+			snprintf(text, sizeof(text), "\"%.*s\" is no variable and stays as it is; known are "
+				 "$ref $hst $peer_src_ip $tag $tag2 $post_tag $post_tag2 $tzone",
+				 (int)(1 + strspn(odd + 1, WORD)), odd);
+			complain(s, names[i].key, p, text);
+		}
+		if (!bad)
+			continue;
+		snprintf(text, sizeof(text), "\"%.*s\" is no conversion of strftime(3); expected %%Y "
+			 "%%m %%d %%H %%M ..., %%%% for a percent sign",
+			 (int)(2 + strspn(bad + 1, "_-0^#123456789EO")), bad);
+		complain(s, names[i].key, p, text);
+		err = -1;
+	}
+	return err;
+}
+
 static int check_plugin(struct settings *s, struct plugin_settings *p)
 {
 	bool history = p->history.seconds || p->history.months;
 	int bad = check_table_version(s, p);
+
+	if (check_names(s, p) < 0)
+		bad = -1;
 
 	if (strcmp(p->type, "memory") == 0) {
 		/* The table is one, without bins, and at most a second old. */

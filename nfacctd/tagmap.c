@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include "base/conf.h"
 #include "base/log.h"
 #include "base/protonames.h"
 #include "base/strbuf.h"
@@ -76,6 +77,7 @@ static const struct condition_row {
 	NUMBER("tcp_flags", tcp_flags, 255),
 	NUMBER("tos", tos, 255),
 	NUMBER("vlan", vlan, 4095),
+	NUMBER("mpls_label_bottom", mpls_bottom, 0xfffff),
 	{ "fwdstatus", VALUE_STATUS, FROM_MEMBER, FLOW_fwd_status, 255, "a number up to 255" },
 	{ "fwd_status", VALUE_STATUS, FROM_MEMBER, FLOW_fwd_status, 255, "a number up to 255" },
 	NUMBER("nat_event", event, 255),
@@ -90,6 +92,26 @@ static const struct condition_row {
 #undef NUMBER
 #undef DOMAIN
 #undef PREFIX
+};
+
+/* Words of the reference that no rule here can ask for, and why. */
+static const struct {
+	const char *key, *why;
+} later_keys[] = {
+	{ "is_bi_flow", "another key: a record of both directions is two flows here, each of one direction" },
+	{ "cvlan", "another key: the customer's VLAN (IE 245) can be told apart by aggregate_primitives only" },
+	{ "mpls_pw_id", "another key: pseudowires can be told apart by aggregate: mpls_pw_id only" },
+	{ "mpls_vpn_rd", "another key: VPNs can be told apart by aggregate: mpls_vpn_rd only" },
+	{ "mpls_vpn_id", "another key: VPNs can be told apart by aggregate: mpls_vpn_rd only" },
+	{ "v8agg", "another key: NetFlow v8's aggregation is not told apart" },
+	{ "return", "another key: return=true would count a record twice" },
+	{ "comms", "another key: there is no BGP thread" },
+	{ "src_comms", "another key: there is no BGP thread" },
+	{ "local_pref", "another key: there is no BGP thread" },
+	{ "src_local_pref", "another key: there is no BGP thread" },
+	{ "src_roa", "another key: there is no RPKI" },
+	{ "dst_roa", "another key: there is no RPKI" },
+	{ "ifindex", "another key: that is for bgp_peer_src_as_map" },
 };
 
 struct condition {
@@ -304,6 +326,29 @@ static const char *add_condition(struct rule *r, const struct condition_row *row
 	return expected;
 }
 
+/* What to say of a word that no rule has. */
+static const char *unknown_key(const char *key)
+{
+	static const char *const set[] = { "set_tag", "set_tag2", "set_label", "set_tos", "id", "id2",
+		"jeq", "label", "stack" };
+	const char *names[sizeof(condition_rows) / sizeof(condition_rows[0]) +
+			  sizeof(set) / sizeof(set[0])], *near;
+	static _Thread_local char why[160];
+	size_t n = 0;
+
+	for (size_t i = 0; i < sizeof(later_keys) / sizeof(later_keys[0]); i++)
+		if (strcmp(key, later_keys[i].key) == 0)
+			return later_keys[i].why;
+	for (size_t i = 0; i < sizeof(set) / sizeof(set[0]); i++)
+		names[n++] = set[i];
+	for (size_t i = 0; i < sizeof(condition_rows) / sizeof(condition_rows[0]); i++)
+		names[n++] = condition_rows[i].key;
+	near = conf_nearest(key, names, n);
+	snprintf(why, sizeof(why), near ? "a key that this map has, for \"%.40s\" perhaps \"%s\"" :
+		 "a key that this map has (nfacctd.conf(5), MAPS), not \"%.40s\"", key, near);
+	return why;
+}
+
 /* One word of a line; NULL, or what was expected. */
 static const char *parse_word(struct rule *r, enum tagmap_kind kind, const char *key,
 			      const char *value)
@@ -329,7 +374,7 @@ static const char *parse_word(struct rule *r, enum tagmap_kind kind, const char 
 	for (size_t i = 0; i < sizeof(condition_rows) / sizeof(condition_rows[0]); i++)
 		if (strcmp(key, condition_rows[i].key) == 0)
 			return add_condition(r, &condition_rows[i], value);
-	return "a key that this map has (nfacctd.conf(5), MAPS)";
+	return unknown_key(key);
 }
 
 static bool blank(char c)

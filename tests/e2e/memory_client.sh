@@ -128,7 +128,7 @@ cat >"$TMP/ended.conf" <<-END
 	aggregate: none
 	imt_path: $TMP/ended
 	pcap_savefile: $TMP/all.pcap
-	pcap_sf_wait: true
+	pcap_savefile_wait: true
 	log_stderr_tstamp: true
 	proc_priority: 7
 END

@@ -183,6 +183,9 @@ static const struct {
 		": sfacctd_mcast_groups \"ff02::1,x\": expected at most 20" },
 	{ "plugins: print\naggregate: src_as\nnfacctd_as: file\n",
 		": nfacctd_as \"file\": plugin default_print: needs a networks_file" },
+	{ "plugins: print\nprint_output_file: /tmp/%Y%Q.txt\n", "\"%Q\" is no conversion of strftime(3)" },
+	{ "plugins: print\nprint_latest_file: /tmp/%-\n", ": print_latest_file \"/tmp/%-\"" },
+	{ "plugins: mysql\nsql_history: 1h\nsql_table: acct_%\n", "\"%\" is no conversion" },
 	{ "plugins: kafka\n",
 		"plugin type \"kafka\" is not known and left out; expected one of mysql" },
 	{ "plugins: tee[a]\n", "(tees: replicator --config takes this file)" },
@@ -263,6 +266,13 @@ static const struct {
 	{ "plugins: print\ntee_receivers: /x\n", "replicator(8) is the tee", 0 },
 	{ "plugins: print\nnfacctd_disable_sanity_checks: false\n", "", 0 },
 	{ "plugins: print\nsfacctd_port: 6343\nsfacctd_renormalize: true\n", "", 0 },
+	{ "plugins: print\nprint_output_file: /tmp/$peer_src_iq/%-H%05d%Ey%%%z\n",
+		"\"$peer_src_iq\" is no variable", 1 },
+	{ "plugins: print\nprint_output_file: /tmp/$peer_src_ip-$tag2-$ref-$hst-$tzone\n", "", 0 },
+	{ "plugins: print\npcap_savefile_wait: x\n", "expected true or false", 1 },
+	{ "plugins: print\npcap_sf_replays: x\n", "expected a whole number", 1 },
+	{ "plugins: print\nimt_passwd: x\nmongo_host: y\nsfacctd_counter_kafka_topic: z\n",
+		"accepted without effect", 0 },
 	{ "plugins: print\nrefresh_maps: true\n", "", 0 },
 };
 
