@@ -2,6 +2,7 @@
 # random_configs.sh [N [SEED]] - the differential test: N random configurations
 # (6 unless said) over crafted captures, ours against Debian's nfacctd and
 # sfacctd, whose rows are the expected values.  Rows are compared as sums by key.
+# One in four is of plugin memory: the same questions to both, each by its client.
 #
 # Where the two differ on purpose (nfacctd.conf(5), DIFFERENT FROM PMACCT) the
 # generator keeps away, one law a place: look for "law:".  The corpus' captures
@@ -120,10 +121,22 @@ craft "$TMP/sflow4.pcap" sflow5 4 "$SEED"
 craft "$TMP/sflow6.pcap" sflow5 6 "$SEED"
 
 corpus=${FLOWLEDGER_CORPUS:-$ROOT/../shared/corpus}
-CORPUS=()
+CORPUS=() RARE_ONES=()
+# Those whose records hold MAC addresses, VLANs, MPLS labels, NAT or forwarding; drawn more often.
+RARE="IPFIX-akvorado-mpls IPFIX-akvorado-srv6 IPFIX-bitkeks-a IPFIX-bitkeks-b IPFIX-gen-softflowd-ether
+	IPFIX-gen-softflowd-psamp IPFIX-ipfixcol-04-odid256-512 IPFIX-ipfixcol-bad-setlen IPFIX-ipfixcol-missing-template
+	IPFIX-netflowparser-a IPFIX-netflowparser-b IPFIX-netflowparser-c IPFIX-sonicwall IPFIX-stormshield-trailingpadding
+	IPFIX-vflow-hammer IPFIX-vflow-test IPFIX-vmware-vds NFv9-akvorado-basic NFv9-akvorado-multisampling NFv9-akvorado-nat
+	NFv9-cisco-aci NFv9-cisco-asr9k-260 NFv9-fluent-as2 NFv9-fluent-mpls NFv9-fluent-ms NFv9-fluent
+	NFv9-fortigate-542-appid NFv9-gen-softflowd NFv9-netflowparser-a NFv9-paloalto-81 NFv9-paloalto-panos NFv9-sonicwall
+	NFv9-ubnt-edgerouter sFlowv5-overflowd-hp sFlowv5-goflow sFlowv5-pktvisor-keyed"
+RARE=${RARE//[$'\n\t']/ }
 if [ -d "$corpus" ]; then
 	for c in "$corpus"/*.pcap; do
-		cut -f1 "$here/random_configs-laws.tsv" | grep -qxF "$(basename "$c" .pcap)" || CORPUS+=("$c")
+		c_name=$(basename "$c" .pcap)
+		cut -f1 "$here/random_configs-laws.tsv" | grep -qxF "$c_name" && continue
+		CORPUS+=("$c")
+		[[ " $RARE " != *" $c_name "* ]] || RARE_ONES+=("$c")
 	done
 else
 	echo "random_configs: without the corpus: no $corpus"
@@ -190,6 +203,9 @@ PRIMITIVES="src_host dst_host src_net dst_net src_mask dst_mask src_port dst_por
 	in_iface out_iface tag tag2 label peer_src_ip src_mac dst_mac vlan sampling_rate flows export_proto_version
 	export_proto_sysid export_proto_seqno timestamp_export cos etype peer_dst_ip nat_event post_nat_src_host post_nat_dst_port
 	mpls_label_top mpls_label_bottom mpls_stack_depth own_src own_if own_proto own_raw own_start"
+RARE_PRIMITIVES="src_mac dst_mac vlan cos etype sampling_direction fw_event nat_event post_nat_src_host post_nat_dst_host
+	post_nat_src_port post_nat_dst_port mpls_label_top mpls_label_bottom mpls_stack_depth mpls_vpn_rd mpls_pw_id
+	peer_src_as peer_dst_as peer_dst_ip own_mac own_vlan own_post own_event src_host proto dst_port"
 # Of a user's own, by the lengths that crafted captures have.
 # law: values of another length are read, and an Element may be named twice
 cat >"$TMP/own" <<-END
@@ -198,6 +214,10 @@ cat >"$TMP/own" <<-END
 	name=own_proto field_type=4 len=1 semantics=hex
 	name=own_raw field_type=12 len=4 semantics=raw
 	name=own_start field_type=152 len=8 semantics=u_int
+	name=own_mac field_type=56 len=6 semantics=mac
+	name=own_vlan field_type=58 len=2 semantics=u_int
+	name=own_post field_type=225 len=4 semantics=ip
+	name=own_event field_type=230 len=1 semantics=hex
 END
 
 draw_plugin() { # NAME
@@ -205,26 +225,38 @@ draw_plugin() { # NAME
 	if chance 20; then
 		# law: sum_net counts both ends here
 		one_of sum_host sum_port sum_as sum_host,flows
+		# law: plugin memory of 1.7.7 has no sum of AS 0
+		[ "$KIND" = print ] || R=${R/sum_as/sum_host}
 		set=$R
 	elif chance 5; then
-		set=none
+		# law: plugin memory of 1.7.7 has no row of nothing
+		[ "$KIND" = print ] && set=none || set=src_port
 	else
 		# law: the traffic class of sampled IPv6 headers (1.7.7 shifts it by four bits)
 		# shellcheck disable=SC2086
-		some_of 6 ${PRIMITIVES/ $NO_TOS / }
+		some_of 6 ${DRAW_FROM/ $NO_TOS / }
 		set=$R
 		# law: packets and ICMP in sFlow have labels and Ethernet types of their own in 1.7.7
-		[[ $CAPTURE == */all?.pcap ]] || set=$(tr , '\n' <<<"$set" |
+		[[ $CAPTURE != *[Ss][Ff]low* ]] || set=$(tr , '\n' <<<"$set" |
 			grep -vxE 'own_.*|cos|etype|peer_dst_ip|mpls_.*|nat_event|post_nat_.*|export_proto_sysid' | paste -sd,)
 		set=${set:-src_host}
+		# law: where nobody named an address, its memory plugin prints nothing
+		[ "$KIND" = print ] || set=$(sed -E 's/(post_nat_(src|dst)_host|peer_dst_ip)/src_host/g' <<<"$set" | tr , '\n' | sort -u | paste -sd,)
 	fi
 	echo "aggregate[$name]: $set"
 	one_of csv json formatted
+	FORMAT=$R
 	# law: 1.7.7 has no formatted labels
 	# law: what 1.7.7 prints as nothing or :: where nobody named an address
-	[[ $set =~ label|own_raw|peer_dst_ip|post_nat_src && $R == formatted ]] && R=csv
-	echo "print_output[$name]: $R"
-	if [ -z "$NO_HISTORY" ] && chance 60; then
+	[[ $set =~ label|own_raw|peer_dst_ip|post_nat_src && $FORMAT == formatted ]] && FORMAT=csv
+	# law: JSON of 1.7.7's client names nothing of a sum
+	[[ $KIND$set == memorysum* && $FORMAT == json ]] && FORMAT=csv
+	if [ "$KIND" = memory ]; then
+		echo "$FORMAT" >"$TMP/$ID.$name.format"
+	else
+		echo "print_output[$name]: $FORMAT"
+	fi
+	if [ -z "$NO_HISTORY" ] && [ "$KIND" = print ] && chance 60; then
 		# law: months (1.7.7 writes nothing for bins of months that are over)
 		one_of 1m 5m 10m 1h 1d 2h 1w
 		echo "print_history[$name]: $R"
@@ -238,7 +270,7 @@ draw_plugin() { # NAME
 		esac
 		echo "print_history_roundoff[$name]: $R"
 	fi
-	chance 40 && echo "print_num_protos[$name]: true"
+	[ "$KIND" = print ] && chance 40 && echo "print_num_protos[$name]: true"
 	# law: IPv6 prefixes of a networks_file (1.7.7 matches none of them, or all)
 	if [ "$FAMILY" = 4 ] && chance 60; then
 		draw_networks "$TMP/$ID.$name.networks"
@@ -276,10 +308,18 @@ draw_plugin() { # NAME
 
 draw() { # -> $TMP/$ID.conf, $TMP/$ID.capture
 	local plugins=one name
-	FAMILY=4 NO_TOS=- EXT='' NO_HISTORY=''
-	if [ "${#CORPUS[@]}" -gt 0 ] && chance 30; then
+	FAMILY=4 NO_TOS=- EXT='' NO_HISTORY='' KIND=print DRAW_FROM=$PRIMITIVES
+	chance 25 && KIND=memory
+	if [ "${#CORPUS[@]}" -gt 0 ] && chance 40; then
 		# What the laws keep out of the crafted ones may be in any of these.
 		one_of "${CORPUS[@]}"
+		CAPTURE=$R
+		if [ "${#RARE_ONES[@]}" -gt 0 ] && chance 50; then
+			one_of "${RARE_ONES[@]}"
+			CAPTURE=$R
+			DRAW_FROM=$RARE_PRIMITIVES
+		fi
+		R=$CAPTURE
 		FAMILY=6 NO_TOS=tos NO_HISTORY=yes
 	else
 		one_of all4 all4 all4 all6 all6 sflow4 sflow6
@@ -294,9 +334,13 @@ draw() { # -> $TMP/$ID.conf, $TMP/$ID.capture
 		draw_plugin "$name"
 	done >"$TMP/$ID.plugins"
 	{
-		name="print[${plugins/ /],print[}]"
-		echo "plugins: $name"
-		echo "print_refresh_time: 86400"
+		echo "plugins: ${KIND}[${plugins/ /],${KIND}[}]"
+		if [ "$KIND" = print ]; then
+			echo "print_refresh_time: 86400"
+		else
+			echo "pcap_savefile_wait: true"
+			echo "imt_mem_pools_number: 0" # of the reference: as many as it needs
+		fi
 		# law: 1.7.7 reads no nanoseconds of v5 headers
 		echo "timestamps_secs: true"
 		echo "aggregate_primitives: $TMP/own"
@@ -348,8 +392,75 @@ draw() { # -> $TMP/$ID.conf, $TMP/$ID.capture
 
 # ---- running --------------------------------------------------------------------------
 
+is_memory() { # ID
+	grep -q '^plugins: memory' "$TMP/$1.conf"
+}
+
+plugins_of() { # ID
+	sed -n 's/^aggregate\[\([a-z]*\)\].*/\1/p' "$TMP/$1.conf"
+}
+
+# What the client says has not changed for half a second: the daemon has read its capture.
+is_settled() { # ID SIDE PROGRAM CLIENT
+	local was=$SETTLED
+	SETTLED=$(for name in $(plugins_of "$1"); do
+		"$4" -p "$TMP/$1.$2/$name.s" -s -O csv 2>&1 || echo $RANDOM
+	done | md5sum)
+	sleep .5
+	[ "$SETTLED" = "$was" ]
+}
+
+# All rows; then, of the first of them, the rows and counters of one of its values.
+ask_daemon() { # ID SIDE PROGRAM CLIENT
+	local name format pid at SETTLED=
+	setsid timeout -s KILL 120 "$3" -f "$TMP/$1.$2.conf" >"$TMP/$1.$2.log" 2>&1 &
+	pid=$!
+	wait_for 60 grep -qsE 'finished reading PCAP|read to its end' "$TMP/$1.$2.log"
+	wait_for 30 is_settled "$@"
+	for name in $(plugins_of "$1"); do
+		format=$(cat "$TMP/$1.$name.format")
+		at=$TMP/$1.$2/$name
+		"$4" -p "$at.s" -s -O "$format" 2>&1 | sed '/^For a total of/d; /^$/d' >"$at"
+		"$4" -p "$at.s" -s -T bytes,5 -O csv 2>/dev/null | awk -F, '{ print $NF }' >"$at.top"
+		question "$1" "$name" | while read -r primitive value; do
+			"$4" -p "$at.s" -c "$primitive" -M "$value" -O csv 2>&1
+			# law: behind packets, bytes and flows 1.7.7 prints what the memory held
+			"$4" -p "$at.s" -c "$primitive" -N "$value" -n all 2>&1 | cut -d ' ' -f 1-3
+		done | grep -vx '0 0 0' | sort >"$at.asked" # which 1.7.7's client may print behind an answer, too
+	done
+	if [ "$2" = our ]; then
+		kill -INT "$pid"
+		wait "$pid"
+		echo $? >"$TMP/$1.our.status"
+	fi
+	kill -9 -- "-$pid"
+	wait "$pid"
+}
+
+# Some values that the reference has, by primitive.
+question() { # ID PLUGIN
+	[ -s "$TMP/$1.$2.questions" ] || /usr/bin/pmacct -p "$TMP/$1.ref/$2.s" -s -O csv | awk -F, \
+		-v sum="$(grep -c "^aggregate.$2.: sum_" "$TMP/$1.conf")" '
+	BEGIN {
+		n = split("SRC_IP src_host DST_IP dst_host SRC_PORT src_port DST_PORT dst_port PROTOCOL proto TOS tos " \
+			"SRC_AS src_as DST_AS dst_as IN_IFACE in_iface OUT_IFACE out_iface VLAN vlan TAG tag SRC_MAC src_mac", word, " ")
+		for (i = 1; i < n; i += 2) primitive[word[i]] = word[i + 1]
+	}
+	NR == 1 { for (i = 1; i <= NF; i++) of[i] = primitive[$i]; next }
+	NR < 4 {
+		for (i = 1; i <= NF; i++) {
+			# law: a sum of hosts is asked for by its name
+			if (sum) sub(/^src_/, "sum_", of[i])
+			if (of[i] != "") print of[i], $i
+		}
+	}
+	# law: the answer to a question about more rows may end in what the memory held
+	END { if (NR > 60) print "-" }' >"$TMP/$1.$2.questions"
+	! grep -qx - "$TMP/$1.$2.questions" && cat "$TMP/$1.$2.questions"
+}
+
 run_both() { # ID
-	local program=nfacctd
+	local program=nfacctd name
 	case $(basename "$(cat "$TMP/$1.capture")") in
 	[Ss][Ff][Ll][Oo][Ww]*) program=sfacctd ;;
 	esac
@@ -357,12 +468,23 @@ run_both() { # ID
 		mkdir -p "$TMP/$1.$side"
 		{
 			cat "$TMP/$1.conf"
-			echo "print_output_file[one]: $TMP/$1.$side/one"
-			grep -q 'print\[two\]' "$TMP/$1.conf" && echo "print_output_file[two]: $TMP/$1.$side/two"
+			for name in $(plugins_of "$1"); do
+				if is_memory "$1"; then
+					echo "imt_path[$name]: $TMP/$1.$side/$name.s"
+				else
+					echo "print_output_file[$name]: $TMP/$1.$side/$name"
+				fi
+			done
 		} >"$TMP/$1.$side.conf"
 	done
 	# By the capture's clock several refreshes pass here, none in the reference.
-	printf '%s: true\n' print_output_file_append nfacctd_packet_sections account_events >>"$TMP/$1.our.conf"
+	printf '%s: true\n' nfacctd_packet_sections account_events >>"$TMP/$1.our.conf"
+	if is_memory "$1"; then
+		ask_daemon "$1" ref "/usr/sbin/$program" /usr/bin/pmacct
+		ask_daemon "$1" our "$NFACCTD" "$BUILD/pmacct"
+		return
+	fi
+	echo "print_output_file_append: true" >>"$TMP/$1.our.conf"
 	timeout -k 5 60 "/usr/sbin/$program" -f "$TMP/$1.ref.conf" >"$TMP/$1.ref.log" 2>&1
 	echo $? >"$TMP/$1.ref.status"
 	timeout -k 5 60 "$NFACCTD" -f "$TMP/$1.our.conf" >"$TMP/$1.our.log" 2>&1
@@ -416,21 +538,34 @@ canonical() { # FORMAT < output
 }
 
 # law: some maps with jumps end 1.7.7 by a signal, before a row is written.
+# law: it knows no nat_event beside fw_event
 died() { # ID
+	if is_memory "$1"; then
+		! grep -q "waiting for data on" "$TMP/$1.ref.log"
+		return
+	fi
 	! grep -q "OK, Exiting" "$TMP/$1.ref.log" && ! ls "$TMP/$1.ref"/* >/dev/null 2>&1
 }
 
+NOTHING='^([A-Za-z_]+=(0*|0\.0\.0\.0|::|[0:]+|unknown) )*'$'\t'
+
 compare() { # ID PLUGIN
-	local format
+	local format at side
 	format=$(sed -n "s/^print_output\[$2\]: //p" "$TMP/$1.conf")
+	format=${format:-$(cat "$TMP/$1.$2.format")}
 	for side in ref our; do
-		# No file: no rows.
-		if [ -f "$TMP/$1.$side/$2" ]; then
-			canonical "$format" <"$TMP/$1.$side/$2" >"$TMP/$1.$side.$2.rows"
-		else
-			: >"$TMP/$1.$side.$2.rows"
-		fi
+		at=$TMP/$1.$side/$2
+		{
+			# No file: no rows.
+			[ ! -f "$at" ] || canonical "$format" <"$at"
+			[ ! -f "$at.asked" ] || sed 's/^/asked /' "$at.asked"
+			[ ! -f "$at.top" ] || sed 's/^/top /' "$at.top"
+		} >"$TMP/$1.$side.$2.rows"
 	done
+	# law: plugin memory of 1.7.7 keeps no row of a key that is all zeros, whatever its bytes
+	if is_memory "$1" && grep -qE "$NOTHING" "$TMP/$1.our.$2.rows"; then
+		sed -i -E "/^(top|asked) /d; /$NOTHING/d" "$TMP/$1".{ref,our}".$2.rows"
+	fi
 	cmp -s "$TMP/$1.ref.$2.rows" "$TMP/$1.our.$2.rows" && return
 	echo "     $(basename "$(cat "$TMP/$1.capture")"), plugin $2:"
 	sed 's/^/       /' "$TMP/$1.conf"
@@ -449,12 +584,16 @@ done
 wait
 
 # On a busy machine the reference's core may end before its plugin has read a thing: ask again, alone, up to three times.
-wrote_less() { # ID: the reference has no file for a plugin for which we have one
+wrote_less() { # ID: the reference has no row for a plugin for which we have some
 	local name
-	for name in one two; do
-		[ -f "$TMP/$1.our/$name" ] && [ ! -f "$TMP/$1.ref/$name" ] && return 0
+	for name in $(plugins_of "$1"); do
+		[ "$(lines_of "$TMP/$1.our/$name")" -gt 1 ] && [ "$(lines_of "$TMP/$1.ref/$name")" -lt 2 ] && return 0
 	done
 	return 1
+}
+
+lines_of() { # FILE
+	[ -f "$1" ] && wc -l <"$1" || echo 0
 }
 
 rows=0 dead=0 again=0
@@ -473,8 +612,7 @@ for ((ID = 1; ID <= N; ID++)); do
 		echo "random_configs: $ID: the reference died: $(tail -n 1 "$TMP/$ID.ref.log")"
 		continue
 	fi
-	for name in one two; do
-		grep -q "print\[$name\]" "$TMP/$ID.conf" || continue
+	for name in $(plugins_of "$ID"); do
 		check "$ID: the rows of $name" compare "$ID" "$name"
 		rows=$((rows + $(wc -l <"$TMP/$ID.ref.$name.rows")))
 	done
