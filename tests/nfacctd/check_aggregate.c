@@ -326,6 +326,22 @@ START_TEST(takes_memory_from_a_supply)
 }
 END_TEST
 
+/*
+ * TSan keeps four octets for each that was used once, and the kernel counts them as this
+ * process's: what it shows then says nothing about the tables.
+ */
+#if defined(__has_feature)
+#if __has_feature(thread_sanitizer)
+enum { RESIDENT_TELLS = 0 };
+#else
+enum { RESIDENT_TELLS = 1 };
+#endif
+#elif defined(__SANITIZE_THREAD__)
+enum { RESIDENT_TELLS = 0 };
+#else
+enum { RESIDENT_TELLS = 1 };
+#endif
+
 /* Octets of this process that are in memory. */
 static size_t resident(void)
 {
@@ -380,8 +396,9 @@ START_TEST(leaves_nothing_behind)
 			ck_assert_ptr_nonnull(of[i].table);
 			aggregate_free(of[i].table);
 		}
-		ck_assert_msg(resident() <= most, "bin %u: %zu of %zu octets", bin, resident(),
-			      most);
+		if (RESIDENT_TELLS)
+			ck_assert_msg(resident() <= most, "bin %u: %zu of %zu octets", bin,
+				      resident(), most);
 	}
 	agg_supply_free(b.supply);
 }
