@@ -111,7 +111,6 @@ static const struct {
 	{ "tos_encode_as_dscp", "in effect; 1.7.7 does not know it" },
 	{ "pidfile", "one process, so one file; locked" },
 	{ "plugin_buffer_size", "delays nothing" },
-	{ "plugins", "absent: the start ends" },
 	{ "pre_tag_label_filter", "labels are compared whole" },
 	{ "pre_tag_map", "return=true is refused" },
 	{ "print_history_roundoff", "w: Mondays, whatever the day of the start" },
@@ -179,6 +178,42 @@ static const struct {
 	{ "in_vlan, out_vlan, flow_label, fwd_status", "not in 1.7.7" },
 };
 
+/*
+ * Where rows differ, or 1.7.7 has none to compare, beside what keys and primitives say above:
+ * what tests/e2e/random_configs.sh keeps away from, "law:" there.
+ */
+static const struct {
+	const char *about, *text;
+} laws[] = {
+	{ "jeq", "next in the last rule of a map is without effect; 1.7.7 goes round for ever, and "
+		 "some maps with jumps end it by a signal" },
+	{ "rules of maps", "a rule sets several things, and needs no ip=; src_as= and dst_as= are "
+			   "the exporter's, whatever nfacctd_as says; bgp_nexthop= and nexthop= "
+			   "compare IPv6, too; a key that does not fit the protocol is not passed "
+			   "over" },
+	{ "sampling_map", "one that multiplies leaves labels alone" },
+	{ "networks_file", "an empty file matches nothing, with and without filter; a next hop may "
+			   "be of the other family; longest takes next hops of the file for all "
+			   "primitives" },
+	{ "nfacctd_net: mask", "needs no primitive src_mask or dst_mask for the nets to be masked" },
+	{ "sampling_rate", "with nfacctd_ext_sampling_rate that rate, or 1 once it was multiplied "
+			   "in" },
+	{ "times", "v5 headers count to the nanosecond; nfacctd_time_secs and timestamp_* of "
+		   "uptimes to the millisecond; timestamp_arrival of a capture is the capture's" },
+	{ "bins of months", "are written when they are over, too" },
+	{ "bins without round-off", "count from the start, here the first datagram's of a capture" },
+	{ "sFlow", "a packet is 1.7.7's for labels, Ethernet types and ICMP, too; interval by the "
+		   "pool: sfacctd gives each plugin another one" },
+	{ "print", "formatted rows have labels; an address that nobody named is 0.0.0.0; purges of a "
+		   "capture by its own clock, several times where it is long" },
+	{ "memory", "a sum of AS 0 and a key that is all zeros are rows; -n all ends behind the "
+		    "number of entries; JSON names sums; an address that nobody named is 0.0.0.0" },
+	{ "aggregate_primitives", "values of every length are read, and an Element may be named "
+				  "twice" },
+	{ "captures", "of NetFlow v1, v7, v8, of v5 with octets behind, of biflows, of NSEL, of "
+		      "v9 with a wrong count and of packets in records count in full" },
+};
+
 static void print_primitives(FILE *to)
 {
 	fputs(".SH PRIMITIVES\nEach word that 1.7.7 knows in\n.I aggregate\nis known.\n"
@@ -189,6 +224,14 @@ static void print_primitives(FILE *to)
 	fputs(".PP\nNot in this version, and an error that says so:\n", to);
 	for (size_t i = 0; i < nlater_words; i++)
 		fprintf(to, "%s%s", later_words[i].word, i + 1 < nlater_words ? ",\n" : ".\n");
+}
+
+static void print_laws(FILE *to)
+{
+	fputs(".SH \"WHERE ROWS DIFFER\"\nBeside the above, found by comparing random "
+	      "configurations with 1.7.7.\n", to);
+	for (size_t i = 0; i < sizeof(laws) / sizeof(laws[0]); i++)
+		fprintf(to, ".TP\n.B %s\n%s.\n", laws[i].about, laws[i].text);
 }
 
 void settings_print_compat(FILE *to)
@@ -216,5 +259,6 @@ void settings_print_compat(FILE *to)
 		print_standing(to, i);
 	}
 	print_primitives(to);
+	print_laws(to);
 	fputs(".SH \"SEE ALSO\"\n.BR nfacctd (8),\n.BR nfacctd.conf (5)\n", to);
 }
