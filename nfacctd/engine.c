@@ -280,7 +280,7 @@ static int join_groups(const struct settings *s, int fd)
 	     g = strtok_r(NULL, ", \t", &save)) {
 		struct addr a;
 
-		/* settings.c has looked at them. */
+		/* settings_check.c has looked at them. */
 		if (!addr_parse(&a, g) || socket_join(fd, &a) < 0) {
 			log_error_errno("nfacctd_mcast_groups: \"%s\"", g);
 			err = -1;

@@ -207,7 +207,7 @@ static void add_table(struct strbuf *sql, const struct exporter_book *b)
 {
 	const char quote = is_mysql(b) ? '`' : '"';
 
-	/* settings.c has refused names with quotes. */
+	/* settings_check.c has refused names with quotes. */
 	strbuf_addf(sql, "%c%s%c", quote, b->p->sql_exporters_table, quote);
 }
 

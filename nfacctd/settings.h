@@ -1,7 +1,7 @@
 /*
  * settings.h - what the configuration says, and the one table of keys that it
- * is read through (settings.c): keys keep pmacct's spelling, ours stand apart
- * at its end.  The manual's key list is generated from that table.
+ * is read through (settings_keys.c): keys keep pmacct's spelling, ours stand
+ * apart at its end.  The manual's key list is generated from that table.
  */
 #ifndef SETTINGS_H
 #define SETTINGS_H
