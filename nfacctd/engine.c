@@ -298,7 +298,6 @@ static int listen_one(const struct settings *s, const struct endpoint *at, bool 
 		.reuse_addr = false,
 		.gro = true,
 		.v6_only = s->ipv6_only,
-		.overflow = true,
 		.interface = s->interface,
 	};
 	char text[ENDPOINT_TEXT];

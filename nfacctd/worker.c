@@ -15,6 +15,7 @@
 enum {
 	BATCH_MESSAGES = 64, MESSAGE_BYTES = 65536,
 	DRAIN_BATCHES = 4096,	/* at stop: a flood does not keep it alive */
+	DROPS_EVERY = 4096,	/* batches */
 };
 
 #define COMPLAINT_INTERVAL_US UINT64_C(60000000)
@@ -336,7 +337,8 @@ static size_t one_batch(struct worker *w)
 		worker_datagram(w, &w->batch->d[i]);
 	w->received = w->batch->counts;
 	if (n > 0) {
-		w->batches++;
+		if (++w->batches % DROPS_EVERY == 0)
+			worker_count_drops(w);
 		if (w->after_batch)
 			w->after_batch(w->ctx);
 	}

@@ -11,10 +11,12 @@
 
 #include <errno.h>
 #include <linux/sock_diag.h>
+#include <linux/sockios.h>
 #include <netinet/in.h>
 #include <poll.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/prctl.h>
 #include <time.h>
 
@@ -28,8 +30,8 @@
 #endif
 
 enum {
-	/* The time stamp, the segment size, the drop counter. */
-	RECV_CONTROL = CMSG_SPACE(sizeof(struct timespec)) + 2 * CMSG_SPACE(sizeof(uint32_t)),
+	/* The time stamp, the segment size. */
+	RECV_CONTROL = CMSG_SPACE(sizeof(struct timespec)) + CMSG_SPACE(sizeof(uint32_t)),
 	SEND_CONTROL = CMSG_SPACE(sizeof(uint16_t)),
 	GATHER_NS = 200000,
 	GATHER_BUFFER = 1 << 20, /* octets; a smaller receive buffer has to be read sooner */
@@ -40,6 +42,7 @@ enum {
 	 */
 	BATCH_OCTETS = 256 << 10,
 	MESSAGES_LEAST = 4,
+	CROWD_US = 1000, CROWD_MESSAGES = 16, CROWD_CALLS = 4,
 	SEGMENTS_GUESS = 64,	/* what GRO joins; more makes `d` grow */
 	RUN_MAX = 64,		/* UDP_MAX_SEGMENTS */
 	RUN_OCTETS = 65507,	/* the largest UDP payload over IPv4 */
@@ -58,8 +61,12 @@ struct batch_private {
 	struct sockaddr_storage *from;
 	uint8_t (*control)[RECV_CONTROL];
 	uint8_t *memory;
-	uint32_t overflow;	/* the kernel's drop counter as last seen; it wraps */
+	uint32_t dropped;	/* the kernel's drop counter as last seen; it wraps */
 	uint64_t gathered_ns;	/* monotonic: when batch_gather() returned last */
+	bool stamped;		/* a time stamp came with each message of the last call */
+	bool shared;		/* the socket is told to keep only the last one's */
+	unsigned crowded;	/* calls in turn whose messages came within CROWD_US */
+	uint64_t last_us;	/* the last message that was received */
 };
 
 struct batch *batch_new(size_t messages, size_t message_bytes)
@@ -124,19 +131,12 @@ struct recv_notes {
 	size_t segment;		/* 0: one datagram */
 };
 
-static void batch_saw_drops(struct batch *b, uint32_t now)
+static uint64_t us_of(const struct timespec *t)
 {
-	const uint32_t more = now - b->priv->overflow;
-
-	/* A datagram carries what the counter was when it was queued: perhaps less than is known by
-	 * now. */
-	if (more >= UINT32_C(1) << 31)
-		return;
-	b->counts.kernel_drops += more;
-	b->priv->overflow = now;
+	return (uint64_t)t->tv_sec * 1000000 + (uint64_t)t->tv_nsec / 1000;
 }
 
-static struct recv_notes read_control(struct batch *b, struct msghdr *m)
+static struct recv_notes read_control(struct msghdr *m)
 {
 	struct recv_notes notes = { 0, 0 };
 
@@ -145,12 +145,7 @@ static struct recv_notes read_control(struct batch *b, struct msghdr *m)
 			struct timespec ts;
 
 			memcpy(&ts, CMSG_DATA(c), sizeof(ts));
-			notes.recv_us = (uint64_t)ts.tv_sec * 1000000 + (uint64_t)ts.tv_nsec / 1000;
-		} else if (c->cmsg_level == SOL_SOCKET && c->cmsg_type == SO_RXQ_OVFL) {
-			uint32_t drops;
-
-			memcpy(&drops, CMSG_DATA(c), sizeof(drops));
-			batch_saw_drops(b, drops);
+			notes.recv_us = us_of(&ts);
 		} else if (c->cmsg_level == IPPROTO_UDP && c->cmsg_type == UDP_GRO) {
 			int segment;
 
@@ -179,7 +174,7 @@ static struct datagram *next_datagram(struct batch *b)
 /* One buffer of the kernel into its datagrams. */
 static void split(struct batch *b, struct mmsghdr *m, uint64_t now_us)
 {
-	struct recv_notes notes = read_control(b, &m->msg_hdr);
+	struct recv_notes notes = read_control(&m->msg_hdr);
 	const uint8_t *p = m->msg_hdr.msg_iov->iov_base;
 	const size_t total = m->msg_len,
 		     have = total < b->priv->message_bytes ? total : b->priv->message_bytes;
@@ -188,6 +183,10 @@ static void split(struct batch *b, struct mmsghdr *m, uint64_t now_us)
 	size_t at = 0;
 
 	endpoint_from_sockaddr(&from, m->msg_hdr.msg_name);
+	b->priv->stamped = notes.recv_us != 0;
+	if (notes.recv_us)
+		now_us = notes.recv_us;
+	b->priv->last_us = now_us;
 	do {
 		size_t want = total - at < segment ? total - at : segment;
 		size_t got = at >= have ? 0 : have - at < want ? have - at : want;
@@ -198,7 +197,7 @@ static void split(struct batch *b, struct mmsghdr *m, uint64_t now_us)
 		} else {
 			d->data = (struct bytes){ p + at, got };
 			d->from = from;
-			d->recv_us = notes.recv_us ? notes.recv_us : now_us;
+			d->recv_us = now_us;
 			b->counts.datagrams++;
 			b->counts.octets += got;
 			b->counts.truncated += got < want;
@@ -220,11 +219,50 @@ static void adapt(struct batch_private *p, size_t n, uint64_t octets)
 		p->want = p->messages;
 }
 
+/*
+ * A stamp costs the kernel and us 50 to 100 ns a message.  Where they come so
+ * close that it would tell nothing, all of a call get that of its last one,
+ * which the socket keeps: until a call shows that it could tell something.
+ */
+static void share_stamps(struct batch_private *p, int fd, bool share)
+{
+	const int each = !share;
+
+	p->crowded = 0;
+	if (setsockopt(fd, SOL_SOCKET, SO_TIMESTAMPNS, &each, sizeof(each)) == 0)
+		p->shared = share;
+}
+
+/* After a call of `n` messages, the last of the call before at `before_us`. */
+static void watch_crowd(struct batch_private *p, int fd, size_t n, uint64_t before_us)
+{
+	const bool crowd = p->last_us - before_us <= CROWD_US;
+
+	if (p->shared) {
+		if (!crowd)
+			share_stamps(p, fd, false);
+	} else if (p->stamped && crowd && n >= CROWD_MESSAGES) {
+		if (++p->crowded == CROWD_CALLS)
+			share_stamps(p, fd, true);
+	} else {
+		p->crowded = 0;
+	}
+}
+
+/* For messages without a stamp of their own. */
+static uint64_t stamp_us(const struct batch_private *p, int fd)
+{
+	struct timespec ts;
+
+	if (!p->shared || ioctl(fd, SIOCGSTAMPNS, &ts) < 0)
+		clock_gettime(CLOCK_REALTIME, &ts);
+	return us_of(&ts);
+}
+
 int batch_recv(struct batch *b, int fd)
 {
-	const uint64_t before = b->counts.octets;
+	const uint64_t before = b->counts.octets, before_us = b->priv->last_us;
 	struct batch_private *p = b->priv;
-	struct timespec ts;
 	uint64_t now_us;
 	int n;
 
@@ -239,11 +277,11 @@ int batch_recv(struct batch *b, int fd)
 	b->counts.calls++;
 	if (n < 0)
 		return errno == EAGAIN || errno == EWOULDBLOCK || errno == EINTR ? 0 : -1;
-	clock_gettime(CLOCK_REALTIME, &ts);
-	now_us = (uint64_t)ts.tv_sec * 1000000 + (uint64_t)ts.tv_nsec / 1000;
+	now_us = stamp_us(p, fd);
 	b->full = (size_t)n == p->want;
 	for (int i = 0; i < n; i++)
 		split(b, &p->msg[i], now_us);
+	watch_crowd(p, fd, (size_t)n, before_us);
 	adapt(p, (size_t)n, b->counts.octets - before);
 	return (int)b->n;
 }
@@ -276,9 +314,11 @@ void batch_drops(struct batch *b, int fd)
 	uint32_t info[SK_MEMINFO_VARS];
 	socklen_t len = sizeof(info);
 
-	if (getsockopt(fd, SOL_SOCKET, SO_MEMINFO, info, &len) == 0 &&
-	    len > SK_MEMINFO_DROPS * sizeof(info[0]))
-		batch_saw_drops(b, info[SK_MEMINFO_DROPS]);
+	if (getsockopt(fd, SOL_SOCKET, SO_MEMINFO, info, &len) < 0 ||
+	    len <= SK_MEMINFO_DROPS * sizeof(info[0]))
+		return;
+	b->counts.kernel_drops += info[SK_MEMINFO_DROPS] - b->priv->dropped;
+	b->priv->dropped = info[SK_MEMINFO_DROPS];
 }
 
 /* ---- out ------------------------------------------------------------------ */

@@ -19,7 +19,11 @@
 struct datagram {
 	struct bytes data;
 	struct endpoint from;
-	uint64_t recv_us;	/* the kernel's time stamp, microseconds since 1970 UTC */
+	/*
+	 * The kernel's time stamp, microseconds since 1970 UTC.  In a crowd, dozens within a
+	 * millisecond, it is that of the last one of the same batch.
+	 */
+	uint64_t recv_us;
 };
 
 struct batch_counts {
@@ -67,9 +71,10 @@ int batch_recv(struct batch *b, int fd);
  */
 void batch_gather(struct batch *b, int fd);
 /*
- * Bring kernel_drops up to date.  Otherwise the kernel tells what it dropped
- * only with the next datagram that it accepts, and only when the socket was
- * opened with `overflow`: call this before reporting.
+ * Bring kernel_drops up to date: call this before reporting, and now and then,
+ * for the kernel's own counter has 32 bits.  (SO_RXQ_OVFL tells it with the next
+ * datagram that is accepted, which after a burst may be long in coming; and
+ * from the first drop on it costs each datagram a message of its own.)
  */
 void batch_drops(struct batch *b, int fd);
 /* Forget the datagrams. */

@@ -190,8 +190,6 @@ static void listen_improve(int fd, const struct listen_options *o)
 		set_int(fd, SOL_SOCKET, SO_TIMESTAMPNS, 1);
 	if (o->recv_buffer > 0 && set_int(fd, SOL_SOCKET, SO_RCVBUFFORCE, o->recv_buffer) < 0)
 		set_int(fd, SOL_SOCKET, SO_RCVBUF, o->recv_buffer);
-	if (o->overflow)
-		set_int(fd, SOL_SOCKET, SO_RXQ_OVFL, 1);
 	if (o->gro)
 		set_int(fd, IPPROTO_UDP, UDP_GRO, 1);
 }

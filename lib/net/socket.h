@@ -32,7 +32,6 @@ struct listen_options {
 	bool gro; /* ask for UDP_GRO where the kernel has it; what it drops is then counted in
 		     joined buffers */
 	bool v6_only;
-	bool overflow; /* SO_RXQ_OVFL: each datagram tells what the kernel dropped before it */
 	bool no_timestamp; /* leave out the kernel's time stamp: recv_us is then when the batch was
 			      read */
 	const char *interface;	/* SO_BINDTODEVICE, or NULL */

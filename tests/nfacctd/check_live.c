@@ -21,7 +21,7 @@ static int sender;
 static void listen_with(int recv_buffer)
 {
 	const struct endpoint at = { addr_make4(INADDR_LOOPBACK), 0, false };
-	const struct listen_options o = { .recv_buffer = recv_buffer, .overflow = true };
+	const struct listen_options o = { .recv_buffer = recv_buffer };
 	struct endpoint bound;
 	int fd = socket_listen(&at, &o);
 
