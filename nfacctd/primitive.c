@@ -321,9 +321,11 @@ static size_t print_time(char *buf, uint64_t us, const struct print_style *style
 	const int64_t when = (int64_t)(us / 1000000);
 	size_t n;
 
-	if (!us && !style->epoch)	/* none; as the reference says it */
-		return print_text(buf, "0000-00-00 00:00:00.000000");
-	n = stamp_print(buf, when, style);
+	/* None is said as the reference says it. */
+	if (us || style->epoch || style->zero_is_1970)
+		n = stamp_print(buf, when, style);
+	else
+		n = print_text(buf, style->rfc3339 ? "0000-00-00T00:00:00" : "0000-00-00 00:00:00");
 	n += (size_t)snprintf(buf + n, PRIM_TEXT_MAX - n, ".%06" PRIu64, us % 1000000);
 	return n + zone_print(buf + n, when, style);
 }

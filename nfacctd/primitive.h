@@ -132,6 +132,7 @@ struct print_style {
 	bool epoch;		/* times as integers */
 	bool utc;
 	bool rfc3339;		/* times as 2026-01-05T13:00:00.000000+01:00 */
+	bool zero_is_1970;	/* no time is the first second of 1970, not 0000-00-00 */
 	unsigned proto_width;	/* names longer than this as digits; 0: no limit */
 };
 /* Text of one field, at most PRIM_TEXT_MAX; returns its length. */

@@ -140,6 +140,7 @@ void row_text_for_client(struct row_text *t)
 
 	t->client = true;
 	t->style.rfc3339 = true;
+	t->style.zero_is_1970 = true;
 	if (t->p->print_output == PRINT_JSON)
 		return;
 	for (int turn = 0; turn < 3; turn++)	/* tag to class, interfaces, the rest */

@@ -207,7 +207,8 @@ static const struct {
 	{ "print", "formatted rows have labels; an address that nobody named is 0.0.0.0; purges of a "
 		   "capture by its own clock, several times where it is long" },
 	{ "memory", "a sum of AS 0 and a key that is all zeros are rows; -n all ends behind the "
-		    "number of entries; JSON names sums; an address that nobody named is 0.0.0.0" },
+		    "number of entries; JSON names sums; an address that nobody named is 0.0.0.0; questions "
+		    "find rows of all primitives, and no row is there that nobody sent" },
 	{ "aggregate_primitives", "values of every length are read, and an Element may be named "
 				  "twice" },
 	{ "captures", "of NetFlow v1, v7, v8, of v5 with octets behind, of biflows, of NSEL, of "

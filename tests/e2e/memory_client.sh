@@ -40,8 +40,8 @@ check_equal "counters of two hosts" "11 1040 0 2
 6 5060 0 1" "$("$CLIENT" -p "$TMP/ours.a" -c src_host -N '10.0.0.1;10.0.0.2' -n all)"
 printf '10.0.0.1\n10.0.0.3\n' >"$TMP/hosts"
 check_equal "there are no classifiers" "CLASS_ID	CLASS_NAME" "$("$CLIENT" -p "$TMP/ours.a" -C)"
-check_equal "all columns: the table's own among them" "10.0.0.2 192.0.2.9 tcp 0000-00-00 5060" \
-	"$("$CLIENT" -p "$TMP/ours.a" -s -a -O csv -T bytes,1 | awk -F, 'NR == 1 { for (i = 1; i <= NF; i++) at[$i] = i }
+check_equal "all columns: the table's own among them" "10.0.0.2 192.0.2.9 tcp 1970-01-01 5060" \
+	"$("$CLIENT" -p "$TMP/ours.a" -s -a -0 -O csv -T bytes,1 | awk -F, 'NR == 1 { for (i = 1; i <= NF; i++) at[$i] = i }
 		NR == 2 { print $at["SRC_IP"], $at["DST_IP"], $at["PROTOCOL"], substr($at["TIMESTAMP_END"], 1, 10), $NF }')"
 check_equal "questions from a file, summed" 1817 "$("$CLIENT" -p "$TMP/ours.a" -c src_host -N "file:$TMP/hosts" -S)"
 

@@ -249,6 +249,8 @@ draw_plugin() { # NAME
 	# law: 1.7.7 has no formatted labels
 	# law: what 1.7.7 prints as nothing or :: where nobody named an address
 	[[ $set =~ label|own_raw|peer_dst_ip|post_nat_src && $FORMAT == formatted ]] && FORMAT=csv
+	# law: JSON of 1.7.7 names fw_event nat_event
+	[[ $set == *fw_event* && $FORMAT == json ]] && FORMAT=csv
 	# law: JSON of 1.7.7's client names nothing of a sum
 	[[ $KIND$set == memorysum* && $FORMAT == json ]] && FORMAT=csv
 	if [ "$KIND" = memory ]; then
@@ -410,13 +412,19 @@ is_settled() { # ID SIDE PROGRAM CLIENT
 	[ "$SETTLED" = "$was" ]
 }
 
+has_read_all() { # LOG PID
+	grep -qsE 'finished reading PCAP|read to its end' "$1" || is_gone "$2"
+}
+
 # All rows; then, of the first of them, the rows and counters of one of its values.
 ask_daemon() { # ID SIDE PROGRAM CLIENT
 	local name format pid at SETTLED=
-	setsid timeout -s KILL 120 "$3" -f "$TMP/$1.$2.conf" >"$TMP/$1.$2.log" 2>&1 &
+	# --foreground: else our SIGINT would reach it twice.
+	setsid timeout --foreground -s KILL 120 "$3" -f "$TMP/$1.$2.conf" >"$TMP/$1.$2.log" 2>&1 &
 	pid=$!
-	wait_for 60 grep -qsE 'finished reading PCAP|read to its end' "$TMP/$1.$2.log"
-	wait_for 30 is_settled "$@"
+	wait_for 60 has_read_all "$TMP/$1.$2.log" "$pid"
+	echo 0 >"$TMP/$1.$2.status"
+	is_gone "$pid" || wait_for 30 is_settled "$@"
 	for name in $(plugins_of "$1"); do
 		format=$(cat "$TMP/$1.$name.format")
 		at=$TMP/$1.$2/$name
@@ -426,7 +434,8 @@ ask_daemon() { # ID SIDE PROGRAM CLIENT
 			"$4" -p "$at.s" -c "$primitive" -M "$value" -O csv 2>&1
 			# law: behind packets, bytes and flows 1.7.7 prints what the memory held
 			"$4" -p "$at.s" -c "$primitive" -N "$value" -n all 2>&1 | cut -d ' ' -f 1-3
-		done | grep -vx '0 0 0' | sort >"$at.asked" # which 1.7.7's client may print behind an answer, too
+		# law: rows of nothing may stand behind an answer of 1.7.7's client
+		done | grep -vxE '((0|0\.0\.0\.0|::|)[ ,])*(0|)' | sort >"$at.asked"
 	done
 	if [ "$2" = our ]; then
 		kill -INT "$pid"
@@ -562,6 +571,11 @@ compare() { # ID PLUGIN
 			[ ! -f "$at.top" ] || sed 's/^/top /' "$at.top"
 		} >"$TMP/$1.$side.$2.rows"
 	done
+	# law: where keys are of more than its first primitives 1.7.7's client finds nothing that it is
+	# asked for, and prints rows that nobody sent, of no bytes or beyond all reason
+	if is_memory "$1" && grep -qE "^aggregate.$2.: .*(own_|nat|mpls)" "$TMP/$1.conf"; then
+		sed -i -E '/^(top|asked) /d; /\t(0|[0-9]{16,})$/d' "$TMP/$1".{ref,our}".$2.rows"
+	fi
 	# law: plugin memory of 1.7.7 keeps no row of a key that is all zeros, whatever its bytes
 	if is_memory "$1" && grep -qE "$NOTHING" "$TMP/$1.our.$2.rows"; then
 		sed -i -E "/^(top|asked) /d; /$NOTHING/d" "$TMP/$1".{ref,our}".$2.rows"

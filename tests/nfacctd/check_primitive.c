@@ -153,8 +153,12 @@ static const struct {
 	{ "timestamp_start", { 0 }, 1700000000000001, { .epoch = true }, "1700000000.000001" },
 	{ "timestamp_start", { 0 }, 1700000000000001, { .epoch = true, .rfc3339 = true },
 		"1700000000.000001" },
+	/* As print of sfacctd 1.7.7 says it, and its client. */
+	{ "timestamp_end", { 0 }, 0, { .utc = true }, "0000-00-00 00:00:00.000000" },
 	{ "timestamp_end", { 0 }, 0, { .utc = true, .rfc3339 = true },
-		"0000-00-00 00:00:00.000000" },
+		"0000-00-00T00:00:00.000000Z" },
+	{ "timestamp_end", { 0 }, 0, { .utc = true, .rfc3339 = true, .zero_is_1970 = true },
+		"1970-01-01T00:00:00.000000Z" },
 };
 
 START_TEST(prints_keys)
