@@ -4,7 +4,10 @@
  *
  *	bench-udp send [ADDR:]PORT SECONDS SIZE[-SIZE] [gso] [SOURCES]	ADDR: 127.0.0.1
  *	bench-udp count SECONDS PORT...		until nothing came for SECONDS
- *	bench-udp join SECONDS PORT...		the same with UDP_GRO, as our nfacctd listens
+ *	bench-udp join SECONDS PORT...		the same with UDP_GRO
+ *	bench-udp whole SECONDS PORT...		the same, and each datagram is copied whole
+ *						with its sender's address: what a collector
+ *						cannot leave out
  *	bench-udp bare [ADDR:]PORT [ADDR:]PORT...	a tee of equal datagrams and nothing
  *						else: what the kernel asks for
  *
@@ -16,6 +19,7 @@
 #include <netinet/in.h>
 #include <netinet/udp.h>
 #include <poll.h>
+#include <stdbool.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -138,9 +142,11 @@ static uint64_t datagrams_of(struct mmsghdr *m)
 	return segment > 0 ? (m->msg_len + (unsigned)segment - 1) / (unsigned)segment : 1;
 }
 
-static int count_main(double seconds, char **ports, size_t n, int join)
+static int count_main(double seconds, char **ports, size_t n, bool join, bool whole)
 {
-	static uint8_t data[64][64];	/* payload beyond is not read: these only count */
+	static uint8_t data[64][65536];
+	const size_t want = whole ? sizeof(data[0]) : 64; /* beyond it nothing is copied */
+	struct sockaddr_storage from[64];
 	struct pollfd fds[PORTS];
 	struct mmsghdr msg[64];
 	struct iovec iov[64];
@@ -153,9 +159,10 @@ static int count_main(double seconds, char **ports, size_t n, int join)
 		n = PORTS;
 	memset(msg, 0, sizeof(msg));
 	for (size_t i = 0; i < 64; i++) {
-		iov[i] = (struct iovec){ data[i], sizeof(data[i]) };
+		iov[i] = (struct iovec){ data[i], want };
 		msg[i].msg_hdr.msg_iov = &iov[i];
 		msg[i].msg_hdr.msg_iovlen = 1;
+		msg[i].msg_hdr.msg_name = whole ? &from[i] : NULL;
 	}
 	for (size_t i = 0; i < n; i++) {
 		struct sockaddr_in at = place(ports[i]);
@@ -182,6 +189,7 @@ static int count_main(double seconds, char **ports, size_t n, int join)
 				for (size_t m = 0; join && m < 64; m++) {
 					msg[m].msg_hdr.msg_control = control[m];
 					msg[m].msg_hdr.msg_controllen = sizeof(control[m]);
+					msg[m].msg_hdr.msg_namelen = whole ? sizeof(from[m]) : 0;
 				}
 				k = recvmmsg(fds[i].fd, msg, 64, MSG_DONTWAIT | MSG_TRUNC, NULL);
 				for (int m = 0; m < k; m++)
@@ -258,6 +266,11 @@ static _Noreturn void bare_main(const char *at, char **ports, size_t n)
 	}
 }
 
+static const struct {
+	const char *name;
+	bool join, whole;
+} sinks[] = { { "count", false, false }, { "join", true, false }, { "whole", true, true } };
+
 int main(int argc, char **argv)
 {
 	if (argc >= 5 && strcmp(argv[1], "send") == 0) {
@@ -267,12 +280,14 @@ int main(int argc, char **argv)
 		if (sources >= 1 && sources <= SOURCES)
 			return send_main(argv[2], atof(argv[3]), argv[4], gso, (size_t)sources);
 	}
-	if (argc >= 4 && (strcmp(argv[1], "count") == 0 || strcmp(argv[1], "join") == 0))
-		return count_main(atof(argv[2]), argv + 3, (size_t)argc - 3, argv[1][0] == 'j');
+	for (size_t i = 0; argc >= 4 && i < sizeof(sinks) / sizeof(sinks[0]); i++)
+		if (strcmp(argv[1], sinks[i].name) == 0)
+			return count_main(atof(argv[2]), argv + 3, (size_t)argc - 3, sinks[i].join,
+				sinks[i].whole);
 	if (argc >= 4 && strcmp(argv[1], "bare") == 0)
 		bare_main(argv[2], argv + 3, (size_t)argc - 3);
 	fprintf(stderr,
 		"usage: bench-udp send [ADDR:]PORT SECONDS SIZE[-SIZE] [gso] [SOURCES] | "
-		"count|join SECONDS PORT... | bare [ADDR:]PORT [ADDR:]PORT...\n");
+		"count|join|whole SECONDS PORT... | bare [ADDR:]PORT [ADDR:]PORT...\n");
 	return 2;
 }

@@ -11,8 +11,9 @@
 # database have another.  The buffers between the peer's two processes are those
 # with which it did best here.
 #
-# Beside them stands what the kernel allows: a loop of recvmmsg that counts and does
-# nothing else, with the same socket buffer on the same core.
+# Beside them stands what the kernel allows: a loop of recvmmsg that reads datagrams
+# with their senders' addresses, counts them and does nothing else, with the same
+# socket buffer on the same core.
 #
 # Datagrams arrive one by one, and then as UDP GRO: joined, as many a network
 # card's driver hands them to a socket that asked for it (ours did).
@@ -96,7 +97,7 @@ stop_peer() {
 }
 
 start_bare() {
-	start_daemon bare "$port" "${collector_core[@]}" "$BUILD/bench-udp" "$bare" 2 "$port"
+	start_daemon bare "$port" "${collector_core[@]}" "$BUILD/bench-udp" whole 2 "$port"
 	pid=${PID[bare]}
 }
 
@@ -195,10 +196,9 @@ said() { # WHO
 	echo "  $input: $1 $best, $best_cpu us of CPU each; $why"
 }
 
-contest() { # INPUT SEGMENTS BARE
+contest() { # INPUT SEGMENTS
 	local input=$1 ours limit
 	must ip link set lo gso_max_segs "$2"
-	bare=$3
 	highest ours "${FIRST_OURS:-500000}"
 	ours=$best
 	said ours
@@ -216,5 +216,5 @@ contest() { # INPUT SEGMENTS BARE
 }
 
 echo "nfacctd: highest loss-free rate of datagrams of 30 flows, live into MariaDB ($MS_EACH ms each)"
-contest "one by one" 1 count
-contest "input as UDP GRO" 65535 join
+contest "one by one" 1
+contest "input as UDP GRO" 65535
