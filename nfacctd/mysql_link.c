@@ -340,6 +340,48 @@ MYSQL_STMT *link_prepare(struct mysql_link *k, const char *sql, size_t n)
 	return stmt;
 }
 
+static unsigned note_stmt(struct mysql_link *k, MYSQL_STMT *stmt)
+{
+	unsigned err = mysql_stmt_errno(stmt);
+
+	return note(k, err ? err : 2000, mysql_stmt_error(stmt));
+}
+
+/* The parameters of one row. */
+static void bind_row(MYSQL_BIND *bind, const struct link_param *params, size_t nparams, char *row)
+{
+	for (size_t i = 0; i < nparams; i++) {
+		bind[i].buffer = row + params[i].offset;
+		bind[i].buffer_type = !params[i].text ? MYSQL_TYPE_LONGLONG :
+				      params[i].binary ? MYSQL_TYPE_BLOB : MYSQL_TYPE_STRING;
+		bind[i].is_unsigned = 1;
+		if (params[i].text)
+			bind[i].length = (unsigned long *)(void *)(row + params[i].length_offset);
+	}
+}
+
+unsigned link_execute(struct mysql_link *k, MYSQL_STMT *stmt, uint64_t *affected)
+{
+	if (mysql_stmt_execute(stmt))
+		return note_stmt(k, stmt);
+	*affected = mysql_stmt_affected_rows(stmt);
+	return k->err = 0;
+}
+
+unsigned link_bind_rows(struct mysql_link *k, MYSQL_STMT *stmt, const struct link_param *params,
+			size_t nparams, void *rows, size_t row_size, size_t nrows)
+{
+	MYSQL_BIND *bind = xcalloc(nparams * nrows, sizeof(*bind));
+
+	for (size_t i = 0; i < nrows; i++)
+		bind_row(bind + i * nparams, params, nparams, (char *)rows + i * row_size);
+	k->err = 0;
+	if (mysql_stmt_bind_param(stmt, bind))	/* which copies it */
+		note_stmt(k, stmt);
+	free(bind);
+	return k->err;
+}
+
 #if defined(MARIADB_BASE_VERSION) && defined(MARIADB_CLIENT_STMT_BULK_OPERATIONS)
 enum { PARAMS_MAX = 128 };
 
@@ -353,24 +395,12 @@ unsigned link_execute_rows(struct mysql_link *k, MYSQL_STMT *stmt, const struct 
 	if (nparams > PARAMS_MAX)
 		return note(k, 1, "too many columns");
 	memset(bind, 0, sizeof(bind));
-	for (size_t i = 0; i < nparams; i++) {
-		bind[i].buffer = (char *)rows + params[i].offset;
-		bind[i].buffer_type = !params[i].text ? MYSQL_TYPE_LONGLONG :
-				      params[i].binary ? MYSQL_TYPE_BLOB : MYSQL_TYPE_STRING;
-		bind[i].is_unsigned = 1;
-		if (params[i].text)
-			bind[i].length =
-				(unsigned long *)(void *)((char *)rows + params[i].length_offset);
-	}
+	bind_row(bind, params, nparams, rows);
 	mysql_stmt_attr_set(stmt, STMT_ATTR_ROW_SIZE, &row_size);
 	mysql_stmt_attr_set(stmt, STMT_ATTR_ARRAY_SIZE, &count);
-	if (mysql_stmt_bind_param(stmt, bind) || mysql_stmt_execute(stmt)) {
-		unsigned err = mysql_stmt_errno(stmt);
-
-		return note(k, err ? err : 2000, mysql_stmt_error(stmt));
-	}
-	*affected = mysql_stmt_affected_rows(stmt);
-	return k->err = 0;
+	if (mysql_stmt_bind_param(stmt, bind))
+		return note_stmt(k, stmt);
+	return link_execute(k, stmt, affected);
 }
 #else
 unsigned link_execute_rows(struct mysql_link *k, MYSQL_STMT *stmt, const struct link_param *params,

@@ -57,7 +57,7 @@ uint64_t link_matched(struct mysql_link *k);
 MYSQL_RES *link_select(struct mysql_link *k, const char *fmt, ...)
 	__attribute__((format(printf, 2, 3)));
 
-/* Arrays of rows: a parameter is a member of a row struct. */
+/* Rows as parameters: each is a member of a row struct. */
 struct link_param {
 	bool text;		/* else a uint64_t */
 	bool binary;
@@ -67,6 +67,11 @@ struct link_param {
 MYSQL_STMT *link_prepare(struct mysql_link *k, const char *sql, size_t n);
 unsigned link_execute_rows(struct mysql_link *k, MYSQL_STMT *stmt, const struct link_param *params,
 	size_t nparams, void *rows, size_t row_size, size_t nrows, uint64_t *affected);
+/* A statement with the parameters of nrows rows, for servers that take no arrays; the rows stay
+ * where they are. */
+unsigned link_bind_rows(struct mysql_link *k, MYSQL_STMT *stmt, const struct link_param *params,
+	size_t nparams, void *rows, size_t row_size, size_t nrows);
+unsigned link_execute(struct mysql_link *k, MYSQL_STMT *stmt, uint64_t *affected);
 
 struct strbuf;
 /* Text as a literal that no character set or sql_mode can change: 'abc', or _utf8mb4 x'..' when in

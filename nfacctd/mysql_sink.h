@@ -16,7 +16,9 @@
 #include "nfacctd/sink.h"
 
 enum {
-	MYSQL_BATCH_ROWS = 4096,
+	MYSQL_BATCH_ROWS = 4096,	/* between two savepoints, and in an array */
+	MYSQL_BLOCK_ROWS = 512,		/* in a statement, where the server takes no arrays; */
+	MYSQL_BLOCK_LEAST = 8,		/* for fewer, text is as fast */
 	MYSQL_CONNECTIONS_MAX = 8	/* as sql_connections is bounded */
 };
 
@@ -28,7 +30,7 @@ struct mysql_writer {
 	struct mysql_link link;
 	bool was_connected;
 	struct sql_tables tables;	/* struct mysql_table */
-	char *rows;		/* an array for the server's library */
+	char *rows;		/* MYSQL_BATCH_ROWS of them, as parameters */
 	struct strbuf text;
 	struct sql_tally tally;	/* of the attempt that runs */
 	/* what it is about, for its thread */
@@ -62,7 +64,7 @@ struct sink_mysql {
 	struct sql_book book;
 	char table[SQL_TABLE_NAME_MAX + 1];	/* template or name */
 	struct sql_columns columns;
-	/* one row of an array as the server's library wants it */
+	/* one row as parameters, as the library of the server wants it */
 	struct link_param params[SQL_COLUMNS_MAX];
 	size_t nparams, row_size;
 	struct mysql_writer writer[MYSQL_CONNECTIONS_MAX];	/* the first does all but rows */
@@ -105,7 +107,7 @@ bool mysql_share_tables(struct mysql_writer *to, struct mysql_writer *from,
 
 /* ---- mysql_write.c ---- */
 
-/* The layout of a row in an array; once, after the columns are known. */
+/* The layout of a row as parameters; once, after the columns are known. */
 void mysql_lay_out_rows(struct sink_mysql *s);
 /* Rows into one table, inside the open transaction; refused ones are counted in the tally. */
 unsigned mysql_write_table(struct mysql_writer *w, struct mysql_table *t, const struct purge *p,

@@ -19,7 +19,7 @@ struct mysql_table {
 	enum mysql_way way;
 	bool divisible;		/* two writers of different rows never wait for each other */
 	struct sql_columns columns;	/* fitted to this table's ip_proto */
-	MYSQL_STMT *stmt;	/* insert of an array of rows; NULL: not yet prepared */
+	MYSQL_STMT *stmt;	/* insert of an array or a block of rows; NULL: not yet prepared */
 };
 
 struct mysql_report {

@@ -14,7 +14,7 @@
 
 static const char scratch[] = "flowledger_scratch";
 
-/* Row struct of the array path: numbers, and texts with their lengths before them. */
+/* A row as parameters: numbers, and texts with their lengths before them. */
 void mysql_lay_out_rows(struct sink_mysql *s)
 {
 	size_t at = 0;
@@ -59,36 +59,60 @@ static void fill_row(const struct mysql_writer *w, const struct sql_columns *col
 	}
 }
 
-/* Rows per array: half of what one packet may be, by their largest size. */
-static size_t array_rows(const struct mysql_writer *w)
+/* Rows of `row` bytes that a statement of so many may have, at most. */
+static size_t rows_within(uint64_t bytes, size_t row, size_t most)
 {
-	uint64_t n = w->link.packet / 2 / (w->s->row_size + 16 * (w->s->nparams + 1));
+	uint64_t n = bytes / row;
 
-	return n < 1 ? 1 : n > MYSQL_BATCH_ROWS ? MYSQL_BATCH_ROWS : (size_t)n;
+	return n < 1 ? 1 : n > most ? most : (size_t)n;
 }
 
-static unsigned insert_arrays(struct mysql_writer *w, struct mysql_table *t, const char *into,
+/* A row's parameters in a packet, by their largest size. */
+static size_t packed_row(const struct mysql_writer *w)
+{
+	return w->s->row_size + 16 * (w->s->nparams + 1);
+}
+
+/* A statement is half a packet at most, or sql_multi_values. */
+static uint64_t most_bytes(const struct mysql_writer *w)
+{
+	uint64_t most = w->link.packet / 2, wish = w->s->p->sql_multi_values;
+
+	return wish && wish < most ? wish : most;
+}
+
+/* w->text: an INSERT with the parameters of n rows. */
+static void write_insert(struct mysql_writer *w, const struct mysql_table *t, const char *into,
+			 size_t n)
+{
+	strbuf_reset(&w->text);
+	text_insert(&w->text, &t->columns, into);
+	for (size_t i = 0; i < n; i++) {
+		strbuf_add(&w->text, i ? "," : "");
+		text_parameters(&w->text, &t->columns);
+	}
+	if (t->way == MYSQL_UPSERT)
+		text_on_duplicate(&w->text, &t->columns);
+}
+
+static void fill_rows(struct mysql_writer *w, const struct mysql_table *t, const struct purge *p,
+		      const struct sum_row *const *rows, size_t n)
+{
+	for (size_t i = 0; i < n; i++)
+		fill_row(w, &t->columns, w->rows + i * w->s->row_size, p, rows[i]);
+}
+
+static unsigned insert_arrays(struct mysql_writer *w, struct mysql_table *t,
 			      const struct purge *p, const struct sum_row *const *rows, size_t n,
 			      uint64_t *affected)
 {
-	size_t most = array_rows(w);
+	size_t most = rows_within(w->link.packet / 2, packed_row(w), MYSQL_BATCH_ROWS);
 
-	if (!t->stmt) {
-		strbuf_reset(&w->text);
-		text_insert(&w->text, &t->columns, into);
-		text_parameters(&w->text, &t->columns);
-		if (t->way == MYSQL_UPSERT)
-			text_on_duplicate(&w->text, &t->columns);
-		t->stmt = link_prepare(&w->link, w->text.s, w->text.n);
-		if (!t->stmt)
-			return w->link.err;
-	}
 	for (size_t done = 0; done < n;) {
 		size_t now = n - done < most ? n - done : most;
 		uint64_t more = 0;
 
-		for (size_t i = 0; i < now; i++)
-			fill_row(w, &t->columns, w->rows + i * w->s->row_size, p, rows[done + i]);
+		fill_rows(w, t, p, rows + done, now);
 		w->tally.counts.statements++;
 		if (link_execute_rows(&w->link, t->stmt, w->s->params, w->s->nparams, w->rows,
 			    w->s->row_size, now, &more) != 0)
@@ -99,16 +123,13 @@ static unsigned insert_arrays(struct mysql_writer *w, struct mysql_table *t, con
 	return 0;
 }
 
-/* As much as half a packet, or sql_multi_values, a statement. */
 static unsigned insert_text(struct mysql_writer *w, struct mysql_table *t, const char *into,
 			    const struct purge *p, const struct sum_row *const *rows, size_t n,
 			    uint64_t *affected)
 {
-	uint64_t most = w->link.packet / 2, wish = w->s->p->sql_multi_values;
+	uint64_t most = most_bytes(w);
 	size_t i = 0;
 
-	if (wish && wish < most)
-		most = wish;
 	while (i < n) {
 		uint64_t more = 0;
 
@@ -129,11 +150,69 @@ static unsigned insert_text(struct mysql_writer *w, struct mysql_table *t, const
 	return 0;
 }
 
+/* Rows of the statement that is prepared where the server takes no arrays. */
+static size_t block_rows(const struct mysql_writer *w, const struct mysql_table *t)
+{
+	struct strbuf one = { NULL, 0, 0 };
+	size_t row = packed_row(w);
+
+	text_parameters(&one, &t->columns);
+	row = one.n > row ? one.n : row;
+	strbuf_clear(&one);
+	return rows_within(most_bytes(w), row, MYSQL_BLOCK_ROWS);
+}
+
+/*
+ * The server parses a statement of many rows once, and is then given values only;
+ * the rest goes as text.
+ */
+static unsigned insert_blocks(struct mysql_writer *w, struct mysql_table *t, const char *into,
+			      const struct purge *p, const struct sum_row *const *rows, size_t n,
+			      uint64_t *affected)
+{
+	size_t block = block_rows(w, t), done = 0;
+
+	for (; n - done >= block; done += block) {
+		uint64_t more = 0;
+
+		fill_rows(w, t, p, rows + done, block);
+		w->tally.counts.statements++;
+		if (link_execute(&w->link, t->stmt, &more) != 0)
+			return w->link.err;
+		*affected += more;
+	}
+	return insert_text(w, t, into, p, rows + done, n - done, affected);
+}
+
+/* t->stmt, or NULL when the server has no room for it. */
+static MYSQL_STMT *prepare_insert(struct mysql_writer *w, struct mysql_table *t, const char *into,
+				  size_t nrows)
+{
+	write_insert(w, t, into, nrows);
+	t->stmt = link_prepare(&w->link, w->text.s, w->text.n);
+	if (t->stmt && !w->link.bulk &&
+	    link_bind_rows(&w->link, t->stmt, w->s->params, w->s->nparams, w->rows, w->s->row_size,
+			   nrows) != 0) {
+		mysql_stmt_close(t->stmt);
+		t->stmt = NULL;
+	}
+	return t->stmt;
+}
+
 static unsigned insert_rows(struct mysql_writer *w, struct mysql_table *t, const char *into,
 			    const struct purge *p, const struct sum_row *const *rows, size_t n,
 			    uint64_t *affected)
 {
-	return (w->link.bulk ? insert_arrays : insert_text)(w, t, into, p, rows, n, affected);
+	size_t block = w->link.bulk ? 1 : block_rows(w, t);
+
+	if (!w->link.bulk && (block < MYSQL_BLOCK_LEAST || n < block))
+		return insert_text(w, t, into, p, rows, n, affected);
+	if (!t->stmt && !prepare_insert(w, t, into, block))
+		return link_meaning(w->link.err) == LINK_LOST ? w->link.err :
+			insert_text(w, t, into, p, rows, n, affected);
+	if (w->link.bulk)
+		return insert_arrays(w, t, p, rows, n, affected);
+	return insert_blocks(w, t, into, p, rows, n, affected);
 }
 
 static unsigned write_upsert(struct mysql_writer *w, struct mysql_table *t, const struct purge *p,

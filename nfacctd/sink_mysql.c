@@ -11,7 +11,7 @@
  * that table a row of the purge is asked (mysql_evidence.h); only when another
  * writer changed it meanwhile is the purge `ambiguous`, which is logged.
  *
- * Rows go in arrays where the server takes them, else as multi-row text
+ * Rows go in arrays where the server takes them, else in statements of many rows
  * (mysql_write.c); those that it refuses for their values are logged and
  * counted, all others get in.  Every other error leaves the purge with the
  * caller, or those of its parts that are not in.

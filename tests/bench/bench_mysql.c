@@ -319,7 +319,7 @@ int main(int argc, char **argv)
 		mysql_get_server_info(m));
 	measure(m, "src_host, arrays of rows", "src_host", host, n, "on", false);
 	measure(m, "hosts, ports, proto, arrays of rows", six, host, n, "on", false);
-	measure(m, "hosts, ports, proto, multi-row text", six, host, n, "off", false);
+	measure(m, "hosts, ports, proto, no arrays (MySQL 8)", six, host, n, "off", false);
 	measure(m, "hosts, ports, proto, no unique key (set-based)", six, host, n, "on", true);
 	measure_single(m, six, host, n / 20, false);
 	measure_single(m, six, host, n / 50, true);

@@ -79,7 +79,7 @@ static inline void tear_down(void)
 	mysql_close(admin);
 }
 
-/* Loop tests: 0 arrays, 1 text. */
+/* Loop tests: 0 arrays, 1 blocks and text. */
 static inline struct fixture *fixture(const char *list, uint32_t version, int way)
 {
 	struct fixture *f = fix_new(list, version);
