@@ -347,12 +347,17 @@ int engine_listen(struct engine *e)
 
 /* ---- running ---- */
 
+static bool is_scarce(const struct agg_budget *b)
+{
+	return atomic_load_explicit(&b->used, memory_order_relaxed) > b->limit / 4 * 3;
+}
+
 /* A worker, after each batch: purge early rather than run out of memory. */
 static void watch_memory(void *ctx)
 {
 	struct engine *e = ctx;
 
-	if (atomic_load_explicit(&e->budget.used, memory_order_relaxed) <= e->budget.limit / 4 * 3)
+	if (!is_scarce(&e->budget))
 		return;
 	for (size_t i = 0; i < e->nplugins; i++)
 		flush_urge(&e->plugin[i].flush);
@@ -395,6 +400,10 @@ void engine_watch(struct engine *e, uint64_t now_us)
 		e->watched_us = now_us;
 		exporters_watch(e->worker, e->nworkers, now_us, limit_us);
 	}
+	if (!e->started || !is_scarce(&e->budget))
+		return;
+	for (size_t i = 0; i < e->nplugins; i++)
+		flush_watch(&e->plugin[i].flush);
 }
 
 /* Every purge that live reception would have made until `now`. */
@@ -518,15 +527,11 @@ static int write_all(struct engine *e)
 	e->written = true;
 	for (size_t i = 0; i < e->nworkers; i++)
 		worker_give_up(&e->worker[i]);
+	for (size_t i = 0; i < e->nplugins; i++)
+		flush_finish(&e->plugin[i].flush, now, FINAL_ATTEMPTS);
 	for (size_t i = 0; i < e->nplugins; i++) {
-		struct flush *f = &e->plugin[i].flush;
-
-		flush_stop(f);
-		f->purged = NULL;
-		if (!f->handle)
-			continue;
-		flush_finish(f, now, FINAL_ATTEMPTS);
-		if (f->counts.unwritten)
+		flush_wait(&e->plugin[i].flush);
+		if (e->plugin[i].flush.counts.unwritten)
 			err = -1;
 	}
 	if (engine_save_templates(e) < 0)

@@ -57,7 +57,10 @@ int engine_reload(struct engine *e);
 void engine_stats(struct engine *e, struct stats *out);
 /* Rows an exporter, see exporters.h. */
 void engine_exporter_stats(struct engine *e, struct stats *out);
-/* nfacctd_silence: now and then, who is silent?  Fed engines do it by themselves. */
+/*
+ * Every second or so: lines about who is silent (nfacctd_silence; fed engines do it by
+ * themselves), and about what the memory budget sheds.
+ */
 void engine_watch(struct engine *e, uint64_t now_us);
 /* The same for people, a line an exporter in the reference's words, to the log. */
 void engine_report(struct engine *e);

@@ -31,6 +31,12 @@ static void waiting_free(struct waiting *w)
 
 /* ---- taking tables ---- */
 
+/* What the tables that are being filled could not take. */
+struct tables_loss {
+	unsigned lane;
+	uint64_t records, octets;
+};
+
 struct take {
 	unsigned lane;
 	struct aggregate *table;	/* in: the empty one, out: the full one */
@@ -55,6 +61,20 @@ static struct aggregate *new_table(struct flush *f, struct agg_budget *budget)
 	return a;
 }
 
+/* By the flush thread and by whoever watches; once a minute. */
+static void tell_shed(struct flush *f, uint64_t records, uint64_t octets)
+{
+	bool now;
+
+	pthread_mutex_lock(&f->lock);
+	now = log_allow(&f->shed_logged_us, clock_wall_us(), 60000000);
+	pthread_mutex_unlock(&f->lock);
+	if (now)
+		log_error("plugin %s: memory budget is spent: %llu records with new keys, %llu "
+			  "octets, shed so far (nfacctd_memory_budget)",
+			f->settings->name, (unsigned long long)records, (unsigned long long)octets);
+}
+
 static void count_table(struct flush *f, const struct aggregate *a)
 {
 	const struct agg_counts *c = aggregate_counts(a);
@@ -68,10 +88,8 @@ static void count_table(struct flush *f, const struct aggregate *a)
 	out->saturated += c->saturated;
 	out->saturated_octets += c->saturated_octets;
 	out->saturated_packets += c->saturated_packets;
-	if (c->shed && log_allow(&f->shed_logged_us, clock_wall_us(), 60000000))
-		log_error("plugin %s: memory budget is spent: %llu records with new keys shed "
-			  "(nfacctd_memory_budget)",
-			f->settings->name, (unsigned long long)c->shed);
+	if (c->shed)
+		tell_shed(f, out->shed, out->shed_octets);
 }
 
 /* What merging itself can add: sums that stay at their top. */
@@ -229,7 +247,10 @@ static struct waiting *purge_make(struct flush *f, int64_t now, int64_t deadline
 
 static void publish(struct flush *f)
 {
+	void (*purged)(void *ctx);
+
 	pthread_mutex_lock(&f->lock);
+	purged = f->purged;
 	f->counts.waiting_octets = f->waiting ? f->waiting->octets : 0;
 	f->counts.waiting_packets = f->waiting ? f->waiting->packets : 0;
 	f->counts.waiting_rows = f->waiting ? f->waiting->purge.nrows : 0;
@@ -237,8 +258,8 @@ static void publish(struct flush *f)
 		f->counts.sink = *f->sink->counts(f->handle);
 	f->published = f->counts;
 	pthread_mutex_unlock(&f->lock);
-	if (f->purged)
-		f->purged(f->ctx);
+	if (purged)
+		purged(f->ctx);
 }
 
 /*
@@ -418,9 +439,12 @@ static bool persist(struct flush *f, unsigned attempts)
 	return !f->waiting;
 }
 
-void flush_finish(struct flush *f, int64_t now, unsigned attempts)
+static void finish(struct flush *f, int64_t now, unsigned attempts)
 {
 	struct waiting *older = NULL;
+
+	if (!f->handle)
+		return;
 
 	if (!persist(f, attempts)) {
 		older = f->waiting;
@@ -520,7 +544,7 @@ static void *flush_main(void *arg)
 	struct flush *f = arg;
 
 	pthread_mutex_lock(&f->lock);
-	while (!f->stop) {
+	while (!f->attempts) {
 		const bool due = wait_until_due(f);
 
 		pthread_mutex_unlock(&f->lock);
@@ -530,6 +554,7 @@ static void *flush_main(void *arg)
 		pthread_mutex_lock(&f->lock);
 	}
 	pthread_mutex_unlock(&f->lock);
+	finish(f, f->finish_at, f->attempts);
 	return NULL;
 }
 
@@ -557,16 +582,45 @@ void flush_urge(struct flush *f)
 	pthread_mutex_unlock(&f->lock);
 }
 
-void flush_stop(struct flush *f)
+void flush_finish(struct flush *f, int64_t now, unsigned attempts)
 {
-	if (!f->threaded)
-		return;
 	pthread_mutex_lock(&f->lock);
-	f->stop = true;
+	f->purged = NULL;
+	f->finish_at = now;
+	f->attempts = attempts;
 	pthread_cond_signal(&f->wake);
 	pthread_mutex_unlock(&f->lock);
-	pthread_join(f->thread, NULL);
+	if (!f->threaded)
+		finish(f, now, attempts);
+}
+
+void flush_wait(struct flush *f)
+{
+	if (f->threaded)
+		pthread_join(f->thread, NULL);
 	f->threaded = false;
+}
+
+static void tables_shed(struct worker *w, void *arg)
+{
+	struct tables_loss *t = arg;
+	const struct agg_counts *c = aggregate_counts(lane_table(w->lane[t->lane]));
+
+	t->records += c->shed;
+	t->octets += c->shed_octets;
+}
+
+void flush_watch(struct flush *f)
+{
+	struct tables_loss t = { f->plugin, 0, 0 };
+	struct flush_counts before;
+
+	for (size_t i = 0; i < f->nworkers; i++)
+		worker_do(&f->worker[i], tables_shed, &t);
+	if (!t.records)
+		return;
+	flush_read_counts(f, &before);
+	tell_shed(f, before.shed + t.records, before.shed_octets + t.octets);
 }
 
 void flush_read_counts(struct flush *f, struct flush_counts *out)

@@ -66,7 +66,9 @@ struct flush {
 	pthread_t thread;
 	pthread_mutex_t lock;
 	pthread_cond_t wake;
-	bool threaded, stop, urgent, futile;
+	bool threaded, urgent, futile;
+	unsigned attempts;		/* of the last purge; 0 before flush_finish() */
+	int64_t finish_at;
 };
 
 /* First deadline and first table of each worker. -1 with errno. */
@@ -80,16 +82,22 @@ bool flush_step(struct flush *f, int64_t now);
 bool flush_idle(const struct flush *f, int64_t deadline);
 /*
  * Everything that is left, open and coming bins too; tries `attempts` times,
- * then salvages.  The workers have stopped.
+ * then salvages.  The workers have stopped.  A flush that has a thread does it
+ * there, all plugins at a time: a server that hangs is waited for only once,
+ * and whoever stops us may not wait for long.  flush_wait() waits for its end.
  */
 void flush_finish(struct flush *f, int64_t now, unsigned attempts);
+void flush_wait(struct flush *f);
 void flush_clear(struct flush *f);
 
 int flush_start(struct flush *f);
 /* A purge before its time: memory runs out. */
 void flush_urge(struct flush *f);
-/* Ends the thread; then flush_finish(). */
-void flush_stop(struct flush *f);
+/*
+ * One line a minute when records are shed: the tables tell of it when they are
+ * taken, which a sink in trouble puts off.  From any thread but a worker's.
+ */
+void flush_watch(struct flush *f);
 /* Counters of one moment. */
 void flush_read_counts(struct flush *f, struct flush_counts *out);
 

@@ -333,12 +333,11 @@ static void read_signals(struct daemon *d)
 /* Until INT or TERM. */
 static void wait_for_signals(struct daemon *d)
 {
-	const bool ticks = d->metrics || d->settings->silence;
 	struct pollfd p[] = { { d->signals, POLLIN, 0 }, { d->purged, POLLIN, 0 } };
 	uint64_t n;
 
 	while (!d->stop) {
-		if (poll(p, 2, ticks ? TICK_MS : -1) < 0 && errno != EINTR)
+		if (poll(p, 2, TICK_MS) < 0 && errno != EINTR)
 			return;
 		read_signals(d);
 		publish(d);

@@ -14,7 +14,7 @@
 #include <sys/socket.h>
 #include <time.h>
 #include <unistd.h>
-#include "nfacctd/engine.h"
+#include "nfacctd/engine_private.h"
 #include "nfacctd/pipeline.h"
 #include "tests/base/said.h"
 #include "wire/sflow.h"
@@ -1138,6 +1138,37 @@ START_TEST(purges_early_when_memory_runs_out)
 }
 END_TEST
 
+/* While a purge waits no table is taken; what they shed meanwhile is told all the same. */
+START_TEST(what_is_shed_in_an_outage_is_told)
+{
+	static const char line[] = "E plugin default_print: memory budget is spent";
+	struct said said;
+	char total[64];
+
+	said_start(&said);
+	refuse_writes = 1000000;
+	start("plugins: print\naggregate: src_host\nnfacctd_memory_budget: 4194304\n"
+	      "print_history: 10m\nprint_refresh_time: 60\n");
+	refuse_writes = 0;
+	FEED(NOW, 0, { ONE });
+	FEED(NOW + 60, 0, { ONE });
+	flush_watch(&engine->plugin[0].flush);
+	ck_assert(!strstr(said.text.s, line));
+	feed_hosts(60, 200000, 0);
+	ck_assert(!strstr(said.text.s, line));
+	flush_watch(&engine->plugin[0].flush);
+	flush_watch(&engine->plugin[0].flush);
+	snprintf(total, sizeof(total), ": %llu records with new keys, %llu octets, shed so far",
+		(unsigned long long)stat_of("plugin_entries_shed{plugin=\"default_print\"}"),
+		(unsigned long long)stat_of("plugin_entries_shed{plugin=\"default_print\"}") * 100);
+	ck_assert_msg(strstr(said.text.s, total) != NULL, "%s", said.text.s);
+	ck_assert_ptr_null(strstr(strstr(said.text.s, line) + 1, line));
+	engine_stop(engine);
+	let_go();
+	said_end(&said);
+}
+END_TEST
+
 /* Bins to come cannot be purged away: beyond the budget new keys are shed, by number, and known
  * ones go on. */
 START_TEST(a_stranger_cannot_fill_the_memory)
@@ -1620,6 +1651,7 @@ Suite *suite_engine(void)
 	tcase_add_test(t, overflow_is_accounted);
 	tcase_add_test(t, rubbish_is_counted);
 	tcase_add_test(t, purges_early_when_memory_runs_out);
+	tcase_add_test(t, what_is_shed_in_an_outage_is_told);
 	tcase_add_test(t, a_stranger_cannot_fill_the_memory);
 	tcase_add_loop_test(t, holds_back, 0, sizeof(waits) / sizeof(waits[0]));
 	tcase_add_test(t, gives_up_at_the_end);

@@ -8,6 +8,7 @@
 #include <time.h>
 #include <unistd.h>
 #include "tests/nfacctd/feeding.h"
+#include "nfacctd/engine_private.h"
 #include "nfacctd/worker.h"
 #include "net/socket.h"
 
@@ -81,6 +82,81 @@ START_TEST(drops_are_told_without_another_datagram)
 }
 END_TEST
 
+/* ---- sinks that wait for each other ---------------------------------------------- */
+
+enum { MEETING = 3, MEETING_SECONDS = 20 };
+
+static struct {
+	pthread_mutex_t lock;
+	pthread_cond_t changed;
+	unsigned there;
+	struct sink_counts counts;
+} meeting = { PTHREAD_MUTEX_INITIALIZER, PTHREAD_COND_INITIALIZER, 0, { 0 } };
+
+static void *meet_open(const struct plugin_settings *p, const struct key_layout *l, uint64_t run_id)
+{
+	(void)p;
+	(void)l;
+	(void)run_id;
+	return &meeting;
+}
+
+/* The last purge is not taken before all plugins are at theirs. */
+static enum sink_result meet_write(void *sink, const struct purge *p)
+{
+	struct timespec until;
+
+	(void)sink;
+	if (!p->last)
+		return SINK_OK;
+	clock_gettime(CLOCK_REALTIME, &until);
+	until.tv_sec += MEETING_SECONDS;
+	pthread_mutex_lock(&meeting.lock);
+	meeting.there++;
+	pthread_cond_broadcast(&meeting.changed);
+	while (meeting.there < MEETING)
+		if (pthread_cond_timedwait(&meeting.changed, &meeting.lock, &until))
+			break;
+	pthread_mutex_unlock(&meeting.lock);
+	return meeting.there < MEETING ? SINK_RETRY : SINK_OK;
+}
+
+static const struct sink_counts *meet_counts(void *sink)
+{
+	(void)sink;
+	return &meeting.counts;
+}
+
+static void meet_close(void *sink)
+{
+	(void)sink;
+}
+
+static const struct sink sink_meet = { .type = "meet", .open = meet_open, .write = meet_write,
+	.counts = meet_counts, .close = meet_close };
+
+static const struct sink *find_meet(const char *type)
+{
+	(void)type;
+	return &sink_meet;
+}
+
+/* A server that hangs must not be waited for once a plugin when the daemon is told to stop. */
+START_TEST(plugins_end_at_a_time)
+{
+	meeting.there = 0;
+	start_with("plugins: print[a], print[b], print[c]\naggregate: src_host\n"
+		   "print_write_empty_file: true\n", find_meet);
+	open_sinks();
+	ck_assert_uint_eq(engine->nplugins, MEETING);
+	for (size_t i = 0; i < MEETING; i++)
+		ck_assert_int_eq(flush_start(&engine->plugin[i].flush), 0);
+	ck_assert_int_eq(engine_stop(engine), 0);
+	ck_assert_uint_eq(meeting.there, MEETING);
+	free_all();
+}
+END_TEST
+
 Suite *suite_live(void)
 {
 	Suite *s = suite_create("live");
@@ -88,6 +164,7 @@ Suite *suite_live(void)
 
 	tcase_set_timeout(t, 60);
 	tcase_add_loop_test(t, drops_are_told_without_another_datagram, 0, 2);
+	tcase_add_test(t, plugins_end_at_a_time);
 	suite_add_tcase(s, t);
 	return s;
 }
