@@ -25,8 +25,6 @@ enum {
 	SUMS_BYTES = 16 /* octets and packets, in front of a row */
 };
 
-typedef unsigned __int128 u128;
-
 /*
  * Eight slots that are compared at once, without a branch a slot; filled from
  * the first on, and over into the next bucket when full.  Row 0 is no row: they
@@ -391,30 +389,57 @@ static inline uint64_t word_at(const uint8_t *p)
 /* A loop over a constant number of words at most: all of it in a row, which gcc -O2 does not do. */
 #define UNROLL _Pragma("GCC unroll 8")
 
-/* The full product, its halves put on top of each other. */
-static inline uint64_t fold(uint64_t x, uint64_t y)
+/* For what a tag is made of its upper half, which all of the sum moves. */
+static inline uint64_t mixed(uint64_t h)
 {
-	return x * y ^ (uint64_t)((u128)x * y >> 64);
+	return (h ^ h >> 32) * UINT64_C(0x165667919e3779f9);
 }
 
 /*
- * One multiplication for two words of a key, each of which is masked by a secret of
- * its place (as wyhash does), and one at the end for the upper half, which counts.
+ * NH (Black, Halevi, Krawczyk, Krovetz, Rogaway 1999): the halves of each word, masked by a
+ * secret of its place, times each other, and the sum of all.  Of two keys that differ one in 2^32
+ * secrets makes the same of both, whoever chose the keys.
  */
+#ifdef __SSE2__
+static inline __m128i products(const uint64_t *secret, __m128i key)
+{
+	const __m128i w = _mm_add_epi32(key, _mm_loadu_si128((const __m128i *)secret));
+
+	return _mm_mul_epu32(w, _mm_shuffle_epi32(w, 0xf5));
+}
+
 static inline __attribute__((always_inline)) uint64_t hash(const uint64_t *secret,
 							   const uint8_t *key, size_t key_size)
 {
-	uint64_t h = 0;
+	__m128i sum = _mm_setzero_si128();
 	size_t at = 0;
 
 	UNROLL
 	for (; at + 16 <= key_size; at += 16)
-		h += fold(word_at(key + at) ^ secret[at / 8],
-			  word_at(key + at + 8) ^ secret[at / 8 + 1]);
+		sum = _mm_add_epi64(sum, products(secret + at / 8,
+						  _mm_loadu_si128((const __m128i *)(key + at))));
 	if (at < key_size)
-		h += fold(word_at(key + at) ^ secret[at / 8], secret[at / 8 + 1]);
-	return (h ^ h >> 32) * UINT64_C(0x165667919e3779f9);
+		sum = _mm_add_epi64(sum, products(secret + at / 8,
+						  _mm_loadl_epi64((const __m128i *)(key + at))));
+	sum = _mm_add_epi64(sum, _mm_unpackhi_epi64(sum, sum));
+	return mixed((uint64_t)_mm_cvtsi128_si64(sum));
 }
+#else
+static inline __attribute__((always_inline)) uint64_t hash(const uint64_t *secret,
+							   const uint8_t *key, size_t key_size)
+{
+	uint64_t sum = 0;
+
+	UNROLL
+	for (size_t at = 0; at < key_size; at += 8) {
+		const uint64_t w = word_at(key + at), s = secret[at / 8];
+
+		sum += (uint64_t)((uint32_t)w + (uint32_t)s) *
+		       ((uint32_t)(w >> 32) + (uint32_t)(s >> 32));
+	}
+	return mixed(sum);
+}
+#endif
 
 /* At the top of a tag: what the directory goes by; from its second bit on: the bucket. */
 static inline uint32_t tag_of(uint64_t h)
@@ -459,7 +484,24 @@ static inline struct segment **segment_of(const struct aggregate *a, uint32_t ta
 	return &a->dir[tag >> (32 - a->depth)];
 }
 
-/* By words: with a constant `n` no call is left of it, nor a loop. */
+/* With a constant `n` no call is left of it, nor a loop. */
+#ifdef __SSE2__
+static inline __attribute__((always_inline)) bool key_equal(const uint8_t *x, const uint8_t *y,
+							    size_t n)
+{
+	__m128i same = _mm_set1_epi8(-1);
+	uint64_t differ = 0;
+	size_t at = 0;
+
+	UNROLL
+	for (; at + 16 <= n; at += 16)
+		same = _mm_and_si128(same, _mm_cmpeq_epi32(_mm_loadu_si128((const __m128i *)(x + at)),
+							   _mm_loadu_si128((const __m128i *)(y + at))));
+	if (at < n)
+		differ = word_at(x + at) ^ word_at(y + at);
+	return (_mm_movemask_epi8(same) == 0xffff) & (differ == 0);
+}
+#else
 static inline __attribute__((always_inline)) bool key_equal(const uint8_t *x, const uint8_t *y,
 							    size_t n)
 {
@@ -470,6 +512,7 @@ static inline __attribute__((always_inline)) bool key_equal(const uint8_t *x, co
 		differ |= word_at(x + at) ^ word_at(y + at);
 	return differ == 0;
 }
+#endif
 
 /* sum + v, at most 2^64 - 1; *lost grows by what did not fit. */
 static inline uint64_t add_capped(uint64_t sum, uint64_t v, uint64_t *saturated, uint64_t *lost)
