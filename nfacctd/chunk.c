@@ -3,6 +3,8 @@
  */
 #include "nfacctd/chunk.h"
 
+#include <assert.h>
+#include <stddef.h>
 #include <string.h>
 #include "base/log.h"
 
@@ -320,6 +322,13 @@ size_t chunk_columns(struct chunk *c, const struct chunk_state *state, struct fl
 		if (wanted[i])
 			to[n++] = columns[i];
 	return n;
+}
+
+struct flow_area chunk_area(struct chunk *c)
+{
+	static_assert(offsetof(struct sums, packets) == 0 && offsetof(struct sums, octets) == 8,
+		      "two counters side by side");
+	return (struct flow_area){ (uint8_t *)c->sums, sizeof(c->sums[0]), 16 };
 }
 
 void chunk_prepare_direct(struct chunk *c, struct chunk_state *state, const struct settings *s,

@@ -77,6 +77,8 @@ uint64_t direct_without(const struct settings *s);
 enum { CHUNK_COLUMNS = 5 };
 /* Where the decoder is to put what is the same for all plugins; how many columns. */
 size_t chunk_columns(struct chunk *c, const struct chunk_state *state, struct flow_column *to);
+/* The part of them that has a place to itself. */
+struct flow_area chunk_area(struct chunk *c);
 /* `n` rows of the columns are filled; `all`: see emit_columns_fn. */
 void chunk_prepare_direct(struct chunk *c, struct chunk_state *state, const struct settings *s,
 			  const struct flow_origin *origin, const struct flow_record *all,

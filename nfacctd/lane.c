@@ -78,6 +78,18 @@ size_t lane_columns(const struct lane *l, struct flow_column *to)
 	return n;
 }
 
+/* All but the bin's start, which stays from chunk to chunk. */
+size_t lane_areas(const struct lane *l, struct flow_area *to)
+{
+	const size_t bin = l->p->bin_bytes, size = l->p->shape.key_size;
+	size_t n = 0;
+
+	for (size_t side = 0; side < l->p->sides && bin < size; side++)
+		to[n++] = (struct flow_area){ l->keys[side] + bin, (uint16_t)size,
+			(uint16_t)(size - bin) };
+	return n;
+}
+
 struct aggregate *lane_swap(struct lane *l, struct aggregate *table)
 {
 	struct aggregate *before = l->table;

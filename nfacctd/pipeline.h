@@ -84,6 +84,9 @@ const struct lane_counts *lane_counts(const struct lane *l);
 bool pipeline_direct(const struct pipeline *p);
 enum { LANE_COLUMNS = 2 * KEY_FIELDS_MAX };
 size_t lane_columns(const struct lane *l, struct flow_column *to);
+/* The places of these columns: at most LANE_AREAS, none where a key has no column. */
+enum { LANE_AREAS = 2 };
+size_t lane_areas(const struct lane *l, struct flow_area *to);
 /* The table that lane_run() fills; returns the one before. */
 struct aggregate *lane_swap(struct lane *l, struct aggregate *table);
 struct aggregate *lane_table(const struct lane *l);

@@ -75,6 +75,7 @@ void worker_clear(struct worker *w)
 	chunk_state_clear(&w->state);
 	free(w->lane);
 	free(w->column);
+	free(w->area);
 	free(w->memory);
 	free(w->extras);
 	batch_free(w->batch);
@@ -144,16 +145,22 @@ static void on_columns(void *ctx, const struct flow_origin *origin, const struct
 
 int worker_go_direct(struct worker *w)
 {
-	size_t n = 0;
+	size_t n = 0, nareas = 0;
 
 	w->column = calloc(CHUNK_COLUMNS + w->nlanes * LANE_COLUMNS, sizeof(*w->column));
-	if (!w->column)
+	w->area = calloc(1 + w->nlanes * LANE_AREAS, sizeof(*w->area));
+	if (!w->column || !w->area)
 		return -1;
+	w->area[nareas++] = chunk_area(&w->chunk);
 	n += chunk_columns(&w->chunk, &w->state, w->column);
-	for (size_t i = 0; i < w->nlanes; i++)
+	for (size_t i = 0; i < w->nlanes; i++) {
 		n += lane_columns(w->lane[i], w->column + n);
+		nareas += lane_areas(w->lane[i], w->area + nareas);
+	}
 	w->columns = (struct columns_want){ .column = w->column,
 		.n = n,
+		.area = w->area,
+		.nareas = nareas,
 		.with = DIRECT_WITH,
 		.without = direct_without(w->settings),
 		.emit = on_columns };

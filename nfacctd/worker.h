@@ -38,6 +38,7 @@ struct worker {
 	struct chunk chunk;
 	struct chunk_state state;
 	struct flow_column *column;	/* what the decoder fills by itself; NULL: nothing */
+	struct flow_area *area;		/* of them */
 	struct columns_want columns;
 	uint64_t logged_us[LOG_SLOTS];	/* by a hash of the sender: its last complaint */
 	struct {

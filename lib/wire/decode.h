@@ -51,6 +51,8 @@ struct decoder {
 	struct bytes *elements;		/* of the chunk's records, extras->n each */
 	struct frame_inside *inside;	/* one a record, or NULL */
 	const struct columns_want *columns;	/* NULL: flow records only */
+	uint32_t columns_number;	/* of those that were ever wanted; see struct plan */
+	bool shuffles;			/* their areas are filled by shuffle.h */
 	struct flow_record all;		/* what the records of a column share; else empty */
 	struct plan fixed[FIXED_FORMATS];	/* v1, v5, v7 */
 	/* The first `clean` records of the chunk are empty but for the members in `dirty`. */
@@ -92,7 +94,7 @@ bool job_direct(const struct job *j, const struct plan *p);
  * `n` records at `data`, `step` octets apart, into columns; `num` and `den` is their interval, 0:
  * none is known.
  */
-void job_columns(struct job *j, const struct plan *p, const uint8_t *data, size_t step, size_t n,
+void job_columns(struct job *j, struct plan *p, const uint8_t *data, size_t step, size_t n,
 		 const struct plan_time *t, uint32_t num, uint32_t den);
 /*
  * `n` records of an empty chunk of which the members in `writes` will all be set: emptying

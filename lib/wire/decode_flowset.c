@@ -41,7 +41,7 @@ static void set_clock(struct message *m)
 }
 
 /* Data and options templates share the IDs; each kind has its own epoch. */
-static const struct plan *find_plan(struct message *m, uint16_t id)
+static struct plan *find_plan(struct message *m, uint16_t id)
 {
 	struct template_key key = key_of(m, id);
 	struct template *t = templates_find(&m->j->d->templates, &key);
@@ -330,7 +330,7 @@ static bool same_sampling(struct message *m, const struct plan *p, const uint8_t
 	const uint64_t unscaled = counts->unscaled, ambiguous = counts->ambiguous;
 	struct flow_record r = { .present = p->present };
 
-	plan_fill(p, column, 2, data, p->min_len, n, &m->time);
+	plan_fill(p, column, 2, 0, data, p->min_len, n, &m->time);
 	for (size_t i = 1; i < n; i++)
 		differ |= (sampler[i] ^ sampler[0]) | (interval[i] ^ interval[0]);
 	if (differ)
@@ -348,7 +348,7 @@ static bool same_sampling(struct message *m, const struct plan *p, const uint8_t
 
 /* Straight into the caller's columns, as far as that goes.  Returns what is left. */
 static struct bytes run_direct(
-	struct message *m, const struct plan *p, struct bytes body, struct scaling *s)
+	struct message *m, struct plan *p, struct bytes body, struct scaling *s)
 {
 	const bool by_record = samples_by_record(p);
 	struct sampling how = s->fallback;
@@ -452,7 +452,7 @@ static void begin_set(struct job *j, uint16_t id)
 
 static void data_set(struct message *m, const struct flow_set *set)
 {
-	const struct plan *p = find_plan(m, set->id);
+	struct plan *p = find_plan(m, set->id);
 	uint32_t before = m->records;
 	struct scaling s = { .has_named = false };
 	struct bytes rest;

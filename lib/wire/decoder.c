@@ -159,6 +159,8 @@ void decoder_want(struct decoder *d, uint64_t members)
 void decoder_want_columns(struct decoder *d, const struct columns_want *want)
 {
 	d->columns = want;
+	d->columns_number++;
+	d->shuffles = want && want->nareas && shuffle_possible();
 }
 
 bool job_direct(const struct job *j, const struct plan *p)
@@ -169,11 +171,26 @@ bool job_direct(const struct job *j, const struct plan *p)
 		(p->present & c->with) == c->with && !(p->present & c->without);
 }
 
-void job_columns(struct job *j, const struct plan *p, const uint8_t *data, size_t step, size_t n,
+/* The template in the words of shuffle.h, which it is put into when it is needed first. */
+static const struct shuffle *shuffle_of(const struct decoder *d, struct plan *p)
+{
+	const struct columns_want *c = d->columns;
+
+	if (p->shuffled != d->columns_number) {
+		shuffle_compile(&p->shuffle, p, c->column, c->n, c->area, c->nareas);
+		p->shuffled = d->columns_number;
+	}
+	return &p->shuffle;
+}
+
+void job_columns(struct job *j, struct plan *p, const uint8_t *data, size_t step, size_t n,
 		 const struct plan_time *t, uint32_t num, uint32_t den)
 {
 	const uint64_t scaling = num ? FLOW_BIT(sampling_num) | FLOW_BIT(sampling_den) : 0;
 	struct decoder *d = j->d;
+	const struct columns_want *c = d->columns;
+	const struct shuffle *s = d->shuffles ? shuffle_of(d, p) : NULL;
+	const uint64_t done = s ? s->done : 0;
 
 	job_flush(j);
 	d->all.present = (t->has_uptime ? p->present : p->present & ~p->uptimes) | scaling;
@@ -186,8 +203,10 @@ void job_columns(struct job *j, const struct plan *p, const uint8_t *data, size_
 	while (n > 0) {
 		const size_t rows = n < DECODER_CHUNK ? n : DECODER_CHUNK;
 
-		plan_fill(p, d->columns->column, d->columns->n, data, step, rows, t);
-		d->columns->emit(j->ctx, &j->origin, &d->all, rows);
+		if (s)
+			shuffle_fill(s, c->area, data, step, rows);
+		plan_fill(p, c->column, c->n, done, data, step, rows, t);
+		c->emit(j->ctx, &j->origin, &d->all, rows);
 		data += rows * step;
 		n -= rows;
 	}
@@ -414,7 +433,7 @@ static void count_records(struct job *j, uint32_t number, uint32_t records, uint
 		.uptime_ms = uptime_ms });
 }
 
-static const struct plan *plan_of(const struct decoder *d, uint16_t version)
+static struct plan *plan_of(struct decoder *d, uint16_t version)
 {
 	size_t i = 0;
 
@@ -425,7 +444,7 @@ static const struct plan *plan_of(const struct decoder *d, uint16_t version)
 
 static void take_fixed(struct job *j, struct netflow5_msg *m)
 {
-	const struct plan *p = plan_of(j->d, m->version);
+	struct plan *p = plan_of(j->d, m->version);
 	const uint32_t interval = netflow5_interval(m);
 
 	m->uptime_is_seconds = j->d->limits.uptime_is_seconds;

@@ -59,6 +59,15 @@ struct flow_column {
 	bool if_present;	/* where nobody exports the member the column is left alone */
 };
 
+/*
+ * Octets of each row that columns lie in, whole, and nobody else's: what no column fills there
+ * may be set to zero.  `size` is a multiple of 8; no column in it is `if_present`.
+ */
+struct flow_area {
+	uint8_t *at;
+	uint16_t step, size;
+};
+
 /* Nothing exported, every address 0.0.0.0.  Copy it to start a record. */
 extern const struct flow_record flow_record_empty;
 

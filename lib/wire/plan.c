@@ -704,26 +704,79 @@ static void fill_absent(const struct flow_column *c, size_t n)
 	fill[f->width](c, (const uint8_t *)&flow_record_empty + f->offset, n);
 }
 
+static void fill_column(const struct plan *p, const struct flow_column *c, const uint8_t *data,
+			size_t step, size_t n, const struct plan_time *t)
+{
+	const size_t number = p->op_of[c->field];
+	const struct plan_op *op;
+
+	if (number == 0 && c->if_present)
+		return;
+	if (number == 0 || c->field == FLOW_mpls_bottom)
+		fill_absent(c, n);
+	if (number == 0)
+		return;
+	op = &p->ops[number - 1];
+	ops[op->kind](c->at, c->step, data + op->src, step, n, op->len, t);
+	/* One a label, the last of all; the bottom one is looked for from zero on. */
+	while (op->kind == OP_bottom && ++op < p->ops + p->nops)
+		op_bottom(c->at, c->step, data + op->src, step, n, op->len, t);
+}
+
 void plan_fill(const struct plan *p, const struct flow_column *column, size_t ncolumns,
-	       const uint8_t *data, size_t step, size_t n, const struct plan_time *t)
+	       uint64_t done, const uint8_t *data, size_t step, size_t n,
+	       const struct plan_time *t)
 {
 	assert(!(p->flags & PLAN_CAREFUL));
-	for (const struct flow_column *c = column; c < column + ncolumns; c++) {
-		const size_t number = p->op_of[c->field];
-		const struct plan_op *op;
+	for (size_t i = 0; i < ncolumns; i++, done >>= 1)
+		if (!(done & 1))
+			fill_column(p, &column[i], data, step, n, t);
+}
 
-		if (number == 0 && c->if_present)
-			continue;
-		if (number == 0 || c->field == FLOW_mpls_bottom)
-			fill_absent(c, n);
-		if (number == 0)
-			continue;
-		op = &p->ops[number - 1];
-		ops[op->kind](c->at, c->step, data + op->src, step, n, op->len, t);
-		/* One a label, the last of all; the bottom one is looked for from zero on. */
-		while (op->kind == OP_bottom && ++op < p->ops + p->nops)
-			op_bottom(c->at, c->step, data + op->src, step, n, op->len, t);
-	}
+/* An unsigned number of `len` octets, the least significant last there and first here. */
+static bool octet_of_number(const struct plan_op *op, size_t k, struct plan_octet *out)
+{
+	if (k < op->len)
+		*out = (struct plan_octet){ true, 0, (uint16_t)((size_t)op->src + op->len - 1 - k) };
+	return true;
+}
+
+static bool octet_of_addr4(const struct plan_op *op, size_t k, struct plan_octet *out)
+{
+	if (k >= 12)
+		*out = (struct plan_octet){ true, 0, (uint16_t)((size_t)op->src + k - 12) };
+	else
+		out->always = k >= 10 ? 0xff : 0;
+	return true;
+}
+
+static bool octet_of_octets(const struct plan_op *op, size_t k, struct plan_octet *out)
+{
+	*out = (struct plan_octet){ true, 0, (uint16_t)(op->src + k) };
+	return true;
+}
+
+bool plan_octet(const struct plan *p, size_t f, size_t k, struct plan_octet *out)
+{
+	static bool (*const octet_of[])(const struct plan_op *, size_t, struct plan_octet *) = {
+		[OP_u8_1] = octet_of_number, [OP_u8_2] = octet_of_number,
+		[OP_u16_2] = octet_of_number, [OP_u32_2] = octet_of_number,
+		[OP_u32_4] = octet_of_number, [OP_u64_4] = octet_of_number,
+		[OP_u64_8] = octet_of_number, [OP_u8_any] = octet_of_number,
+		[OP_u16_any] = octet_of_number, [OP_u32_any] = octet_of_number,
+		[OP_u64_any] = octet_of_number, [OP_addr4] = octet_of_addr4,
+		[OP_addr6] = octet_of_octets, [OP_mac] = octet_of_octets,
+		[OP_bottom] = NULL,
+	};
+	const uint8_t *empty = (const uint8_t *)&flow_record_empty + flow_fields[f].offset;
+	const size_t number = p->op_of[f];
+	const struct plan_op *op = number ? &p->ops[number - 1] : NULL;
+
+	*out = (struct plan_octet){ false, empty[k], 0 };
+	if (!op)
+		return true;
+	out->always = 0;
+	return octet_of[op->kind] && octet_of[op->kind](op, k, out);
 }
 
 void plan_extras(

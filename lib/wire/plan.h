@@ -23,6 +23,7 @@
 #include "flow.h"
 #include "flowset.h"
 #include "ie.h"
+#include "shuffle.h"
 
 enum { TEMPLATE_FIELDS_MAX = 512 };
 
@@ -89,9 +90,11 @@ struct plan {
 	uint32_t min_len;	/* octets of a record; PLAN_VARLEN: at least */
 	uint16_t flags, nops, nfields, id, nextras;
 	uint8_t op_of[FLOW_FIELDS];	/* the first that sets the member in the record, from 1 */
+	uint32_t shuffled;	/* for whose columns `shuffle` was compiled; 0: nobody's yet */
 	struct plan_extra extras[EXTRAS_MAX];
 	struct plan_op ops[PLAN_OPS];
 	uint16_t lens[TEMPLATE_FIELDS_MAX];	/* of every field, for the careful walk */
+	struct shuffle shuffle;
 };
 
 /* What a message's clock says. */
@@ -127,10 +130,22 @@ void plan_columns(const struct plan *p, struct flow_record *out, const uint8_t *
 
 /*
  * The same records, but each member to where its column says, and absent ones (see if_present) as
- * they are in flow_record_empty.  Records are `step` octets apart.
+ * they are in flow_record_empty.  Records are `step` octets apart.  `done`: bit i: column i is
+ * filled already.
  */
 void plan_fill(const struct plan *p, const struct flow_column *column, size_t ncolumns,
-	       const uint8_t *data, size_t step, size_t n, const struct plan_time *t);
+	       uint64_t done, const uint8_t *data, size_t step, size_t n,
+	       const struct plan_time *t);
+
+/* Where an octet of a member comes from: an octet of the record, or what it always is. */
+struct plan_octet {
+	bool from_record;
+	uint8_t always;
+	uint16_t src;
+};
+
+/* Octet `k` of member `f`, as it stands in memory here; false: it is worked out (times, labels). */
+bool plan_octet(const struct plan *p, size_t f, size_t k, struct plan_octet *out);
 
 /* The same records' extras, those the template has, into rows of `step`. */
 void plan_extras(

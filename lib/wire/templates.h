@@ -4,8 +4,8 @@
  * The key is (exporter, protocol, observation domain, template ID); the UDP
  * port is not part of it.  A new definition replaces the old one at once.
  *
- * The store is bounded (store.h); a row takes about 4.0 kB whatever the
- * template is, so 16384 of them are 66.2 MB at worst, and none of it is touched
+ * The store is bounded (store.h); a row takes about 4.4 kB whatever the
+ * template is, so 16384 of them are 72.9 MB at worst, and none of it is touched
  * before it is used.
  *
  * Over UDP a withdrawal is not lawful (RFC 7011 8.4); it is applied all the

@@ -23,7 +23,13 @@ struct side {
 static struct side plain, direct;
 static struct flow_record rows[DECODER_CHUNK];
 static struct flow_column column[FLOW_FIELDS];
-static struct columns_want want = { .column = column };
+static struct flow_area area;
+static struct columns_want want = { .column = column, .area = &area };
+
+/* Octets of a row, behind `present`, that are filled by windows, as many as go (shuffle.h). */
+static const struct {
+	uint16_t from, size;
+} areas[] = { { 0, 0 }, { 0, 120 }, { 120, sizeof(rows[0]) - sizeof(uint64_t) - 120 }, { 16, 40 } };
 
 static void must(bool truth)
 {
@@ -65,8 +71,11 @@ static void side_begin(struct side *s)
 	s->n = 0;
 }
 
-static void begin(void)
+/* Each input one way, by its length. */
+static void begin(size_t n)
 {
+	const size_t way = n % (sizeof(areas) / sizeof(areas[0]));
+
 	side_begin(&plain);
 	side_begin(&direct);
 	want.n = 0;
@@ -75,6 +84,9 @@ static void begin(void)
 		if (f != FLOW_sampling_num && f != FLOW_sampling_den)
 			column[want.n++] = (struct flow_column){
 				(uint8_t *)rows + flow_fields[f].offset, sizeof(rows[0]), f, false };
+	area = (struct flow_area){ (uint8_t *)rows + sizeof(uint64_t) + areas[way].from,
+		sizeof(rows[0]), areas[way].size };
+	want.nareas = areas[way].size > 0;
 	memset(rows, 0xa5, sizeof(rows));
 	decoder_want_columns(direct.d, &want);
 }
@@ -101,7 +113,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n)
 {
 	uint64_t now = UINT64_C(1700000000000000);
 
-	begin();
+	begin(n);
 	while (n >= 2) {
 		const size_t len = be16(data) & 0x7fff;
 		struct decoder_input in = { { data + 2, len < n - 2 ? len : n - 2 },

@@ -11,7 +11,8 @@
 Suite *suite_columns(void);
 
 /* Records of one datagram: of a message of 65507 octets with records of one octet. */
-enum { RECORDS_MAX = 65536, COLUMNS = FLOW_FIELDS - 2 };
+enum { RECORDS_MAX = 65536, COLUMNS = FLOW_FIELDS - 2,
+	ROW_OCTETS = (sizeof(struct flow_record) - sizeof(uint64_t)) / 8 * 8 };
 
 struct side {
 	struct decoder *d;
@@ -23,6 +24,7 @@ struct side {
 /* What the decoder writes to: a row has a place for every member. */
 static struct flow_record rows[DECODER_CHUNK];
 static struct flow_column column[COLUMNS];
+static struct flow_area area;
 static struct columns_want want = { .column = column };
 static struct side plain, direct;
 
@@ -134,10 +136,29 @@ static void compare(struct bytes data, const struct addr *from, uint64_t recv_us
 	compare_counts();
 }
 
-static void begin_sides(uint64_t with, uint64_t without)
+/*
+ * Of what templates there may be, none excluded, and as the collector excludes; and the octets of
+ * a row that are filled by windows (shuffle.h): the members' (behind `present`), as many as go.
+ */
+static const struct rule {
+	uint64_t with, without;
+	uint16_t from, size;
+} rules[] = {
+	{ 0, 0, 0, 0 },
+	{ FLOW_BIT(octets), FLOW_BIT(direction) | FLOW_BIT(flows), 0, 120 },
+	{ 0, 0, 0, 120 },
+	{ 0, 0, 120, ROW_OCTETS - 120 },
+	{ 0, 0, 16, 40 },
+};
+
+static void begin_sides(const struct rule *r)
 {
-	want.with = with;
-	want.without = without;
+	want.with = r->with;
+	want.without = r->without;
+	area = (struct flow_area){ (uint8_t *)rows + sizeof(uint64_t) + r->from, sizeof(rows[0]),
+		r->size };
+	want.area = &area;
+	want.nareas = r->size > 0;
 	side_init(&plain, NULL);
 	side_init(&direct, &want);
 }
@@ -148,20 +169,12 @@ static void end_sides(void)
 	side_clear(&direct);
 }
 
-/* Of what templates there may be, none excluded, and as the collector excludes. */
-static const struct {
-	uint64_t with, without;
-} rules[] = {
-	{ 0, 0 },
-	{ FLOW_BIT(octets), FLOW_BIT(direction) | FLOW_BIT(flows) },
-};
-
 START_TEST(random_datagrams_are_the_same)
 {
 	struct random_export r = { .state = rnd_seed("columns") };
 	uint64_t columns;
 
-	begin_sides(rules[_i].with, rules[_i].without);
+	begin_sides(&rules[_i]);
 	while (r.records < PROPERTY_RECORDS / COUNT(rules)) {
 		struct bytes data = random_export(&r);
 		struct addr from = addr_make4(0xc0000200u + r.exporter);
@@ -188,7 +201,7 @@ START_TEST(captures_are_the_same)
 	glob_t g = { 0 };
 
 	for (size_t i = 0, n = captures_find(&g, "columns"); i < n; i++) {
-		begin_sides(rules[_i].with, rules[_i].without);
+		begin_sides(&rules[_i]);
 		capture_each(g.gl_pathv[i], take, NULL);
 		columns += decoder_counts(direct.d)->columns;
 		records += decoder_counts(direct.d)->records;
