@@ -400,7 +400,13 @@ void engine_watch(struct engine *e, uint64_t now_us)
 		e->watched_us = now_us;
 		exporters_watch(e->worker, e->nworkers, now_us, limit_us);
 	}
-	if (!e->started || !is_scarce(&e->budget))
+	if (!e->started)
+		return;
+	if (now_us >= e->crowd_us + WATCH_US) {
+		e->crowd_us = now_us;
+		exporters_tell_crowd(&e->crowd, e->worker, e->nworkers, now_us);
+	}
+	if (!is_scarce(&e->budget))
 		return;
 	for (size_t i = 0; i < e->nplugins; i++)
 		flush_watch(&e->plugin[i].flush);

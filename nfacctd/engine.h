@@ -59,7 +59,7 @@ void engine_stats(struct engine *e, struct stats *out);
 void engine_exporter_stats(struct engine *e, struct stats *out);
 /*
  * Every second or so: lines about who is silent (nfacctd_silence; fed engines do it by
- * themselves), and about what the memory budget sheds.
+ * themselves), what gave way in the tables of exporters, and what the memory budget sheds.
  */
 void engine_watch(struct engine *e, uint64_t now_us);
 /* The same for people, a line an exporter in the reference's words, to the log. */

@@ -53,6 +53,8 @@ struct engine {
 	bool stopped;
 	int64_t last_s;		/* of the capture */
 	uint64_t watched_us;	/* when silent exporters were looked for */
+	uint64_t crowd_us;	/* when those that gave way were */
+	struct exporters_crowd crowd;
 };
 
 #endif /* ENGINE_PRIVATE_H */

@@ -189,6 +189,39 @@ size_t exporters_watch(struct worker *worker, size_t nworkers, uint64_t now_us, 
 	return t.silent;
 }
 
+/* ---- too many ---- */
+
+struct evictions {
+	uint64_t streams, templates, samplers;
+};
+
+static void add_evictions(struct worker *w, void *arg)
+{
+	const struct decode_counts *c = decoder_counts(w->decoder);
+	struct evictions *e = arg;
+
+	e->streams += c->evicted_streams;
+	e->templates += c->evicted_templates;
+	e->samplers += c->evicted_samplers;
+}
+
+void exporters_tell_crowd(struct exporters_crowd *c, struct worker *worker, size_t nworkers,
+	uint64_t now_us)
+{
+	struct evictions e = { 0 };
+	uint64_t all;
+
+	for (size_t i = 0; i < nworkers; i++)
+		worker_do(&worker[i], add_evictions, &e);
+	all = e.streams + e.templates + e.samplers;
+	if (all == c->told || !log_allow(&c->logged_us, now_us, 60000000))
+		return;
+	c->told = all;
+	log_warn("%" PRIu64 " exporters, %" PRIu64 " templates, %" PRIu64 " samplers gave way to "
+		 "others so far: a worker knows %u exporters (nfacctd_exporters)",
+		e.streams, e.templates, e.samplers, worker->settings->exporters);
+}
+
 /* ---- SQL ---- */
 
 static const char key_columns[] = "stamp_inserted, exporter, protocol, domain, worker, run_id";

@@ -9,7 +9,7 @@
  * file, Prometheus), one line when an exporter falls silent, and rows in SQL
  * beside the bill.
  *
- * Bounds: a worker knows decoder_limits.streams of them, 4096; the one that was
+ * Bounds: a worker knows nfacctd_exporters of them, 4096; the one that was
  * unheard for longest gives way, counted as evicted_streams.
  */
 #ifndef EXPORTERS_H
@@ -46,6 +46,17 @@ void exporters_stats(const struct exporters *x, struct stats *out);
  */
 enum { SILENT_LINES = 20 };
 size_t exporters_watch(struct worker *worker, size_t nworkers, uint64_t now_us, uint64_t limit_us);
+
+/*
+ * One line a minute when exporters, or their templates and samplers, gave way to
+ * others: what was lost on their way is then not known, and their data are not
+ * understood before templates come again.
+ */
+struct exporters_crowd {
+	uint64_t told, logged_us;
+};
+void exporters_tell_crowd(struct exporters_crowd *c, struct worker *worker, size_t nworkers,
+	uint64_t now_us);
 
 /* ---- rows in SQL ---------------------------------------------------------------- */
 

@@ -127,6 +127,7 @@ struct settings {
 		pcap_replays; /* seconds before the first datagram; readings, 0: for ever */
 	/* engine, ours */
 	uint32_t workers;
+	uint32_t exporters;		/* that a worker's decoder knows at a time */
 	uint64_t memory_budget;		/* bytes of aggregation tables over all plugins */
 	enum direction_policy direction;	/* which of two records of one flow counts */
 	char *direction_map;

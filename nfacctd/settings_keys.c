@@ -376,6 +376,11 @@ const struct conf_key settings_keys[] = {
 	U32("nfacctd_workers", NULL, GF(workers, uint32_t), 1, 64, "1",
 		"Threads that receive, or that share the work of a capture (pcap_savefile); an "
 		"exporter's datagrams stay with one of them, in order"),
+	U32("nfacctd_exporters", NULL, GF(exporters, uint32_t), 1, 1 << 16, "4096",
+		"Exporters, each of their domains counted, whose templates and sequence numbers a "
+		"worker remembers, with four times as many templates and samplers; a further one "
+		"takes the place of the one that was silent longest, which is counted and told. "
+		"At most 19 kilobytes each, as they come"),
 	U64("nfacctd_memory_budget", NULL, GF(memory_budget, uint64_t), 1 << 20, UINT64_MAX,
 		"2147483648",
 		"Bytes that the sums of all plugins may take; beyond it new rows are shed and "

@@ -13,6 +13,7 @@
 #include "wire/proxy.h"
 
 enum {
+	PER_EXPORTER = 4,	/* templates, samplers; as in decoder_limits_default */
 	BATCH_MESSAGES = 64, MESSAGE_BYTES = 65536,
 	DRAIN_BATCHES = 4096,	/* at stop: a flood does not keep it alive */
 	DROPS_EVERY = 4096,	/* batches */
@@ -37,6 +38,8 @@ int worker_init(struct worker *w, unsigned id, const struct settings *s, size_t 
 	w->id = id;
 	w->settings = s;
 	w->fd = w->wake = -1;
+	limits.streams = s->exporters;
+	limits.templates = limits.samplers = s->exporters * PER_EXPORTER;
 	limits.uptime_is_seconds = s->time_secs;
 	limits.options_any_scope = s->disable_opt_scope_check;
 	limits.account_options = s->account_options;

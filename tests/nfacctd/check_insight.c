@@ -8,6 +8,7 @@
 #include <time.h>
 #include <unistd.h>
 #include "tests/nfacctd/feeding.h"
+#include "nfacctd/engine_private.h"
 
 Suite *suite_insight(void);
 
@@ -244,6 +245,47 @@ START_TEST(many_silent_ones_are_few_lines)
 	feed_v5(A, NOW + 60, 0, 1);
 	ck_assert_uint_eq(times_said("silent for"), 20);
 	has_said("and 80 more exporters");
+	engine_stop(engine);
+	let_go();
+}
+END_TEST
+
+static uint64_t totals(void)
+{
+	return stat_of("sequence_received") + stat_of("sequence_lost");
+}
+
+/* Two have room; the third takes the place of the one that was silent longest. */
+START_TEST(too_many_exporters_are_told)
+{
+	static const char line[] = "W %u exporters, 0 templates, 0 samplers gave way to others so "
+				   "far: a worker knows 2 exporters (nfacctd_exporters)";
+	struct exporters_crowd crowd = { 0, 0 };
+	char want[256];
+
+	start(PRINT "nfacctd_exporters: 2\n");
+	open_sinks();
+	feed_v5(A, NOW, 0, 1);
+	feed_v5(B, NOW + 1, 0, 1);
+	feed_v5(A, NOW + 2, 4, 1); /* three are lost */
+	exporters_tell_crowd(&crowd, engine->worker, engine->nworkers, NOW * UINT64_C(1000000));
+	ck_assert_uint_eq(times_said("gave way"), 0);
+	feed_v5(B + 1, NOW + 3, 0, 1);
+	ck_assert_uint_eq(stat_of("streams"), 2);
+	ck_assert_uint_eq(stat_of("evicted_streams"), 1);
+	feed_v5(B, NOW + 4, 100, 1); /* as new: nothing says that records are missing */
+	ck_assert_uint_eq(totals(), 5 + 3);
+	for (unsigned second = 0; second <= 60; second += 20)
+		exporters_tell_crowd(&crowd, engine->worker, engine->nworkers,
+			(NOW + second) * UINT64_C(1000000));
+	snprintf(want, sizeof(want), line, 2);
+	ck_assert_uint_eq(times_said(want), 1);
+	ck_assert_uint_eq(times_said("gave way"), 1);
+	feed_v5(B + 2, NOW + 65, 0, 1);
+	exporters_tell_crowd(
+		&crowd, engine->worker, engine->nworkers, (NOW + 70) * UINT64_C(1000000));
+	snprintf(want, sizeof(want), line, 3);
+	ck_assert_uint_eq(times_said(want), 1);
 	engine_stop(engine);
 	let_go();
 }
@@ -544,6 +586,7 @@ Suite *suite_insight(void)
 	tcase_add_test(t, counts_clamped_flows);
 	tcase_add_test(t, tells_silence_once);
 	tcase_add_test(t, many_silent_ones_are_few_lines);
+	tcase_add_test(t, too_many_exporters_are_told);
 	tcase_add_test(t, rows_of_exporters);
 	tcase_add_test(t, rows_of_exporters_in_sqlite);
 	tcase_add_test(t, exporter_comes_back);
