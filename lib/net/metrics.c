@@ -26,8 +26,9 @@ struct metrics {
 	size_t nnames;
 	struct MHD_Daemon *http;
 	int fd;
-	pthread_mutex_t lock;	/* of `text` */
-	struct strbuf text;
+	pthread_mutex_t lock;	/* of `page` */
+	/* One for all who ask: a slow reader keeps the one that it was given. */
+	struct MHD_Response *page;
 };
 
 /* ---- text ----------------------------------------------------------------- */
@@ -183,16 +184,30 @@ void metrics_text(struct strbuf *to, const struct stats *s, const char *prefix,
 
 /* ---- HTTP ------------------------------------------------------------------ */
 
-static enum MHD_Result reply(struct MHD_Connection *c, unsigned status, const char *type,
-			     const char *body, size_t n)
+static char plain[] = "text/plain; charset=utf-8";
+
+/* NULL without memory; then `body`, that is to be freed, is. */
+static struct MHD_Response *response(const char *type, char *body, size_t n,
+	enum MHD_ResponseMemoryMode mode)
 {
-	struct MHD_Response *r = MHD_create_response_from_buffer(n, (void *)(uintptr_t)body,
-								 MHD_RESPMEM_MUST_COPY);
+	struct MHD_Response *r = MHD_create_response_from_buffer(n, body, mode);
+
+	if (!r && mode == MHD_RESPMEM_MUST_FREE)
+		free(body);
+	if (r)
+		MHD_add_response_header(r, MHD_HTTP_HEADER_CONTENT_TYPE, type);
+	return r;
+}
+
+/* `body` is a literal. */
+static enum MHD_Result refuse(struct MHD_Connection *c, unsigned status, const char *body)
+{
+	struct MHD_Response *r = response(
+		plain, (char *)(uintptr_t)body, strlen(body), MHD_RESPMEM_PERSISTENT);
 	enum MHD_Result result;
 
 	if (!r)
 		return MHD_NO;
-	MHD_add_response_header(r, MHD_HTTP_HEADER_CONTENT_TYPE, type);
 	if (status == MHD_HTTP_METHOD_NOT_ALLOWED)
 		MHD_add_response_header(r, MHD_HTTP_HEADER_ALLOW, "GET, HEAD");
 	result = MHD_queue_response(c, status, r);
@@ -203,8 +218,6 @@ static enum MHD_Result reply(struct MHD_Connection *c, unsigned status, const ch
 static enum MHD_Result answer(void *ctx, struct MHD_Connection *c, const char *url,
 	const char *method, const char *version, const char *upload, size_t *upload_n, void **state)
 {
-	static const char lost[] = "metrics are at /metrics\n", refused[] = "GET or HEAD\n";
-	static char plain[] = "text/plain; charset=utf-8";
 	struct metrics *m = ctx;
 	enum MHD_Result result;
 
@@ -220,12 +233,11 @@ static enum MHD_Result answer(void *ctx, struct MHD_Connection *c, const char *u
 		return MHD_YES;
 	}
 	if (strcmp(method, MHD_HTTP_METHOD_GET) != 0 && strcmp(method, MHD_HTTP_METHOD_HEAD) != 0)
-		return reply(c, MHD_HTTP_METHOD_NOT_ALLOWED, plain, refused, sizeof(refused) - 1);
+		return refuse(c, MHD_HTTP_METHOD_NOT_ALLOWED, "GET or HEAD\n");
 	if (strcmp(url, "/metrics") != 0)
-		return reply(c, MHD_HTTP_NOT_FOUND, plain, lost, sizeof(lost) - 1);
+		return refuse(c, MHD_HTTP_NOT_FOUND, "metrics are at /metrics\n");
 	pthread_mutex_lock(&m->lock);
-	result = reply(c, MHD_HTTP_OK, "text/plain; version=0.0.4; charset=utf-8",
-		       m->text.n ? m->text.s : "", m->text.n);
+	result = m->page ? MHD_queue_response(c, MHD_HTTP_OK, m->page) : MHD_NO;
 	pthread_mutex_unlock(&m->lock);
 	return result;
 }
@@ -305,24 +317,31 @@ void metrics_stop(struct metrics *m)
 		return;
 	if (m->http)
 		MHD_stop_daemon(m->http);	/* closes the socket too */
+	if (m->page)
+		MHD_destroy_response(m->page);
 	pthread_mutex_destroy(&m->lock);
-	strbuf_clear(&m->text);
 	free(m->prefix);
 	free(m);
 }
 
 void metrics_publish(struct metrics *m, const struct stats *s)
 {
-	struct strbuf fresh = { 0 }, old;
+	struct strbuf text = { 0 };
+	struct MHD_Response *fresh, *old;
 
 	if (!m)
 		return;
-	metrics_text(&fresh, s, m->prefix, m->names, m->nnames);
+	metrics_text(&text, s, m->prefix, m->names, m->nnames);
+	fresh = response("text/plain; version=0.0.4; charset=utf-8", text.s, text.n,
+		MHD_RESPMEM_MUST_FREE);
+	if (!fresh)
+		return;
 	pthread_mutex_lock(&m->lock);
-	old = m->text;
-	m->text = fresh;
+	old = m->page;
+	m->page = fresh;
 	pthread_mutex_unlock(&m->lock);
-	strbuf_clear(&old);
+	if (old)
+		MHD_destroy_response(old);
 }
 
 uint16_t metrics_port(const struct metrics *m)

@@ -175,6 +175,46 @@ START_TEST(publishes_again)
 }
 END_TEST
 
+enum { ROWS = 12000, WIDTH = 150 }; /* 2 MB: more than sockets hold at first */
+
+static void publish_many(struct metrics *m, uint64_t value)
+{
+	stats_clear(&s);
+	for (int i = 0; i < ROWS; i++)
+		stats_add(&s, value, "many{row=\"%0*d\"}", WIDTH, i);
+	metrics_publish(m, &s);
+}
+
+/* Who reads slowly gets to its end what was told when it asked. */
+START_TEST(a_slow_reader_gets_one_page)
+{
+	static const char request[] = "GET /metrics HTTP/1.0\r\n\r\n";
+	const char *why;
+	struct metrics *m =
+		metrics_start(&(struct metrics_options) { "127.0.0.1:0", "p", NULL, 0 }, &why);
+	struct sockaddr_in at = { .sin_family = AF_INET, .sin_port = htons(metrics_port(m)) };
+	int fd = socket(AF_INET, SOCK_STREAM, 0), rows = 0;
+	FILE *from = fdopen(fd, "r");
+	char line[512], end[16] = "", byte;
+
+	publish_many(m, 1);
+	at.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+	ck_assert_int_eq(setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &(int){ 4096 }, sizeof(int)), 0);
+	ck_assert_int_eq(connect(fd, (struct sockaddr *)&at, sizeof(at)), 0);
+	ck_assert_int_eq(write(fd, request, strlen(request)), (ssize_t)strlen(request));
+	ck_assert_int_eq(recv(fd, &byte, 1, MSG_PEEK), 1);
+	publish_many(m, 22);
+	while (fgets(line, sizeof(line), from))
+		if (sscanf(line, "p_many_total{row=\"%*[0-9]\"} %15s", end) == 1) {
+			ck_assert_str_eq(end, "1");
+			rows++;
+		}
+	ck_assert_int_eq(rows, ROWS);
+	fclose(from);
+	metrics_stop(m);
+}
+END_TEST
+
 static const struct {
 	const char *address, *why;
 } refused[] = {
@@ -205,7 +245,9 @@ Suite *suite_metrics(void)
 	tcase_add_test(t, gathers_rows);
 	tcase_add_loop_test(t, escapes, 0, sizeof(labels) / sizeof(labels[0]));
 	tcase_add_loop_test(t, answers, 0, sizeof(requests) / sizeof(requests[0]));
+	tcase_set_timeout(t, 60);
 	tcase_add_test(t, publishes_again);
+	tcase_add_test(t, a_slow_reader_gets_one_page);
 	tcase_add_loop_test(t, refuses, 0, sizeof(refused) / sizeof(refused[0]));
 	suite_add_tcase(suite, t);
 	return suite;
