@@ -345,8 +345,9 @@ void chunk_prepare_direct(struct chunk *c, struct chunk_state *state, const stru
 	for (size_t i = 0; i < n; i++) {
 		total.octets += c->sums[i].octets;
 		total.packets += c->sums[i].packets;
-		c->sums[i].flows = 1;
 	}
+	for (size_t i = 0; state->flows && i < n; i++)
+		c->sums[i].flows = 1;
 	for (size_t i = 0; state->flags && i < n; i++)
 		c->sums[i].tcp_flags = c->tcp_flags[i];
 	for (size_t i = 0; state->timed && !flow_has(all, FLOW_first_us) && i < n; i++)

@@ -38,7 +38,7 @@ struct chunk_counts {
 struct chunk_state {
 	struct chunk_counts counts;
 	bool timed;			/* some plugin has bins: flow times are looked at */
-	bool flags;			/* some plugin sums up TCP flags */
+	bool flows, flags;		/* some plugin counts flows, sums up TCP flags */
 	bool events;			/* some plugin accounts events */
 	const struct directions *directions;	/* nfacctd_direction_map, or NULL */
 	uint64_t told_us;			/* when an exporter was last told of */

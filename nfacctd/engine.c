@@ -69,6 +69,7 @@ static int plugin_init(struct engine *e, size_t i, const struct sink *(*find)(co
 
 		to->lane[i] = lane_new(p->pipeline, p->maps);
 		to->state.timed = to->state.timed || lane_timed(to->lane[i]);
+		to->state.flows = to->state.flows || pipeline_shape(p->pipeline)->flows;
 		to->state.flags = to->state.flags || pipeline_shape(p->pipeline)->tcp_flags;
 		to->state.events = to->state.events || lane_events(to->lane[i]);
 	}

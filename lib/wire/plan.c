@@ -728,9 +728,12 @@ void plan_fill(const struct plan *p, const struct flow_column *column, size_t nc
 	       const struct plan_time *t)
 {
 	assert(!(p->flags & PLAN_CAREFUL));
-	for (size_t i = 0; i < ncolumns; i++, done >>= 1)
-		if (!(done & 1))
-			fill_column(p, &column[i], data, step, n, t);
+	for (size_t at = 0; at < ncolumns; at += 64, done = 0) {
+		const size_t here = ncolumns - at < 64 ? ncolumns - at : 64;
+
+		for (uint64_t left = ~done & UINT64_MAX >> (64 - here); left; left &= left - 1)
+			fill_column(p, &column[at + (size_t)__builtin_ctzll(left)], data, step, n, t);
+	}
 }
 
 /* An unsigned number of `len` octets, the least significant last there and first here. */

@@ -134,6 +134,8 @@ void shuffle_compile(struct shuffle *s, const struct plan *p, const struct flow_
 #ifdef __x86_64__
 
 #define CAN __attribute__((target("ssse3")))
+/* Loops over a constant number of steps: gcc -O2 keeps them, and the orders in memory. */
+#define UNROLL _Pragma("GCC unroll 3")
 
 bool shuffle_possible(void)
 {
@@ -156,6 +158,7 @@ CAN static inline __attribute__((always_inline)) void fill(
 	__m128i order[SHUFFLE_STEPS];
 	size_t src[SHUFFLE_STEPS];
 
+	UNROLL
 	for (size_t k = 0; k < steps; k++) {
 		order[k] = _mm_loadu_si128((const __m128i *)s->order[w->first + k]);
 		src[k] = s->src[w->first + k];
@@ -163,6 +166,7 @@ CAN static inline __attribute__((always_inline)) void fill(
 	for (size_t i = 0; i < n; i++, to += to_step, data += step) {
 		__m128i v = always;
 
+		UNROLL
 		for (size_t k = 0; k < steps; k++) {
 			const __m128i from = _mm_loadu_si128((const __m128i *)(data + src[k]));
 

@@ -219,6 +219,14 @@ static uint32_t *front_of(struct store *s, const uint8_t *key)
 	return &s->front[((h ^ word) * UINT64_C(0x9e3779b97f4a7c15)) >> 32 & (STORE_FRONT - 1)];
 }
 
+/* Who was asked for last. */
+static struct store_link *find_newest(const struct store *s, const void *key)
+{
+	struct store_link *l = s->ends.newest == NONE ? NULL : row_at(s, s->ends.newest);
+
+	return l && memcmp(l + 1, key, s->key_size) == 0 ? l : NULL;
+}
+
 static struct store_link *find_front(struct store *s, const void *key, const uint32_t *front)
 {
 	struct store_link *l = *front ? row_at(s, *front - 1) : NULL;
@@ -239,6 +247,9 @@ void *store_find(struct store *s, const void *key)
 
 	if (store_empty(s))
 		return NULL;
+	l = find_newest(s, key);
+	if (l)
+		return l;
 	front = front_of(s, key);
 	l = find_front(s, key, front);
 	if (l)
@@ -319,11 +330,14 @@ static uint32_t evict(struct store *s, const void *key)
 
 void *store_put(struct store *s, const void *key, bool *fresh)
 {
-	uint32_t *front = front_of(s, key);
-	struct store_link *l = find_front(s, key, front);
-	uint32_t h, i;
+	struct store_link *l = find_newest(s, key);
+	uint32_t *front, h, i;
 
 	*fresh = false;
+	if (l)
+		return l;
+	front = front_of(s, key);
+	l = find_front(s, key, front);
 	if (l)
 		return l;
 	h = hash(s, key);
