@@ -100,7 +100,8 @@ static void notice_way(struct chunk_state *state, const struct flow_origin *o, u
 	struct stream *s = o->stream;
 	char exporter[ADDR_TEXT];
 
-	s->ways = (uint8_t)(s->ways | 1u << (direction & 1));
+	if (direction <= 1)
+		s->ways = (uint8_t)(s->ways | 1u << direction);
 	if (s->ways != 3 || s->both_ways || !log_allow(&state->told_us, o->recv_us, 1000000))
 		return;
 	s->both_ways = true;
@@ -123,7 +124,7 @@ static void notice_totals(struct chunk_state *state, const struct flow_origin *o
 		 addr_print(&o->exporter, exporter), o->domain);
 }
 
-/* A record with a direction: does it count? */
+/* Does a record with a direction count?  IE 61 is 0 or 1 (RFC 5102 5.11.6), else it says none. */
 static bool right_way(struct chunk_state *state, const struct settings *s,
 		      const struct flow_origin *o, const struct flow_record *r)
 {
@@ -135,7 +136,7 @@ static bool right_way(struct chunk_state *state, const struct settings *s,
 		notice_way(state, o, r->direction);
 		return true;
 	}
-	if ((p == DIRECTION_EGRESS) == (r->direction != 0))
+	if (r->direction > 1 || (p == DIRECTION_EGRESS) == (r->direction == 1))
 		return true;
 	state->counts.other_way++;
 	state->counts.other_way_octets += r->octets;

@@ -5,7 +5,8 @@
  * it twice, told apart by flowDirection (IE 61) alone; added up it is billed
  * twice.  nfacctd_direction says which records count: both (as pmacct does),
  * ingress or egress; a map may say it for an exporter or one of its interfaces.
- * A record without a direction always counts.
+ * A record without a direction, or with one that is neither (IE 61 above 1),
+ * always counts.
  *
  *	# exporter[/length]	ifIndex or *	policy
  *	192.0.2.1		7		egress

@@ -111,6 +111,7 @@ static const struct {
 	{ "tos_encode_as_dscp", "in effect; 1.7.7 does not know it" },
 	{ "pidfile", "one process, so one file; locked" },
 	{ "plugin_buffer_size", "delays nothing" },
+	{ "plugins", "kafka, amqp and tee are not known, and left out; a second plugin of a name, too" },
 	{ "pre_tag_label_filter", "labels are compared whole" },
 	{ "pre_tag_map", "return=true is refused" },
 	{ "print_history_roundoff", "w: Mondays, whatever the day of the start" },
