@@ -1,6 +1,7 @@
 #include "nfacctd/flush.h"
 
 #include <errno.h>
+#include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
@@ -304,6 +305,12 @@ static bool hand_over(struct flush *f)
 	}
 	book(f, &before, w->octets, w->packets);
 	c = f->sink->counts(f->handle);
+	log_debug("plugin %s: purge %" PRIu64 ": %zu rows, %" PRIu64 " octets, %" PRIu64
+		  " packets; %" PRIu64 " inserted, %" PRIu64 " updated, %" PRIu64 " refused, %" PRIu64
+		  " in a file, in %" PRIu64 " ms", f->settings->name, w->purge.id, w->purge.nrows,
+		  w->octets, w->packets, c->inserted - before.inserted, c->updated - before.updated,
+		  c->rejected - before.rejected, c->spooled_rows - before.spooled_rows,
+		  (c->write_ns - before.write_ns) / 1000000);
 	f->counts.purges++;
 	f->counts.rows += w->purge.nrows;
 	trigger_purged(&f->trigger, &w->purge, &before, c);

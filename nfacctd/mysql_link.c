@@ -9,6 +9,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include "base/log.h"
 #include "base/strbuf.h"
 #include "nfacctd/sql_secret.h"
 
@@ -240,12 +241,19 @@ void link_close(struct mysql_link *k)
 	k->err = 0;
 }
 
+/* The beginning tells what it is; rows of a million octets do not. */
+static void tell(const struct mysql_link *k, const char *sql, size_t n)
+{
+	log_debug("%s: %.*s", k->where, (int)(n < 400 ? n : 400), sql);
+}
+
 unsigned link_run(struct mysql_link *k, const char *sql, size_t n, uint64_t *affected)
 {
 	MYSQL_RES *res;
 
 	if (!k->mysql)
 		return note(k, 2006, "not connected");
+	tell(k, sql, n);
 	if (mysql_real_query(k->mysql, sql, n) != 0)
 		return note_mysql(k);
 	res = mysql_store_result(k->mysql);
@@ -331,6 +339,7 @@ MYSQL_STMT *link_prepare(struct mysql_link *k, const char *sql, size_t n)
 		note(k, 2008, "out of memory");
 		return NULL;
 	}
+	tell(k, sql, n);
 	if (mysql_stmt_prepare(stmt, sql, n) != 0) {
 		note(k, mysql_stmt_errno(stmt), mysql_stmt_error(stmt));
 		mysql_stmt_close(stmt);

@@ -272,6 +272,7 @@ static PGresult *collect(struct pg_link *k)
 
 PGresult *pg_ask(struct pg_link *k, const char *sql, int n, const char *const *values)
 {
+	log_debug("%s: %.400s", k->where, sql);
 	if (!k->pg || !PQsendQueryParams(k->pg, sql, n, NULL, values, NULL, NULL, 0)) {
 		note_lost(k);
 		return NULL;
@@ -283,6 +284,7 @@ int pg_run(struct pg_link *k, const char *sql)
 {
 	PGresult *res;
 
+	log_debug("%s: %.400s", k->where, sql);
 	if (!k->pg || !PQsendQuery(k->pg, sql))
 		return note_lost(k);
 	res = collect(k);

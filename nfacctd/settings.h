@@ -44,8 +44,6 @@ struct plugin_settings {
 	bool tos_encode_as_dscp;
 	char *pre_tag_map, *pre_tag_filter, *pre_tag2_filter, *pre_tag_label_filter;
 	uint64_t post_tag, post_tag2;	/* 0: none */
-	/* queue and cache */
-	uint64_t pipe_size, buffer_size, cache_entries;
 	/* sql_* */
 	char *sql_db, *sql_user, *sql_passwd, *sql_passwd_file, *sql_host, *sql_ca_file;
 	char *sql_cert_file, *sql_key_file;	/* ours: the client's */
@@ -64,7 +62,6 @@ struct plugin_settings {
 	bool sql_optimize_clauses, sql_dont_try_update, num_protos, sql_num_hosts;
 	uint64_t sql_multi_values;
 	uint32_t sql_connections;
-	char *sql_locking_style;
 	char *sql_exporters_table;	/* ours: counters of exporters, beside the sums */
 	bool sql_check; /* ours: compare the table's columns at start (default true) */
 	struct preprocess preprocess;

@@ -221,9 +221,6 @@ static int check_plugin(struct settings *s, struct plugin_settings *p)
 			s, "sql_history_offset", p, "must be shorter than sql_history; 0 is taken");
 		p->history_offset = 0;
 	}
-	if (p->pipe_size && p->buffer_size > p->pipe_size)
-		settings_complain(s, "plugin_buffer_size", p,
-			"is larger than plugin_pipe_size; both are without effect here");
 	check_named(s, "aggregate_filter", p, &p->aggregate_filter);
 	check_named(s, "pre_tag_filter", p, &p->pre_tag_filter);
 	check_named(s, "pre_tag2_filter", p, &p->pre_tag2_filter);

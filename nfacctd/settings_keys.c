@@ -36,7 +36,7 @@ const struct conf_key settings_keys[] = {
 		"Scheduling priority of the process, as nice(1): -20 (first) to 19"),
 	STR("core_proc_name", NULL, GF(core_proc_name, char *), "default",
 		"Name of this process in log lines"),
-	BOOL("debug", NULL, GF(debug, bool), "false", "Log debugging lines too"),
+	BOOL("debug", NULL, GF(debug, bool), "false", "Log each purge and the SQL statements that write it, too"),
 	OWN("files_umask", NULL, GF(files_umask, uint32_t), "077", value_octal,
 		"umask of the files written, octal"),
 	OWN("files_uid", NULL, GF(files_uid, uint32_t), "", value_user,
@@ -159,12 +159,6 @@ const struct conf_key settings_keys[] = {
 		"The tag of all records of the plugin, whatever pre_tag_map says"),
 	U64("post_tag2", NULL, PF(post_tag2, uint64_t), 1, UINT64_MAX, NULL,
 		"The second tag of all records of the plugin"),
-	U64("plugin_pipe_size", NULL, PF(pipe_size, uint64_t), 0, UINT64_MAX, "4096000",
-		"Accepted: nothing queues here"),
-	U64("plugin_buffer_size", NULL, PF(buffer_size, uint64_t), 0, UINT64_MAX, "0",
-		"Accepted: nothing waits for a fill level"),
-	U64("sql_cache_entries", "print_cache_entries", PF(cache_entries, uint64_t), 0, UINT64_MAX,
-		"32771", "Accepted as a hint: the table starts small and grows as needed"),
 	/* SQL */
 	STR("sql_db", NULL, PF(sql_db, char *), NULL,
 		"Database; sqlite3: its file; default pmacct"),
@@ -213,8 +207,6 @@ const struct conf_key settings_keys[] = {
 		"ip_proto as a number"),
 	BOOL("sql_num_hosts", NULL, PF(sql_num_hosts, bool), "false",
 		"Addresses as INET6_ATON gives them"),
-	STR("sql_locking_style", NULL, PF(sql_locking_style, char *), NULL,
-		"Accepted: a transaction takes its place"),
 	/* print */
 	OWN("print_output", NULL, PF(print_output, enum print_format), "formatted",
 		value_print_output, "formatted, csv, json, event_formatted or event_csv"),
@@ -253,6 +245,10 @@ const struct conf_key settings_keys[] = {
 		"Run it at the first purge of each such span, aligned by the round-off; absent: "
 		"after each purge"),
 	/* known, without effect */
+	NOOPP("plugin_pipe_size", NULL, "nothing queues between threads: no effect"),
+	NOOPP("plugin_buffer_size", NULL, "nothing waits for a fill level: no effect"),
+	NOOPP("sql_cache_entries", "print_cache_entries", SIZED),
+	NOOPP("sql_locking_style", NULL, "a transaction takes its place: no effect"),
 	NOOPP("sql_use_copy", NULL, "rows go in as arrays, which is as fast: no effect"),
 	NOOPP("sql_delimiter", NULL, "nothing is told apart by a delimiter: no effect"),
 	NOOPP("sql_table_type", NULL, LATER),

@@ -110,7 +110,6 @@ static const struct {
 	{ "tos_file", "in effect; 1.7.7 does not know it" },
 	{ "tos_encode_as_dscp", "in effect; 1.7.7 does not know it" },
 	{ "pidfile", "one process, so one file; locked" },
-	{ "plugin_buffer_size", "delays nothing" },
 	{ "plugins", "kafka, amqp and tee are not known, and left out; a second plugin of a name, too" },
 	{ "pre_tag_label_filter", "labels are compared whole" },
 	{ "pre_tag_map", "return=true is refused" },
@@ -209,7 +208,7 @@ static const struct {
 		   "capture by its own clock, several times where it is long" },
 	{ "memory", "a sum of AS 0 and a key that is all zeros are rows; -n all ends behind the "
 		    "number of entries; JSON names sums; an address that nobody named is 0.0.0.0; questions "
-		    "find rows of all primitives, and no row is there that nobody sent" },
+		    "find rows of all primitives, and sums of IPv6 hosts, and no row is there that nobody sent" },
 	{ "aggregate_primitives", "values of every length are read, and an Element may be named "
 				  "twice" },
 	{ "captures", "of NetFlow v1, v7, v8, of v5 with octets behind, of biflows, of NSEL, of "

@@ -299,7 +299,9 @@ static enum sink_result put_empty(struct sink_print *s, const struct purge *p, i
 {
 	char path[PATH_MAX];
 
-	if (!s->p->print_write_empty_file || p->last || !s->p->print_output_file ||
+	/* The end of a daemon leaves the file of before; that of a capture of nothing has none. */
+	if (!s->p->print_write_empty_file || !s->p->print_output_file ||
+	    (p->last && (!s->p->capture || s->counts.purges)) ||
 	    !name_expand(path, sizeof(path), s->p->print_output_file, s->p, s->l, when, NULL))
 		return SINK_OK;
 	if (put_file(s, path, p, NULL, 0) == 0)

@@ -27,6 +27,7 @@ int sqlite_failed(struct sink_sqlite *s, const char *doing)
 
 int sqlite_run(struct sink_sqlite *s, const char *sql)
 {
+	log_debug("%s: %.400s", s->book.who, sql);
 	return sqlite3_exec(s->db, sql, NULL, NULL, NULL) == SQLITE_OK ? 0 : sqlite_failed(s, sql);
 }
 

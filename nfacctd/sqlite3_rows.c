@@ -10,6 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
+#include "base/log.h"
 
 bool sqlite_is_counter(const struct sql_column *c)
 {
@@ -57,6 +58,7 @@ static sqlite3_stmt *prepare_text(struct sink_sqlite *s)
 {
 	sqlite3_stmt *stmt = NULL;
 
+	log_debug("%s: %.400s", s->book.who, s->text.s);
 	if (sqlite3_prepare_v3(s->db, s->text.s, (int)s->text.n, SQLITE_PREPARE_PERSISTENT, &stmt,
 			       NULL) != SQLITE_OK) {
 		sqlite_failed(s, "prepare");

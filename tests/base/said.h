@@ -13,12 +13,15 @@
 struct said {
 	struct strbuf text;
 	unsigned lines;
+	bool debug;	/* these, too */
 };
 
 static inline void said_line(void *ctx, enum log_level level, const char *text)
 {
 	struct said *s = ctx;
 
+	if (level == LOG_LEVEL_DEBUG && !s->debug)
+		return;
 	strbuf_addf(&s->text, "%c %s\n", "EWID"[level], text);
 	s->lines++;
 }

@@ -457,7 +457,8 @@ question() { # ID PLUGIN
 	NR == 1 { for (i = 1; i <= NF; i++) of[i] = primitive[$i]; next }
 	NR < 4 {
 		for (i = 1; i <= NF; i++) {
-			# law: a sum of hosts is asked for by its name
+			# law: a sum of hosts is asked for by its name, and not found of IPv6
+			if (sum && $i ~ /:/) continue
 			if (sum) sub(/^src_/, "sum_", of[i])
 			if (of[i] != "") print of[i], $i
 		}
@@ -570,7 +571,7 @@ compare() { # ID PLUGIN
 		} >"$TMP/$1.$side.$2.rows"
 	done
 	# law: its client prints rows that nobody sent, of no bytes or beyond all reason
-	! is_memory "$1" || sed -i -E '/\t(0|[0-9]{16,})$/d' "$TMP/$1".{ref,our}".$2.rows"
+	! is_memory "$1" || sed -i -E '/\t(0|[0-9]{14,})$/d' "$TMP/$1".{ref,our}".$2.rows"
 	# law: where keys are of more than its first primitives it finds nothing that it is asked for
 	if is_memory "$1" && grep -qE "^aggregate.$2.: .*(own_|nat|mpls)" "$TMP/$1.conf"; then
 		sed -i -E '/^(top|asked) /d' "$TMP/$1".{ref,our}".$2.rows"

@@ -956,6 +956,7 @@ START_TEST(waits_for_the_sink)
 	struct said said;
 
 	said_start(&said);
+	said.debug = true;
 	refuse_writes = 2;
 	start("plugins: print\naggregate: src_host\nprint_history: 10m\nprint_refresh_time: "
 	      "60\nprint_history_roundoff: mh\n");
@@ -968,6 +969,8 @@ START_TEST(waits_for_the_sink)
 	ck_assert_uint_eq(probes[0].octets, 8000);
 	ck_assert_uint_eq(probes[0].salvaged, 0);
 	ck_assert_uint_eq(stat_of("plugin_octets_written{plugin=\"default_print\"}"), 8000);
+	/* With debug: true each purge has a line. */
+	ck_assert_ptr_nonnull(strstr(said.text.s, "D plugin default_print: purge 1: 1 rows, "));
 	let_go();
 	said_end(&said);
 }

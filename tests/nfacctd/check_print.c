@@ -327,6 +327,26 @@ START_TEST(empty_files)
 }
 END_TEST
 
+/* Of a capture the end is the only purge: sfacctd 1.7.7 makes the file then, too. */
+START_TEST(empty_file_of_a_capture)
+{
+	struct fixture *f = fix_new("src_host", 1);
+	void *s;
+
+	f->p.print_output = PRINT_CSV;
+	f->p.print_output_file = (char *)in_dir("out");
+	f->p.print_write_empty_file = true;
+	f->p.capture = _i == 0;
+	f->purge.last = true;
+	s = sink_find("print")->open(&f->p, &f->l, 1);
+	ck_assert_int_eq(put(f, s), SINK_OK);
+	/* A daemon that stops leaves the file of the last purge alone. */
+	ck_assert_str_eq(file_text("out"), _i == 0 ? "SRC_IP,PACKETS,BYTES\n" : "(no file)");
+	sink_find("print")->close(s);
+	fix_free(f);
+}
+END_TEST
+
 /* A FIFO that nobody reads: not now, and no hang. */
 START_TEST(fifo_without_reader)
 {
@@ -382,6 +402,7 @@ Suite *suite_print(void)
 	tcase_add_test(t, names);
 	tcase_add_loop_test(t, disk_full, 0, 2);
 	tcase_add_loop_test(t, empty_files, 0, 2);
+	tcase_add_loop_test(t, empty_file_of_a_capture, 0, 2);
 	tcase_add_test(t, fifo_without_reader);
 	tcase_add_test(t, salvaged);
 	suite_add_tcase(s, t);

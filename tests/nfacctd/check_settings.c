@@ -125,8 +125,6 @@ START_TEST(reads_the_second_tutorial)
 			UINT64_C(1) << hosts[i] | UINT64_C(1) << PRIM_ID_in_iface |
 				UINT64_C(1) << PRIM_ID_out_iface);
 		ck_assert_int_eq(s.plugin[i].networks_file_filter, FILTER_TRUE);
-		ck_assert_uint_eq(s.plugin[i].pipe_size, 102400000);
-		ck_assert_uint_eq(s.plugin[i].cache_entries, 1048579);
 	}
 	settings_clear(&s);
 	said_end(&said);
@@ -339,8 +337,6 @@ static const char *const defaults[][2] = {
 	{ "aggregate", "src_host" },
 	{ "sql_refresh_time", "60" },
 	{ "sql_table_version", "1" },
-	{ "sql_cache_entries", "32771" },
-	{ "plugin_pipe_size", "4096000" },
 	{ "sql_user", "pmacct" },
 	{ "sql_passwd", "arealsmartpwd" },
 	{ "sql_host", "localhost" },
@@ -400,10 +396,13 @@ START_TEST(tells_what_is_idle_and_from_where)
 
 	said_start(&said);
 	ck_assert_int_eq(load(&s, "plugins: print[a]\nimt_path: /x\nsql_table: t\n"
-			      "print_refresh_time: 7\nsql_passwd: hush\n", &problems), 0);
+			      "print_refresh_time: 7\nsql_passwd: hush\nprint_cache_entries: 9\n"
+			      "plugin_pipe_size: 10240000\n", &problems), 0);
 	ck_assert_uint_eq(problems, 0);
 	ck_assert_ptr_nonnull(strstr(said.text.s, "imt_path: has no effect: no plugin of type memory"));
 	ck_assert_ptr_nonnull(strstr(said.text.s, "sql_table: has no effect: no plugin of type mysql"));
+	ck_assert_ptr_nonnull(strstr(said.text.s, "print_cache_entries"));
+	ck_assert_ptr_nonnull(strstr(said.text.s, "plugin_pipe_size"));
 	ck_assert_ptr_null(strstr(said.text.s, "print_refresh_time"));
 	settings_print_lines(&s, to);
 	fclose(to);
