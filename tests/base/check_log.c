@@ -210,6 +210,7 @@ START_TEST(is_captured)
 	memset(longer, 'x', sizeof(longer) - 1);
 	longer[sizeof(longer) - 1] = '\0';
 	said_start(&said);
+	said.debug = true;
 	log_error("a %s", "b");
 	errno = EACCES;
 	log_warn_errno("c");
