@@ -497,7 +497,7 @@ int flush_init(struct flush *f, int64_t now)
 		f->exporters = (struct exporter_book) {
 			.p = f->settings, .sink = f->sink, .run_id = f->seed
 		};
-	trigger_init(&f->trigger, f->settings, now);
+	trigger_init(&f->trigger, f->settings, pipeline_layout(f->pipeline), now);
 	flush_restart(f, now);
 	for (size_t i = 0; i < f->nworkers; i++) {
 		struct aggregate *a = new_table(f, f->budget);

@@ -20,10 +20,12 @@
 
 enum { VARIABLES_MAX = 24, SAY_AGAIN_SECONDS = 60, WRITERS = 1 };
 
-void trigger_init(struct trigger *t, const struct plugin_settings *p, int64_t now)
+void trigger_init(struct trigger *t, const struct plugin_settings *p, const struct key_layout *l,
+		  int64_t now)
 {
 	memset(t, 0, sizeof(*t));
 	t->p = p;
+	t->l = l;
 	t->last = INT64_MIN;
 	timebin_init(&t->every, &p->trigger_time, p->history_roundoff, 0, now);
 }
@@ -66,8 +68,8 @@ static void set_tables(struct variables *v, const struct trigger *t, const struc
 	else
 		sql_default_table(name, sizeof(name), t->p);
 	set(v, "SQL_TABLE", name);
-	/* No key: its layout is the pipeline's, and $peer_src_ip is of a row, not of a purge. */
-	if (name_expand(made, sizeof(made), name, t->p, NULL, when, NULL))
+	if (name_expand(made, sizeof(made), name, t->p, t->l, when,
+			p->nrows ? p->rows[0].key : NULL))
 		set(v, "EFFECTIVE_SQL_TABLE", made);
 }
 

@@ -15,6 +15,7 @@
 
 struct trigger {
 	const struct plugin_settings *p;
+	const struct key_layout *l;
 	struct timebin every;	/* sql_trigger_time */
 	int64_t last;		/* start of the span that it ran for */
 	pid_t child;		/* 0: none */
@@ -22,7 +23,8 @@ struct trigger {
 	uint64_t told_us;
 };
 
-void trigger_init(struct trigger *t, const struct plugin_settings *p, int64_t now);
+void trigger_init(struct trigger *t, const struct plugin_settings *p, const struct key_layout *l,
+		  int64_t now);
 /* `before` and `after` are the sink's counts around the purge. */
 void trigger_purged(struct trigger *t, const struct purge *p, const struct sink_counts *before,
 		    const struct sink_counts *after);
