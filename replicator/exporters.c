@@ -267,11 +267,21 @@ static const size_t stream_counters[] = {
 };
 enum { NSTREAM = sizeof(stream_counters) / sizeof(stream_counters[0]) };
 
+/* Of the numbers that tell duplicates, so many go to the next process: rows stay as they were. */
+enum { CARRIED_RECENT = 8 };
+
+/* The number before `back` others. */
+static uint32_t newest(const struct sequence *q, unsigned back)
+{
+	return q->recent[(q->at + SEQUENCE_RECENT - 1u - back) % SEQUENCE_RECENT];
+}
+
 const void *exporters_stream_row(
 	const struct exporters *x, const void *prev, uint64_t row[static EXPORTERS_STREAM_ROW])
 {
 	const struct exporter_stream *s = store_next(&x->streams, prev);
 	const struct sequence *q;
+	uint32_t recent;
 	size_t n = 2;
 
 	if (!s)
@@ -280,9 +290,10 @@ const void *exporters_stream_row(
 	memcpy(row, &s->key.addr, 16);
 	row[n++] = (uint64_t)s->key.port << 48 | (uint64_t)s->key.protocol << 32 | s->key.domain;
 	row[n++] = pair(q->next, q->behind_next);
-	for (size_t i = 0; i < SEQUENCE_RECENT; i += 2)
-		row[n++] = pair(q->recent[i], q->recent[i + 1]);
-	row[n++] = pair(q->uptime_ms, (uint32_t)(q->nrecent << 16 | q->run << 8 | q->known));
+	for (unsigned i = 0; i < CARRIED_RECENT; i += 2)
+		row[n++] = pair(newest(q, i), newest(q, i + 1));
+	recent = q->nrecent < CARRIED_RECENT ? q->nrecent : CARRIED_RECENT;
+	row[n++] = pair(q->uptime_ms, recent << 16 | (uint32_t)(q->run << 8 | q->known));
 	for (size_t i = 0; i < NSTREAM; i++)
 		memcpy(&row[n++], (const char *)&s->counts + stream_counters[i], sizeof(row[0]));
 	for (size_t i = 0; i < EXPORTERS_SHAPES; i += 2)
@@ -308,11 +319,12 @@ void exporters_stream_restore(
 	q = &s->sequence;
 	q->next = (uint32_t)(row[n] >> 32);
 	q->behind_next = (uint32_t)row[n++];
-	for (size_t i = 0; i < SEQUENCE_RECENT; i++, n += i % 2 == 0)
-		q->recent[i] = (uint32_t)(row[n] >> (i % 2 ? 0 : 32));
+	for (size_t i = 0; i < CARRIED_RECENT; i++, n += i % 2 == 0)
+		q->recent[i] = (uint16_t)(row[n] >> (i % 2 ? 0 : 32));
 	q->uptime_ms = (uint32_t)(row[n] >> 32);
 	q->nrecent = (uint8_t)(row[n] >> 16);
-	q->nrecent = q->nrecent < SEQUENCE_RECENT ? q->nrecent : SEQUENCE_RECENT;
+	q->nrecent = q->nrecent < CARRIED_RECENT ? q->nrecent : CARRIED_RECENT;
+	q->at = q->nrecent;
 	q->run = (uint8_t)(row[n] >> 8);
 	q->known = row[n++] & 1;
 	for (size_t i = 0; i < NSTREAM; i++)

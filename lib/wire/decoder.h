@@ -10,7 +10,7 @@
  * that was unused for longest, and counts that.
  *
  * The worst case is what decoder_size() asks for, and nothing beside it: with the
- * default limits 77.2 MB - 72.9 for 16384 templates, 2.6 for 16384 samplers, 1.5 for 4096
+ * default limits 77.6 MB - 72.9 for 16384 templates, 2.6 for 16384 samplers, 1.9 for 4096
  * streams - most of which stays untouched until it is used.
  *
  * A decoder belongs to one thread.  Time is an argument.

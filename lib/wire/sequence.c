@@ -8,17 +8,17 @@
 
 static bool seen(const struct sequence *s, uint32_t number)
 {
-	for (unsigned i = 0; i < s->nrecent && i < SEQUENCE_RECENT; i++)
-		if (s->recent[i] == number)
+	for (unsigned i = 0; i < s->nrecent; i++)
+		if (s->recent[i] == (uint16_t)number)
 			return true;
 	return false;
 }
 
 static void remember(struct sequence *s, uint32_t number)
 {
-	for (unsigned i = SEQUENCE_RECENT - 1; i > 0; i--)
-		s->recent[i] = s->recent[i - 1];
-	s->recent[0] = number;
+
+	s->recent[s->at] = (uint16_t)number;
+	s->at = (uint8_t)((s->at + 1) % SEQUENCE_RECENT);
 	if (s->nrecent < SEQUENCE_RECENT)
 		s->nrecent++;
 }
@@ -26,7 +26,7 @@ static void remember(struct sequence *s, uint32_t number)
 static void restart(struct sequence *s, struct sequence_counts *c)
 {
 	c->restarts++;
-	s->nrecent = 0;
+	s->nrecent = s->at = 0;
 }
 
 static void take_back(struct sequence_counts *c, uint64_t units)

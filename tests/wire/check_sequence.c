@@ -133,6 +133,55 @@ START_TEST(sums_up_a_shuffled_stream)
 }
 END_TEST
 
+/*
+ * A path that loses one in twenty, and hands over one in ten again up to 40 places
+ * later: nothing that comes again may hide a loss.  The numbers wrap on the way.
+ */
+static const struct {
+	uint32_t units, unit;
+} kinds[] = { { 1, 1 }, { 30, 30 }, { 400, 30 } };
+
+START_TEST(duplicates_hide_no_loss)
+{
+	enum { SENT = 5000, LATER = 40 };
+	const uint32_t units = kinds[_i].units;
+	struct sequence s = { .known = false };
+	struct sequence_counts c = { .received = 0 };
+	uint32_t lcg = 11, lost = 0, again = 0, copies[SENT + LATER + 1] = { 0 };
+
+	for (uint32_t i = 0; i < SENT; i++) {
+		struct sequence_step in = { .units = units, .unit = kinds[_i].unit };
+
+		in.number = (i - SENT / 2) * units;
+		lcg = lcg * 1664525u + 1013904223u;
+		if (i > 0 && i < SENT - 1 && lcg >> 16 < 65536 / 20) {
+			lost++;
+		} else {
+			sequence_step(&s, &c, &in);
+			if (lcg >> 16 > 65536 / 10 * 9) {
+				const uint32_t at = i + 1 + lcg % LATER;
+
+				again += copies[at] == 0;
+				copies[at] = copies[at] ? copies[at] : i + 1;
+			}
+		}
+		if (copies[i]) {
+			in.number = (copies[i] - 1 - SENT / 2) * units;
+			sequence_step(&s, &c, &in);
+		}
+	}
+	for (uint32_t i = SENT; i < SENT + LATER + 1; i++)
+		again -= copies[i] != 0;
+	ck_assert_uint_gt(lost, 200);
+	ck_assert_uint_gt(again, 200);
+	ck_assert_uint_eq(c.lost, lost * units);
+	ck_assert_uint_eq(c.duplicates, again);
+	ck_assert_uint_eq(c.late, 0);
+	ck_assert_uint_eq(c.restarts, 0);
+	ck_assert_uint_eq(c.received, (SENT - lost + again) * (uint64_t)units);
+}
+END_TEST
+
 Suite *suite_sequence(void)
 {
 	Suite *s = suite_create("sequence");
@@ -140,6 +189,7 @@ Suite *suite_sequence(void)
 
 	tcase_add_loop_test(t, tells, 0, COUNT(stories));
 	tcase_add_test(t, sums_up_a_shuffled_stream);
+	tcase_add_loop_test(t, duplicates_hide_no_loss, 0, COUNT(kinds));
 	suite_add_tcase(s, t);
 	return s;
 }
