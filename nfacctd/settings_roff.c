@@ -191,6 +191,10 @@ static const struct {
 			   "the exporter's, whatever nfacctd_as says; bgp_nexthop= and nexthop= "
 			   "compare IPv6, too; a key that does not fit the protocol is not passed "
 			   "over" },
+	{ "aggregate_filter, filter=", "labels of MPLS are in front of IP only where the expression "
+				       "says mpls (1.7.7: always, unused ones too, so that ip and net "
+				       "match no record of such a template); VLANs of IE 243 and below "
+				       "256 are seen" },
 	{ "sampling_map", "one that multiplies leaves labels alone" },
 	{ "networks_file", "an empty file matches nothing, with and without filter; a next hop may "
 			   "be of the other family; longest takes next hops of the file for all "

@@ -3,12 +3,14 @@
 #include <pcap/pcap.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include "wire/frame.h"
 
-enum { FRAME_BYTES = 160, MTU = 1514 };
+enum { FRAME_BYTES = 160, MTU = 1514, LABEL_BYTES = 4 };
 
 struct filter {
 	struct bpf_program prog;
+	bool labels;	/* it asks for MPLS: then they stand in the frame */
 };
 
 struct filter *filter_new(const char *expression, char *why)
@@ -21,6 +23,8 @@ struct filter *filter_new(const char *expression, char *why)
 		free(f);
 		f = NULL;
 	}
+	if (f)
+		f->labels = strstr(expression, "mpls") != NULL;
 	if (p)
 		pcap_close(p);
 	return f;
@@ -32,6 +36,27 @@ void filter_free(struct filter *f)
 		return;
 	pcap_freecode(&f->prog);
 	free(f);
+}
+
+/*
+ * RFC 3032 2.1: the labels of `r`, top and bottom, between the frame's link header and its
+ * network header.  Label 0 alone is none: exporters fill a template's unused ones with zeros.
+ */
+static void put_labels(struct cursor *c, const struct flow_record *r, uint8_t *frame, size_t link)
+{
+	enum { MPLS = 0x8847, BOTTOM = 1 << 8, TTL = 64 };
+	const uint32_t labels[2] = { r->mpls_top, r->mpls_bottom };
+	const bool two = r->mpls_top && r->mpls_bottom && r->mpls_top != r->mpls_bottom;
+	const size_t first = r->mpls_top ? 0 : 1, n = two ? 2 : 1;
+	const size_t behind = cursor_used(c) - link;
+
+	if (!labels[first] || !cursor_take(c, n * LABEL_BYTES))
+		return;
+	memmove(frame + link + n * LABEL_BYTES, frame + link, behind);
+	patch16(frame + link - 2, MPLS);
+	for (size_t i = 0; i < n; i++)
+		patch32(frame + link + i * LABEL_BYTES,
+			labels[first + i] << 12 | (i + 1 == n ? BOTTOM : 0) | TTL);
 }
 
 bool filter_match(const struct filter *f, const struct flow_record *r)
@@ -49,6 +74,8 @@ bool filter_match(const struct filter *f, const struct flow_record *r)
 		r = &untagged;
 	}
 	frame_put(&c, r, len);
+	if (f->labels && cursor_used(&c) > 0)
+		put_labels(&c, r, frame, flow_has(r, FLOW_vlan) ? 18 : 14);
 	h.caplen = (bpf_u_int32)cursor_used(&c);
 	h.len = len > h.caplen ? len : h.caplen;
 	return pcap_offline_filter(&f->prog, &h, frame) > 0;

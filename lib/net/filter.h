@@ -1,7 +1,9 @@
 /*
  * filter.h - aggregate_filter: a libpcap expression about flow records.  Each
  * record is written as the packet it stands for (Ethernet, VLAN, IP, transport
- * headers) and the compiled expression is run on that.
+ * headers) and the compiled expression is run on that.  MPLS labels, top and
+ * bottom, are in front of IP only for an expression that asks for mpls: to all
+ * others a labelled packet is the IP packet it is.
  */
 #ifndef FILTER_H
 #define FILTER_H

@@ -59,6 +59,12 @@ Beta Gamma" "$(sql "select concat_ws(' ', least(customer, other_customer), great
 check "a range from high to low is refused" test -n \
 	"$(sql "insert into pairs.billing_customers values ('X', '10.0.0.9', '10.0.0.1')" 2>&1)"
 
+# Stamps 300 s apart, at the least, are not of bins of 200 s; they may be of bins of 300 s.
+check_equal "bins as long as the settings say" "" "$(sql 'select * from pairs.billing_wrong_bins')"
+sql "update pairs.billing_settings set bin_seconds = 200"
+check_equal "bins longer than that are shown" "200 300" \
+	"$(sql 'select bin_seconds, apart from pairs.billing_wrong_bins' | tr '\t' ' ')"
+
 # 95th percentile.  January 2026 has 31 * 288 = 8928 bins of 5 minutes; 446 are struck off.
 load rate mx80-in-out in-out
 check_equal "no traffic yet" 0 "$(sql 'select count(*) from rate.billing_p95')"

@@ -66,12 +66,67 @@ START_TEST(says_what_is_wrong)
 }
 END_TEST
 
+/*
+ * Labels: as Debian's nfacctd 1.7.7 puts them in front of IP, for an expression that asks for
+ * them; one that does not sees the packet behind them.
+ */
+static const struct {
+	const char *expression;
+	uint32_t top, bottom;
+	int vlan;
+	bool match;
+} labelled[] = {
+	{ "mpls", 100, 0, -1, true },
+	{ "mpls 100", 100, 0, -1, true },
+	{ "mpls 101", 100, 0, -1, false },
+	{ "mpls 100 and ip", 100, 100, -1, true },
+	{ "mpls and tcp dst port 443", 100, 0, -1, true },
+	{ "mpls and mpls", 100, 100, -1, false },
+	{ "mpls 100 and mpls 200", 100, 200, -1, true },
+	{ "mpls 100 and mpls 200 and src net 10.0.0.0/8", 100, 200, -1, true },
+	{ "mpls 200", 100, 200, -1, false },
+	{ "mpls 200", 0, 200, -1, true },
+	{ "mpls", 0, 0, -1, false },
+	{ "not mpls", 100, 0, -1, false },
+	{ "vlan 5 and mpls 100 and ip", 100, 0, 5, true },
+	{ "vlan 5 and mpls 100", 100, 0, 6, false },
+	{ "ip or (mpls and ip)", 100, 200, -1, false },
+	{ "ip or (mpls and mpls and ip)", 100, 200, -1, true },
+	{ "ip or (mpls and ip)", 0, 0, -1, true },
+	{ "ip", 100, 200, -1, true },
+	{ "tcp dst port 443", 100, 0, -1, true },
+};
+
+START_TEST(sees_labels_when_asked)
+{
+	struct flow_record r = flow_record_empty;
+	char why[256];
+	struct filter *f = filter_new(labelled[_i].expression, why);
+
+	ck_assert_msg(f != NULL, "%s", why);
+	r.src = addr_make4(0x0a000001);
+	r.dst = addr_make4(0xc0000201);
+	r.present |= FLOW_BIT(src) | FLOW_BIT(dst);
+	flow_set(&r, FLOW_proto, 6);
+	flow_set(&r, FLOW_dst_port, 443);
+	flow_set(&r, FLOW_octets, 1000);
+	flow_set(&r, FLOW_mpls_top, labelled[_i].top);
+	flow_set(&r, FLOW_mpls_bottom, labelled[_i].bottom);
+	if (labelled[_i].vlan >= 0)
+		flow_set(&r, FLOW_vlan, (uint64_t)labelled[_i].vlan);
+	ck_assert_msg(filter_match(f, &r) == labelled[_i].match, "\"%s\", labels %u, %u, vlan %d",
+		labelled[_i].expression, labelled[_i].top, labelled[_i].bottom, labelled[_i].vlan);
+	filter_free(f);
+}
+END_TEST
+
 Suite *suite_filter(void)
 {
 	Suite *s = suite_create("filter");
 	TCase *t = tcase_create("filter");
 
 	tcase_add_loop_test(t, matches_records, 0, (int)(sizeof(matches) / sizeof(matches[0])));
+	tcase_add_loop_test(t, sees_labels_when_asked, 0, (int)(sizeof(labelled) / sizeof(labelled[0])));
 	tcase_add_test(t, says_what_is_wrong);
 	suite_add_tcase(s, t);
 	return s;
