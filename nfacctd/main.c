@@ -350,11 +350,16 @@ static void wait_for_signals(struct daemon *d)
 	}
 }
 
-/* From here on a second INT or TERM ends the process by its default action. */
+/*
+ * From here on a second INT or TERM ends the process by its default action, which a
+ * shell's background job has not got: its shell ignores INT for it.
+ */
 static void let_signals_kill(void)
 {
 	sigset_t set;
 
+	signal(SIGINT, SIG_DFL);
+	signal(SIGTERM, SIG_DFL);
 	sigemptyset(&set);
 	sigaddset(&set, SIGINT);
 	sigaddset(&set, SIGTERM);

@@ -146,5 +146,18 @@ elsewhere() {
 }
 check "the books know" wait_for 10 elsewhere
 check "stops with all written" stop_daemon pair 20
+
+# The shell ignores INT for what it starts in the background; a second one ends it all the same.
+config hung
+must start_daemon hung "$port" "$NFACCTD" -f "$TMP/hung.conf"
+wait_for 10 grep -q "started" "$TMP/hung.log"
+kill -STOP "${PID[mariadb]}"
+v5_send "$port" "$(v5_record 192.0.2.1 192.0.2.9 1 2 1 9)"
+wait_udp_drained "$port"
+told_to_end() {
+	is_gone "${PID[hung]}" || ! kill -INT "${PID[hung]}"
+}
+check "a second INT does not wait for a server that hangs" wait_for 10 told_to_end
+kill -CONT "${PID[mariadb]}"
 mariadb_stop
 e2e_end
