@@ -149,8 +149,12 @@ static void answer_table(struct sink_memory *s, const struct imt_request *r, str
 	bool *chosen = xcalloc(n + 1, sizeof(*chosen));
 	const struct imt_query q = { r, s->p, s->l, rows, n, chosen };
 
-	if (imt_query_answer(&q, out, why, size) && r->reset && !drop_rows(s, rows, n, chosen))
-		snprintf(why, size, "no memory to reset counters; nothing is changed");
+	if (imt_query_answer(&q, out, why, size) && r->reset) {
+		if (!drop_rows(s, rows, n, chosen))
+			snprintf(why, size, "no memory to reset counters; nothing is changed");
+		else if (r->ask == IMT_STATS)	/* -s -e */
+			s->erased_s = now_s();
+	}
 	free(chosen);
 	free(rows);
 }

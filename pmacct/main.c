@@ -18,7 +18,7 @@ enum { EXIT_USAGE = 2, ANSWER_HEAD = 512 };
 struct command {
 	struct imt_request request;
 	const char *path;
-	bool asked;
+	bool asked, erase;
 };
 
 static void usage(FILE *to)
@@ -29,7 +29,7 @@ static void usage(FILE *to)
 	      "  -N VALUES[;...]    counters of the rows that match; or file:FILE, a set of values "
 	      "a line\n"
 	      "  -M VALUES[;...]    the rows that match; or file:FILE\n"
-	      "  -e                 erase the table\n"
+	      "  -e                 erase the table; with -s behind the answer\n"
 	      "  -i                 seconds since it was erased, or never\n"
 	      "  -t                 size of the table\n"
 	      "  -C                 classifiers: there are none\n"
@@ -146,7 +146,7 @@ static int take_switch(struct command *c, int letter, const char *value)
 	case 's': return take_query(c, IMT_STATS, NULL);
 	case 'N': return take_query(c, IMT_COUNT, value);
 	case 'M': return take_query(c, IMT_MATCH, value);
-	case 'e': return take_query(c, IMT_ERASE, NULL);
+	case 'e': c->erase = true; return -1;
 	case 'i': return take_query(c, IMT_AGE, NULL);
 	case 't': return take_query(c, IMT_STATUS, NULL);
 	case 'C': return take_query(c, IMT_CLASSES, NULL);
@@ -193,17 +193,24 @@ static int command_parse(struct command *c, int argc, char **argv)
 		status = take_switch(c, letter, optarg);
 	if (status >= 0)
 		return status;
-	if (optind < argc)
+	/* With -s it is one question: nothing comes between the answer and the empty table. */
+	if (c->erase && !c->asked)
+		take_query(c, IMT_ERASE, NULL);
+	if (optind < argc) {
 		fprintf(stderr, "pmacct: \"%s\": expected switches only; try pmacct --help\n",
 			argv[optind]);
-	else if (!c->asked)
+	} else if (!c->asked) {
 		fputs("pmacct: expected one of -s -N -M -e -i -t -C -U; try pmacct --help\n", stderr);
-	else if (c->request.ntuples && !c->request.columns)
+	} else if (c->request.ntuples && !c->request.columns) {
 		fputs("pmacct: -N or -M without -c PRIMITIVES\n", stderr);
-	else if (c->request.reset && c->request.ask != IMT_COUNT && c->request.ask != IMT_MATCH)
+	} else if (c->request.reset && c->request.ask != IMT_COUNT && c->request.ask != IMT_MATCH) {
 		fputs("pmacct: -r goes with -N and -M; -e erases all\n", stderr);
-	else
+	} else if (c->erase && c->request.ask != IMT_ERASE && c->request.ask != IMT_STATS) {
+		fputs("pmacct: -e goes alone or with -s; -r erases what -N and -M ask for\n", stderr);
+	} else {
+		c->request.reset |= c->erase && c->request.ask == IMT_STATS;
 		return -1;
+	}
 	return EXIT_USAGE;
 }
 

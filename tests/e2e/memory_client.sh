@@ -105,6 +105,9 @@ if [ -x /usr/sbin/nfacctd ] && [ -x "$PEER_CLIENT" ]; then
 		b -s -O csv
 		b -s -O json
 		b -c src_host -N 10.0.0.2 -n all
+		b -s -e -O csv
+		b -s -O csv
+		b -i
 		a -c src_host -N 10.0.0.1 -r
 		a -s -O csv
 		a -e
