@@ -6,6 +6,9 @@
  * What is measured is CPU of the thread that takes them.  The longest pause is that of one
  * datagram of 30 records while the table grows; where it is long because somebody else had the
  * processor, a second table shows it, so the shorter one of two counts.
+ *
+ * Then what a key takes, and the longest pause, at a million keys of several
+ * widths; those with IPv6 come as IPFIX.
  */
 #include <inttypes.h>
 #include <stdio.h>
@@ -101,9 +104,44 @@ static void fill(uint8_t *p, uint32_t from, uint32_t n)
 	}
 }
 
-static void take(struct engine *e, const uint8_t *p)
+/* IPFIX: template 256 of what WIDTH6 octets hold, RECORDS records of IPv6 hosts `from` on. */
+static const uint16_t elements[][2] = { { 27, 16 }, { 28, 16 }, { 7, 2 }, { 11, 2 }, { 4, 1 },
+	{ 1, 4 }, { 2, 4 } };
+enum { NELEMENTS = sizeof(elements) / sizeof(elements[0]), WIDTH6 = 45,
+	DATA6 = 16 + 8 + 4 * NELEMENTS, OCTETS6 = DATA6 + 4 + RECORDS * WIDTH6 };
+
+static void fill6(uint8_t *p, uint32_t from)
 {
-	const struct datagram d = { { p, OCTETS }, { addr_make4(0xc0000201), 2055, false },
+	memset(p, 0, OCTETS6);
+	put(p, 10, 2);
+	put(p + 2, OCTETS6, 2);
+	put(p + 4, NOW, 4);
+	put(p + 8, from, 4);
+	put(p + 16, 2, 2);
+	put(p + 18, 8 + 4 * NELEMENTS, 2);
+	put(p + 20, 256, 2);
+	put(p + 22, NELEMENTS, 2);
+	for (uint32_t i = 0; i < 2 * NELEMENTS; i++)
+		put(p + 24 + 2 * i, elements[i / 2][i % 2], 2);
+	put(p + DATA6, 256, 2);
+	put(p + DATA6 + 2, 4 + RECORDS * WIDTH6, 2);
+	for (uint32_t i = 0; i < RECORDS; i++) {
+		uint8_t *r = p + DATA6 + 4 + WIDTH6 * i;
+
+		put(r, 0x20010db8, 4);
+		put(r + 12, from + i, 4);
+		put(r + 16, 0x20010db8, 4);
+		put(r + 28, ~(from + i), 4);
+		put(r + 32, from + i, 2);
+		put(r + 36, 6, 1);
+		put(r + 37, 40 + draw(1400), 4);
+		put(r + 41, 1 + draw(9), 4);
+	}
+}
+
+static void take(struct engine *e, const uint8_t *p, size_t octets)
+{
+	const struct datagram d = { { p, octets }, { addr_make4(0xc0000201), 2055, false },
 		UINT64_C(1000000) * NOW };
 
 	engine_feed(e, &d);
@@ -112,7 +150,7 @@ static void take(struct engine *e, const uint8_t *p)
 /* ---- measuring ---- */
 
 struct result {
-	double ns, bytes;
+	double ns, bytes, keys;
 	uint64_t pause_ns;
 };
 
@@ -144,7 +182,7 @@ static struct result measure(const struct settings *s, uint8_t *data, uint32_t n
 
 		fill(one, at, n);
 		from = clock_thread_ns();
-		take(e, one);
+		take(e, one, OCTETS);
 		from = clock_thread_ns() - from;
 		if (at && from > r.pause_ns)	/* the first one starts the clock */
 			r.pause_ns = from;
@@ -156,7 +194,7 @@ static struct result measure(const struct settings *s, uint8_t *data, uint32_t n
 		double ns;
 
 		for (size_t i = 0; i < DATAGRAMS; i++)
-			take(e, data + i * OCTETS);
+			take(e, data + i * OCTETS, OCTETS);
 		ns = (double)(clock_thread_ns() - from) / (DATAGRAMS * RECORDS);
 		if (ns < r.ns)
 			r.ns = ns;
@@ -167,22 +205,97 @@ static struct result measure(const struct settings *s, uint8_t *data, uint32_t n
 	return r;
 }
 
+/* ---- widths ---- */
+
+enum { WIDTH_KEYS = 1000000 };
+
+static const struct {
+	const char *name, *aggregate;
+	bool v6;
+} widths[] = {
+	{ "host", "src_host", false },
+	{ "two hosts, ports, protocol", "src_host,dst_host,src_port,dst_port,proto", false },
+	{ "12 primitives", "peer_src_ip,in_iface,out_iface,src_host,dst_host,src_port,dst_port,proto,"
+		"tos,src_as,dst_as,src_mask", false },
+	{ "IPv6 host", "src_host", true },
+	{ "two IPv6 hosts, ports, protocol", "src_host,dst_host,src_port,dst_port,proto", true },
+	{ "12 primitives, IPv6", "peer_src_ip,in_iface,out_iface,src_host,dst_host,src_port,dst_port,"
+		"proto,tos,src_as,dst_as,src_mask", true },
+};
+
+static void load(struct settings *s, const char *aggregate)
+{
+	struct conf c;
+	char text[512];
+
+	snprintf(text, sizeof(text), "plugins: print\naggregate: %s\nprint_history: 1h\n"
+		 "print_history_roundoff: h\nprint_refresh_time: 86400\npcap_savefile: none\n"
+		 "nfacctd_memory_budget: 8589934592\n", aggregate);
+	conf_init(&c);
+	if (conf_read_text(&c, "bench", text, strlen(text)) < 0 ||
+	    settings_load(s, NULL, &c, NULL) < 0)
+		exit(1);
+	conf_clear(&c);
+}
+
+static struct result measure_width(const struct settings *s, bool v6)
+{
+	struct engine *e = engine_new(s, find, NOW, 42);
+	struct result r = { 0 };
+	uint8_t one[2048];
+	_Static_assert((int)OCTETS <= 2048 && (int)OCTETS6 <= 2048, "one datagram");
+
+	if (!e || engine_open(e) < 0)
+		exit(1);
+	/* Of the two hosts of a v5 record the even ones are sources. */
+	for (uint32_t at = 0; at < WIDTH_KEYS; at += RECORDS) {
+		uint64_t from;
+
+		if (v6)
+			fill6(one, at);
+		else
+			fill(one, 2 * at, 2 * WIDTH_KEYS);
+		from = clock_thread_ns();
+		take(e, one, v6 ? OCTETS6 : OCTETS);
+		from = clock_thread_ns() - from;
+		if (at && from > r.pause_ns)
+			r.pause_ns = from;
+	}
+	r.bytes = (double)stat_of(e, "plugin_table_bytes{") /
+		(double)stat_of(e, "plugin_table_rows{");
+	r.keys = (double)stat_of(e, "plugin_table_rows{");
+	engine_free(e);
+	return r;
+}
+
+static void print_widths(void)
+{
+	puts("\nnfacctd: a million keys of several widths, with history");
+	printf("%-32s %12s %12s %14s\n", "key", "keys", "bytes/key", "longest pause");
+	for (size_t i = 0; i < sizeof(widths) / sizeof(widths[0]); i++) {
+		struct settings settings;
+		struct result a, b;
+
+		load(&settings, widths[i].aggregate);
+		a = measure_width(&settings, widths[i].v6);
+		b = measure_width(&settings, widths[i].v6);
+		a.pause_ns = b.pause_ns < a.pause_ns ? b.pause_ns : a.pause_ns;
+		printf("%-32s %12.0f %12.1f %11.0f us\n", widths[i].name, a.keys, a.bytes,
+			(double)a.pause_ns / 1000);
+		settings_clear(&settings);
+	}
+}
+
 int main(void)
 {
-	static const char text[] = "plugins: print\naggregate: sum_host\nprint_history: 1h\n"
-		"print_history_roundoff: h\nprint_refresh_time: 86400\npcap_savefile: none\n"
-		"nfacctd_memory_budget: 8589934592\n";
 	uint8_t *data = malloc((size_t)DATAGRAMS * OCTETS);
 	struct settings settings;
-	struct conf c;
 	double first = 0;
 
 	log_level(LOG_LEVEL_WARN);
-	conf_init(&c);
-	if (!data || conf_read_text(&c, "bench", text, strlen(text)) < 0 ||
-	    settings_load(&settings, NULL, &c, NULL) < 0)
+	if (!data)
 		return 1;
-	conf_clear(&c);
+	load(&settings, "sum_host");
 	puts("nfacctd: NetFlow v5 in memory to sum_host with history, two keys a record, evenly");
 	printf("%12s %12s %12s %14s %10s\n", "keys", "ns/record", "bytes/key", "longest pause",
 	       "over 10 k");
@@ -199,5 +312,6 @@ int main(void)
 	}
 	settings_clear(&settings);
 	free(data);
+	print_widths();
 	return 0;
 }
