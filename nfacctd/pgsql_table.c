@@ -421,11 +421,12 @@ static void tell_absent(const struct view *v, const struct sql_columns *want,
 			const struct plugin_settings *p, struct pg_report *rep)
 {
 	struct strbuf b = { NULL, 0, 0 };
+	char script[SQL_SCRIPT_MAX];
 
 	strbuf_addf(&b, "table %s does not exist in database \"%s\"", v->table, p->sql_db);
+	sql_table_script(script, sizeof(script), p, "pgsql");
 	if (!p->sql_table)
-		strbuf_addf(&b, "; sql/pmacct-create-table_v%" PRIu32 ".pgsql makes it, or",
-			    p->sql_table_version);
+		strbuf_addf(&b, "; %s makes it, or", script);
 	if (!p->sql_table_schema) {
 		strbuf_add(&b, p->sql_table ? "; run: " : " run: ");
 		pg_text_create_table(&b, want, v->table);

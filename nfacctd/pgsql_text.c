@@ -400,6 +400,8 @@ const char *pg_type_of(const struct sql_column *c)
 	case SQL_KEY:
 		if (c->residual)
 			return "INTEGER NOT NULL DEFAULT 0";
+		if (!c->primitive)	/* of sql_table_type: bgp */
+			return c->kind == SQL_NUMBER ? types[PRIM_NUM] : "CHAR(24) NOT NULL DEFAULT ' '";
 		if (c->kind == SQL_NUMBER && types[c->primitive->format][0] == 'T')
 			return "BIGINT NOT NULL DEFAULT 0";	/* timestamps_since_epoch */
 		return types[c->primitive->format];

@@ -27,6 +27,7 @@ enum v8_dialect { V8_FLOW_TOOLS, V8_TSHARK };
 enum ext_rate_mode { EXT_RATE_OVERRIDE, EXT_RATE_DEFAULT };
 enum account_events { EVENTS_AUTO, EVENTS_TRUE, EVENTS_FALSE };
 enum sql_data { SQL_DATA_TYPED, SQL_DATA_UNIFIED };
+enum sql_table_type { SQL_TABLE_ORIGINAL, SQL_TABLE_BGP };
 
 /* One entry of `plugins:`. */
 struct plugin_settings {
@@ -52,6 +53,7 @@ struct plugin_settings {
 	uint32_t sql_port;
 	char *sql_table;		/* NULL: by version */
 	uint32_t sql_table_version;
+	enum sql_table_type sql_table_type;
 	char *sql_table_schema, *sql_recovery_logfile, *sql_backup_host;
 	uint64_t sql_recovery_size;	/* ours */
 	uint32_t sql_tables_max;	/* ours */

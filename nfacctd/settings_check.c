@@ -11,6 +11,7 @@
 #include "base/owner.h"
 #include "base/strbuf.h"
 #include "nfacctd/name_template.h"
+#include "nfacctd/sql_columns.h"
 #include "net/metrics.h"
 #include "wire/addr.h"
 
@@ -85,7 +86,16 @@ static int check_table_version(struct settings *s, const struct plugin_settings 
 		const struct primitive *prim = &primitives[i];
 		bool wanted = prim->format == PRIM_FLAGS ? p->aggregate.tcpflags : set >> i & 1;
 
-		if (!wanted || prim->since <= (int)p->sql_table_version || stands_for_host(p, i))
+		if (!wanted || !prim->since || sql_table_has(p, i))
+			continue;
+		if (p->sql_table_type == SQL_TABLE_BGP) {
+			snprintf(text, sizeof(text),
+				"primitive \"%s\" has no column with sql_table_type: bgp; "
+				"sql_optimize_clauses: true writes it", prim->name);
+			settings_complain(s, "aggregate", p, text);
+			return -1;
+		}
+		if (stands_for_host(p, i))
 			continue;
 		snprintf(text, sizeof(text),
 			"primitive \"%s\" needs sql_table_version %d or later (or "
@@ -94,10 +104,10 @@ static int check_table_version(struct settings *s, const struct plugin_settings 
 		settings_complain(s, "aggregate", p, text);
 		return -1;
 	}
-	if (p->aggregate.flows && p->sql_table_version < 4) {
+	if (p->aggregate.flows && !sql_table_has_flows(p)) {
 		settings_complain(s, "aggregate", p,
-			"\"flows\" needs sql_table_version 4 or later (or sql_optimize_clauses: "
-			"true)");
+			"\"flows\" needs sql_table_version 4 or later of type original (or "
+			"sql_optimize_clauses: true)");
 		return -1;
 	}
 	return 0;

@@ -177,6 +177,10 @@ const struct conf_key settings_keys[] = {
 		"Table; default acct, acct_v2 ... by version; may hold % and $ variables"),
 	U32("sql_table_version", NULL, PF(sql_table_version, uint32_t), 1, 9, "1",
 		"Layout of the default tables"),
+	OWN("sql_table_type", NULL, PF(sql_table_type, enum sql_table_type), "original",
+		value_table_type,
+		"bgp: the default table is acct_bgp, which has AS numbers, peers and the tag, not "
+		"hosts, ports and protocol; its columns that only BGP fills are empty or 0"),
 	OWN("sql_data", NULL, PF(sql_data, enum sql_data), "typed", value_sql_data,
 		"pgsql, table versions up to 5, without sql_table: typed is acct, or acct_as for AS "
 		"numbers; unified is acct_uni, where addresses are text"),
@@ -252,7 +256,6 @@ const struct conf_key settings_keys[] = {
 	NOOPP("sql_locking_style", NULL, "a transaction takes its place: no effect"),
 	NOOPP("sql_use_copy", NULL, "rows go in as arrays, which is as fast: no effect"),
 	NOOPP("sql_delimiter", NULL, "nothing is told apart by a delimiter: no effect"),
-	NOOPP("sql_table_type", NULL, LATER),
 	NOOPP("sql_trigger_exec_async", NULL, "the trigger never holds up a purge: no effect"),
 	NOOPP("sql_max_writers", "print_max_writers",
 		"one writer a plugin, and nothing is thrown away: no effect"),

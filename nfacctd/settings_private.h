@@ -21,6 +21,7 @@ bool value_as_source(void *field, const char *value, const char **expected);
 bool value_filter(void *field, const char *value, const char **expected);
 bool value_v8_dialect(void *field, const char *value, const char **expected);
 bool value_sql_data(void *field, const char *value, const char **expected);
+bool value_table_type(void *field, const char *value, const char **expected);
 bool value_events(void *field, const char *value, const char **expected);
 bool value_any_all(void *field, const char *value, const char **expected);
 bool value_ext_mode(void *field, const char *value, const char **expected);

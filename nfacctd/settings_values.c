@@ -64,6 +64,8 @@ WORDS(value_v8_dialect, enum v8_dialect, "flow-tools or tshark",
       { "flow-tools", V8_FLOW_TOOLS }, { "tshark", V8_TSHARK })
 WORDS(value_sql_data, enum sql_data, "typed or unified", { "typed", SQL_DATA_TYPED },
 	{ "unified", SQL_DATA_UNIFIED })
+WORDS(value_table_type, enum sql_table_type, "original or bgp",
+      { "original", SQL_TABLE_ORIGINAL }, { "bgp", SQL_TABLE_BGP })
 WORDS(value_events, enum account_events, "auto, true or false", { "auto", EVENTS_AUTO },
 	{ "true", EVENTS_TRUE }, { "false", EVENTS_FALSE })
 WORDS(value_any_all, bool, "any or all", { "any", false }, { "all", true })

@@ -103,14 +103,14 @@ static void sqlite_close(void *sink)
 
 static bool open_file(struct sink_sqlite *s)
 {
+	char script[SQL_SCRIPT_MAX];
 	sqlite3_stmt *stmt;
 
 	if (sqlite3_open_v2(s->path, &s->db, SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX, NULL) !=
 		SQLITE_OK) {
-		log_error("%s: sql_db: \"%s\": %s; sqlite3 %s < sql/pmacct-create-table_v%" PRIu32
-			  ".sqlite3 makes it",
-			s->book.who, s->path, s->db ? sqlite3_errmsg(s->db) : "out of memory",
-			s->path, s->p->sql_table_version);
+		sql_table_script(script, sizeof(script), s->p, "sqlite3");
+		log_error("%s: sql_db: \"%s\": %s; sqlite3 %s < %s makes it", s->book.who, s->path,
+			s->db ? sqlite3_errmsg(s->db) : "out of memory", s->path, script);
 		return false;
 	}
 	sqlite3_busy_timeout(s->db, BUSY_MS);

@@ -71,6 +71,26 @@ size_t sql_text_most(const struct sql_column *c)
 	}
 }
 
+/* What a table of sql_table_type: bgp can hold without a BGP session. */
+static const uint64_t in_bgp_table =
+	UINT64_C(1) << PRIM_ID_tag | UINT64_C(1) << PRIM_ID_src_as | UINT64_C(1) << PRIM_ID_dst_as |
+	UINT64_C(1) << PRIM_ID_peer_src_as | UINT64_C(1) << PRIM_ID_peer_dst_as |
+	UINT64_C(1) << PRIM_ID_peer_src_ip | UINT64_C(1) << PRIM_ID_peer_dst_ip;
+
+bool sql_table_has(const struct plugin_settings *p, size_t primitive_id)
+{
+	const int since = primitives[primitive_id].since;
+
+	if (p->sql_table_type == SQL_TABLE_BGP)
+		return in_bgp_table >> primitive_id & 1;
+	return since > 0 && (uint32_t)since <= p->sql_table_version;
+}
+
+bool sql_table_has_flows(const struct plugin_settings *p)
+{
+	return p->sql_table_type != SQL_TABLE_BGP && p->sql_table_version >= 4;
+}
+
 static struct sql_column *add(struct sql_columns *s, const char *name, enum sql_role role,
 			      enum sql_kind kind, const char *type)
 {
@@ -111,7 +131,7 @@ static void add_primitive(struct sql_columns *s, const struct primitive *p,
 	c->primitive = p;
 	c->field = f;
 	if (!f)
-		c->constant = p->filler;
+		c->constant = p->filler ? p->filler : primitive_is_address(p) ? "0.0.0.0" : "0";
 	if (primitive_is_address(p) && p->format != PRIM_CUSTOM_IP && set->sql_num_hosts &&
 	    !is_pgsql(set)) {
 		c->kind = SQL_BINARY;
@@ -136,24 +156,29 @@ static void add_primitive(struct sql_columns *s, const struct primitive *p,
  * (collector.md 9.3). */
 static bool as_in_host_column(const struct plugin_settings *p, int id)
 {
-	return !p->sql_optimize_clauses && p->sql_table_version < 6 &&
-	       (id == PRIM_ID_src_as || id == PRIM_ID_dst_as);
+	return !p->sql_optimize_clauses && p->sql_table_type != SQL_TABLE_BGP &&
+	       p->sql_table_version < 6 && (id == PRIM_ID_src_as || id == PRIM_ID_dst_as);
 }
 
 static bool version_allows(const struct plugin_settings *p, const struct key_layout *l, int id,
 			   char *why, size_t size)
 {
 	const struct primitive *prim = &primitives[id];
-	int need = prim->since;
 
-	if (p->sql_optimize_clauses || prim->since == 0 || p->sql_table_version >= (uint32_t)need)
+	if (p->sql_optimize_clauses || prim->since == 0 || sql_table_has(p, (size_t)id))
 		return true;
+	if (p->sql_table_type == SQL_TABLE_BGP) {
+		snprintf(why, size, "aggregate: \"%s\" has no column with sql_table_type: bgp; set "
+			 "sql_optimize_clauses: true and have a column %s in your table",
+			 prim->name, column_name(prim, p));
+		return false;
+	}
 	if (as_in_host_column(p, id) &&
 	    !key_layout_find(l, id == PRIM_ID_src_as ? PRIM_ID_src_host : PRIM_ID_dst_host))
 		return true;
 	snprintf(why, size, "aggregate: \"%s\" needs sql_table_version %d or higher (it is %" PRIu32
 		 "), or sql_optimize_clauses: true and a column %s in your table",
-		 prim->name, need, p->sql_table_version, column_name(prim, p));
+		 prim->name, prim->since, p->sql_table_version, column_name(prim, p));
 	return false;
 }
 
@@ -174,8 +199,7 @@ static bool add_keys(struct sql_columns *s, const struct plugin_settings *p,
 		const struct primitive *prim = &primitives[id];
 		const struct key_field *f = key_layout_find(l, (enum primitive_id)id);
 		const struct key_field *as = as_for_host(p, l, id);
-		bool in_table = !p->sql_optimize_clauses && prim->since > 0 &&
-				(uint32_t)prim->since <= p->sql_table_version;
+		bool in_table = !p->sql_optimize_clauses && sql_table_has(p, (size_t)id);
 
 		if (prim->format == PRIM_FLAGS || (!f && !in_table))
 			continue;
@@ -190,6 +214,17 @@ static bool add_keys(struct sql_columns *s, const struct plugin_settings *p,
 	for (size_t i = l->nfields - l->spec.ncustom; i < l->nfields; i++)
 		add_primitive(s, &primitives[l->field[i].primitive], &l->field[i], p);
 	return true;
+}
+
+/* What a BGP session would tell: as the reference without one writes it. */
+static void add_bgp(struct sql_columns *s)
+{
+	static const char text[] = "CHAR(24) NOT NULL", number[] = "INT UNSIGNED NOT NULL";
+
+	add(s, "comms", SQL_KEY, SQL_TEXT, text)->constant = "";
+	add(s, "as_path", SQL_KEY, SQL_TEXT, text)->constant = "";
+	add(s, "local_pref", SQL_KEY, SQL_NUMBER, number)->constant = "0";
+	add(s, "med", SQL_KEY, SQL_NUMBER, number)->constant = "0";
 }
 
 bool sql_columns_make(struct sql_columns *s, const struct plugin_settings *p,
@@ -209,24 +244,26 @@ bool sql_columns_make(struct sql_columns *s, const struct plugin_settings *p,
 		return false;
 	if (l->spec.tcpflags && !version_allows(p, l, PRIM_ID_tcpflags, why, why_size))
 		return false;
-	if (l->spec.flows && all && p->sql_table_version < 4) {
+	if (l->spec.flows && all && !sql_table_has_flows(p)) {
 		snprintf(why, why_size,
 			"aggregate: \"flows\" needs sql_table_version 4 or higher (it is %" PRIu32
-			"), or sql_optimize_clauses: true and a column flows in your table",
+			") of type original, or sql_optimize_clauses: true and a column flows in your table",
 			p->sql_table_version);
 		return false;
 	}
+	if (all && p->sql_table_type == SQL_TABLE_BGP)
+		add_bgp(s);
 	if (history) {
 		add(s, "stamp_inserted", SQL_INSERTED, time, stamp);
 		add(s, "stamp_updated", SQL_UPDATED, time,
 		    p->timestamps_since_epoch ? "INT UNSIGNED" : "DATETIME");
 	}
-	if (l->spec.tcpflags || (all && p->sql_table_version >= 7))
+	if (l->spec.tcpflags || (all && sql_table_has(p, PRIM_ID_tcpflags)))
 		add(s, "tcp_flags", SQL_TCP_FLAGS, SQL_NUMBER, forms[PRIM_FLAGS].type)->constant =
 			l->spec.tcpflags ? NULL : "0";
 	add(s, "packets", SQL_PACKETS, SQL_NUMBER, "BIGINT UNSIGNED NOT NULL");
 	add(s, "bytes", SQL_BYTES, SQL_NUMBER, "BIGINT UNSIGNED NOT NULL");
-	if (l->spec.flows || (all && p->sql_table_version >= 4))
+	if (l->spec.flows || (all && sql_table_has_flows(p)))
 		add(s, "flows", SQL_FLOWS, SQL_NUMBER, "BIGINT UNSIGNED NOT NULL DEFAULT 0")
 			->constant = l->spec.flows ? NULL : "0";
 	return true;
@@ -363,6 +400,8 @@ static const char *family(const struct plugin_settings *p)
 {
 	const uint64_t as = UINT64_C(1) << PRIM_ID_src_as | UINT64_C(1) << PRIM_ID_dst_as;
 
+	if (p->sql_table_type == SQL_TABLE_BGP)
+		return "acct_bgp";
 	if (!is_pgsql(p) || p->sql_table_version > 5)
 		return "acct";
 	if (p->sql_data == SQL_DATA_UNIFIED)
@@ -372,10 +411,20 @@ static const char *family(const struct plugin_settings *p)
 
 void sql_default_table(char *buf, size_t size, const struct plugin_settings *p)
 {
-	if (p->sql_table_version <= 1)
+	/* 1.7.7 has one layout of that type; a version names only its column of the tag. */
+	if (p->sql_table_version <= 1 || p->sql_table_type == SQL_TABLE_BGP)
 		snprintf(buf, size, "%s", family(p));
 	else
 		snprintf(buf, size, "%s_v%" PRIu32, family(p), p->sql_table_version);
+}
+
+void sql_table_script(char *buf, size_t size, const struct plugin_settings *p, const char *ending)
+{
+	if (p->sql_table_type == SQL_TABLE_BGP)
+		snprintf(buf, size, "sql/pmacct-create-table_bgp_v1.%s", ending);
+	else
+		snprintf(buf, size, "sql/pmacct-create-table_v%" PRIu32 ".%s", p->sql_table_version,
+			 ending);
 }
 
 static const struct sql_column *column_named(const struct sql_columns *s, const char *name)

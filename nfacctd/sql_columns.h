@@ -63,6 +63,10 @@ struct sql_cell {
 	char text[PRIM_TEXT_MAX + 1];
 };
 
+/* Whether the default table of these settings has a column of its own for a primitive, and `flows`. */
+bool sql_table_has(const struct plugin_settings *p, size_t primitive_id);
+bool sql_table_has_flows(const struct plugin_settings *p);
+
 /* Part of what tells rows apart. */
 bool sql_is_key(const struct sql_column *c);
 /* How a column takes a new value: "+", "|", "" to replace it; NULL: an update leaves it. */
@@ -76,8 +80,11 @@ size_t sql_text_most(const struct sql_column *c);
 /* "ip_src=10.0.0.1 ... packets=1 bytes=40": a row for people. */
 void sql_row_describe(char *buf, size_t size, const struct sql_columns *s, const struct purge *p,
 		      const struct sum_row *r);
-/* The default table of a version: "acct", "acct_v2" .., "acct_uni_v2" */
+/* The default table of a version: "acct", "acct_v2" .., "acct_uni_v2", "acct_bgp" */
 void sql_default_table(char *buf, size_t size, const struct plugin_settings *p);
+/* Which file of sql/ makes it; `ending` is "mysql", "pgsql" or "sqlite3". */
+enum { SQL_SCRIPT_MAX = 64 };
+void sql_table_script(char *buf, size_t size, const struct plugin_settings *p, const char *ending);
 
 /* One unique index of a table that exists, for sql_unique_judge. */
 enum { SQL_INDEX_COLUMNS = 64, SQL_INDEXES_MAX = 64 };

@@ -69,6 +69,7 @@ unsigned sqlite_check_columns(struct sink_sqlite *s, const char *table)
 	struct strbuf missing = { NULL, 0, 0 };
 	bool found[SQL_COLUMNS_MAX] = { false };
 	unsigned problems = 0, n = 0;
+	char script[SQL_SCRIPT_MAX];
 	sqlite3_stmt *stmt;
 
 	if (sqlite3_prepare_v2(s->db,
@@ -97,9 +98,9 @@ unsigned sqlite_check_columns(struct sink_sqlite *s, const char *table)
 	}
 	sqlite3_finalize(stmt);
 	if (n == 0) {
-		log_error("%s: no table %s in \"%s\"; sql/pmacct-create-table_v%" PRIu32
-			  ".sqlite3 makes it",
-			s->book.who, table, s->path, s->p->sql_table_version);
+		sql_table_script(script, sizeof(script), s->p, "sqlite3");
+		log_error("%s: no table %s in \"%s\"; %s makes it", s->book.who, table, s->path,
+			script);
 		return 1;
 	}
 	for (size_t i = 0; i < s->columns.n; i++)

@@ -547,6 +547,36 @@ START_TEST(told_create_works)
 }
 END_TEST
 
+/* sql_table_type: bgp: what a session would tell is what 1.7.7 without one writes. */
+START_TEST(bgp_table)
+{
+	struct fixture *f = fixture("src_as, peer_src_ip", 1, _i);
+	char *cure;
+	void *s;
+
+	f->p.sql_table_type = SQL_TABLE_BGP;
+	ck_assert_uint_eq(sink_find("mysql")->check(&f->p, &f->l), 1);
+	cure = strstr(f->log, "CREATE TABLE `acct_bgp`");
+	ck_assert_msg(cure != NULL, "%s", f->log);
+	*strchr(cure, ';') = '\0';
+	run(cure);
+	s = fix_open(f);
+	for (int i = 0; i < 2; i++) {
+		uint8_t *key = fix_row(f, 1699999800, 1, 100);
+
+		fix_number(f, key, PRIM_ID_src_as, 4200000000);
+		fix_addr(f, key, PRIM_ID_peer_src_ip, "127.0.0.1");
+		fix_put(f, s);
+		fix_next(f);
+	}
+	expect("SELECT agent_id,as_src,as_dst,peer_as_src,peer_as_dst,peer_ip_src,peer_ip_dst,"
+	       "CONCAT('<',comms,as_path,'>'),local_pref,med,packets,bytes FROM acct_bgp",
+		"0 4200000000 0 0 0 127.0.0.1 0.0.0.0 <> 0 0 2 200");
+	close_sink(s);
+	fix_free(f);
+}
+END_TEST
+
 /* Rows of one purge for several tables, made from the schema file. */
 START_TEST(dynamic_tables)
 {
@@ -1029,6 +1059,7 @@ Suite *suite_mysql(void)
 		{ "bad schema", bad_schema, 1 },
 		{ "check writes nothing", check_writes_nothing, 1 },
 		{ "told CREATE works", told_create_works, 1 },
+		{ "sql_table_type: bgp", bgp_table, 1 },
 		{ "table goes", table_goes_and_comes, 2 },
 		{ "idle connection", idle_connection, 2 },
 		{ "locked row", locked_row, 2 },

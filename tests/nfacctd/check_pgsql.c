@@ -379,6 +379,37 @@ START_TEST(told_create_works)
 }
 END_TEST
 
+/* sql_table_type: bgp: what a session would tell is what 1.7.7 without one writes. */
+START_TEST(bgp_table)
+{
+	struct fixture *f = fixture("src_as, peer_src_ip", 1);
+	char *cure;
+	void *s;
+
+	f->p.sql_table_type = SQL_TABLE_BGP;
+	ck_assert_uint_eq(sink_find("pgsql")->check(&f->p, &f->l), 1);
+	ck_assert_msg(fix_logged(f, "sql/pmacct-create-table_bgp_v1.pgsql makes it"), "%s", f->log);
+	cure = strstr(f->log, "CREATE TABLE");
+	ck_assert_msg(cure != NULL, "%s", f->log);
+	*strchr(cure, ';') = '\0';
+	run(cure);
+	s = fix_open(f);
+	for (int i = 0; i < 2; i++) {
+		uint8_t *key = fix_row(f, 1699999800, 1, 100);
+
+		fix_number(f, key, PRIM_ID_src_as, 4200000000);
+		fix_addr(f, key, PRIM_ID_peer_src_ip, "127.0.0.1");
+		fix_put(f, s);
+		fix_next(f);
+	}
+	expect("SELECT agent_id,as_src,as_dst,peer_as_src,peer_as_dst,peer_ip_src,peer_ip_dst,"
+	       "'<'||comms||as_path||'>',local_pref,med,packets,bytes FROM acct_bgp",
+		"0 4200000000 0 0 0 127.0.0.1 0.0.0.0 <> 0 0 2 200");
+	close_sink(s);
+	fix_free(f);
+}
+END_TEST
+
 /* A table made as told takes a row of every primitive, all of them 0. */
 START_TEST(every_primitive)
 {
@@ -648,6 +679,7 @@ Suite *suite_pgsql(void)
 		{ "missing columns", missing_columns, 1 },
 		{ "told CREATE works", told_create_works, 1 },
 		{ "every primitive", every_primitive, 1 },
+		{ "sql_table_type: bgp", bgp_table, 1 },
 		{ "missing rights", missing_rights, 1 },
 		{ "refuses to start", refuses_to_start, 5 },
 		{ "dynamic tables", dynamic_tables, 1 },

@@ -207,6 +207,12 @@ static const struct {
 		"needs sql_table_version 6" },
 	{ "plugins: mysql\nsql_history: 1h\nsql_table_version: 6\naggregate: src_host,tcpflags\n",
 		"\"tcpflags\" needs sql_table_version 7" },
+	{ "plugins: mysql\nsql_history: 1h\nsql_table_type: bgp\naggregate: src_as,src_host\n",
+		"primitive \"src_host\" has no column with sql_table_type: bgp" },
+	{ "plugins: mysql\nsql_history: 1h\nsql_table_type: bgp\nsql_table_version: 9\n"
+		"aggregate: src_as,flows\n", "\"flows\" needs" },
+	{ "plugins: mysql\nsql_table_type: mpls\n", "sql_table_type \"mpls\": invalid value, line "
+		"ignored; expected original or bgp" },
 	{ "plugins: print\nnfacctd_net: file\naggregate: src_net\n",
 		"needs a networks_file" },
 	{ "plugins: print\nnfacctd_as: file\naggregate: dst_as\n",

@@ -72,14 +72,15 @@ static const char narrow[] =
 	"NOT NULL, stamp_inserted DATETIME NOT NULL, stamp_updated DATETIME, PRIMARY KEY (ip_src, "
 	"stamp_inserted))";
 
-static void read_script(char *text, size_t size)
+static void read_script(char *text, size_t size, const char *table)
 {
 	const char *root = getenv("FLOWLEDGER_SQL");
 	char file[256];
 	size_t n;
 	FILE *in;
 
-	snprintf(file, sizeof(file), "%s/pmacct-create-table_v1.sqlite3", root ? root : "sql");
+	snprintf(file, sizeof(file), "%s/pmacct-create-table_%s.sqlite3", root ? root : "sql",
+		 table);
 	in = fopen(file, "r");
 	ck_assert_msg(in != NULL, "%s", file);
 	n = fread(text, 1, size - 1, in);
@@ -94,7 +95,7 @@ START_TEST(adds_up)
 	char text[8192];
 	void *s;
 
-	read_script(text, sizeof(text));
+	read_script(text, sizeof(text), "v1");
 	if (_i == 1)
 		strcpy(strstr(text, ",\n  PRIMARY"), ");");
 	run(text);
@@ -117,6 +118,36 @@ START_TEST(adds_up)
 		"2023-11-14 22:15:20");
 	ck_assert_uint_eq(sink_find("sqlite3")->counts(s)->inserted, 3);
 	ck_assert_uint_eq(sink_find("sqlite3")->counts(s)->updated, 2);
+	sink_find("sqlite3")->close(s);
+	fix_free(f);
+}
+END_TEST
+
+/* sql_table_type: bgp: what a session would tell is what 1.7.7 without one writes. */
+START_TEST(bgp_table)
+{
+	struct fixture *f = fixture("tag, src_as, peer_src_ip", 1);
+	char text[8192];
+	uint8_t *key;
+	void *s;
+
+	f->p.sql_table_type = SQL_TABLE_BGP;
+	ck_assert_ptr_null(sink_find("sqlite3")->open(&f->p, &f->l, 77));
+	ck_assert_msg(fix_logged(f, "no table acct_bgp in"), "%s", f->log);
+	ck_assert_msg(fix_logged(f, "sql/pmacct-create-table_bgp_v1.sqlite3 makes it"), "%s", f->log);
+	read_script(text, sizeof(text), "bgp_v1");
+	run(text);
+	s = fix_open(f);
+	for (int i = 0; i < 2; i++) {
+		key = fix_row(f, 1699999800, 1, 100);
+		fix_number(f, key, PRIM_ID_src_as, 4200000000);
+		fix_addr(f, key, PRIM_ID_peer_src_ip, "127.0.0.1");
+		fix_put(f, s);
+		fix_next(f);
+	}
+	expect("SELECT * FROM acct_bgp",
+		"0 4200000000 0 0 0 127.0.0.1 0.0.0.0   0 0 2 200 2023-11-14 22:10:00 "
+		"2023-11-14 22:15:20");
 	sink_find("sqlite3")->close(s);
 	fix_free(f);
 }
@@ -325,7 +356,7 @@ START_TEST(long_reader)
 	char text[8192];
 	void *s;
 
-	read_script(text, sizeof(text));
+	read_script(text, sizeof(text), "v1");
 	run(text);
 	s = fix_open(f);
 	host_row(f, "10.0.0.1", 1, 10);
@@ -359,6 +390,7 @@ Suite *suite_sqlite(void)
 
 	tcase_add_checked_fixture(t, set_up, tear_down);
 	tcase_add_loop_test(t, adds_up, 0, 2);
+	tcase_add_test(t, bgp_table);
 	tcase_add_test(t, long_reader);
 	tcase_add_test(t, bad_schema);
 	tcase_add_test(t, check_writes_nothing);

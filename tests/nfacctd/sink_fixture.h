@@ -28,8 +28,11 @@ struct fixture {
 static void fix_log_line(void *ctx, enum log_level level, const char *text)
 {
 	struct fixture *f = ctx;
-	int n = snprintf(f->log + f->nlog, FIX_LOG - f->nlog, "%d %s\n", (int)level, text);
+	int n;
 
+	if (level == LOG_LEVEL_DEBUG)	/* statements: a test wants silence where nothing is wrong */
+		return;
+	n = snprintf(f->log + f->nlog, FIX_LOG - f->nlog, "%d %s\n", (int)level, text);
 	if (n > 0 && f->nlog + (size_t)n < FIX_LOG)
 		f->nlog += (size_t)n;
 }
