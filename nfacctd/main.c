@@ -336,6 +336,7 @@ static void wait_for_signals(struct daemon *d)
 	struct pollfd p[] = { { d->signals, POLLIN, 0 }, { d->purged, POLLIN, 0 } };
 	uint64_t n;
 
+	publish(d);	/* who asks in the first second is told of all counters, too */
 	while (!d->stop) {
 		if (poll(p, 2, TICK_MS) < 0 && errno != EINTR)
 			return;
