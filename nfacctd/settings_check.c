@@ -6,6 +6,7 @@
 
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 #include "base/log.h"
 #include "base/owner.h"
@@ -367,6 +368,41 @@ static int check_core(struct settings *s)
 	return 0;
 }
 
+static bool same_text(const char *a, const char *b)
+{
+	return a && b && strcmp(a, b) == 0;
+}
+
+/* Not /dev/stdout or a FIFO, where the rows of both arrive. */
+static bool is_replaced(const char *path)
+{
+	struct stat st;
+
+	return stat(path, &st) != 0 || S_ISREG(st.st_mode);
+}
+
+/* What two plugins cannot both have: a file that each would replace, a socket. */
+static void check_shared(struct settings *s, const struct plugin_settings *a,
+			 const struct plugin_settings *b)
+{
+	char text[160];
+
+	if (strcmp(a->type, b->type) != 0)
+		return;
+	if (strcmp(b->type, "print") == 0 && !b->print_append &&
+	    same_text(a->print_output_file, b->print_output_file) &&
+	    is_replaced(b->print_output_file)) {
+		snprintf(text, sizeof(text), "plugin %.60s writes this file, too: each purge "
+			 "replaces the rows of the other", a->name);
+		settings_complain(s, "print_output_file", b, text);
+	}
+	if (strcmp(b->type, "memory") == 0 && same_text(a->imt_path, b->imt_path)) {
+		snprintf(text, sizeof(text), "plugin %.60s listens there, too: one socket each",
+			 a->name);
+		settings_complain(s, "imt_path", b, text);
+	}
+}
+
 int settings_check(struct settings *s)
 {
 	if (check_aggregate_lines(s) < 0 || check_preprocess_lines(s) < 0 || check_core(s) < 0)
@@ -374,5 +410,8 @@ int settings_check(struct settings *s)
 	for (size_t i = 0; i < s->nplugins; i++)
 		if (check_plugin(s, &s->plugin[i]) < 0)
 			return -1;
+	for (size_t i = 0; i < s->nplugins; i++)
+		for (size_t k = 0; k < i; k++)
+			check_shared(s, &s->plugin[k], &s->plugin[i]);
 	return 0;
 }

@@ -216,7 +216,7 @@ const struct conf_key settings_keys[] = {
 	OWN("print_output", NULL, PF(print_output, enum print_format), "formatted",
 		value_print_output, "formatted, csv, json, event_formatted or event_csv"),
 	STR("print_output_file", NULL, PF(print_output_file, char *), NULL,
-		"File, with strftime and $ variables; absent: standard output"),
+		"File, one a plugin, with strftime and $ variables; absent: standard output"),
 	BOOL("print_output_file_append", NULL, PF(print_append, bool), "false",
 		"Append to a file that is there"),
 	STR("print_output_separator", NULL, PF(print_separator, char *), ",",
