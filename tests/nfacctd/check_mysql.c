@@ -716,9 +716,7 @@ again:	/* InnoDB's list may show a wait that is over: then the two did not cross
 		run_or_exit(other, "REPLACE INTO work SELECT seq FROM seq_1_to_5000");
 		run_or_exit(other, "UPDATE acct SET bytes=bytes+1000 WHERE " ROW "'10.0.0.2'");
 		run_or_exit(watch, "INSERT INTO flow_ledger VALUES (1,'ready',1,0,0,0,0,0,NULL)");
-		/* InnoDB renews what it shows there after 100 ms in which nobody looked. */
-		while (!somebody_waits(watch))
-			usleep(120000);
+		await_lock_wait(watch);
 		run_or_exit(other, "UPDATE acct SET bytes=bytes+1000 WHERE " ROW "'10.0.0.1'");
 		run_or_exit(other, "COMMIT");
 		_exit(0);

@@ -323,8 +323,7 @@ START_TEST(deadlock)
 					   "'10.1.35.39'");
 			run_or_exit(watch, "INSERT INTO flow_ledger VALUES "
 					   "(1,'ready',1,0,0,0,0,0,NULL)");
-			while (!somebody_waits(watch))
-				usleep(120000);
+			await_lock_wait(watch);
 			run_or_exit(other, "UPDATE acct SET bytes=bytes+1 WHERE " ROW "'10.1.20.7'");
 			run_or_exit(other, "COMMIT");
 			_exit(0);

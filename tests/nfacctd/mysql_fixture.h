@@ -159,6 +159,17 @@ static inline bool somebody_waits(MYSQL *m)
 	return waits;
 }
 
+/*
+ * Until somebody waits for a lock.  InnoDB renews that list only after 100 ms in which
+ * nobody looked: a look before shows the wait of the case before, which is over.
+ */
+static inline void await_lock_wait(MYSQL *m)
+{
+	do {
+		usleep(120000);
+	} while (!somebody_waits(m));
+}
+
 #define ROW "mac_src='0:0:0:0:0:0' AND mac_dst='0:0:0:0:0:0' AND ip_dst='0.0.0.0' AND src_port=0 " \
 	"AND dst_port=0 AND ip_proto='0' AND stamp_inserted='2023-11-14 22:10:00' AND ip_src="
 
