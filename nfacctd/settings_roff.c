@@ -170,10 +170,12 @@ static const struct {
 	{ "fw_event", "firewallEvent (IE 233); in 1.7.7 the same column as nat_event" },
 	{ "in_iface, out_iface", "numbers of any length; of sFlow the index alone, 0 for \"several\" "
 				 "and \"dropped\"" },
-	{ "mpls_pw_id, sampling_direction, nat_event", "Elements of any length are read" },
+	{ "mpls_pw_id, sampling_direction, nat_event", "Elements of any length are read; a direction "
+						       "that sFlow does not say is u" },
 	{ "sum_net", "both ends count" },
 	{ "tos, tunnel_tos", "sFlow: the whole traffic class of IPv6" },
 	{ "tcpflags", "sFlow: those of samples in IPv4 and IPv6 form, too" },
+	{ "vlan", "sFlow: 0 where a switch says \"unknown\" (65535 in 1.7.7)" },
 	{ "vxlan", "IE 351: the last three octets (1.7.7 reads one too far); sFlow: the VNI" },
 	{ "in_vlan, out_vlan, flow_label, fwd_status", "not in 1.7.7" },
 };
@@ -208,11 +210,13 @@ static const struct {
 	{ "bins without round-off", "count from the start, here the first datagram's of a capture" },
 	{ "sFlow", "a packet is 1.7.7's for labels, Ethernet types and ICMP, too; interval by the "
 		   "pool: sfacctd gives each plugin another one" },
-	{ "print", "formatted rows have labels; an address that nobody named is 0.0.0.0; purges of a "
-		   "capture by its own clock, several times where it is long" },
+	{ "print", "formatted rows have labels; an address that nobody named is 0.0.0.0 there, and "
+		   "nothing in csv and JSON, as one of zeros is; purges of a capture by its own clock, "
+		   "several times where it is long" },
 	{ "memory", "a sum of AS 0 and a key that is all zeros are rows; -n all ends behind the "
 		    "number of entries; JSON names sums; an address that nobody named is 0.0.0.0; questions "
-		    "find rows of all primitives, and sums of IPv6 hosts, and no row is there that nobody sent" },
+		    "find rows of all primitives, and sums of IPv6 hosts, and no row is there that nobody "
+		    "sent; numbers of aggregate_primitives are whole, not their lower 32 bits" },
 	{ "aggregate_primitives", "values of every length are read, and an Element may be named "
 				  "twice" },
 	{ "captures", "of NetFlow v1, v7, v8, of v5 with octets behind, of biflows, of NSEL, of "

@@ -242,7 +242,9 @@ draw_plugin() { # NAME
 			grep -vxE 'own_.*|cos|etype|peer_dst_ip|mpls_.*|nat_event|post_nat_.*|export_proto_sysid' | paste -sd,)
 		set=${set:-src_host}
 		# law: where nobody named an address, its memory plugin prints nothing
-		[ "$KIND" = print ] || set=$(sed -E 's/(post_nat_(src|dst)_host|peer_dst_ip)/src_host/g' <<<"$set" | tr , '\n' | sort -u | paste -sd,)
+		# law: its client prints the lower 32 bits of a user's own numbers
+		[ "$KIND" = print ] || set=$(sed -E 's/(post_nat_(src|dst)_host|peer_dst_ip)/src_host/g; s/own_start/own_if/' \
+			<<<"$set" | tr , '\n' | sort -u | paste -sd,)
 	fi
 	echo "aggregate[$name]: $set"
 	one_of csv json formatted
@@ -506,11 +508,23 @@ canonical() { # FORMAT < output
 	function value(name, text) {
 		gsub(/"/, "", text)
 		if (name ~ /^(event_type|stamp_updated)$/) return
+		# law: an address of zeros that an exporter sent is as one that nobody named
+		if (tolower(name) ~ /^(post_nat_(ip_)?(src|dst)(_ip)?|peer_(ip_dst|dst_ip))$/ && text == "0.0.0.0") text = ""
 		if (name ~ /^(packets|PACKETS)$/) packets = text
 		else if (name ~ /^(flows|FLOWS)$/) flows = text
 		else if (name ~ /^(bytes|BYTES)$/) bytes = text
 		else if (name ~ /^(tcp_flags|TCP_FLAGS)$/) flags = text
-		else key = key name "=" text " "
+		else pair[++pairs] = name "=" text " "
+	}
+	# JSON has no order: its pairs are sorted.
+	function key_of(    i, k, x, out) {
+		for (i = 2; format == "json" && i <= pairs; i++) {
+			x = pair[i]
+			for (k = i; k > 1 && pair[k - 1] > x; k--) pair[k] = pair[k - 1]
+			pair[k] = x
+		}
+		for (i = 1; i <= pairs; i++) out = out pair[i]
+		return out
 	}
 	function or_of(x, y,    out, bit) {
 		for (bit = 1; x || y; bit *= 2) {
@@ -521,17 +535,18 @@ canonical() { # FORMAT < output
 		return out + 0
 	}
 	function done_row() {
+		key = key_of()
 		p[key] += packets; f[key] += flows; b[key] += bytes
 		t[key] = flags == "" ? "" : or_of(t[key] + 0, flags + 0)
 	}
-	{ key = flags = ""; packets = flows = bytes = 0 }
+	{ pairs = 0; flags = ""; packets = flows = bytes = 0 }
 	format == "json" {
 		line = $0
 		while (match(line, /"[^"]*": ("[^"]*"|[^,}]*)/)) {
-			pair = substr(line, RSTART, RLENGTH)
+			said = substr(line, RSTART, RLENGTH)
 			line = substr(line, RSTART + RLENGTH)
-			match(pair, /": /)
-			value(substr(pair, 2, RSTART - 2), substr(pair, RSTART + 3))
+			match(said, /": /)
+			value(substr(said, 2, RSTART - 2), substr(said, RSTART + 3))
 		}
 		done_row()
 		next
@@ -580,6 +595,13 @@ compare() { # ID PLUGIN
 	if is_memory "$1" && grep -qE "$NOTHING" "$TMP/$1.our.$2.rows"; then
 		sed -i -E "/^(top|asked) /d; /$NOTHING/d" "$TMP/$1".{ref,our}".$2.rows"
 	fi
+	# law: questions find rows of all primitives: what it finds has to be found here
+	if is_memory "$1"; then
+		grep -v '^asked ' "$TMP/$1.our.$2.rows" >"$TMP/$1.$2.kept"
+		grep -xFf <(grep '^asked ' "$TMP/$1.ref.$2.rows") "$TMP/$1.our.$2.rows" >>"$TMP/$1.$2.kept"
+		LC_ALL=C sort "$TMP/$1.$2.kept" >"$TMP/$1.our.$2.rows"
+		LC_ALL=C sort -o "$TMP/$1.ref.$2.rows" "$TMP/$1.ref.$2.rows"
+	fi
 	cmp -s "$TMP/$1.ref.$2.rows" "$TMP/$1.our.$2.rows" && return
 	echo "     $(basename "$(cat "$TMP/$1.capture")"), plugin $2:"
 	sed 's/^/       /' "$TMP/$1.conf"
@@ -597,9 +619,15 @@ for ((ID = 1; ID <= N; ID++)); do
 done
 wait
 
-# On a busy machine the reference's core may end before its plugin has read a thing: ask again, alone, up to three times.
+# On a busy machine the reference's core may end before its plugin has read a thing, or its plugin tire
+# of the client: ask again, alone, up to three times.
+gave_up() { # ID
+	grep -qsE "connection lost to|Timed out while processing" "$TMP/$1.ref.log"
+}
+
 wrote_less() { # ID: the reference has no row for a plugin for which we have some
 	local name
+	gave_up "$1" && return 0
 	for name in $(plugins_of "$1"); do
 		[ "$(lines_of "$TMP/$1.our/$name")" -gt 1 ] && [ "$(lines_of "$TMP/$1.ref/$name")" -lt 2 ] && return 0
 	done
@@ -610,7 +638,7 @@ lines_of() { # FILE
 	[ -f "$1" ] && wc -l <"$1" || echo 0
 }
 
-rows=0 dead=0 again=0
+rows=0 dead=0 again=0 silent=0
 for ((ID = 1; ID <= N; ID++)); do
 	for ((turn = 0; turn < 3; turn++)); do
 		# Who did not come to an end will not the next time, either.
@@ -626,6 +654,11 @@ for ((ID = 1; ID <= N; ID++)); do
 		echo "random_configs: $ID: the reference died: $(tail -n 1 "$TMP/$ID.ref.log")"
 		continue
 	fi
+	if gave_up "$ID"; then
+		silent=$((silent + 1))
+		echo "random_configs: $ID: the reference did not answer: $(grep -E "lost to|Timed out" "$TMP/$ID.ref.log" | tail -n 1)"
+		continue
+	fi
 	for name in $(plugins_of "$ID"); do
 		check "$ID: the rows of $name" compare "$ID" "$name"
 		rows=$((rows + $(wc -l <"$TMP/$ID.ref.$name.rows")))
@@ -634,5 +667,5 @@ done
 echo "random_configs: $rows rows of the reference compared, seed $SEED, $again configurations run twice"
 # A comparison of nothing with nothing proves nothing.
 check "there were rows" test "$rows" -gt 0
-check "the reference lived, mostly" test "$((dead * 4))" -le "$N"
+check "the reference lived, mostly" test "$(((dead + silent) * 4))" -le "$N"
 e2e_end
