@@ -253,7 +253,7 @@ int command_replay(int argc, char **argv)
 		fprintf(stderr, "pcapgen replay: %s\n", why);
 		return EXIT_ENVIRONMENT;
 	}
-	if (o.truth && !(job.truth = truth_create(o.truth))) {
+	if (o.truth && !(job.truth = truth_create(o.truth, true))) {
 		fprintf(stderr, "pcapgen replay: --truth %s: %s\n", o.truth, strerror(errno));
 		job.class->close(job.output, why);
 		return EXIT_ENVIRONMENT;

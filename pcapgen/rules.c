@@ -24,7 +24,9 @@ static const char schema[] = "CREATE TABLE flow(id INTEGER PRIMARY KEY, exporter
 			     " in_if INTEGER, out_if INTEGER, src_as INTEGER, dst_as INTEGER, "
 			     "src_mask INTEGER, dst_mask INTEGER,"
 			     " packets INTEGER, octets INTEGER, num INTEGER, first_ms INTEGER, "
-			     "last_ms INTEGER, sent_ms INTEGER, next_hop BLOB, export_ms INTEGER)";
+			     "last_ms INTEGER, sent_ms INTEGER, next_hop BLOB, export_ms INTEGER,"
+			     " src_mac BLOB, dst_mac BLOB, post_src BLOB, post_dst BLOB, vlan INTEGER,"
+			     " out_vlan INTEGER, direction INTEGER, post_sport INTEGER, post_dport INTEGER)";
 
 enum column {
 	COL_EXPORTER = 2,
@@ -40,6 +42,11 @@ enum column {
 static const uint8_t numbers[] = { FLOW_src_port, FLOW_dst_port, FLOW_proto, FLOW_tos,
 	FLOW_tcp_flags, FLOW_in_if, FLOW_out_if, FLOW_src_as, FLOW_dst_as, FLOW_src_mask,
 	FLOW_dst_mask, FLOW_packets, FLOW_octets };
+
+/* Of a wide truth: what is bytes, then what is numbers. */
+static const uint8_t wide_bytes[] = { FLOW_src_mac, FLOW_dst_mac, FLOW_post_src, FLOW_post_dst };
+static const uint8_t wide_numbers[] = { FLOW_vlan, FLOW_out_vlan, FLOW_direction,
+	FLOW_post_src_port, FLOW_post_dst_port };
 
 struct rules *rules_open(void)
 {
@@ -60,7 +67,7 @@ struct rules *rules_open(void)
 	}
 	r->insert = rules_prepare(r,
 		"INSERT INTO flow VALUES (NULL,?2,?3,?4,?5,?6,?7,?8,?9,?10,?11,?12,?13,?14,?15,?16,"
-		"?17,?18,?19,?20,?21,?22,?23,?24,?25,?26,?27)");
+		"?17,?18,?19,?20,?21,?22,?23,?24,?25,?26,?27,?28,?29,?30,?31,?32,?33,?34,?35,?36)");
 	if (!r->insert) {
 		rules_close(r);
 		return NULL;
@@ -120,6 +127,16 @@ static int64_t interval(struct rules *r, const struct flow_record *f)
 	return f->sampling_num / den;
 }
 
+static void bind_numbers(
+	sqlite3_stmt *st, int at, const struct flow_record *f, const uint8_t *fields, size_t n)
+{
+	for (size_t i = 0; i < n; i++, at++)
+		if (flow_has(f, fields[i]))
+			sqlite3_bind_int64(st, at, (int64_t)flow_get(f, fields[i]));
+		else
+			sqlite3_bind_null(st, at);
+}
+
 int rules_load_row(struct rules *r, const struct truth_row *row)
 {
 	const struct flow_record *f = &row->flow;
@@ -133,12 +150,8 @@ int rules_load_row(struct rules *r, const struct truth_row *row)
 	sqlite3_bind_int64(st, COL_SEQUENCE, row->sequence);
 	sqlite3_bind_blob(st, COL_SRC, f->src.b, 16, SQLITE_STATIC);
 	sqlite3_bind_blob(st, COL_DST, f->dst.b, 16, SQLITE_STATIC);
-	for (size_t i = 0; i < sizeof(numbers); i++, at++) {
-		if (flow_has(f, numbers[i]))
-			sqlite3_bind_int64(st, at, (int64_t)flow_get(f, numbers[i]));
-		else
-			sqlite3_bind_null(st, at);
-	}
+	bind_numbers(st, at, f, numbers, sizeof(numbers));
+	at += (int)sizeof(numbers);
 	sqlite3_bind_int64(st, at++, interval(r, f));
 	/* sFlow says no times of a packet: whatever the truth knows, a collector can only book its
 	 * arrival. */
@@ -146,7 +159,12 @@ int rules_load_row(struct rules *r, const struct truth_row *row)
 	bind_ms(st, at++, flow_has(f, FLOW_last_us) && row->protocol != PROTO_SFLOW, f->last_us);
 	bind_ms(st, at++, true, row->sent_us);
 	sqlite3_bind_blob(st, at++, f->next_hop.b, 16, SQLITE_STATIC);
-	bind_ms(st, at, row->export_us != 0, row->export_us);
+	bind_ms(st, at++, row->export_us != 0, row->export_us);
+	/* Unlike numbers, addresses that nobody said are those of an empty record: zeros. */
+	for (size_t i = 0; i < sizeof(wide_bytes); i++)
+		sqlite3_bind_blob(st, at++, (const uint8_t *)f + flow_fields[wide_bytes[i]].offset,
+			flow_fields[wide_bytes[i]].width, SQLITE_STATIC);
+	bind_numbers(st, at, f, wide_numbers, sizeof(wide_numbers));
 	err = sqlite3_step(st) == SQLITE_DONE ? 0 : -1;
 	sqlite3_reset(st);
 	if (err)
@@ -167,6 +185,7 @@ int rules_load(struct rules *r, const char *path)
 		log_error("%s", why);
 		return -1;
 	}
+	r->wide = truth_is_wide(t);
 	if (rules_exec(r, "BEGIN")) {
 		truth_close(t);
 		return -1;
@@ -457,7 +476,7 @@ int rules_expect(struct rules *r, const struct rules_conf *c, const struct rules
 
 	r->plugin = p;
 	r->bin_start = r->bin_end = 0;
-	err = select_plan(s, shape, c, p) || answerable(r, c, p, shape) || load_maps(r, p) ||
+	err = select_plan(s, shape, c, p, r->wide) || answerable(r, c, p, shape) || load_maps(r, p) ||
 			(s->marks && rules_mark(r, c, p))
 		? -1
 		: 0;

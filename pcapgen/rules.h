@@ -38,6 +38,7 @@ struct rules_shape {
 struct rules {
 	sqlite3 *db;
 	uint64_t flows;			/* lines of the truth */
+	bool wide;			/* the truth has the columns of a wide one */
 	uint64_t bad_sampling;		/* of them: with an interval that is no whole number */
 	uint64_t no_flow_count; /* of them: of NetFlow v8, whose flow counts the truth does not hold
 				 */

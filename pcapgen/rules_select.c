@@ -49,6 +49,20 @@ static const struct {
 	{ "timestamp_export", "coalesce(f.export_ms, 0)", "bin_text(%s / 1000)" },
 };
 
+/* What a wide truth says beside; of the ends' MAC addresses see end_sql(). */
+static const struct {
+	const char *name, *raw, *text;
+} wide[] = {
+	{ "vlan", "coalesce(f.vlan, 0)", "" },
+	{ "in_vlan", "coalesce(f.vlan, 0)", "" },
+	{ "out_vlan", "coalesce(f.out_vlan, 0)", "" },
+	{ "sampling_direction", "CASE f.direction WHEN 0 THEN 'i' WHEN 1 THEN 'e' ELSE 'u' END", "" },
+	{ "post_nat_src_host", "f.post_src", "addr_text(%s)" },
+	{ "post_nat_dst_host", "f.post_dst", "addr_text(%s)" },
+	{ "post_nat_src_port", "coalesce(f.post_sport, 0)", "" },
+	{ "post_nat_dst_port", "coalesce(f.post_dport, 0)", "" },
+};
+
 static const char *plain_raw(const char *name)
 {
 	for (size_t i = 0; i < sizeof(plain) / sizeof(plain[0]); i++)
@@ -60,7 +74,7 @@ static const char *plain_raw(const char *name)
 struct wanted {
 	bool has[PRIMITIVES];
 	bool flows, flags, none;
-	const char *sum;	/* "host", "net", "as", "port", NULL */
+	const char *sum;	/* "host", "net", "as", "port", "mac", NULL */
 };
 
 static int find_primitive(const char *name, size_t n)
@@ -81,7 +95,8 @@ static bool wants(const struct wanted *w, const char *name)
 static bool sum_word(struct wanted *w, const char *word)
 {
 	static const char *const sums[][2] = { { "sum_host", "host" }, { "sum", "host" },
-		{ "sum_net", "net" }, { "sum_as", "as" }, { "sum_port", "port" } };
+		{ "sum_net", "net" }, { "sum_as", "as" }, { "sum_port", "port" },
+		{ "sum_mac", "mac" } };
 
 	for (size_t i = 0; i < sizeof(sums) / sizeof(sums[0]); i++)
 		if (!strcmp(word, sums[i][0])) {
@@ -103,9 +118,6 @@ static int add_word(struct wanted *w, const struct rules_plugin *p, const char *
 		w->flows = true;
 	} else if (!strcmp(word, "tcpflags")) {
 		w->flags = true;
-	} else if (!strcmp(word, "sum_mac")) {
-		log_error("plugin %s: aggregate: the truth has no column for sum_mac", p->name);
-		return -1;
 	} else if (id < 0) {
 		log_error("plugin %s: aggregate: unknown primitive \"%s\"", p->name, word);
 		return -1;
@@ -153,14 +165,14 @@ static int read_aggregate(struct wanted *w, const struct rules_plugin *p)
 
 /* One end of a flow: how its columns are called in SQL. */
 struct end {
-	const char *host, *addr, *mask, *as, *port;
+	const char *host, *addr, *mask, *as, *port, *mac;
 };
 
 static const struct end ends[2] = {
 	{ "s", "f.src", "coalesce(f.src_mask, 0)", "coalesce(f.src_as, 0)",
-		"coalesce(f.sport, 0)" },
+		"coalesce(f.sport, 0)", "f.src_mac" },
 	{ "d", "f.dst", "coalesce(f.dst_mask, 0)", "coalesce(f.dst_as, 0)",
-		"coalesce(f.dport, 0)" },
+		"coalesce(f.dport, 0)", "f.dst_mac" },
 };
 
 static void host_sql(char *to, const struct select_plan *s, const struct end *e)
@@ -305,7 +317,7 @@ static void rate_sql(char *to, const struct rules_conf *c)
 		snprintf(to, SELECT_RAW, "CASE WHEN %s OR %s THEN 1 ELSE 0 END", map, said);
 }
 
-/* `kind` of an end: "host", "net", "mask", "as", "port". */
+/* `kind` of an end: "host", "net", "mask", "as", "port", "mac". */
 static void end_sql(char *to, const char *kind, const struct select_plan *s,
 	const struct rules_conf *c, const struct rules_plugin *p, const struct end *e)
 {
@@ -317,6 +329,8 @@ static void end_sql(char *to, const char *kind, const struct select_plan *s,
 		mask_sql(to, s, c, p, e);
 	else if (!strcmp(kind, "as"))
 		as_sql(to, c, p, e);
+	else if (!strcmp(kind, "mac"))
+		snprintf(to, SELECT_RAW, "%s", e->mac);
 	else
 		port_sql(to, s, e);
 }
@@ -324,7 +338,7 @@ static void end_sql(char *to, const char *kind, const struct select_plan *s,
 /* "src_host" is the "host" of end 0. */
 static const char *end_kind(const char *name, const struct end **e)
 {
-	static const char *const kinds[] = { "host", "net", "mask", "as", "port" };
+	static const char *const kinds[] = { "host", "net", "mask", "as", "port", "mac" };
 
 	if (strncmp(name, "src_", 4) && strncmp(name, "dst_", 4))
 		return NULL;
@@ -344,6 +358,11 @@ static bool value_sql(struct select_column *to, const char *name, const struct s
 	const char *kind = end_kind(name, &e);
 
 	if (kind) {
+		if (!strcmp(kind, "mac")) {
+			strcpy(to->text, "mac_text(%s)");
+			if (!s->wide)
+				return false;
+		}
 		end_sql(to->raw, kind, s, c, p, e);
 		if (!strcmp(kind, "host") || !strcmp(kind, "net"))
 			strcpy(to->text, "addr_text(%s)");
@@ -378,6 +397,12 @@ static bool value_sql(struct select_column *to, const char *name, const struct s
 			"ELSE f.domain END");
 		return true;
 	}
+	for (size_t i = 0; s->wide && i < sizeof(wide) / sizeof(wide[0]); i++)
+		if (!strcmp(name, wide[i].name)) {
+			strcpy(to->raw, wide[i].raw);
+			strcpy(to->text, wide[i].text);
+			return true;
+		}
 	for (size_t i = 0; i < sizeof(plain) / sizeof(plain[0]); i++)
 		if (!strcmp(name, plain[i].name)) {
 			strcpy(to->raw, plain[i].raw);
@@ -572,11 +597,12 @@ static bool filters(const struct rules_plugin *p, const struct wanted *w)
 }
 
 int select_plan(struct select_plan *s, struct rules_shape *shape, const struct rules_conf *c,
-		const struct rules_plugin *p)
+		const struct rules_plugin *p, bool truth_is_wide)
 {
 	struct wanted w;
 
 	memset(s, 0, sizeof(*s));
+	s->wide = truth_is_wide;
 	memset(shape, 0, sizeof(*shape));
 	if (read_aggregate(&w, p))
 		return -1;

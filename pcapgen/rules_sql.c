@@ -37,6 +37,18 @@ static void fn_addr_text(sqlite3_context *ctx, int n, sqlite3_value **v)
 		result_text(ctx, addr_print(&a, text));
 }
 
+static void fn_mac_text(sqlite3_context *ctx, int n, sqlite3_value **v)
+{
+	const uint8_t *m = sqlite3_value_blob(v[0]);
+	char text[18];
+
+	(void)n;
+	if (!m || sqlite3_value_bytes(v[0]) != 6)
+		return;
+	snprintf(text, sizeof(text), "%02x:%02x:%02x:%02x:%02x:%02x", m[0], m[1], m[2], m[3], m[4], m[5]);
+	result_text(ctx, text);
+}
+
 static void fn_addr_cut(sqlite3_context *ctx, int n, sqlite3_value **v)
 {
 	struct addr a;
@@ -219,7 +231,7 @@ int rules_sql_register(struct rules *r)
 		int args;
 		void (*call)(sqlite3_context *, int, sqlite3_value **);
 	} functions[] = {
-		{ "addr_text", 1, fn_addr_text }, { "addr_cut", 2, fn_addr_cut },
+		{ "mac_text", 1, fn_mac_text }, { "addr_text", 1, fn_addr_text }, { "addr_cut", 2, fn_addr_cut },
 		{ "addr_bits", 2, fn_addr_bits }, { "addr_zero", 1, fn_addr_zero },
 		{ "bin_start", 1, fn_bin_start }, { "bin_end", 1, fn_bin_end },
 		{ "bin_text", 1, fn_bin_text }, { "proto_text", 1, fn_proto_text },

@@ -22,7 +22,8 @@ enum column_kind {
 	FLOW_NUMBER,
 	FLOW_ADDRESS,
 	FLOW_TIME_MS,
-	FLOW_SAMPLING
+	FLOW_SAMPLING,
+	FLOW_HARDWARE	/* a MAC address */
 };
 
 struct column {
@@ -38,7 +39,10 @@ struct column {
 #define IN_FLOW(m) (uint8_t)sizeof(((struct truth_row *)0)->flow.m), false, \
 	(uint16_t)offsetof(struct truth_row, flow.m), FLOW_##m
 
-/* The order of the blueprint; new columns go to the end. */
+#define WIDE(m) (uint8_t)sizeof(((struct truth_row *)0)->flow.m), true, \
+	(uint16_t)offsetof(struct truth_row, flow.m), FLOW_##m
+
+/* The order of the blueprint; new columns go to the end, the wide ones behind all others. */
 static const struct column columns[] = {
 	{ "datagram", ROW_NUMBER, MEMBER(datagram) },
 	{ "exporter", ROW_ADDR, MEMBER(exporter) },
@@ -68,9 +72,18 @@ static const struct column columns[] = {
 	{ "protocol", ROW_PROTOCOL, OPTIONAL(protocol) },
 	{ "sent_ms", ROW_TIME_MS, OPTIONAL(sent_us) },
 	{ "export_ms", ROW_EXPORT_MS, OPTIONAL(export_us) },
+	{ "src_mac", FLOW_HARDWARE, WIDE(src_mac) },
+	{ "dst_mac", FLOW_HARDWARE, WIDE(dst_mac) },
+	{ "vlan", FLOW_NUMBER, WIDE(vlan) },
+	{ "out_vlan", FLOW_NUMBER, WIDE(out_vlan) },
+	{ "direction", FLOW_NUMBER, WIDE(direction) },
+	{ "post_src", FLOW_ADDRESS, WIDE(post_src) },
+	{ "post_dst", FLOW_ADDRESS, WIDE(post_dst) },
+	{ "post_sport", FLOW_NUMBER, WIDE(post_src_port) },
+	{ "post_dport", FLOW_NUMBER, WIDE(post_dst_port) },
 };
 
-enum { COLUMNS = sizeof(columns) / sizeof(columns[0]), BUFFER = 1 << 20,
+enum { COLUMNS = sizeof(columns) / sizeof(columns[0]), WIDE_ONES = 9, BUFFER = 1 << 20,
 	LINE_MAX_BYTES = COLUMNS * (ADDR_TEXT + 1) };
 
 static uint64_t load(const struct truth_row *row, const struct column *c)
@@ -128,6 +141,7 @@ static uint64_t width_max(const struct column *c)
 struct truth_writer {
 	int fd, err;		/* err: the first errno, sticky */
 	bool regular;		/* ours to fsync and close */
+	size_t columns;		/* all, or all but the wide ones */
 	uint64_t rows;
 	size_t used;
 	char buf[BUFFER];
@@ -178,6 +192,19 @@ static char *put_address(char *p, const struct addr *a)
 	return p;
 }
 
+static char *put_hardware(char *p, const uint8_t mac[6])
+{
+	static const char hex[] = "0123456789abcdef";
+
+	for (int i = 0; i < 6; i++) {
+		*p++ = hex[mac[i] >> 4];
+		*p++ = hex[mac[i] & 15];
+		if (i < 5)
+			*p++ = ':';
+	}
+	return p;
+}
+
 /* As flow_protocol_name says it, but sFlow with its version: there are three of them. */
 static char *put_protocol(char *p, const struct truth_row *row)
 {
@@ -224,6 +251,8 @@ static char *put_column(char *p, const struct truth_row *row, const struct colum
 		return put_number(p, load(row, c) / 1000);
 	case FLOW_SAMPLING:
 		return put_sampling(p, &row->flow);
+	case FLOW_HARDWARE:
+		return put_hardware(p, (const uint8_t *)row + c->offset);
 	case ROW_NUMBER:
 	case FLOW_NUMBER:
 		break;
@@ -233,21 +262,22 @@ static char *put_column(char *p, const struct truth_row *row, const struct colum
 
 static void put_header(struct truth_writer *w)
 {
-	for (size_t i = 0; i < COLUMNS; i++) {
+	for (size_t i = 0; i < w->columns; i++) {
 		size_t n = strlen(columns[i].name);
 
 		memcpy(w->buf + w->used, columns[i].name, n);
 		w->used += n;
-		w->buf[w->used++] = i + 1 < COLUMNS ? '\t' : '\n';
+		w->buf[w->used++] = i + 1 < w->columns ? '\t' : '\n';
 	}
 }
 
-struct truth_writer *truth_create(const char *path)
+struct truth_writer *truth_create(const char *path, bool wide)
 {
 	struct truth_writer *w = calloc(1, sizeof(*w));
 
 	if (!w)
 		return NULL;
+	w->columns = wide ? COLUMNS : COLUMNS - WIDE_ONES;
 	w->regular = strcmp(path, "-") != 0;
 	w->fd = w->regular ? open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666)
 			   : STDOUT_FILENO;
@@ -269,9 +299,9 @@ void truth_put(struct truth_writer *w, const struct truth_row *row)
 	if (sizeof(w->buf) - w->used < LINE_MAX_BYTES)
 		drain(w);
 	p = w->buf + w->used;
-	for (size_t i = 0; i < COLUMNS; i++) {
+	for (size_t i = 0; i < w->columns; i++) {
 		p = put_column(p, row, &columns[i]);
-		*p++ = i + 1 < COLUMNS ? '\t' : '\n';
+		*p++ = i + 1 < w->columns ? '\t' : '\n';
 	}
 	w->used = (size_t)(p - w->buf);
 	w->rows++;
@@ -307,7 +337,7 @@ struct truth_reader {
 	unsigned long number;		/* of the line */
 	int16_t order[256];		/* column of the file -> row of columns[], -1: not ours */
 	size_t fields;
-	bool has_protocol, has_sent;
+	bool has_protocol, has_sent, wide;
 };
 
 enum { WHY = 256 };
@@ -369,6 +399,22 @@ static bool read_sampling(char *text, struct truth_row *row)
 	return true;
 }
 
+/* Six pairs of hexadecimal digits with colons between. */
+static bool read_hardware(const char *text, uint8_t mac[6])
+{
+	if (strlen(text) != 17)
+		return false;
+	for (int i = 0; i < 17; i++) {
+		const char *digits = "0123456789abcdef", *d = strchr(digits, text[i]);
+
+		if (i % 3 == 2 ? text[i] != ':' : !d)
+			return false;
+		if (i % 3 != 2)
+			mac[i / 3] = (uint8_t)(mac[i / 3] << 4 | (d - digits));
+	}
+	return true;
+}
+
 static int read_column(struct truth_reader *r, struct truth_row *row, const struct column *c,
 	char *text, char *why)
 {
@@ -394,6 +440,11 @@ static int read_column(struct truth_reader *r, struct truth_row *row, const stru
 		return read_sampling(text, row)
 			? 0
 			: complain(r, why, c->name, text, "an interval of 1 or more");
+	case FLOW_HARDWARE:
+		if (!read_hardware(text, (uint8_t *)row + c->offset))
+			return complain(r, why, c->name, text, "a MAC address as 02:00:00:00:00:0a");
+		row->flow.present |= UINT64_C(1) << c->field;
+		return 0;
 	case ROW_EXPORT_MS:
 		if (!*text)
 			return 0;
@@ -497,6 +548,9 @@ static int read_header(struct truth_reader *r, char *why)
 			}
 		r->fields++;
 	}
+	r->wide = true;
+	for (size_t i = COLUMNS - WIDE_ONES; i < COLUMNS; i++)
+		r->wide = r->wide && seen[i];
 	for (size_t i = 0; i < COLUMNS; i++) {
 		if (!seen[i] && !columns[i].optional) {
 			snprintf(why, WHY, "%.100s:1: column \"%s\" is missing: not a truth file",
@@ -562,6 +616,11 @@ int truth_next(struct truth_reader *r, struct truth_row *row, char *why)
 	if (!r->has_sent)
 		row->sent_us = row->flow.last_us;
 	return 1;
+}
+
+bool truth_is_wide(const struct truth_reader *r)
+{
+	return r->wide;
 }
 
 void truth_close(struct truth_reader *r)

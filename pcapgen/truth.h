@@ -13,7 +13,9 @@
  * sflow5, ...: `version` alone cannot tell NetFlow v5 from sFlow v5),
  * `sent_ms`, when the datagram was handed over (a collector that books by
  * arrival needs it), and `export_ms`, the time in its header (the time of a
- * record that says none).  More may follow: readers go by name; a reader that finds
+ * record that says none).  A wide truth, which replay writes, has nine more:
+ * src_mac dst_mac vlan out_vlan direction post_src post_dst post_sport post_dport
+ * (craft's would be empty, or not tell what its sampled frames hold).  More may follow: readers go by name; a reader that finds
  * no `protocol` takes it from `version`, and no `sent_ms` takes last_ms.
  */
 #ifndef TRUTH_H
@@ -37,7 +39,7 @@ struct truth_row {
 struct truth_writer;
 
 /* "-" is stdout.  NULL with errno. */
-struct truth_writer *truth_create(const char *path);
+struct truth_writer *truth_create(const char *path, bool wide);
 void truth_put(struct truth_writer *w, const struct truth_row *row);
 uint64_t truth_count(const struct truth_writer *w);
 /* Flush, fsync and close; -1 with errno when a line did not reach the file. */
@@ -50,6 +52,8 @@ int truth_finish(struct truth_writer *w);
 struct truth_reader;
 struct truth_reader *truth_open(const char *path, char *why);
 int truth_next(struct truth_reader *r, struct truth_row *row, char *why);
+/* All the columns of a wide truth are there. */
+bool truth_is_wide(const struct truth_reader *r);
 void truth_close(struct truth_reader *r);
 
 #endif /* TRUTH_H */

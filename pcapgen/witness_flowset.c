@@ -541,6 +541,8 @@ static const struct {
 	{ FLOW_out_vlan, { 59, 254 }, false },
 	{ FLOW_event, { 233, 230 }, false },
 	{ FLOW_fwd_status, { 89 }, false },
+	{ FLOW_post_src_port, { 227 }, false },
+	{ FLOW_post_dst_port, { 228 }, false },
 };
 
 /* firewallEvent, as the RFC's number and as Cisco's of NetFlow v9. */
@@ -594,6 +596,8 @@ static void reverse_record(struct message *m, struct flow_record f, const struct
 	exchange(&f, FLOW_src_mask, FLOW_dst_mask);
 	exchange(&f, FLOW_src_mac, FLOW_dst_mac);
 	exchange(&f, FLOW_vlan, FLOW_out_vlan);
+	exchange(&f, FLOW_post_src, FLOW_post_dst);
+	exchange(&f, FLOW_post_src_port, FLOW_post_dst_port);
 	flow_set(&f, FLOW_octets, octets);
 	flow_set(&f, FLOW_packets, packets);
 	f.present &= ~(FLOW_BIT(octets) | FLOW_BIT(packets));
@@ -626,6 +630,8 @@ static void data_record(struct message *m, const struct values *v)
 		set_address(&f, FLOW_dst, v, 45, 169);
 	set_address(&f, FLOW_next_hop, v, 15, 62);
 	set_address(&f, FLOW_bgp_next_hop, v, 18, 63);
+	set_address(&f, FLOW_post_src, v, 225, 281);
+	set_address(&f, FLOW_post_dst, v, 226, 282);
 	for (size_t i = 0; i < sizeof(numbers) / sizeof(numbers[0]); i++)
 		if (first_of(v, 0, numbers[i].ids, &x))
 			flow_set(&f, numbers[i].field, x);
@@ -634,8 +640,9 @@ static void data_record(struct message *m, const struct values *v)
 		flow_set(&f, FLOW_src_mask, x);
 	if (!addr_is4(&f.dst) && number(v, 0, 30, &x))
 		flow_set(&f, FLOW_dst_mask, x);
-	set_mac(&f, FLOW_src_mac, find(v, 0, 56));
-	set_mac(&f, FLOW_dst_mac, find(v, 0, 80));
+	/* As they came, or, where that is not told, as they left. */
+	set_mac(&f, FLOW_src_mac, find(v, 0, find(v, 0, 56).n ? 56 : 81));
+	set_mac(&f, FLOW_dst_mac, find(v, 0, find(v, 0, 80).n ? 80 : 57));
 	set_times(m, &f, v);
 	set_sampling(m, &f, v);
 	if (octets_id)

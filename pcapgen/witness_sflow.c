@@ -142,9 +142,12 @@ static void extended_switch(struct sample *s, struct xdr *x)
 
 	if (x->cut)
 		return;
-	flow_set(&s->f, FLOW_vlan, in);
+	/* 2^32 - 1 is "unknown"; a switch that says 0 knows less than the packet's own tag. */
+	if (in <= 4095 && (in || !flow_has(&s->f, FLOW_vlan)))
+		flow_set(&s->f, FLOW_vlan, in);
 	flow_set(&s->f, FLOW_cos, cos);
-	flow_set(&s->f, FLOW_out_vlan, out);
+	if (out <= 4095)
+		flow_set(&s->f, FLOW_out_vlan, out);
 }
 
 static void extended_router(struct sample *s, struct xdr *x)

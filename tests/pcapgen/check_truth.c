@@ -18,6 +18,7 @@ Suite *suite_truth(void);
 	"in_if\tout_if\tsrc_as\tdst_as\tsrc_mask\tdst_mask\tnext_"                                \
 	"hop\tpackets\toctets\tsampling\tfirst_ms\tlast_ms"
 #define OURS "\tprotocol\tsent_ms\texport_ms"
+#define WIDE "\tsrc_mac\tdst_mac\tvlan\tout_vlan\tdirection\tpost_src\tpost_dst\tpost_sport\tpost_dport"
 #define ROW "3\t192.0.2.1\t2055\t9\t7\t41\t10.0.0.1\t2001:db8::1\t1024\t443\t6\t8\t27\t1\t2\t64500\t4200000000\t24\t48\t" \
 	"192.0.2.9\t18446744073709551615\t1500\t100\t1767614400123\t1767614400456"
 
@@ -96,15 +97,20 @@ static struct truth_row full_row(void)
 	return row;
 }
 
-static void write_rows(const struct truth_row *rows, size_t n)
+static void write_as(const struct truth_row *rows, size_t n, bool wide)
 {
-	struct truth_writer *w = truth_create(path);
+	struct truth_writer *w = truth_create(path, wide);
 
 	ck_assert_ptr_nonnull(w);
 	for (size_t i = 0; i < n; i++)
 		truth_put(w, &rows[i]);
 	ck_assert_uint_eq(truth_count(w), n);
 	ck_assert_int_eq(truth_finish(w), 0);
+}
+
+static void write_rows(const struct truth_row *rows, size_t n)
+{
+	write_as(rows, n, false);
 }
 
 START_TEST(writes_the_blueprints_line)
@@ -186,6 +192,42 @@ START_TEST(reads_back)
 		ck_assert_uint_eq(got.sent_us, rows[i].sent_us);
 	}
 	ck_assert_int_eq(truth_next(r, &got, why), 0);
+	truth_close(r);
+}
+END_TEST
+
+/* What only a wide truth has, there and back; a narrow one has no place for it. */
+START_TEST(wide_columns)
+{
+	static const uint8_t macs[2][6] = { { 2, 0, 0, 0, 0, 10 }, { 0xff, 0xee, 0xd, 0, 1, 0x9a } };
+	struct truth_row row = full_row(), got;
+	struct truth_reader *r;
+	char text[2048], why[256];
+
+	memcpy(row.flow.src_mac, macs[0], 6);
+	memcpy(row.flow.dst_mac, macs[1], 6);
+	row.flow.present |= FLOW_BIT(src_mac) | FLOW_BIT(dst_mac) | FLOW_BIT(post_src);
+	row.flow.post_src = address("203.0.113.7");
+	flow_set(&row.flow, FLOW_vlan, 4095);
+	flow_set(&row.flow, FLOW_direction, 1);
+	flow_set(&row.flow, FLOW_post_dst_port, 65535);
+	write_as(&row, 1, true);
+	get_file(text, sizeof(text));
+	ck_assert_str_eq(text, HEADER OURS WIDE "\n" ROW "\tnetflow9\t1767614401000\t1767614400999"
+		"\t02:00:00:00:00:0a\tff:ee:0d:00:01:9a\t4095\t\t1\t203.0.113.7\t\t\t65535\n");
+	r = truth_open(path, why);
+	ck_assert_msg(r != NULL, "%s", why);
+	ck_assert(truth_is_wide(r));
+	ck_assert_int_eq(truth_next(r, &got, why), 1);
+	row.flow.last_us -= row.flow.last_us % 1000;
+	ck_assert(flow_equal(&got.flow, &row.flow));
+	truth_close(r);
+
+	write_rows(&row, 1);
+	r = truth_open(path, why);
+	ck_assert(!truth_is_wide(r));
+	ck_assert_int_eq(truth_next(r, &got, why), 1);
+	ck_assert(!flow_has(&got.flow, FLOW_vlan));
 	truth_close(r);
 }
 END_TEST
@@ -333,13 +375,13 @@ START_TEST(full_disk_is_told)
 
 	if (access("/dev/full", W_OK))
 		return;
-	w = truth_create("/dev/full");
+	w = truth_create("/dev/full", false);
 	ck_assert_ptr_nonnull(w);
 	for (int i = 0; i < 20000; i++)
 		truth_put(w, &row);
 	ck_assert_int_eq(truth_finish(w), -1);
 	ck_assert_int_eq(errno, ENOSPC);
-	ck_assert_ptr_null(truth_create("/nonexistent/truth.tsv"));
+	ck_assert_ptr_null(truth_create("/nonexistent/truth.tsv", false));
 	ck_assert_int_eq(errno, ENOENT);
 }
 END_TEST
@@ -354,6 +396,7 @@ Suite *suite_truth(void)
 	tcase_add_test(t, writes_absence);
 	tcase_add_loop_test(t, writes_ratios, 0, 6);
 	tcase_add_test(t, reads_back);
+	tcase_add_test(t, wide_columns);
 	tcase_add_test(t, reads_by_name);
 	tcase_add_loop_test(t, refuses, 0, sizeof(bad) / sizeof(bad[0]));
 	tcase_add_loop_test(t, bounds, 0, sizeof(cells) / sizeof(cells[0]));
