@@ -72,7 +72,8 @@ must "$PCAPGEN" replay s.pcap --to 127.0.0.1:$PORT --speed max --sources 127.0.4
 check_equal "all datagrams replayed" "$(figure datagrams written.txt)" "$(figure datagrams replayed.txt)"
 check_equal "every packet read is sent or named" "$(figure packets_read replayed.txt)" "$(awk -F'\t' '
 	$1 ~ /^(datagrams|send_errors|not_udp|not_exports|other_port|cut|fragments|joined)$/ { s += $2 } END { print s }' replayed.txt)"
-portless='BEGIN { FS = OFS = "\t" } NR > 1 { $3 = $27 = ""; if ($26 ~ /^sflow/) $24 = $25 = ""; print }'
+# The replayed one is wider, by columns behind the 28th.
+portless='BEGIN { FS = OFS = "\t" } NR > 1 { NF = 28; $3 = $27 = ""; if ($26 ~ /^sflow/) $24 = $25 = ""; print }'
 check "the truth of a replay is the truth of its making" cmp -s <(awk "$portless" replayed.tsv) <(awk "$portless" written.tsv)
 must "$PCAPGEN" replay s.pcap --to 127.0.0.1:$PORT --speed max --loop 3 --sources 127.0.4.0/24 --truth loop.tsv >loop.txt
 check_equal "three loops, three times the octets" "$(( $(figure octets written.txt) * 3 ))" "$(figure octets loop.txt)"
