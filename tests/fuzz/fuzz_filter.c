@@ -13,7 +13,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n);
 static const char *const expressions[] = { "ip", "ip6", "not ip and not ip6", "tcp", "udp port 53",
 	"icmp or icmp6", "vlan 5 and ip", "src net 10.0.0.0/8", "dst net 2001:db8::/32",
 	"ether src 02:00:00:00:00:01", "tcp[13] & 2 != 0", "ip[1] & 0xfc = 184", "len > 100",
-	"src portrange 1024-65535", "proto 47", "ip[40:4] = 1" };
+	"src portrange 1024-65535", "proto 47", "ip[40:4] = 1", "mpls 100 and ip",
+	"vlan and mpls and mpls and tcp", "not mpls" };
 
 enum { EXPRESSIONS = sizeof(expressions) / sizeof(expressions[0]) };
 
