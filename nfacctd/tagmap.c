@@ -1,5 +1,6 @@
 #include "nfacctd/tagmap.h"
 
+#include <inttypes.h>
 #include <pthread.h>
 #include <stdatomic.h>
 #include <stdio.h>
@@ -47,8 +48,8 @@ static const struct condition_row {
 	uint64_t max;
 	const char *expected;
 } condition_rows[] = {
-#define NUMBER(key, member, max) { key, VALUE_NUMBER, FROM_MEMBER, FLOW_##member, max, "a number" }
-#define DOMAIN(key, from, max) { key, VALUE_NUMBER, from, 0, max, "a number" }
+#define NUMBER(key, member, max) { key, VALUE_NUMBER, FROM_MEMBER, FLOW_##member, max, NULL }
+#define DOMAIN(key, from, max) { key, VALUE_NUMBER, from, 0, max, NULL }
 #define PREFIX(key, member)                                                                        \
 	{                                                                                          \
 		key, VALUE_PREFIX, FROM_MEMBER, FLOW_##member, 0, "an address or prefix"           \
@@ -232,7 +233,7 @@ static const char *parse_truth(struct condition *c, const char *value)
 static const char *parse_condition(struct condition *c, const struct condition_row *row,
 				   const char *value)
 {
-	static _Thread_local char why[256];
+	static _Thread_local char why[256], expected[sizeof(why) + 32];
 
 	memset(c, 0, sizeof(*c));
 	c->row = row;
@@ -243,8 +244,10 @@ static const char *parse_condition(struct condition *c, const struct condition_r
 	switch (row->kind) {
 	case VALUE_NUMBER:
 	case VALUE_STATUS:
+		if (!row->expected)
+			snprintf(expected, sizeof(expected), "a number up to %" PRIu64, row->max);
 		return parse_u64(&c->v.number, value, strlen(value), row->max) ? NULL
-									       : row->expected;
+			: row->expected ? row->expected : expected;
 	case VALUE_PROTO:
 		c->v.number = (uint64_t)proto_number(value);
 		return proto_number(value) >= 0 ? NULL : row->expected;
@@ -254,7 +257,8 @@ static const char *parse_condition(struct condition *c, const struct condition_r
 		return parse_mac(c->v.mac, value) ? NULL : row->expected;
 	case VALUE_FILTER:
 		c->v.filter = filter_new(value, why);
-		return c->v.filter ? NULL : why;
+		snprintf(expected, sizeof(expected), "a libpcap expression: %s", why);
+		return c->v.filter ? NULL : expected;
 	case VALUE_SAMPLE:
 		return parse_sample(c, value);
 	case VALUE_TRUTH:
