@@ -170,6 +170,7 @@ static const struct {
 	{ "fw_event", "firewallEvent (IE 233); in 1.7.7 the same column as nat_event" },
 	{ "in_iface, out_iface", "numbers of any length; of sFlow the index alone, 0 for \"several\" "
 				 "and \"dropped\"" },
+	{ "mpls_vpn_rd", "of IE 90 alone; 1.7.7 shows VRF IDs (IE 234) where there is none, as vrfid:1" },
 	{ "mpls_pw_id, sampling_direction, nat_event", "Elements of any length are read; a direction "
 						       "that sFlow does not say is u" },
 	{ "sum_net", "both ends count" },
