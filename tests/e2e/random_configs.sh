@@ -631,7 +631,9 @@ wrote_less() { # ID: the reference has no row for a plugin for which we have som
 	local name
 	gave_up "$1" && return 0
 	for name in $(plugins_of "$1"); do
-		[ "$(lines_of "$TMP/$1.our/$name")" -gt 1 ] && [ "$(lines_of "$TMP/$1.ref/$name")" -lt 2 ] && return 0
+		# A row of JSON is a line, one of CSV the second.
+		[ "$(lines_of "$TMP/$1.ref/$name")" -lt 2 ] &&
+			[ "$(lines_of "$TMP/$1.our/$name")" -gt "$(lines_of "$TMP/$1.ref/$name")" ] && return 0
 	done
 	return 1
 }
