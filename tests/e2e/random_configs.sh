@@ -242,7 +242,7 @@ draw_plugin() { # NAME
 			grep -vxE 'own_.*|cos|etype|peer_dst_ip|mpls_.*|nat_event|post_nat_.*|export_proto_sysid' | paste -sd,)
 		set=${set:-src_host}
 		# law: VRF IDs are no route distinguishers
-		[[ $CAPTURE != *asr9k* ]] || set=$(sed 's/mpls_vpn_rd/src_host/' <<<"$set" | tr , '\n' | sort -u | paste -sd,)
+		[[ $CAPTURE != *asr9k* && $CAPTURE != *fluent-mpls* ]] || set=$(sed 's/mpls_vpn_rd/src_host/' <<<"$set" | tr , '\n' | sort -u | paste -sd,)
 		# law: where nobody named an address, its memory plugin prints nothing
 		# law: its client prints the lower 32 bits of a user's own numbers
 		[ "$KIND" = print ] || set=$(sed -E 's/(post_nat_(src|dst)_host|peer_dst_ip)/src_host/g; s/own_start/own_if/' \
