@@ -146,7 +146,8 @@ static void post_tag(struct lane *l)
 	}
 }
 
-static bool passes(const struct lane *l, const struct flow_record *r, const struct tags *t)
+static bool passes(const struct lane *l, const struct chunk *c, const struct flow_record *r,
+		   const struct tags *t)
 {
 	const struct pipeline *p = l->p;
 
@@ -154,7 +155,7 @@ static bool passes(const struct lane *l, const struct flow_record *r, const stru
 		(!p->tag2_filter || tag_filter_passes(p->tag2_filter, p->tagged ? t->tag2 : 0)) &&
 		(!p->label_filter ||
 			label_filter_passes(p->label_filter, p->tagged ? t->label : 0)) &&
-		(!p->filter || filter_match(p->filter, r));
+		(!p->filter || filter_match(p->filter, r, c->origin->protocol == PROTO_SFLOW));
 }
 
 static unsigned bits_set(uint64_t v)
@@ -170,7 +171,7 @@ static void thin_out(struct lane *l, const struct chunk *c, uint64_t left_out)
 	k->n = 0;
 	k->total = (struct agg_total){ 0, 0 };
 	for (size_t i = 0; i < c->n; i++) {
-		if ((left_out >> i & 1) || !passes(l, c->rec[i], &l->tags[i]))
+		if ((left_out >> i & 1) || !passes(l, c, c->rec[i], &l->tags[i]))
 			continue;
 		l->tags[k->n] = l->tags[i];
 		k->rate[k->n] = c->rate[i];

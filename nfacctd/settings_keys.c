@@ -144,8 +144,9 @@ const struct conf_key settings_keys[] = {
 	BOOL("tos_encode_as_dscp", NULL, PF(tos_encode_as_dscp, bool), "false",
 		"tos holds the six bits of the DSCP"),
 	STR("aggregate_filter", NULL, PF(aggregate_filter, char *), NULL,
-		"Only records that this libpcap expression matches; needs a [name].  Behind a VLAN ip "
-		"is vlan and ip; MPLS labels, top and bottom, count where it says mpls"),
+		"Only records that this libpcap expression matches; needs a [name].  VLAN tag "
+		"and MPLS labels, top and bottom, are in front of IP only where it says vlan, mpls; a "
+		"sampled frame (sFlow) has its tag always"),
 	STR("pre_tag_map", NULL, PF(pre_tag_map, char *), NULL,
 		"File of rules that give records tags, labels and ToS values: see MAPS"),
 	STR("pre_tag_filter", NULL, PF(pre_tag_filter, char *), NULL,

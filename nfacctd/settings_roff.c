@@ -198,8 +198,9 @@ static const struct {
 			   "over" },
 	{ "aggregate_filter, filter=", "labels of MPLS are in front of IP only where the expression "
 				       "says mpls (1.7.7: always, unused ones too, so that ip and net "
-				       "match no record of such a template); VLANs of IE 243 and below "
-				       "256 are seen" },
+				       "match no record of such a template), the VLAN tag of NetFlow "
+				       "and IPFIX where it says vlan (1.7.7: always from VLAN 256 on, "
+				       "never below); that of IE 243 is seen" },
 	{ "sampling_map", "one that multiplies leaves labels alone" },
 	{ "networks_file", "an empty file matches nothing, with and without filter; a next hop may "
 			   "be of the other family; longest takes next hops of the file for all "

@@ -611,7 +611,7 @@ static bool holds(const struct condition *c, const struct flow_origin *o,
 	case VALUE_MAC:
 		return (memcmp(member, c->v.mac, sizeof(c->v.mac)) == 0) != c->negated;
 	case VALUE_FILTER:
-		return filter_match(c->v.filter, r);
+		return filter_match(c->v.filter, r, o->protocol == PROTO_SFLOW);
 	case VALUE_SAMPLE:
 		return is_sample(c, o, r);
 	case VALUE_TRUTH:

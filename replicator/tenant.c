@@ -42,7 +42,7 @@ bool tenant_wants(const struct tenant *t, const struct flow_record *r)
 		!(flow_has(r, FLOW_in_if) && rule_in_ranges(&t->interfaces, r->in_if)) &&
 		!(flow_has(r, FLOW_out_if) && rule_in_ranges(&t->interfaces, r->out_if)))
 		return false;
-	return !t->expression || filter_match(t->expression, r);
+	return !t->expression || filter_match(t->expression, r, false);
 }
 
 bool tenant_wants_counters(const struct tenant *t, uint32_t if_index)

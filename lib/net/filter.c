@@ -10,7 +10,7 @@ enum { FRAME_BYTES = 160, MTU = 1514, LABEL_BYTES = 4 };
 
 struct filter {
 	struct bpf_program prog;
-	bool labels;	/* it asks for MPLS: then they stand in the frame */
+	bool labels, tags;	/* it asks for MPLS, for VLANs: then they stand in the frame */
 };
 
 struct filter *filter_new(const char *expression, char *why)
@@ -23,8 +23,10 @@ struct filter *filter_new(const char *expression, char *why)
 		free(f);
 		f = NULL;
 	}
-	if (f)
+	if (f) {
 		f->labels = strstr(expression, "mpls") != NULL;
+		f->tags = strstr(expression, "vlan") != NULL;
+	}
 	if (p)
 		pcap_close(p);
 	return f;
@@ -59,7 +61,7 @@ static void put_labels(struct cursor *c, const struct flow_record *r, uint8_t *f
 			labels[first + i] << 12 | (i + 1 == n ? BOTTOM : 0) | TTL);
 }
 
-bool filter_match(const struct filter *f, const struct flow_record *r)
+bool filter_match(const struct filter *f, const struct flow_record *r, bool sampled)
 {
 	struct flow_record untagged;
 	uint8_t frame[FRAME_BYTES];
@@ -68,7 +70,7 @@ bool filter_match(const struct filter *f, const struct flow_record *r)
 	uint32_t len = r->octets < MTU ? (uint32_t)r->octets : MTU;
 
 	/* VLAN 0 is none: behind its tag "ip" would not match (nor does it in the reference). */
-	if (flow_has(r, FLOW_vlan) && r->vlan == 0) {
+	if (flow_has(r, FLOW_vlan) && (r->vlan == 0 || !(f->tags || sampled))) {
 		untagged = *r;
 		untagged.present &= ~FLOW_BIT(vlan);
 		r = &untagged;

@@ -25,7 +25,7 @@ static bool holds(size_t i, const struct flow_record *r)
 
 	if (!compiled[i] && !(compiled[i] = filter_new(expressions[i], why)))
 		abort();
-	return filter_match(compiled[i], r);
+	return filter_match(compiled[i], r, false) || filter_match(compiled[i], r, true);
 }
 
 static void try_lists(const char *list)
