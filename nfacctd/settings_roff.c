@@ -178,7 +178,8 @@ static const struct {
 	{ "sum_net", "both ends count" },
 	{ "tos, tunnel_tos", "sFlow: the whole traffic class of IPv6" },
 	{ "tcpflags", "sFlow: those of samples in IPv4 and IPv6 form, too" },
-	{ "vlan", "sFlow: 0 where a switch says \"unknown\" (65535 in 1.7.7)" },
+	{ "vlan", "sFlow: 0 where a switch says \"unknown\" (65535 in 1.7.7), and where the packet came "
+		  "in without (1.7.7: the VLAN on its way out)" },
 	{ "vxlan", "IE 351: the last three octets (1.7.7 reads one too far); sFlow: the VNI" },
 	{ "in_vlan, out_vlan, flow_label, fwd_status", "not in 1.7.7" },
 };
