@@ -172,7 +172,8 @@ static const struct {
 				 "and \"dropped\"" },
 	{ "mpls_vpn_rd", "of IE 90 alone; 1.7.7 shows VRF IDs (IE 234) where there is none, as vrfid:1" },
 	{ "mpls_pw_id, sampling_direction, nat_event", "Elements of any length are read; a direction "
-						       "that sFlow does not say is u" },
+						       "that sFlow does not say is u; JSON has "
+						       "mpls_pw_id (1.7.7 ends by a signal)" },
 	{ "proto", "numbers without a name are numbers; the client of 1.7.7 prints what the memory held" },
 	{ "src_net, dst_net", "of an address that nobody named 0.0.0.0 (1.7.7: in some records ::)" },
 	{ "sum_net", "both ends count" },

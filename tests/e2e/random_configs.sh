@@ -253,7 +253,9 @@ draw_plugin() { # NAME
 	FORMAT=$R
 	# law: 1.7.7 has no formatted labels
 	# law: what 1.7.7 prints as nothing or :: where nobody named an address
-	[[ $set =~ label|own_raw|peer_dst_ip|post_nat_src && $FORMAT == formatted ]] && FORMAT=csv
+	[[ $set =~ label|own_raw|peer_dst_ip|post_nat_(src|dst)_host && $FORMAT == formatted ]] && FORMAT=csv
+	# law: 1.7.7's writer of JSON ends by a signal at mpls_pw_id
+	[[ $set =~ mpls_pw_id && $FORMAT == json ]] && FORMAT=csv
 	# law: JSON of 1.7.7's client names nothing of a sum
 	[[ $KIND$set == memorysum* && $FORMAT == json ]] && FORMAT=csv
 	if [ "$KIND" = memory ]; then
@@ -554,7 +556,12 @@ canonical() { # FORMAT < output
 		next
 	}
 	format == "csv" { n = split($0, cell, ",") }
-	format == "formatted" { n = split($0, cell, " ") }
+	format == "formatted" {
+		# a date and its time are one cell
+		while (match($0, /[0-9][0-9][0-9][0-9]-[0-9][0-9]-[0-9][0-9] [0-9][0-9]:/))
+			$0 = substr($0, 1, RSTART + 9) "T" substr($0, RSTART + 11)
+		n = split($0, cell, " ")
+	}
 	NR == 1 { head = $0; gsub(/ +/, " ", head); sub(/ $/, "", head); for (i = 1; i <= n; i++) name[i] = cell[i]; next }
 	n { for (i = 1; i <= n; i++) value(name[i], cell[i]); done_row() }
 	END {
@@ -572,7 +579,7 @@ died() { # ID
 	! grep -q "OK, Exiting" "$TMP/$1.ref.log" && ! ls "$TMP/$1.ref"/* >/dev/null 2>&1
 }
 
-NOTHING='^([A-Za-z_]+=(0*|0\.0\.0\.0|::|[0:]+|unknown) )*'$'\t'
+NOTHING='^([A-Za-z0-9_]+=(0*|1970-01-01T00:00:00[.0]*Z|0\.0\.0\.0|::|[0:]+|unknown) )*'$'\t'
 
 compare() { # ID PLUGIN
 	local format at side
