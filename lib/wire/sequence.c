@@ -16,7 +16,6 @@ static bool seen(const struct sequence *s, uint32_t number)
 
 static void remember(struct sequence *s, uint32_t number)
 {
-
 	s->recent[s->at] = (uint16_t)number;
 	s->at = (uint8_t)((s->at + 1) % SEQUENCE_RECENT);
 	if (s->nrecent < SEQUENCE_RECENT)

@@ -561,14 +561,7 @@ START_TEST(bgp_table)
 	*strchr(cure, ';') = '\0';
 	run(cure);
 	s = fix_open(f);
-	for (int i = 0; i < 2; i++) {
-		uint8_t *key = fix_row(f, 1699999800, 1, 100);
-
-		fix_number(f, key, PRIM_ID_src_as, 4200000000);
-		fix_addr(f, key, PRIM_ID_peer_src_ip, "127.0.0.1");
-		fix_put(f, s);
-		fix_next(f);
-	}
+	fix_put_peers(f, s);
 	expect("SELECT agent_id,as_src,as_dst,peer_as_src,peer_as_dst,peer_ip_src,peer_ip_dst,"
 	       "CONCAT('<',comms,as_path,'>'),local_pref,med,packets,bytes FROM acct_bgp",
 		"0 4200000000 0 0 0 127.0.0.1 0.0.0.0 <> 0 0 2 200");

@@ -128,7 +128,6 @@ START_TEST(bgp_table)
 {
 	struct fixture *f = fixture("tag, src_as, peer_src_ip", 1);
 	char text[8192];
-	uint8_t *key;
 	void *s;
 
 	f->p.sql_table_type = SQL_TABLE_BGP;
@@ -138,13 +137,7 @@ START_TEST(bgp_table)
 	read_script(text, sizeof(text), "bgp_v1");
 	run(text);
 	s = fix_open(f);
-	for (int i = 0; i < 2; i++) {
-		key = fix_row(f, 1699999800, 1, 100);
-		fix_number(f, key, PRIM_ID_src_as, 4200000000);
-		fix_addr(f, key, PRIM_ID_peer_src_ip, "127.0.0.1");
-		fix_put(f, s);
-		fix_next(f);
-	}
+	fix_put_peers(f, s);
 	expect("SELECT * FROM acct_bgp",
 		"0 4200000000 0 0 0 127.0.0.1 0.0.0.0   0 0 2 200 2023-11-14 22:10:00 "
 		"2023-11-14 22:15:20");

@@ -138,6 +138,19 @@ static inline void fix_put(struct fixture *f, void *s)
 	ck_assert_msg(sink_find(f->p.type)->write(s, &f->purge) == SINK_OK, "write: %s", f->log);
 }
 
+/* Two purges of the same row, of what a table of sql_table_type: bgp holds. */
+static inline void fix_put_peers(struct fixture *f, void *s)
+{
+	for (int i = 0; i < 2; i++) {
+		uint8_t *key = fix_row(f, 1699999800, 1, 100);
+
+		fix_number(f, key, PRIM_ID_src_as, 4200000000);
+		fix_addr(f, key, PRIM_ID_peer_src_ip, "127.0.0.1");
+		fix_put(f, s);
+		fix_next(f);
+	}
+}
+
 /* A schema for a dynamic table that the database does not take is found at start, and by --check. */
 static inline void fix_bad_schema(struct fixture *f, const char *said)
 {
