@@ -196,22 +196,29 @@ OP(op_peer_dst)
 }
 
 /* The old formats put anything into the ports of protocols that have none. */
-static bool has_ports(const struct flow_origin *o, uint8_t proto)
+static bool ports_are_kept(const struct flow_origin *o)
 {
-	if (o->protocol != PROTO_NETFLOW1 && o->protocol != PROTO_NETFLOW5 &&
-	    o->protocol != PROTO_NETFLOW7)
-		return true;
-	return proto == 6 || proto == 17 || proto == 1 || proto == 58 || proto == 132;
+	return o->protocol != PROTO_NETFLOW1 && o->protocol != PROTO_NETFLOW5 &&
+	       o->protocol != PROTO_NETFLOW7;
+}
+
+/* ICMP's type and code are in the destination port. */
+static bool has_port(const struct op *op, uint8_t proto)
+{
+	return proto == 6 || proto == 17 || proto == 132 ||
+	       ((proto == 1 || proto == 58) && op->field == FLOW_dst_port);
 }
 
 OP(op_port)
 {
+	const bool kept = ports_are_kept(pass->origin);
+
 	EACH(i, key) {
 		const struct flow_record *r = pass->rec[i];
 		uint16_t port;
 
 		memcpy(&port, (const uint8_t *)r + op->from, sizeof(port));
-		if (!has_ports(pass->origin, r->proto) ||
+		if (!(kept || has_port(op, r->proto)) ||
 		    (pass->maps->ports && !numbers_has(pass->maps->ports, port)))
 			port = 0;
 		memcpy(key, &port, sizeof(port));
@@ -221,10 +228,10 @@ OP(op_port)
 /* The same, of a key that the decoder filled; the protocol stands in it, too. */
 OP(op_port_in_key)
 {
-	if (has_ports(pass->origin, 0))
+	if (ports_are_kept(pass->origin))
 		return;
 	EACH(i, key)
-		if (!has_ports(pass->origin, pass->keys[i * pass->stride + pass->p->proto_at]))
+		if (!has_port(op, pass->keys[i * pass->stride + pass->p->proto_at]))
 			memset(key, 0, 2);
 }
 
@@ -647,12 +654,17 @@ bool pipeline_direct(const struct pipeline *p)
 	return p->direct;
 }
 
-/* collector.md 5.2: a file that would have no effect can only be meant as a filter. */
+/*
+ * A file that would have no effect can only be meant as a filter; where nfacctd_net or nfacctd_as
+ * ask for a file it is the source of prefixes, be it for another plugin.
+ */
 static void decide_filter(struct pipeline *p, const struct plugin_settings *s)
 {
 	static const char hosts[] = "src_host dst_host";
 	const uint64_t set = s->aggregate.set;
-	bool host = false, resolver = false;
+	bool host = false;
+	bool resolver = p->net_source == NET_FILE || p->net_source == NET_LONGEST ||
+			p->as_source == NET_FILE || p->as_source == NET_LONGEST;
 
 	for (size_t i = 0; i < PRIMITIVES; i++) {
 		const struct primitive *prim = &primitives[i];

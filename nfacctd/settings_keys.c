@@ -128,7 +128,8 @@ const struct conf_key settings_keys[] = {
 	OWN("networks_file_filter", NULL, PF(networks_file_filter, enum filter_mode), "auto",
 		value_filter,
 		"An address outside networks_file becomes 0.0.0.0; absent: true when the file "
-		"would else be without use"),
+		"would else be without use: hosts are aggregated, nothing that it resolves, and "
+		"neither nfacctd_net nor nfacctd_as is file or longest"),
 	BOOL("networks_file_no_lpm", NULL, PF(networks_file_no_lpm, bool), "false",
 		"With nfacctd_net or nfacctd_as longest: a match in the file always wins"),
 	BOOL("networks_no_mask_if_zero", NULL, PF(networks_no_mask_if_zero, bool), "false",

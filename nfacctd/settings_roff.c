@@ -105,7 +105,8 @@ static const struct {
 	  "the arrival at the socket counts, not the moment a plugin handles the record" },
 	{ "networks_file", "a missing file ends the start; lines that cannot be used are named; "
 			   "IPv6 prefixes work" },
-	{ "networks_file_filter", "absent: decided by what the plugin aggregates, and logged" },
+	{ "networks_file_filter", "absent: decided by what the plugin aggregates and whether "
+				  "nfacctd_net or nfacctd_as ask for a file, and logged" },
 	{ "protos_file", "in effect; 1.7.7 does not know it" },
 	{ "tos_file", "in effect; 1.7.7 does not know it" },
 	{ "tos_encode_as_dscp", "in effect; 1.7.7 does not know it" },
@@ -182,6 +183,8 @@ static const struct {
 	{ "vlan", "sFlow: 0 where a switch says \"unknown\" (65535 in 1.7.7), and where the packet came "
 		  "in without (1.7.7: the VLAN on its way out)" },
 	{ "vxlan", "IE 351: the last three octets (1.7.7 reads one too far); sFlow: the VNI" },
+	{ "src_port, dst_port", "NetFlow v1, v5, v7: those of SCTP, too; as in 1.7.7 ICMP has none of its "
+				"source, and other protocols have none" },
 	{ "in_vlan, out_vlan, flow_label, fwd_status", "not in 1.7.7" },
 };
 

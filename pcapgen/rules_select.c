@@ -579,9 +579,10 @@ static void set_mirrors(struct rules_shape *shape, const struct rules_plugin *p)
 
 /*
  * An absent networks_file_filter means true where the file would otherwise do
- * nothing: hosts are aggregated, and nothing that the file resolves.
+ * nothing: hosts are aggregated, nothing that the file resolves, and nobody asks
+ * for it as the source of prefixes or AS numbers.
  */
-static bool filters(const struct rules_plugin *p, const struct wanted *w)
+static bool filters(const struct rules_conf *c, const struct rules_plugin *p, const struct wanted *w)
 {
 	static const char *const resolved[] = { "src_net", "dst_net", "src_mask", "dst_mask",
 		"src_as", "dst_as", "peer_src_as", "peer_dst_as", "peer_src_ip", "peer_dst_ip" };
@@ -590,6 +591,9 @@ static bool filters(const struct rules_plugin *p, const struct wanted *w)
 
 	if (!p->networks_file || p->networks_file_filter != FILTER_ABSENT)
 		return p->networks_file && p->networks_file_filter == FILTER_ON;
+	if (c->net_source == SOURCE_FILE || c->net_source == SOURCE_LONGEST ||
+	    c->as_source == SOURCE_FILE || c->as_source == SOURCE_LONGEST)
+		return false;
 	for (size_t i = 0; i < sizeof(resolved) / sizeof(resolved[0]); i++)
 		if (wants(w, resolved[i]))
 			return false;
@@ -606,7 +610,7 @@ int select_plan(struct select_plan *s, struct rules_shape *shape, const struct r
 	memset(shape, 0, sizeof(*shape));
 	if (read_aggregate(&w, p))
 		return -1;
-	s->filter = filters(p, &w);
+	s->filter = filters(c, p, &w);
 	s->host_stands[0] = wants(&w, "src_host");
 	s->host_stands[1] = wants(&w, "dst_host");
 	s->hosts = p->networks_file != NULL;

@@ -152,6 +152,8 @@ static const struct {
 		OUR_HOSTS },
 	{ "filter denied", FIRST "networks_file: %N\nnetworks_file_filter: false\n", NULL, 5,
 		ALL_HOSTS },
+	{ "no filter said, AS numbers asked for", FIRST "networks_file: %N\nnfacctd_as: file\n", NULL,
+		5, ALL_HOSTS },
 	{ "others dropped", FIRST "networks_file: %N\nnetworks_drop_others: true\n", NULL, 5,
 		V1("111.222.1.2", "61", "6100") V1("111.222.2.3", "1", "100")
 			V1("111.222.3.9", "2", "22") },
