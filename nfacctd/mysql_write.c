@@ -10,6 +10,12 @@
  * times as FROM_UNIXTIME(?) or as numbers, in the order of our keys or of their
  * texts; in no order 20 to 23.  Through a temporary table and INSERT .. SELECT 19
  * (Aria) or 21 (InnoDB), by UPDATE .. JOIN 24 or 28, by an array of UPDATEs 57.
+ * A connection in the table's character set (latin1) 16 to 18, one connection as
+ * two.  perf: a third is the INSERT that fails, a third finding the row again, a
+ * sixth the update, an eighth parameters and columns; no statement spares the
+ * second search.  What an operator can change stands in sql/README: the adaptive
+ * hash index 15 -> 12.5, a primary key that begins with what differs 15 -> 11.5.
+ * tests/bench/bench_rows.c is the bare loop, and no faster.
  */
 #include <inttypes.h>
 #include <stdio.h>

@@ -15,6 +15,9 @@
 # the disk takes for a commit.  At its best tuning (sql_dont_try_update +
 # sql_multi_values) it can do new keys only.
 #
+# Beside them a loop that writes the same rows into the same table and does nothing
+# else (bench_rows.c): what the server takes over as many connections.
+#
 # Ours has a flow_ledger beside the table, as sql/README advises: a purge then goes over
 # sql_connections connections in a part each.
 set -u
@@ -94,6 +97,15 @@ peer_took() { # CONFIG CAPTURE
 		END { print n, (to - from) / 1e9 }' "$TMP/log" >"$TMP/took"
 }
 
+# The rows that stand in the table, written again by the bare loop.
+bare_new=0 bare_old=0
+bare() {
+	local new old
+	read -r new old < <("$BUILD/bench-rows" "unix:$DB_SOCKET" bench acct_v9)
+	[ "${new:-0}" -gt "$bare_new" ] && bare_new=$new
+	[ "${old:-0}" -gt "$bare_old" ] && bare_old=$old
+}
+
 rate=0
 best() { # RATE-SO-FAR: the faster of it and the run that was
 	rate=$(awk -v so_far="$1" '{ r = $2 > 0 ? $1 / $2 : 0; printf "%.0f", (r > so_far ? r : so_far) }' "$TMP/took")
@@ -129,6 +141,7 @@ for _ in $(seq "$runs"); do
 	best "$ours_old"
 	ours_old=$rate
 	[ "$got" = "$(count_rows)" ] || echo "warning: the second run made new rows"
+	bare
 	[ -x "$peer" ] || continue
 	fresh_table
 	peer_took "$TMP/peer.conf" "$TMP/$peer_rows.pcap"
@@ -143,6 +156,8 @@ for _ in $(seq "$runs"); do
 	peer_best=$rate
 	stored=$(count_rows)
 done
+bench_line "new keys, beside a bare loop" "$ours_new rows/s" "$bare_new rows/s" "$(ratio "$ours_new" "$bare_new")x" -
+bench_line "existing keys, beside a bare loop" "$ours_old rows/s" "$bare_old rows/s" "$(ratio "$ours_old" "$bare_old")x" -
 if [ ! -x "$peer" ]; then
 	bench_line "new keys" "$ours_new rows/s" "no Debian nfacctd" - 100x
 	bench_line "existing keys" "$ours_old rows/s" "no Debian nfacctd" - 100x
