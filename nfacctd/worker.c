@@ -171,10 +171,20 @@ int worker_go_direct(struct worker *w)
 	return 0;
 }
 
+/* Where `table` of LOG_SLOTS has when a line about `addr` was logged last. */
+static uint64_t *said_of(uint64_t *table, const struct addr *addr)
+{
+	uint32_t slot = 0;
+
+	for (size_t i = 0; i < sizeof(addr->b); i++)
+		slot = slot * 31 + addr->b[i];
+	return &table[slot % LOG_SLOTS];
+}
+
 /* One line a sender and minute; the counters have the rest. */
 static void complain(struct worker *w, const struct datagram *d, enum wire_err err, bool refused)
 {
-	uint32_t slot = 0, id = 0;
+	uint32_t id = 0;
 	enum wire_err last = decoder_last(w->decoder, &id);
 	char from[ENDPOINT_TEXT];
 
@@ -185,9 +195,7 @@ static void complain(struct worker *w, const struct datagram *d, enum wire_err e
 	/* A replicator asks with these whether anybody listens; they are counted all the same. */
 	if (d->data.n == 0)
 		return;
-	for (size_t i = 0; i < sizeof(d->from.addr.b); i++)
-		slot = slot * 31 + d->from.addr.b[i];
-	if (!log_allow(&w->logged_us[slot % LOG_SLOTS], d->recv_us, COMPLAINT_INTERVAL_US))
+	if (!log_allow(said_of(w->logged_us, &d->from.addr), d->recv_us, COMPLAINT_INTERVAL_US))
 		return;
 	endpoint_print(&d->from, from);
 	if (refused)
@@ -207,7 +215,8 @@ static void give_up(struct worker *w, uint64_t now_us)
 	char exporter[ADDR_TEXT];
 
 	w->damaged = decoder_counts(w->decoder)->damages;
-	if (l && log_allow(&l->log_us, l->last_us, COMPLAINT_INTERVAL_US))
+	/* One line an exporter and minute: a stranger may leave data of any number of templates. */
+	if (l && log_allow(said_of(w->gave_up_us, &l->exporter), l->last_us, COMPLAINT_INTERVAL_US))
 		log_info("exporter %s domain %u: %s: template %u has not come within %u s: %llu "
 			 "data Sets lost",
 			addr_print(&l->exporter, exporter), l->domain,

@@ -41,6 +41,7 @@ struct worker {
 	struct flow_area *area;		/* of them */
 	struct columns_want columns;
 	uint64_t logged_us[LOG_SLOTS];	/* by a hash of the sender: its last complaint */
+	uint64_t gave_up_us[LOG_SLOTS];	/* the same, of data that waited for a template */
 	struct {
 		const struct stream *stream;
 		uint64_t gaps, lost;	/* when last looked at */

@@ -188,8 +188,6 @@ struct decoder_loss {
 	uint16_t id;
 	uint8_t protocol;
 	uint64_t sets, octets, last_us;	/* when the last of them came */
-	/* For whoever reports: what has been logged already, and when. */
-	uint64_t log_us;
 };
 
 struct decoder;

@@ -1341,6 +1341,28 @@ START_TEST(gives_up_at_the_end)
 }
 END_TEST
 
+/* Data of many templates that nobody tells are one line of the log. */
+START_TEST(gives_up_with_one_line)
+{
+	char hex[256];
+	struct said said;
+
+	start("plugins: print\naggregate: src_host\nnfacctd_holdback: 1\n");
+	said_start(&said);
+	for (int id = 256; id < 306; id++) {
+		snprintf(hex, sizeof(hex), IPFIX_HEADER("0020") "%04x 0010 c0000201 000003e8 0000000a",
+			 id);
+		feed_hex(NOW + id - 256, hex);
+	}
+	ck_assert_uint_eq(stat_of("held_lost"), 48);
+	ck_assert_ptr_nonnull(strstr(said.text.s, "template 256 has not come within 1 s"));
+	ck_assert_uint_eq(said.lines, 1);
+	said_end(&said);
+	stop();
+	let_go();
+}
+END_TEST
+
 /* [3]: IE 85 and 86 count as they are, and that is said, once. */
 START_TEST(totals_are_told)
 {
@@ -1669,6 +1691,7 @@ Suite *suite_engine(void)
 	tcase_add_test(t, a_stranger_cannot_fill_the_memory);
 	tcase_add_loop_test(t, holds_back, 0, sizeof(waits) / sizeof(waits[0]));
 	tcase_add_test(t, gives_up_at_the_end);
+	tcase_add_test(t, gives_up_with_one_line);
 	tcase_add_test(t, totals_are_told);
 	tcase_add_test(t, fractions_of_two_samplers_are_kept);
 	tcase_add_loop_test(t, v8_in_two_dialects, 0, 2);
