@@ -11,7 +11,7 @@
 #include "base/log.h"
 #include "base/strbuf.h"
 
-enum { FINAL_ATTEMPTS = 3, WATCH_US = 5000000 };
+enum { FINAL_ATTEMPTS = 3, WATCH_US = 5000000, READ_AT_ONCE = 1024 };
 
 /* ---- files that are not a plugin's ---- */
 
@@ -185,10 +185,11 @@ fail:
 	return NULL;
 }
 
-static void stop_feeds(struct engine *e)
+static void stop_feed(struct engine *e)
 {
-	for (size_t i = 0; e->feed && i < e->nworkers; i++)
-		feed_stop(&e->feed[i]);
+	if (!e->feed)
+		return;
+	feed_stop(e->feed);
 	free(e->feed);
 	e->feed = NULL;
 }
@@ -197,7 +198,7 @@ void engine_free(struct engine *e)
 {
 	if (!e)
 		return;
-	stop_feeds(e);
+	stop_feed(e);
 	for (size_t i = 0; i < e->nworkers; i++)
 		worker_clear(&e->worker[i]);
 	for (size_t i = 0; i < e->nplugins; i++) {
@@ -436,21 +437,6 @@ static void purge_until(struct flush *f, int64_t now)
 	}
 }
 
-/* Threads for the workers of a capture; without them the reader does the work. */
-static void start_feeds(struct engine *e)
-{
-	if (e->nworkers < 2)
-		return;
-	e->feed = xcalloc(e->nworkers, sizeof(*e->feed));
-	for (size_t i = 0; i < e->nworkers; i++) {
-		if (feed_start(&e->feed[i], &e->worker[i]) < 0) {
-			log_warn_errno("worker %zu: no thread: one does the work of all", i);
-			stop_feeds(e);
-			return;
-		}
-	}
-}
-
 /* A sender's datagrams stay in order: they go to one worker, each new sender's to the next. */
 static size_t steer(struct engine *e, const struct addr *from)
 {
@@ -458,25 +444,31 @@ static size_t steer(struct engine *e, const struct addr *from)
 	uint8_t *slot;
 
 	memcpy(w, from->b, sizeof(w));
+	/* An address' last octet is the highest here: only the highest bits of the product tell. */
 	w[0] = (w[0] ^ w[1] ^ e->seed) * UINT64_C(0x9e3779b97f4a7c15);
-	slot = &e->steer[w[0] >> 32 & (STEER_SLOTS - 1)];
+	slot = &e->steer[w[0] >> (64 - STEER_BITS)];
 	if (!*slot)
 		*slot = (uint8_t)(e->steered++ % e->nworkers + 1);
 	return *slot - 1u;
 }
 
+/* What was read and may not be in the sums yet finds room there, whatever it holds. */
+static bool is_within(const struct engine *e)
+{
+	const uint64_t used = atomic_load_explicit(&e->budget.used, memory_order_relaxed);
+
+	return used + e->unsettled * GROWTH * e->nplugins <= e->budget.limit;
+}
+
 /*
- * A capture can wait, so no row of it need be shed: the reader stays so close to the
+ * A capture can wait, so no row of it need be shed: who reads stays so close to the
  * workers that what they have not yet summed up fits into the budget.
  */
 static void stay_within(struct engine *e)
 {
-	const uint64_t used = atomic_load_explicit(&e->budget.used, memory_order_relaxed);
-
-	if (used + e->unsettled * GROWTH * e->nplugins <= e->budget.limit)
+	if (is_within(e))
 		return;
-	for (size_t i = 0; i < e->nworkers; i++)
-		feed_settle(&e->feed[i]);
+	feed_settle(e->feed);
 	e->unsettled = 0;
 }
 
@@ -484,13 +476,28 @@ static void stay_within(struct engine *e)
 static void purge_before(struct engine *e, struct plugin *p, int64_t now)
 {
 	purge_until(&p->flush, now);
-	if (atomic_load_explicit(&e->budget.used, memory_order_relaxed) > e->budget.limit / 4 * 3) {
+	if (is_scarce(&e->budget)) {
 		flush_urge(&p->flush);
 		flush_step(&p->flush, now);
 	}
 }
 
-void engine_feed(struct engine *e, const struct datagram *d)
+/* The earliest second in which there is something to do before a datagram of it. */
+static void look_ahead(struct engine *e)
+{
+	const uint64_t limit_us = (uint64_t)e->settings->silence * 1000000;
+
+	e->quiet_s = INT64_MAX;
+	if (limit_us)
+		e->quiet_s = (int64_t)((e->watched_us + (limit_us < WATCH_US ? limit_us : WATCH_US)) /
+				       1000000);
+	for (size_t i = 0; i < e->nplugins; i++)
+		if (e->plugin[i].flush.deadline < e->quiet_s)
+			e->quiet_s = e->plugin[i].flush.deadline;
+}
+
+/* What is due before this datagram. */
+static void make_ready(struct engine *e, const struct datagram *d)
 {
 	int64_t now = (int64_t)(d->recv_us / 1000000);
 
@@ -505,19 +512,91 @@ void engine_feed(struct engine *e, const struct datagram *d)
 		}
 		purge_before(e, p, now);
 	}
-	if (!e->fed)
-		start_feeds(e);
 	if (e->fed && now > e->last_s)
 		engine_watch(e, d->recv_us);
+	look_ahead(e);
+}
+
+static bool is_due(const struct engine *e, const struct datagram *d)
+{
+	return (int64_t)(d->recv_us / 1000000) >= e->quiet_s || is_scarce(&e->budget) ||
+	       (e->feed && !is_within(e));
+}
+
+static void see_time(struct engine *e, const struct datagram *d)
+{
+	const int64_t now = (int64_t)(d->recv_us / 1000000);
+
 	if (!e->fed || now > e->last_s)
 		e->last_s = now;
-	e->fed = true;
-	if (!e->feed) {
-		worker_take(&e->worker[0], d);
+}
+
+/* See feed_place_fn. */
+static int place(void *ctx, const struct datagram *d, bool owner)
+{
+	struct engine *e = ctx;
+
+	if (is_due(e, d)) {
+		if (!owner)
+			return -1;
+		make_ready(e, d);
+	}
+	see_time(e, d);
+	e->unsettled += d->data.n;
+	return (int)steer(e, &d->from.addr);
+}
+
+/* Threads for the workers of a capture; without them the first one does the work of all. */
+static void start_feed(struct engine *e)
+{
+	if (e->nworkers < 2)
+		return;
+	e->feed = xcalloc(1, sizeof(*e->feed));
+	if (feed_start(e->feed, place, e, e->worker, e->nworkers) < 0) {
+		log_warn_errno("nfacctd_workers: no thread: one does the work of all");
+		free(e->feed);
+		e->feed = NULL;
+	}
+}
+
+void engine_feed(struct engine *e, const struct datagram *d)
+{
+	if (e->feed) {
+		feed_put(e->feed, d);
 		return;
 	}
-	e->unsettled += d->data.n;
-	feed_put(&e->feed[steer(e, &d->from.addr)], d);
+	if (is_due(e, d))
+		make_ready(e, d);
+	see_time(e, d);
+	if (!e->fed)
+		start_feed(e);
+	e->fed = true;
+	if (e->feed)
+		feed_put(e->feed, d);
+	else
+		worker_take(&e->worker[0], d);
+}
+
+int engine_read(struct engine *e, struct capture *c, char *why)
+{
+	struct datagram d;
+	int got = 1;
+
+	if (e->feed)
+		return feed_read(e->feed, c, why);
+	/* The first one of several workers starts them. */
+	for (unsigned n = 0; n < READ_AT_ONCE && !e->feed; n++) {
+		if ((got = capture_next(c, &d, NULL, why)) <= 0)
+			break;
+		engine_feed(e, &d);
+	}
+	return got;
+}
+
+void engine_settle(struct engine *e)
+{
+	if (e->feed)
+		feed_settle(e->feed);
 }
 
 int engine_save_templates(struct engine *e)
@@ -548,7 +627,7 @@ static int write_all(struct engine *e)
 
 int engine_fed(struct engine *e)
 {
-	stop_feeds(e);
+	stop_feed(e);
 	return e->written ? 0 : write_all(e);
 }
 
@@ -557,7 +636,7 @@ int engine_stop(struct engine *e)
 	if (e->stopped)
 		return 0;
 	e->stopped = true;
-	stop_feeds(e);
+	stop_feed(e);
 	for (size_t i = 0; i < e->started; i++)
 		worker_stop(&e->worker[i]);
 	return e->written ? 0 : write_all(e);

@@ -4,7 +4,7 @@
  *	e = engine_new(&settings, sink_find, now, seed);
  *	engine_open(e)			connect the sinks
  *	engine_listen(e), engine_start(e)	live
- *	engine_feed(e, &datagram) ...	or: a capture, by its own clock
+ *	engine_read(e, capture, why) ...	or: a capture, by its own clock
  *	engine_stop(e)			everything goes out
  */
 #ifndef ENGINE_H
@@ -12,6 +12,7 @@
 
 #include "base/stats.h"
 #include "net/batch.h"
+#include "net/capture.h"
 #include "nfacctd/settings.h"
 #include "nfacctd/sink.h"
 
@@ -35,6 +36,13 @@ int engine_listen(struct engine *e);
 int engine_start(struct engine *e, void (*purged)(void *ctx), void *ctx);
 /* Without threads: one datagram, after the purges that were due before it. */
 void engine_feed(struct engine *e, const struct datagram *d);
+/*
+ * The same for some hundred datagrams of a capture, which all workers read in turns: as
+ * capture_next().  In between they may read on: settle before you ask the capture for anything.
+ */
+int engine_read(struct engine *e, struct capture *c, char *why);
+/* All that was read of it is in the sums; nobody reads until engine_read() is called again. */
+void engine_settle(struct engine *e);
 /*
  * The last datagram was fed: write everything, and leave the sinks open for those who ask.
  * -1 as engine_stop().

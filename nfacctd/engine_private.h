@@ -13,7 +13,8 @@
 
 enum {
 	WORKERS_MAX = 64,
-	STEER_SLOTS = 4096,
+	STEER_BITS = 12,
+	STEER_SLOTS = 1 << STEER_BITS,
 	GROWTH = 16	/* octets of rows that an octet of a datagram may become, in each plugin */
 };
 
@@ -44,7 +45,7 @@ struct engine {
 	struct agg_budget budget;
 	int fd[WORKERS_MAX];	/* bound, not yet a worker's */
 	bool fed;		/* by engine_feed, which sets the clock */
-	struct feed *feed;	/* one a worker, of a capture with several; else NULL */
+	struct feed *feed;	/* of a capture with several workers; else NULL */
 	/* By a hash of the sender: its worker, from 1; in turns, as they come. */
 	uint8_t steer[STEER_SLOTS];
 	unsigned steered;
@@ -52,6 +53,7 @@ struct engine {
 	bool written;	/* of a capture: all of it, see engine_fed() */
 	bool stopped;
 	int64_t last_s;		/* of the capture */
+	int64_t quiet_s;	/* until then nothing is due */
 	uint64_t watched_us;	/* when silent exporters were looked for */
 	uint64_t crowd_us;	/* when those that gave way were */
 	struct exporters_crowd crowd;

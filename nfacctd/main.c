@@ -227,6 +227,7 @@ static void collect_stats(struct daemon *d, struct stats *s)
 {
 	const struct capture_counts *c = d->capture ? capture_counts(d->capture) : NULL;
 
+	engine_settle(d->engine);
 	if (c) {
 		stats_add(s, d->captured.packets + c->packets, "capture_packets");
 		stats_add(s, d->captured.datagrams + c->datagrams, "capture_datagrams");
@@ -382,19 +383,14 @@ static void count_reading(struct daemon *d)
 /* One reading of the capture; -1 after logging. */
 static int read_capture(struct daemon *d)
 {
-	struct datagram dgram;
-	struct endpoint to;
 	char why[256];
 	int got = 0;
 
-	for (unsigned n = 0; !d->stop && (got = capture_next(d->capture, &dgram, &to, why)) > 0;
-	     n++) {
-		engine_feed(d->engine, &dgram);
-		if (n % 1024 == 0) {
-			read_signals(d);
-			publish(d);
-		}
+	while (!d->stop && (got = engine_read(d->engine, d->capture, why)) > 0) {
+		read_signals(d);
+		publish(d);
 	}
+	engine_settle(d->engine);
 	if (got < 0)
 		log_error("pcap_savefile: %s", why);
 	return got < 0 ? -1 : 0;

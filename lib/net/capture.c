@@ -9,6 +9,7 @@
  */
 #include "capture.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <pcap/pcap.h>
 #include <stdio.h>
@@ -410,6 +411,14 @@ struct capture *capture_open(const char *path, char *why)
 	return c;
 }
 
+static_assert((size_t)CAPTURE_BUFFER >= (size_t)PCAP_WALK_BUFFER, "a packet and a read fit");
+
+void capture_lend(struct capture *c, uint8_t *buf)
+{
+	if (c->walk.buf)
+		pcap_walk_lend(&c->walk, buf);
+}
+
 /* A whole UDP packet: its ports and payload. */
 static bool take_udp(const struct ip *ip, struct datagram *d, struct endpoint *to)
 {
@@ -496,6 +505,8 @@ int capture_next(struct capture *c, struct datagram *d, struct endpoint *to, cha
 	}
 	if (got == PCAP_ERROR_BREAK)
 		return 0;
+	if (got == PCAP_WALK_MORE)
+		return CAPTURE_MORE;
 	snprintf(why, WHY, "%.100s: packet %llu: %.120s", c->name,
 		(unsigned long long)c->counts.packets + 1,
 		c->walk.buf ? error : pcap_geterr(c->pcap));

@@ -23,6 +23,14 @@ struct capture_counts {
 struct capture *capture_open(const char *path, char *why);
 /* The next UDP datagram; d->data lives until the next call.  1, 0 at the end, -1 with `why` set. */
 int capture_next(struct capture *c, struct datagram *d, struct endpoint *to, char *why);
+/*
+ * For who needs datagrams for longer: from here on the file is read into `buf`, CAPTURE_BUFFER
+ * octets, and datagrams live until it is lent again; capture_next() says CAPTURE_MORE when it
+ * wants another one.  Those that lie outside of it (fragments put together, files that libpcap
+ * reads) live as ever.
+ */
+enum { CAPTURE_MORE = 2, CAPTURE_BUFFER = 400 << 10 };
+void capture_lend(struct capture *c, uint8_t *buf);
 const struct capture_counts *capture_counts(const struct capture *c);
 void capture_close(struct capture *c);
 

@@ -7,13 +7,6 @@
 #include <unistd.h>
 #include "wire/wire.h"
 
-enum {
-	PACKET_HEADER = 16,
-	PACKET_MOST = 262144,	/* libpcap's MAXIMUM_SNAPLEN */
-	READ_BYTES = 128 << 10, /* a read; above 256 kB the cache suffers */
-	BUFFER = PACKET_HEADER + PACKET_MOST + READ_BYTES
-};
-
 static const uint32_t magic_us = 0xa1b2c3d4, magic_ns = 0xa1b23c4d;
 
 static uint32_t word(const struct pcap_walk *w, const uint8_t *p)
@@ -50,26 +43,47 @@ bool pcap_walk_can(struct pcap_walk *w, const uint8_t header[static PCAP_FILE_HE
 bool pcap_walk_start(struct pcap_walk *w, int fd)
 {
 	w->fd = fd;
-	w->buf = lseek(fd, PCAP_FILE_HEADER, SEEK_SET) == PCAP_FILE_HEADER ? malloc(BUFFER) : NULL;
+	w->buf = lseek(fd, PCAP_FILE_HEADER, SEEK_SET) == PCAP_FILE_HEADER ? malloc(PCAP_WALK_BUFFER) : NULL;
 	return w->buf != NULL;
 }
 
 void pcap_walk_clear(struct pcap_walk *w)
 {
-	free(w->buf);
+	if (!w->lent)
+		free(w->buf);
 	w->buf = NULL;
 }
 
-/* Have `n` octets from w->at on, if the file has them.  -1 with errno. */
+/* What is not walked yet goes to the front of `buf`. */
+static void move_rest(struct pcap_walk *w, uint8_t *buf)
+{
+	w->have -= w->at;
+	memmove(buf, w->buf + w->at, w->have);
+	w->at = 0;
+}
+
+void pcap_walk_lend(struct pcap_walk *w, uint8_t *buf)
+{
+	uint8_t *own = w->lent ? NULL : w->buf;
+
+	move_rest(w, buf);
+	free(own);
+	w->buf = buf;
+	w->lent = true;
+}
+
+/*
+ * Have `n` octets from w->at on, if the file has them: 0, or PCAP_WALK_MORE.  -1 with errno.
+ */
 static int fill(struct pcap_walk *w, size_t n)
 {
 	if (w->have - w->at >= n)
 		return 0;
-	memmove(w->buf, w->buf + w->at, w->have - w->at);
-	w->have -= w->at;
-	w->at = 0;
+	if (w->lent && w->at > 0)
+		return PCAP_WALK_MORE;
+	move_rest(w, w->buf);
 	while (w->have < n && !w->ended) {
-		ssize_t got = read(w->fd, w->buf + w->have, READ_BYTES);
+		ssize_t got = read(w->fd, w->buf + w->have, PCAP_READ);
 
 		if (got < 0 && errno == EINTR)
 			continue;
@@ -99,23 +113,24 @@ int pcap_walk_next(struct pcap_walk *w, struct pcap_pkthdr *h, const uint8_t **d
 	const uint8_t *p;
 	uint32_t fraction, caplen;
 	size_t left;
+	int got;
 
-	if (fill(w, PACKET_HEADER) < 0)
-		return unreadable(why);
+	if ((got = fill(w, PCAP_PACKET_HEADER)) != 0)
+		return got < 0 ? unreadable(why) : got;
 	left = w->have - w->at;
 	if (left == 0)
 		return PCAP_ERROR_BREAK;
-	if (left < PACKET_HEADER)
+	if (left < PCAP_PACKET_HEADER)
 		return fail(why, "truncated dump file; tried to read %zu header bytes, only got %zu",
-			    PACKET_HEADER, left);
+			    PCAP_PACKET_HEADER, left);
 	p = w->buf + w->at;
 	caplen = word(w, p + 8);
-	if (caplen > PACKET_MOST)
+	if (caplen > PCAP_PACKET_MOST)
 		return fail(why, "invalid packet capture length %zu, bigger than maximum of %zu",
-			    caplen, PACKET_MOST);
-	if (fill(w, PACKET_HEADER + caplen) < 0)
-		return unreadable(why);
-	left = w->have - w->at - PACKET_HEADER;
+			    caplen, PCAP_PACKET_MOST);
+	if ((got = fill(w, PCAP_PACKET_HEADER + caplen)) != 0)
+		return got < 0 ? unreadable(why) : got;
+	left = w->have - w->at - PCAP_PACKET_HEADER;
 	if (left < caplen)
 		return fail(why,
 			    "truncated dump file; tried to read %zu captured bytes, only got %zu",
@@ -126,7 +141,7 @@ int pcap_walk_next(struct pcap_walk *w, struct pcap_pkthdr *h, const uint8_t **d
 	h->ts.tv_usec = (suseconds_t)(w->nano ? fraction : fraction * INT64_C(1000));
 	h->len = word(w, p + 12);
 	h->caplen = w->snaplen && caplen > w->snaplen ? w->snaplen : caplen;
-	*data = p + PACKET_HEADER;
-	w->at += PACKET_HEADER + caplen;
+	*data = p + PCAP_PACKET_HEADER;
+	w->at += PCAP_PACKET_HEADER + caplen;
 	return 1;
 }

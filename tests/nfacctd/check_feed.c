@@ -3,7 +3,9 @@
  * exporter's datagrams stay in order (its template comes once, in front), and the
  * books balance whenever somebody asks.
  */
+#include <unistd.h>
 #include "base/strbuf.h"
+#include "nfacctd/engine_private.h"
 #include "feeding.h"
 
 Suite *suite_feed(void);
@@ -142,17 +144,23 @@ static void feed_capture(bool ask, bool reload)
 	}
 }
 
-static char *rows_of(unsigned workers, bool ask, bool reload)
+static void start_workers(unsigned workers)
 {
 	char conf[400];
 
+	/* Without it libc frees and copies its name in each mktime(), under a lock TSan cannot see. */
+	setenv("TZ", "UTC", 1);
 	snprintf(conf, sizeof(conf),
 		 "plugins: print\naggregate: src_host, peer_src_ip\nprint_history: 5m\n"
 		 "print_history_roundoff: mh\nprint_refresh_time: 60\nnfacctd_holdback: 0\n"
 		 "nfacctd_workers: %u\npcap_savefile: x.pcap\n", workers);
 	start_with(conf, find);
 	open_sinks();
-	feed_capture(ask, reload);
+}
+
+/* All of it is in the books; the rows. */
+static char *stop_workers(void)
+{
 	ck_assert_int_eq(engine_stop(engine), 0);
 	ck_assert_uint_eq(stat_of("datagrams_received"), ROUNDS * EXPORTERS);
 	ck_assert_uint_eq(stat_of("records_decoded"), ROUNDS * EXPORTERS * HOSTS);
@@ -161,6 +169,13 @@ static char *rows_of(unsigned workers, bool ask, bool reload)
 	free_all();
 	ck_assert_uint_gt(purges, 10);
 	return sorted();
+}
+
+static char *rows_of(unsigned workers, bool ask, bool reload)
+{
+	start_workers(workers);
+	feed_capture(ask, reload);
+	return stop_workers();
 }
 
 static const struct {
@@ -177,6 +192,93 @@ START_TEST(rows_are_those_of_one)
 	ck_assert(strcmp(one, many) == 0);
 	free(one);
 	free(many);
+}
+END_TEST
+
+/* The capture in a file that walks, or that libpcap reads: version 2.3. */
+static struct capture *open_capture(bool walked)
+{
+	char path[] = "/tmp/feed-XXXXXX", why[256];
+	struct capture *c;
+	int fd = mkstemp(path);
+
+	ck_assert_int_ge(fd, 0);
+	writer = capture_create(path);
+	ck_assert_ptr_nonnull(writer);
+	feed_capture(false, false);
+	ck_assert_int_eq(capture_finish(writer), 0);
+	writer = NULL;
+	if (!walked)
+		ck_assert_int_eq((int)pwrite(fd, "\3\0", 2, 6), 2);
+	c = capture_open(path, why);
+	ck_assert_msg(c != NULL, "%s", why);
+	unlink(path);
+	close(fd);
+	return c;
+}
+
+/* Whoever reads: rows, purges and books are those of one who is fed. */
+START_TEST(all_read_in_turns)
+{
+	char *one = rows_of(1, false, false), *many, why[256];
+	struct capture *c = open_capture(_i % 2);
+	int got;
+
+	start_workers(cases[_i / 2].workers);
+	while ((got = engine_read(engine, c, why)) > 0) {
+		if (cases[_i / 2].reload)
+			ck_assert_int_eq(engine_reload(engine), 0);
+		if (!cases[_i / 2].ask)
+			continue;
+		engine_settle(engine);
+		ck_assert_uint_eq(stat_of("datagrams_received"), capture_counts(c)->datagrams);
+	}
+	ck_assert_int_eq(got, 0);
+	capture_close(c);
+	many = stop_workers();
+	ck_assert(strcmp(one, many) == 0);
+	free(one);
+	free(many);
+}
+END_TEST
+
+/* What was read when somebody says stop is in the books, and no more is read. */
+START_TEST(stopped_while_others_read)
+{
+	struct capture *c = open_capture(_i % 2);
+	uint64_t read;
+	char why[256];
+
+	start_workers(cases[_i / 2].workers);
+	for (int i = 0; i <= _i; i++)
+		ck_assert_int_eq(engine_read(engine, c, why), 1);
+	ck_assert_int_eq(engine_stop(engine), 0);
+	read = capture_counts(c)->datagrams;
+	ck_assert_uint_gt(read, 0);
+	ck_assert_uint_eq(stat_of("datagrams_received"), read);
+	free_all();
+	capture_close(c);
+	free(sorted());
+}
+END_TEST
+
+/* Exporters differ in their last octet only, mostly. */
+START_TEST(each_worker_has_its_share)
+{
+	size_t least = SIZE_MAX, most = 0;
+
+	start_workers(4);
+	feed_capture(false, false);
+	engine_settle(engine);
+	for (size_t i = 0; i < 4; i++) {
+		const size_t n = engine->worker[i].datagrams / ROUNDS;
+
+		least = n < least ? n : least;
+		most = n > most ? n : most;
+	}
+	ck_assert_uint_ge(least, 4);
+	ck_assert_uint_le(most, 6);
+	free(stop_workers());
 }
 END_TEST
 
@@ -261,6 +363,9 @@ Suite *suite_feed(void)
 	TCase *t = tcase_create("feed");
 
 	tcase_add_loop_test(t, rows_are_those_of_one, 0, sizeof(cases) / sizeof(cases[0]));
+	tcase_add_loop_test(t, all_read_in_turns, 0, 2 * (int)(sizeof(cases) / sizeof(cases[0])));
+	tcase_add_loop_test(t, stopped_while_others_read, 0, 2);
+	tcase_add_test(t, each_worker_has_its_share);
 	tcase_add_test(t, buffers_end_anywhere);
 	tcase_add_test(t, a_budget_sheds_nothing_of_a_capture);
 	tcase_add_test(t, a_budget_too_small_is_told);

@@ -20,6 +20,7 @@ enum { NOW = 1715754450 /* 2024-05-15 06:27:30 UTC */ };
 static struct settings settings;
 static struct engine *engine;
 static struct said said;
+static struct capture_writer *writer;	/* feed() writes a capture to it; NULL: it feeds */
 
 static inline void start_with(const char *conf, const struct sink *(*find)(const char *type))
 {
@@ -91,7 +92,10 @@ static inline void feed(const uint8_t *p, size_t n, uint32_t exporter, int64_t w
 	struct datagram d = { { p, n }, { addr_make4(exporter), 2055, false },
 		(uint64_t)when * 1000000 };
 
-	engine_feed(engine, &d);
+	if (writer)
+		ck_assert_int_eq(capture_write(writer, d.recv_us * 1000, &d.from, &d.from, d.data), 0);
+	else
+		engine_feed(engine, &d);
 }
 
 /* Records `first`, first + 1, ... of 10.1.x.y, with so many packets and octets each; engine 0. */
