@@ -1,6 +1,7 @@
 #include "nfacctd/custom.h"
 
 #include <ctype.h>
+#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -269,13 +270,17 @@ int custom_find(const char *name)
 
 /* ---- what a key needs ---- */
 
-/* Primitives of ours that are one Element without a member in the record. */
+/*
+ * Primitives of ours that are Elements without a member in the record; of several the first that
+ * a record has.  40005 is what Cisco's ASA called its events before there were 230 and 233.
+ */
 static const struct {
 	uint8_t primitive;
 	uint16_t id;
 } elements[] = {
-	{ PRIM_ID_nat_event, 230 }, { PRIM_ID_fw_event, 233 },	  { PRIM_ID_mpls_vpn_rd, 90 },
-	{ PRIM_ID_vxlan, 351 },	    { PRIM_ID_mpls_pw_id, 249 },
+	{ PRIM_ID_nat_event, 230 },    { PRIM_ID_nat_event, 40005 }, { PRIM_ID_fw_event, 233 },
+	{ PRIM_ID_fw_event, 40005 },   { PRIM_ID_mpls_vpn_rd, 234 }, { PRIM_ID_mpls_vpn_rd, 235 },
+	{ PRIM_ID_mpls_vpn_rd, 90 },   { PRIM_ID_vxlan, 351 },	     { PRIM_ID_mpls_pw_id, 249 },
 };
 
 enum { IE_LABEL_TOP = 70, LABELS = 10 };
@@ -389,6 +394,46 @@ static void fill_raw(uint8_t *key, size_t width, const struct bytes *value)
 	memcpy(key + 1, value->p, n);
 }
 
+/* A type that RFC 4364 gives to nobody marks the ID of a VRF, in the six octets behind it. */
+enum { RD_OF_VRF = 0xffff };
+
+void custom_fill_rd(uint8_t key[static 8], uint64_t vrf, const struct bytes *rd)
+{
+	memset(key, 0, 8);
+	if (vrf) {
+		memset(key, 0xff, 2);
+		for (size_t i = 2; i < 8; i++)
+			key[i] = (uint8_t)(vrf >> (56 - 8 * i));
+	} else if (rd && rd->n >= 8) {
+		memcpy(key, rd->p, 8);
+		/* An exporter that says it, too, means another one. */
+		if (be16(key) == RD_OF_VRF)
+			key[1] = 0;
+	}
+}
+
+/* RFC 4364 4.2: a type, who administers, what they assigned; another type is not readable. */
+size_t custom_print_rd(char *buf, const uint8_t key[static 8])
+{
+	char admin[ADDR_TEXT];
+	struct addr a;
+
+	switch (be16(key)) {
+	case 0:
+		return (size_t)snprintf(buf, PRIM_TEXT_MAX, "0:%u:%u", be16(key + 2), be32(key + 4));
+	case 1:
+		a = addr_from4(key + 2);
+		return (size_t)snprintf(buf, PRIM_TEXT_MAX, "1:%s:%u", addr_print(&a, admin),
+					be16(key + 6));
+	case 2:
+		return (size_t)snprintf(buf, PRIM_TEXT_MAX, "2:%u:%u", be32(key + 2), be16(key + 6));
+	case RD_OF_VRF:
+		return (size_t)snprintf(buf, PRIM_TEXT_MAX, "vrfid:%" PRIu64, be_any(key + 2, 6));
+	default:
+		return (size_t)snprintf(buf, PRIM_TEXT_MAX, "unknown");
+	}
+}
+
 void custom_fill(uint8_t *key, size_t width, enum prim_format format, const struct bytes *value)
 {
 	struct addr a;
@@ -406,7 +451,6 @@ void custom_fill(uint8_t *key, size_t width, enum prim_format format, const stru
 		    value->n >= 4  ? addr_from4(value->p) : addr_zero4;
 		memcpy(key, &a, sizeof(a));
 		break;
-	case PRIM_RD:
 	case PRIM_CUSTOM_MAC:
 		memset(key, 0, width);
 		if (value->n >= width)

@@ -34,7 +34,8 @@ unsigned custom_length(int primitive);
 bool extras_collect(struct extras_want *want, const struct aggregate_spec *a);
 /*
  * Which Elements a primitive is made of, by their numbers in `want`: how many.  MPLS labels are
- * ten, top first.
+ * ten, top first; a route distinguisher is that of the VRF on the way in, out, and itself; of
+ * others the first that a record has counts.
  */
 enum { ELEMENTS_MAX = 10 };
 size_t extras_of(
@@ -45,6 +46,12 @@ size_t extras_of(
  * same: numbers whole, addresses by their own length; texts and octets are cut to their place.
  */
 void custom_fill(uint8_t *key, size_t width, enum prim_format format, const struct bytes *value);
+/*
+ * A route distinguisher, eight octets; the ID of a VRF (IE 234 or 235; 0: none) stands for it
+ * where there is one, as in 1.7.7.  `rd` may be NULL.
+ */
+void custom_fill_rd(uint8_t key[static 8], uint64_t vrf, const struct bytes *rd);
+size_t custom_print_rd(char *buf, const uint8_t key[static 8]);
 /* What is in the key when there is no value: zeros, of the family that the file names. */
 void custom_absent(uint8_t *key, const struct primitive *p, size_t width);
 

@@ -177,9 +177,9 @@ OP(op_next_hop)
 }
 
 /*
- * The next hop that the networks file gives for the destination, else the exporter's.  With
- * nfacctd_net: longest the file's prefix must not be shorter than the exporter's mask, where a
- * primitive tells that mask (else the reference does not look at it).
+ * Who says prefixes says next hops, or that there is none.  With nfacctd_net: longest the networks
+ * file does where its prefix is not shorter than the exporter's mask, where a primitive tells that
+ * mask (else the reference does not look at it).
  */
 OP(op_peer_dst)
 {
@@ -188,11 +188,21 @@ OP(op_peer_dst)
 
 	EACH(i, key) {
 		const struct network *hit = pass->hit[1][i];
-		const bool files = hit && !addr_is_zero(&hit->next_hop) &&
-			(always || prefix_bits(&hit->prefix) >= pass->rec[i]->dst_mask);
 
-		memcpy(key, files ? &hit->next_hop : exported_hop(p, pass->rec[i]), 16);
+		if (hit && (always || prefix_bits(&hit->prefix) >= pass->rec[i]->dst_mask))
+			memcpy(key, &hit->next_hop, 16);
+		else if (p->net_source == NET_FILE)
+			memcpy(key, &addr_zero4, 16);
+		else
+			memcpy(key, exported_hop(p, pass->rec[i]), 16);
 	}
+}
+
+/* networks_mask knows none. */
+OP(op_no_hop)
+{
+	EACH(i, key)
+		memcpy(key, &addr_zero4, 16);
 }
 
 /* The old formats put anything into the ports of protocols that have none. */
@@ -403,12 +413,31 @@ OP(op_element)
 	EACH(i, key) {
 		const struct bytes *value = element_of(op, pass, i, 0);
 
+		for (size_t k = 1; !value && k < op->nelements; k++)
+			value = element_of(op, pass, i, k);
 		if (value)
 			custom_fill(key, op->width, p->format, value);
 		else if (op->primitive >= PRIMITIVES)
 			custom_absent(key, p, op->width);
 		else
 			memset(key, 0, op->width);
+	}
+}
+
+/* The VRF of the side that the direction says, ingress when it says none; else the other's. */
+OP(op_rd)
+{
+	EACH(i, key) {
+		const struct flow_record *r = pass->rec[i];
+		const size_t side = flow_has(r, FLOW_direction) && r->direction != 0;
+		uint64_t vrf = 0;
+
+		for (size_t k = 0; k < SIDES && !vrf; k++) {
+			const struct bytes *id = element_of(op, pass, i, side ^ k);
+
+			vrf = id ? be_any(id->p, id->n) : 0;
+		}
+		custom_fill_rd(key, vrf, element_of(op, pass, i, SIDES));
 	}
 }
 
@@ -509,7 +538,7 @@ static fill_fn *const format_ops[PRIM_FORMATS] = {
 	[PRIM_VERSION] = op_origin,
 	[PRIM_SYSID] = op_origin,
 	[PRIM_ELEMENT] = op_element,
-	[PRIM_RD] = op_element,
+	[PRIM_RD] = op_rd,
 	[PRIM_CUSTOM_UINT] = op_element,
 	[PRIM_CUSTOM_HEX] = op_element,
 	[PRIM_CUSTOM_IP] = op_element,
@@ -527,7 +556,7 @@ static fill_fn *const format_ops[PRIM_FORMATS] = {
 /*
  * By name: primitives that files or keys change.  A condition that does not hold leaves the copy.
  */
-enum op_when { ALWAYS, HOSTS_FILTERED, AS_FROM_FILE, HOP_OF_IP, HOP_FROM_FILE, SECONDS };
+enum op_when { ALWAYS, HOSTS_FILTERED, AS_FROM_FILE, HOP_OF_IP, HOP_FROM_FILE, HOP_OF_NOBODY, SECONDS };
 
 static const struct special_op {
 	uint8_t primitive, when;
@@ -537,6 +566,7 @@ static const struct special_op {
 	{ PRIM_ID_dst_host, HOSTS_FILTERED, op_host_filtered },
 	{ PRIM_ID_peer_dst_ip, HOP_OF_IP, op_next_hop },
 	{ PRIM_ID_peer_dst_ip, HOP_FROM_FILE, op_peer_dst },
+	{ PRIM_ID_peer_dst_ip, HOP_OF_NOBODY, op_no_hop },
 	{ PRIM_ID_src_port, ALWAYS, op_port },
 	{ PRIM_ID_dst_port, ALWAYS, op_port },
 	{ PRIM_ID_tos, ALWAYS, op_tos },
@@ -565,6 +595,7 @@ static void choose_op(struct pipeline *p, struct op *op, const struct plugin_set
 			       [AS_FROM_FILE] = as_file,
 			       [HOP_OF_IP] = p->ip_next_hop,
 			       [HOP_FROM_FILE] = net_file,
+			       [HOP_OF_NOBODY] = p->net_source == NET_MASK,
 			       [SECONDS] = s->timestamps_secs };
 
 	op->fill = format_ops[primitives[op->primitive].format];
@@ -841,8 +872,8 @@ static const struct {
 	{ op_copy1, 0 }, { op_copy2, 0 }, { op_copy4, 0 }, { op_copy6, 0 }, { op_copy8, 0 },
 	{ op_copy16, 0 }, { op_tos, 0 }, { op_proto, 0 }, { op_direction, 0 }, { op_rate, 0 },
 	{ op_tag, 0 }, { op_label, 0 }, { op_class, 0 }, { op_origin, 0 }, { op_start, 0 }, { op_seconds, 0 },
-	{ op_element, 0 }, { op_depth, 0 }, { op_vni, 0 }, { op_inside, 0 },
-	{ op_next_hop, FLOW_BIT(next_hop) }, { op_peer_dst, FLOW_BIT(next_hop) | FLOW_BIT(dst_mask) },
+	{ op_element, 0 }, { op_rd, FLOW_BIT(direction) }, { op_depth, 0 }, { op_vni, 0 }, { op_inside, 0 },
+	{ op_no_hop, 0 }, { op_next_hop, FLOW_BIT(next_hop) }, { op_peer_dst, FLOW_BIT(next_hop) | FLOW_BIT(dst_mask) },
 	{ op_port, FLOW_BIT(proto) },
 	{ op_host_filtered, FLOW_BIT(src) | FLOW_BIT(dst) },
 	{ op_net, FLOW_BIT(src) | FLOW_BIT(dst) | FLOW_BIT(src_mask) | FLOW_BIT(dst_mask) },

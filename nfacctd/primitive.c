@@ -339,26 +339,6 @@ static size_t print_proto(char *buf, uint64_t proto, const struct print_style *s
 	return print_text(buf, name);
 }
 
-/* RFC 4364 4.2: a type, who administers, what they assigned; another type is not readable. */
-static size_t print_rd(char *buf, const uint8_t *p)
-{
-	char admin[ADDR_TEXT];
-	struct addr a;
-
-	switch (be16(p)) {
-	case 0:
-		return (size_t)snprintf(buf, PRIM_TEXT_MAX, "0:%u:%u", be16(p + 2), be32(p + 4));
-	case 1:
-		a = addr_from4(p + 2);
-		return (size_t)snprintf(buf, PRIM_TEXT_MAX, "1:%s:%u", addr_print(&a, admin),
-					be16(p + 6));
-	case 2:
-		return (size_t)snprintf(buf, PRIM_TEXT_MAX, "2:%u:%u", be32(p + 2), be16(p + 6));
-	default:
-		return print_text(buf, "unknown");
-	}
-}
-
 /* Octets with dashes between; the first says how many. */
 static size_t print_raw(char *buf, const uint8_t *p)
 {
@@ -413,7 +393,7 @@ size_t key_print(char *buf, const struct key_field *f, const uint8_t *key,
 	case PRIM_TEXT:
 		return print_text(buf, label_text((uint32_t)key_number(f, key)));
 	case PRIM_RD:
-		return print_rd(buf, p);
+		return custom_print_rd(buf, p);
 	case PRIM_CUSTOM_STR:
 		return print_padded(buf, p, f->width);
 	case PRIM_CUSTOM_RAW:

@@ -109,8 +109,8 @@ const struct conf_key settings_keys[] = {
 		"both"),
 	OWN("nfacctd_net", "sfacctd_net", GF(net_source, enum net_source), "netflow",
 		value_net_source,
-		"Where prefixes and masks come from: the exporter, networks_file, the longer of "
-		"both, or networks_mask"),
+		"Where prefixes, masks and next hops (peer_dst_ip) come from: the exporter, "
+		"networks_file, the longer of both, or networks_mask, which knows no next hop"),
 	STR("pcap_savefile", NULL, GF(pcap_savefile, char *), NULL,
 		"Read exports from this capture, then stop"),
 	BOOL("pcap_savefile_wait", "pcap_sf_wait", GF(pcap_wait, bool), "false",

@@ -168,13 +168,17 @@ static const struct {
 	const char *name, *text;
 } values[] = {
 	{ "class", "always unknown" },
-	{ "fw_event", "firewallEvent (IE 233); in 1.7.7 the same column as nat_event" },
+	{ "fw_event", "firewallEvent (IE 233, or 40005 of Cisco's ASA); in 1.7.7 nat_event's value" },
 	{ "in_iface, out_iface", "numbers of any length; of sFlow the index alone, 0 for \"several\" "
 				 "and \"dropped\"" },
-	{ "mpls_vpn_rd", "of IE 90 alone; 1.7.7 shows VRF IDs (IE 234) where there is none, as vrfid:1" },
+	{ "mpls_vpn_rd", "the VRF's ID where there is one, as vrfid:7 (IE 234 or, when flowDirection says "
+			 "egress, 235; else the other one), of any length (1.7.7: of four octets); else "
+			 "IE 90" },
 	{ "mpls_pw_id, sampling_direction, nat_event", "Elements of any length are read; a direction "
 						       "that sFlow does not say is u; JSON has "
 						       "mpls_pw_id (1.7.7 ends by a signal)" },
+	{ "peer_dst_ip", "NetFlow v5 has one, too, where use_ip_next_hop or networks_file says it; "
+			 "::ffff:192.0.2.1 is 192.0.2.1" },
 	{ "proto", "numbers without a name are numbers; the client of 1.7.7 prints what the memory held" },
 	{ "src_net, dst_net", "of an address that nobody named 0.0.0.0 (1.7.7: in some records ::)" },
 	{ "sum_net", "both ends count" },
@@ -206,13 +210,18 @@ static const struct {
 				       "match no record of such a template), the VLAN tag of NetFlow "
 				       "and IPFIX where it says vlan (1.7.7: always from VLAN 256 on, "
 				       "never below); that of IE 243 is seen" },
-	{ "sampling_map", "one that multiplies leaves labels alone" },
+	{ "sampling_map", "one that multiplies leaves labels and tags alone (1.7.7: no label is left, and "
+			  "in sfacctd no tag)" },
 	{ "networks_file", "an empty file matches nothing, with and without filter; a next hop may "
 			   "be of the other family; longest takes next hops of the file for all "
 			   "primitives" },
-	{ "nfacctd_net: mask", "needs no primitive src_mask or dst_mask for the nets to be masked" },
+	{ "nfacctd_net", "mask needs no primitive src_mask or dst_mask for the nets to be masked; file and "
+			 "longest no primitive of the destination for peer_dst_ip" },
 	{ "sampling_rate", "with nfacctd_ext_sampling_rate that rate, or 1 once it was multiplied "
 			   "in" },
+	{ "samplers", "an interval by size and population (IE 309, 310), by probability (311), or "
+		      "without its space (305 without 306) is one; Set IDs of NetFlow v9 mean nothing in "
+		      "IPFIX" },
 	{ "times", "v5 headers count to the nanosecond; nfacctd_time_secs and timestamp_* of "
 		   "uptimes to the millisecond; timestamp_arrival of a capture is the capture's" },
 	{ "bins of months", "are written when they are over, too" },

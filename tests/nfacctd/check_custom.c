@@ -139,7 +139,8 @@ END_TEST
 static const struct field_spec fields[] = { { 0, 8, 4 }, { 0, 1, 4 }, { 0, 2, 4 }, { 9, 1001, 4 },
 	{ 9, 1010, 65535 }, { 0, 233, 1 }, { 0, 230, 1 }, { 0, 351, 8 }, { 0, 90, 8 }, { 0, 249, 4 },
 	{ 0, 70, 3 }, { 0, 71, 3 } };
-static const struct field_spec plain[] = { { 0, 8, 4 }, { 0, 1, 4 }, { 0, 2, 4 } };
+#define PLAIN { 0, 8, 4 }, { 0, 1, 4 }, { 0, 2, 4 }
+static const struct field_spec plain[] = { PLAIN };
 
 #define TEXTS "name=app field_type=9:1001 len=4 semantics=u_int\n" \
 	"name=again field_type=9:1001 len=4 semantics=hex\n" \
@@ -165,33 +166,58 @@ static char *whole_file(const char *path)
 	return text;
 }
 
-START_TEST(writes_rows)
-{
-	char dir[] = "/tmp/check-custom-XXXXXX", file[64], out[64], conf[1024];
+/* An engine whose one plugin writes CSV into `out`, in a folder of its own. */
+struct writing {
+	char dir[32], own[64], out[64];
 	struct settings s;
 	struct engine *e;
-	struct writer m;
 	struct said said;
+};
+
+static void writing_start(struct writing *w, const char *aggregate)
+{
+	char conf[1024];
 	struct conf c;
 	FILE *f;
 
-	said_start(&said);
-	ck_assert_ptr_nonnull(mkdtemp(dir));
-	snprintf(file, sizeof(file), "%s/own", dir);
-	snprintf(out, sizeof(out), "%s/out", dir);
-	f = fopen(file, "w");
+	said_start(&w->said);
+	snprintf(w->dir, sizeof(w->dir), "/tmp/check-custom-XXXXXX");
+	ck_assert_ptr_nonnull(mkdtemp(w->dir));
+	snprintf(w->own, sizeof(w->own), "%s/own", w->dir);
+	snprintf(w->out, sizeof(w->out), "%s/out", w->dir);
+	f = fopen(w->own, "w");
 	fputs(TEXTS, f);
 	fclose(f);
 	snprintf(conf, sizeof(conf),
 		"plugins: print\naggregate_primitives: %s\nprint_output: csv\nprint_output_file: %s\n"
-		"aggregate: user,src_host,app,again,fw_event,nat_event,vxlan,mpls_vpn_rd,mpls_pw_id,"
-		"mpls_stack_depth,tunnel_src_host,tunnel_proto\n", file, out);
+		"aggregate: %s\n", w->own, w->out, aggregate);
 	conf_init(&c);
 	ck_assert_int_eq(conf_read_text(&c, "f", conf, strlen(conf)), 0);
-	ck_assert_msg(settings_load(&s, NULL, &c, NULL) == 0, "%s", said.text.s);
+	ck_assert_msg(settings_load(&w->s, NULL, &c, NULL) == 0, "%s", w->said.text.s);
 	conf_clear(&c);
-	e = engine_new(&s, sink_find, EXPORT_S, 1);
-	ck_assert_msg(e && engine_open(e) == 0, "%s", said.text.s);
+	w->e = engine_new(&w->s, sink_find, EXPORT_S, 1);
+	ck_assert_msg(w->e && engine_open(w->e) == 0, "%s", w->said.text.s);
+}
+
+static void writing_end(struct writing *w, const char *rows)
+{
+	ck_assert_int_eq(engine_stop(w->e), 0);
+	ck_assert_str_eq(whole_file(w->out), rows);
+	engine_free(w->e);
+	settings_clear(&w->s);
+	said_end(&w->said);
+	unlink(w->own);
+	unlink(w->out);
+	rmdir(w->dir);
+}
+
+START_TEST(writes_rows)
+{
+	struct writing w;
+	struct writer m;
+
+	writing_start(&w, "user,src_host,app,again,fw_event,nat_event,vxlan,mpls_vpn_rd,mpls_pw_id,"
+			  "mpls_stack_depth,tunnel_src_host,tunnel_proto");
 	begin(&m, 10);
 	put_template(&m, 256, 0, fields, COUNT(fields));
 	put_template(&m, 257, 0, plain, COUNT(plain));
@@ -202,20 +228,73 @@ START_TEST(writes_rows)
 	put_set(&m, 256, "0a000001 00000064 00000001 00000007 02 6d65 02 04 0200000000001234 "
 			 "0000fde800000064 0000004d 000000 000000");
 	put_set(&m, 257, "0a000002 00000032 00000001");
-	feed_engine(e, &m);
-	ck_assert_int_eq(engine_stop(e), 0);
-	ck_assert_str_eq(whole_file(out),
+	feed_engine(w.e, &m);
+	writing_end(&w,
 		"MPLS_VPN_RD,MPLS_PW_ID,SRC_IP,NAT_EVENT,FW_EVENT,MPLS_STACK_DEPTH,TUNNEL_SRC_IP,"
 		"TUNNEL_PROTOCOL,VXLAN,user,app,again,PACKETS,BYTES\n"
 		"0:65000:100,77,10.0.0.1,4,2,2,,0,4660,me,7,7,1,100\n"
 		"0:65000:100,77,10.0.0.1,4,2,0,,0,0,me,7,7,1,100\n"
 		"0:0:0,0,10.0.0.2,0,0,0,,0,0,,0,0,1,50\n");
-	engine_free(e);
-	settings_clear(&s);
-	said_end(&said);
-	unlink(file);
-	unlink(out);
-	rmdir(dir);
+}
+END_TEST
+
+/*
+ * Which of several Elements of a primitive counts; `hex` are the values behind octets and packets.
+ * [O], but where the comment says so.
+ */
+static const struct field_spec ways_in[] = { PLAIN, { 0, 234, 4 } };
+static const struct field_spec ways_out[] = { PLAIN, { 0, 235, 4 } };
+static const struct field_spec ways[] = { PLAIN, { 0, 61, 1 }, { 0, 90, 8 }, { 0, 234, 4 }, { 0, 235, 4 } };
+static const struct field_spec short_one[] = { PLAIN, { 0, 234, 2 } };
+static const struct field_spec rd_alone[] = { PLAIN, { 0, 90, 8 } };
+static const struct field_spec asa_old[] = { PLAIN, { 0, 40005, 1 } };
+static const struct field_spec asa_both[] = { PLAIN, { 0, 40005, 1 }, { 0, 230, 1 } };
+static const struct field_spec events[] = { PLAIN, { 0, 233, 1 }, { 0, 230, 1 }, { 0, 40005, 1 } };
+
+#define FIELDS(f) f, COUNT(f)
+static const struct {
+	const struct field_spec *fields;
+	size_t n;
+	const char *hex, *want;		/* mpls_vpn_rd,nat_event,fw_event */
+} choices[] = {
+	{ FIELDS(ways_in), "0000000b", "vrfid:11,0,0" },
+	{ FIELDS(ways_in), "ffffffff", "vrfid:4294967295,0,0" },
+	{ FIELDS(ways_in), "00000000", "0:0:0,0,0" },
+	{ FIELDS(ways_out), "0000000c", "vrfid:12,0,0" },
+	/* the direction chooses, a VRF that is 0 is none, and a distinguisher comes after them */
+	{ FIELDS(ways), "00 0001c00002010009 0000000b 0000000c", "vrfid:11,0,0" },
+	{ FIELDS(ways), "01 0001c00002010009 0000000b 0000000c", "vrfid:12,0,0" },
+	{ FIELDS(ways), "00 0001c00002010009 00000000 0000000c", "vrfid:12,0,0" },
+	{ FIELDS(ways), "01 0001c00002010009 0000000b 00000000", "vrfid:11,0,0" },
+	{ FIELDS(ways), "00 0001c00002010009 00000000 00000000", "1:192.0.2.1:9,0,0" },
+	{ FIELDS(ways), "01 0000000000000000 00000000 00000000", "0:0:0,0,0" },
+	{ FIELDS(rd_alone), "0000fde800000007", "0:65000:7,0,0" },
+	{ FIELDS(rd_alone), "0002000111700005", "2:70000:5,0,0" },
+	{ FIELDS(rd_alone), "0003000111700005", "unknown,0,0" },
+	{ FIELDS(rd_alone), "ffff000000000007", "unknown,0,0" },
+	/* 1.7.7: vrfid:720896 */
+	{ FIELDS(short_one), "000b", "vrfid:11,0,0" },
+	/* of fw_event 1.7.7 knows what nat_event is: 5, 2 and 2 */
+	{ FIELDS(asa_old), "05", "0:0:0,5,5" },
+	{ FIELDS(asa_both), "05 02", "0:0:0,2,5" },
+	{ FIELDS(events), "03 02 05", "0:0:0,2,3" },
+};
+
+START_TEST(chooses_elements)
+{
+	struct writing w;
+	struct writer m;
+	char text[128];
+
+	writing_start(&w, "mpls_vpn_rd,nat_event,fw_event");
+	begin(&m, 9);
+	put_template(&m, 256, 0, choices[_i].fields, choices[_i].n);
+	snprintf(text, sizeof(text), "0a000001 00000064 00000001 %s", choices[_i].hex);
+	put_set(&m, 256, text);
+	feed_engine(w.e, &m);
+	snprintf(text, sizeof(text), "MPLS_VPN_RD,NAT_EVENT,FW_EVENT,PACKETS,BYTES\n%s,1,100\n",
+		choices[_i].want);
+	writing_end(&w, text);
 }
 END_TEST
 
@@ -228,6 +307,7 @@ Suite *suite_custom(void)
 	tcase_add_loop_test(t, prints_values, 0, COUNT(values));
 	tcase_add_test(t, bounds_a_key);
 	tcase_add_test(t, writes_rows);
+	tcase_add_loop_test(t, chooses_elements, 0, COUNT(choices));
 	suite_add_tcase(s, t);
 	return s;
 }

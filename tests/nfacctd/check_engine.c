@@ -737,7 +737,11 @@ static void write_networks(const char *text)
 
 static const char our_networks[] = "65001,111.222.1.0/24\n111.222.2.0/24\n111.222.3.0/24\n";
 
-/* The file's next hop, for a destination whose mask is 8 [O, every row]. */
+/*
+ * The file's next hop, for a destination whose mask is 8 and a record whose next hop is 192.0.2.1.
+ * Every row is [O], of the same record in NetFlow v9 with a primitive of the destination's address
+ * beside (1.7.7 shows none in v5, and asks the file only then).
+ */
 static const struct {
 	const char *what, *networks, *conf, *rows;
 } hops[] = {
@@ -745,6 +749,22 @@ static const struct {
 		"+0 0.0.0.0 10 1000\n" },
 	{ "nfacctd_net is", "192.0.2.7,65002,8.0.0.0/7\n", "nfacctd_net: file\n",
 		"+0 192.0.2.7 10 1000\n" },
+	{ "one without a next hop says that there is none", "65002,8.0.0.0/7\n",
+		"nfacctd_net: file\nuse_ip_next_hop: true\naggregate: peer_dst_ip,dst_mask\n",
+		"+0 0.0.0.0 7 10 1000\n" },
+	{ "and a file without the prefix, too", "192.0.2.7,65002,12.0.0.0/7\n",
+		"nfacctd_net: file\nuse_ip_next_hop: true\naggregate: peer_dst_ip,dst_mask\n",
+		"+0 0.0.0.0 0 10 1000\n" },
+	{ "longest: none for the longer one", "65002,8.8.0.0/16\n",
+		"nfacctd_net: longest\nuse_ip_next_hop: true\naggregate: peer_dst_ip,dst_mask\n",
+		"+0 0.0.0.0 16 10 1000\n" },
+	{ "longest: the exporter's for the shorter one", "65002,8.0.0.0/7\n",
+		"nfacctd_net: longest\nuse_ip_next_hop: true\naggregate: peer_dst_ip,dst_mask\n",
+		"+0 192.0.2.1 8 10 1000\n" },
+	{ "a mask knows none", "192.0.2.7,65002,8.0.0.0/7\n",
+		"nfacctd_net: mask\nnetworks_mask: 8\nuse_ip_next_hop: true\n"
+		"aggregate: peer_dst_ip,dst_mask\n",
+		"+0 0.0.0.0 8 10 1000\n" },
 	{ "longest, and no primitive tells the mask", "192.0.2.7,65002,8.0.0.0/7\n",
 		"nfacctd_net: longest\n", "+0 192.0.2.7 10 1000\n" },
 	{ "longest: the exporter's", "192.0.2.7,65002,8.0.0.0/7\n",
@@ -765,7 +785,7 @@ START_TEST(takes_next_hops)
 		 "networks_file_filter: false\n%s", networks_path, hops[_i].conf);
 	start(conf);
 	FEED(NOW, 0, { .src = "111.222.1.2", .dst = "8.8.8.8", .packets = 10, .octets = 1000,
-		.dst_mask = 8 });
+		.dst_mask = 8, .hop = 0xc0000201 });
 	stop();
 	rows_are(0, hops[_i].rows);
 	let_go();
