@@ -6,8 +6,9 @@
 #
 # Where the two differ on purpose (nfacctd.conf(5), DIFFERENT FROM PMACCT) the
 # generator keeps away, one law a place: look for "law:".  The corpus' captures
-# take part when they are there, with the captures of random_configs-laws.tsv
-# left out, each for the law named there.
+# take part when they are there, without those captures of random_configs-laws.tsv
+# whose every row differs by the law named there, and without the primitives that
+# differ in the others.
 #
 # A seed repeats a run; a run that fails leaves what differs in its output.  Without
 # one it is always the same run, so that a change fails for what it changed; "-" draws.
@@ -120,6 +121,11 @@ craft "$TMP/all6.pcap" "netflow9 ipfix" 6 "$SEED"
 craft "$TMP/sflow4.pcap" sflow5 4 "$SEED"
 craft "$TMP/sflow6.pcap" sflow5 6 "$SEED"
 
+# The primitives by which a capture's rows differ by law, all, or nothing.
+law_of() { # CAPTURE
+	awk -F '\t' -v capture="$1" '$1 == capture { gsub(/ /, "|", $2); print $2 }' "$here/random_configs-laws.tsv"
+}
+
 corpus=${FLOWLEDGER_CORPUS:-$ROOT/../shared/corpus}
 CORPUS=() RARE_ONES=()
 # Those whose records hold MAC addresses, VLANs, MPLS labels, NAT or forwarding; drawn more often.
@@ -134,7 +140,7 @@ RARE=${RARE//[$'\n\t']/ }
 if [ -d "$corpus" ]; then
 	for c in "$corpus"/*.pcap; do
 		c_name=$(basename "$c" .pcap)
-		cut -f1 "$here/random_configs-laws.tsv" | grep -qxF "$c_name" && continue
+		[ "$(law_of "$c_name")" != all ] || continue
 		CORPUS+=("$c")
 		[[ " $RARE " != *" $c_name "* ]] || RARE_ONES+=("$c")
 	done
@@ -222,7 +228,7 @@ cat >"$TMP/own" <<-END
 END
 
 draw_plugin() { # NAME
-	local name=$1 set
+	local name=$1 set law
 	if chance 20; then
 		# law: sum_net counts both ends here
 		one_of sum_host sum_port sum_as sum_host,flows
@@ -239,10 +245,10 @@ draw_plugin() { # NAME
 		set=$R
 		# law: packets and ICMP in sFlow have labels and Ethernet types of their own in 1.7.7
 		[[ $CAPTURE != *[Ss][Ff]low* ]] || set=$(tr , '\n' <<<"$set" |
-			grep -vxE 'own_.*|cos|etype|peer_dst_ip|mpls_.*|nat_event|post_nat_.*|export_proto_sysid' | paste -sd,)
-		set=${set:-src_host}
-		# law: VRF IDs are no route distinguishers
-		[[ $CAPTURE != *asr9k* && $CAPTURE != *fluent-mpls* ]] || set=$(sed 's/mpls_vpn_rd/src_host/' <<<"$set" | tr , '\n' | sort -u | paste -sd,)
+			grep -vxE 'own_.*|cos|etype|peer_dst_ip|mpls_.*|nat_event|post_nat_.*|export_proto_sysid|sampling_direction' | paste -sd,)
+		law=$(law_of "$(basename "$CAPTURE" .pcap)")
+		[ -z "$law" ] || set=$(tr , '\n' <<<"$set" | grep -vxE "$law" | paste -sd,)
+		set=${set:-export_proto_version}
 		# law: where nobody named an address, its memory plugin prints nothing
 		# law: its client prints the lower 32 bits of a user's own numbers
 		[ "$KIND" = print ] || set=$(sed -E 's/(post_nat_(src|dst)_host|peer_dst_ip)/src_host/g; s/own_start/own_if/' \
@@ -313,9 +319,21 @@ draw_plugin() { # NAME
 	return 0
 }
 
+# law: a sampling_map that multiplies makes 1.7.7 forget labels, and sfacctd tags, too
+draw_sampling() {
+	if [ -n "$RENORMALIZE" ]; then
+		[[ $CAPTURE != *[Ss][Ff]low* ]] || ! grep -q '^pre_tag_map' "$TMP/$ID.plugins" || return 0
+		sed -i '/^pre_tag_label_filter/d; /^aggregate\[/{ s/\([ ,]\)label\(,\|$\)/\1tag\2/ }' "$TMP/$ID.plugins"
+		grep -h -l 'set_label' "$TMP/$ID".*.tags 2>/dev/null |
+			xargs -r sed -i 's/set_label=l\([0-9]*\)/set_tag=\1/'
+	fi
+	printf 'id=77 ip=127.0.0.0/28 in=11\nid=7 ip=0.0.0.0/0 out=2\n' >"$TMP/$ID.sampling"
+	echo "sampling_map: $TMP/$ID.sampling"
+}
+
 draw() { # -> $TMP/$ID.conf, $TMP/$ID.capture
 	local plugins=one name
-	FAMILY=4 NO_TOS=- EXT='' NO_HISTORY='' KIND=print DRAW_FROM=$PRIMITIVES
+	FAMILY=4 NO_TOS=- EXT='' RENORMALIZE='' NO_HISTORY='' KIND=print DRAW_FROM=$PRIMITIVES
 	chance 25 && KIND=memory
 	if [ "${#CORPUS[@]}" -gt 0 ] && chance 40; then
 		# What the laws keep out of the crafted ones may be in any of these.
@@ -353,16 +371,12 @@ draw() { # -> $TMP/$ID.conf, $TMP/$ID.capture
 		echo "aggregate_primitives: $TMP/own"
 		# law: sFlow's rate by the pool, differently for each plugin; a rate of 0 makes 1.7.7 count nothing
 		if chance 50 && [[ $CAPTURE == "$TMP"/* ]]; then
+			RENORMALIZE=yes
 			echo "nfacctd_renormalize: true"
 			chance 30 && EXT=1000 && echo "nfacctd_ext_sampling_rate: $EXT"
 		fi
 		if [ -z "$EXT" ] && chance 20; then
-			printf 'id=77 ip=127.0.0.0/28 in=11\nid=7 ip=0.0.0.0/0 out=2\n' >"$TMP/$ID.sampling"
-			echo "sampling_map: $TMP/$ID.sampling"
-			# law: a sampling_map that multiplies makes 1.7.7 forget labels
-			sed -i '/^pre_tag_label_filter/d; /^aggregate\[/{ s/\([ ,]\)label\(,\|$\)/\1tag\2/ }' "$TMP/$ID.plugins"
-			grep -h -l 'set_label' "$TMP/$ID".*.tags 2>/dev/null |
-				xargs -r sed -i 's/set_label=l\([0-9]*\)/set_tag=\1/'
+			draw_sampling
 		fi
 		one_of netflow netflow mask
 		# law: a source "file" without a file ends the start here
@@ -384,6 +398,14 @@ draw() { # -> $TMP/$ID.conf, $TMP/$ID.capture
 		# law: next hops of a file under longest (1.7.7 looks at the mask for some primitives only)
 		[ "$NET" = longest ] && sed -i 's/^192.0.2.7,//; s/^2001:db8::7,//' "$TMP/$ID".*.networks 2>/dev/null
 		[ "$NET" = mask ] && below 32 && echo "networks_mask: $((R + 1))"
+		# law: peer_dst_ip where no primitive makes 1.7.7 ask the file; its v5 has no next hops of a file
+		if [ "$NET" = file ] || [ "$NET" = longest ]; then
+			sed -i '/^aggregate\[/{ /dst_mask/!s/peer_dst_ip/&,dst_mask/ }' "$TMP/$ID.plugins"
+			[[ $CAPTURE != */all4.pcap ]] || for name in $(sed -n 's/^aggregate.\([a-z]*\).*peer_dst_ip.*/\1/p' \
+				"$TMP/$ID.plugins"); do
+				sed -i 's/^192.0.2.7,//' "$TMP/$ID.$name.networks"
+			done
+		fi
 		# law: a fixed mask without the primitive *_mask (nets are 0.0.0.0 in 1.7.7)
 		[ "$NET" = mask ] && sed -i '/^aggregate\[/{
 			/src_mask/!s/src_net/&,src_mask/
@@ -440,7 +462,7 @@ ask_daemon() { # ID SIDE PROGRAM CLIENT
 			# law: behind packets, bytes and flows 1.7.7 prints what the memory held
 			"$4" -p "$at.s" -c "$primitive" -N "$value" -n all 2>&1 | cut -d ' ' -f 1-3
 		# law: rows of nothing may stand behind an answer of 1.7.7's client
-		done | grep -vxE '((0|0\.0\.0\.0|::|)[ ,])*(0|)' | sort >"$at.asked"
+		done | grep -vxE '((0|0\.0\.0\.0|::|)[ ,])*(0|)' | sort -u >"$at.asked"
 	done
 	if [ "$2" = our ]; then
 		kill -INT "$pid"
@@ -512,8 +534,11 @@ canonical() { # FORMAT < output
 	function value(name, text) {
 		gsub(/"/, "", text)
 		if (name ~ /^(event_type|stamp_updated)$/) return
-		# law: an address of zeros that an exporter sent is as one that nobody named
-		if (tolower(name) ~ /^(post_nat_(ip_)?(src|dst)(_ip)?|peer_(ip_dst|dst_ip))$/ && text == "0.0.0.0") text = ""
+		# law: an address of zeros that an exporter sent is as one that nobody named; a mapped one is IPv4
+		if (tolower(name) ~ /^(post_nat_(ip_)?(src|dst)(_ip)?|peer_(ip_dst|dst_ip))$/) {
+			sub(/^::ffff:/, "", text)
+			if (text == "0.0.0.0" || text == "::") text = ""
+		}
 		if (name ~ /^(packets|PACKETS)$/) packets = text
 		else if (name ~ /^(flows|FLOWS)$/) flows = text
 		else if (name ~ /^(bytes|BYTES)$/) bytes = text
@@ -628,15 +653,22 @@ for ((ID = 1; ID <= N; ID++)); do
 done
 wait
 
-# On a busy machine the reference's core may end before its plugin has read a thing, or its plugin tire
-# of the client: ask again, alone, up to three times.
+# On a busy machine the reference's core may end before its plugin has read a thing, or written all,
+# or its plugin tire of the client: ask again, alone, up to three times.
 gave_up() { # ID
-	grep -qsE "connection lost to|Timed out while processing" "$TMP/$1.ref.log"
+	local name
+	grep -sE "connection lost to|Timed out while processing" "$TMP/$1.ref.log" && return 0
+	is_memory "$1" && return 1
+	for name in $(plugins_of "$1"); do
+		grep -q "( $name/print ): .*Purging cache - END" "$TMP/$1.ref.log" ||
+			{ echo "plugin $name did not end" && return 0; }
+	done
+	return 1
 }
 
 wrote_less() { # ID: the reference has no row for a plugin for which we have some
 	local name
-	gave_up "$1" && return 0
+	gave_up "$1" >/dev/null && return 0
 	for name in $(plugins_of "$1"); do
 		# A row of JSON is a line, one of CSV the second.
 		[ "$(lines_of "$TMP/$1.ref/$name")" -lt 2 ] &&
@@ -665,9 +697,9 @@ for ((ID = 1; ID <= N; ID++)); do
 		echo "random_configs: $ID: the reference died: $(tail -n 1 "$TMP/$ID.ref.log")"
 		continue
 	fi
-	if gave_up "$ID"; then
+	if why=$(gave_up "$ID"); then
 		silent=$((silent + 1))
-		echo "random_configs: $ID: the reference did not answer: $(grep -E "lost to|Timed out" "$TMP/$ID.ref.log" | tail -n 1)"
+		echo "random_configs: $ID: the reference did not answer: ${why##*$'\n'}"
 		continue
 	fi
 	for name in $(plugins_of "$ID"); do
