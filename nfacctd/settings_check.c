@@ -286,7 +286,13 @@ static int check_groups(struct settings *s)
 	return err;
 }
 
-/* Keys of one kind of plugin, none of which other kinds have under another name. */
+#define SQL_TYPES "mysql sqlite3 pgsql"
+#define SERVER_TYPES "mysql pgsql"
+
+/*
+ * Keys of one kind of plugin, none of which other kinds have under another name.  The first row
+ * that fits counts.  Triggers are told sql_host and sql_user by plugins of sqlite3, too.
+ */
 static const struct {
 	const char *prefix;
 	const char *types;	/* one of which must be there */
@@ -296,34 +302,65 @@ static const struct {
 	{ "print_markers", "print" },
 	{ "print_write_empty_file", "print" },
 	{ "imt_", "memory" },
-	{ "sql_db", "mysql sqlite3 pgsql" },
-	{ "sql_host", "mysql sqlite3 pgsql" },
-	{ "sql_user", "mysql sqlite3 pgsql" },
-	{ "sql_passwd", "mysql sqlite3 pgsql" },
-	{ "sql_table", "mysql sqlite3 pgsql" },
-	{ "sql_dont_try_update", "mysql sqlite3 pgsql" },
-	{ "sql_optimize_clauses", "mysql sqlite3 pgsql" },
+	{ "sql_db", SQL_TYPES },
+	{ "sql_host", SQL_TYPES },
+	{ "sql_user", SQL_TYPES },
+	{ "sql_passwd", SERVER_TYPES },
+	{ "sql_port", SERVER_TYPES },
+	{ "sql_conn_", SERVER_TYPES },
+	{ "sql_connections", "mysql" },
+	{ "sql_multi_values", "mysql" },
+	{ "sql_data", "pgsql" },
+	{ "sql_table", SQL_TYPES },
+	{ "sql_num_hosts", SQL_TYPES },
+	{ "sql_dont_try_update", SQL_TYPES },
+	{ "sql_optimize_clauses", SQL_TYPES },
+	{ "sql_recovery_", SQL_TYPES },
+	{ "sql_backup_host", SQL_TYPES },
+	{ "sql_exporters_table", SQL_TYPES },
+	{ "sql_check", SQL_TYPES },
 };
 
+static bool line_is_of(const struct conf_line *line, const struct plugin_settings *p)
+{
+	return !line->name || strcmp(line->name, p->name) == 0 ||
+	       (settings_plugin_is_default(p) && strcmp(line->name, "default") == 0);
+}
+
 /* A line for which there is no plugin is no mistake, but who wrote it waits for something. */
+static void notice_idle_line(const struct settings *s, const struct conf_line *line,
+			     const char *types)
+{
+	bool named = false;
+	char where[SETTINGS_WHERE];
+
+	for (size_t i = 0; i < s->nplugins; i++) {
+		if (!line_is_of(line, &s->plugin[i]))
+			continue;
+		if (strstr(types, s->plugin[i].type))
+			return;
+		named = true;
+	}
+	if (!named && line->name)	/* a name that nobody has was told before */
+		return;
+	settings_where(s, line->key, line->name, where);
+	if (line->name)
+		log_info("%s: has no effect: plugin %s is not of type %s", where, line->name, types);
+	else
+		log_info("%s: has no effect: no plugin of type %s", where, types);
+}
+
 static void notice_idle_lines(const struct settings *s)
 {
 	for (size_t l = 0; l < s->conf.n; l++) {
-		const struct conf_line *line = &s->conf.lines[l];
-		char where[SETTINGS_WHERE];
-		bool used = false;
+		const char *key = s->conf.lines[l].key;
 		size_t k = 0;
 
 		while (k < sizeof(kinds) / sizeof(kinds[0]) &&
-		       strncmp(line->key, kinds[k].prefix, strlen(kinds[k].prefix)) != 0)
+		       strncmp(key, kinds[k].prefix, strlen(kinds[k].prefix)) != 0)
 			k++;
-		if (k == sizeof(kinds) / sizeof(kinds[0]))
-			continue;
-		for (size_t p = 0; p < s->nplugins && !used; p++)
-			used = strstr(kinds[k].types, s->plugin[p].type) != NULL;
-		if (!used)
-			log_info("%s: has no effect: no plugin of type %s",
-				 settings_where(s, line->key, line->name, where), kinds[k].types);
+		if (k < sizeof(kinds) / sizeof(kinds[0]))
+			notice_idle_line(s, &s->conf.lines[l], kinds[k].types);
 	}
 }
 

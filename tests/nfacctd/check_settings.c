@@ -394,6 +394,44 @@ START_TEST(names_are_unique)
 }
 END_TEST
 
+/* Each key whose reader is a kind of plugin, for plugins that are not of it. */
+START_TEST(tells_keys_of_other_plugins)
+{
+	static const struct {
+		const char *lines, *told;
+	} cases[] = {
+		{ "plugins: print[a]\nsql_conn_ca_file: x\n",
+		  "sql_conn_ca_file: has no effect: no plugin of type mysql pgsql" },
+		{ "plugins: print[a]\nsql_recovery_logfile: x\n",
+		  "sql_recovery_logfile: has no effect: no plugin of type mysql sqlite3 pgsql" },
+		{ "plugins: print[a]\nsql_num_hosts: true\n",
+		  "sql_num_hosts: has no effect: no plugin of type mysql sqlite3 pgsql" },
+		{ "plugins: sqlite3[a]\nsql_history: 1h\nsql_port: 1\n",
+		  "sql_port: has no effect: no plugin of type mysql pgsql" },
+		{ "plugins: mysql[a], pgsql[b]\nsql_history: 1h\nsql_multi_values[b]: 1000\n",
+		  "has no effect: plugin b is not of type mysql" },
+		{ "plugins: mysql[a], pgsql[b]\nsql_history: 1h\nsql_multi_values[a]: 1000\n", NULL },
+		{ "plugins: mysql\nsql_history: 1h\nsql_multi_values[default]: 1000\n", NULL },
+		{ "plugins: print[a]\nsql_history: 1h\nsql_refresh_time: 5\nsql_num_protos: true\n",
+		  NULL },
+	};
+	struct settings s;
+	struct said said;
+	unsigned problems;
+
+	said_start(&said);
+	ck_assert_int_eq(load(&s, cases[_i].lines, &problems), 0);
+	ck_assert_uint_eq(problems, 0);
+	if (cases[_i].told)
+		ck_assert_msg(strstr(said.text.s, cases[_i].told) != NULL, "%s", said.text.s);
+	else
+		ck_assert_msg(!said.text.s || !strstr(said.text.s, "has no effect"), "%s",
+			      said.text.s);
+	settings_clear(&s);
+	said_end(&said);
+}
+END_TEST
+
 /* A line without a plugin for it is told, and is no problem; every value says where it is from. */
 START_TEST(tells_what_is_idle_and_from_where)
 {
@@ -471,6 +509,7 @@ Suite *suite_settings(void)
 	LOOP(t, defaults_are_the_references, defaults);
 	tcase_add_test(t, names_are_unique);
 	tcase_add_test(t, tells_what_is_idle_and_from_where);
+	tcase_add_loop_test(t, tells_keys_of_other_plugins, 0, 8);
 	tcase_add_test(t, the_manual_has_every_key);
 	suite_add_tcase(s, t);
 	return s;
