@@ -468,6 +468,7 @@ static unsigned check_engine(struct mysql_link *k, struct view *v, const struct 
 		"SELECT ENGINE, TABLE_TYPE FROM INFORMATION_SCHEMA.TABLES"
 		" WHERE TABLE_SCHEMA=DATABASE() AND TABLE_NAME='%s'",
 		v->table);
+	char script[SQL_SCRIPT_MAX];
 	struct strbuf b = { NULL, 0, 0 };
 	MYSQL_ROW row;
 
@@ -480,9 +481,9 @@ static unsigned check_engine(struct mysql_link *k, struct view *v, const struct 
 			"to see it",
 			v->table, p->sql_db ? p->sql_db : "pmacct",
 			p->sql_user ? p->sql_user : "pmacct");
+		sql_table_script(script, sizeof(script), p, "mysql");
 		if (!p->sql_table)
-			strbuf_addf(&b, "; sql/pmacct-create-db_v%" PRIu32 ".mysql makes it, or",
-				    p->sql_table_version);
+			strbuf_addf(&b, "; %s makes it, or", script);
 		if (!p->sql_table_schema) {
 			strbuf_add(&b, p->sql_table ? "; run: " : " run: ");
 			text_create_table(&b, want, v->table);

@@ -312,7 +312,7 @@ static const struct {
 	{ "sql_multi_values", "mysql" },
 	{ "sql_data", "pgsql" },
 	{ "sql_table", SQL_TYPES },
-	{ "sql_num_hosts", SQL_TYPES },
+	{ "sql_num_hosts", "mysql sqlite3" },	/* PostgreSQL has a type for addresses */
 	{ "sql_dont_try_update", SQL_TYPES },
 	{ "sql_optimize_clauses", SQL_TYPES },
 	{ "sql_recovery_", SQL_TYPES },

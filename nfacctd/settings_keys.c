@@ -189,7 +189,7 @@ const struct conf_key settings_keys[] = {
 	STR("sql_table_schema", NULL, PF(sql_table_schema, char *), NULL,
 		"File with a CREATE TABLE to run before each purge"),
 	STR("sql_recovery_logfile", NULL, PF(sql_recovery_logfile, char *), NULL,
-		"Files whose names begin so hold purges that could not be written, until they are, "
+		"Files whose names begin so hold each purge from before it is written until it is, "
 		"by this run or the next: see WRITING; needs a table flow_ledger"),
 	STR("sql_recovery_backup_host", "sql_backup_host", PF(sql_backup_host, char *), NULL,
 		"A second server (sqlite3: a second file) with the same tables, for purges that the "

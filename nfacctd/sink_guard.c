@@ -3,12 +3,13 @@
  * configuration names a spool (sql_recovery_logfile) or a second server
  * (sql_recovery_backup_host).
  *
- * A purge that the database does not take goes to the second server, when it is
- * certainly not in the first; else into a file, and from then on every purge
- * does, in order, until the files are written: an outage costs disk and not
- * memory, and the end of this process loses nothing that was purged.  A file is
- * only written where a table flow_ledger makes a second write of it count once:
- * we may die between COMMIT and the removal of the file.
+ * With a spool a purge is a file before the database is given it, and until it is
+ * in: who kills us in mid-write, or between the commits of two parts, loses nothing
+ * that was purged.  A purge that the database does not take goes to the second
+ * server, when it is certainly not in the first; else its file stays, and from then
+ * on every purge is one, in order, until the files are written: an outage costs disk
+ * and not memory.  A file is only written where a table flow_ledger makes a second
+ * write of it count once: we may die between COMMIT and the removal of the file.
  *
  * A purge never changes sides: what may be in one database, or stands in a file
  * for it, is not given to the other.
@@ -56,7 +57,7 @@ struct guard {
 	size_t nfiles;
 	uint64_t bytes;
 	uint32_t backoff;
-	uint64_t retry_ns, opened_ns, full_us;
+	uint64_t retry_ns, opened_ns, full_us, no_file_us;
 	struct sink_counts foreign;	/* of other runs' purges: not in this run's books */
 	struct sink_counts counts;
 };
@@ -139,6 +140,24 @@ static int by_age(const void *a, const void *b)
 	return (x->id > y->id) - (x->id < y->id);
 }
 
+/* A run that was killed while it made a file; the purge is lost with it, and said to be. */
+static void remove_beginnings(const struct guard *g)
+{
+	char pattern[PATH_MAX];
+	glob_t found;
+
+	snprintf(pattern, sizeof(pattern), "%s.%s.[0-9]*.[0-9]*.spool.part",
+		 g->p->sql_recovery_logfile, g->p->name);
+	if (glob(pattern, GLOB_NOSORT, NULL, &found) != 0)
+		return;
+	for (size_t i = 0; i < found.gl_pathc; i++)
+		if (unlink(found.gl_pathv[i]) == 0)
+			log_warn("%s: an earlier run ended while it made this file of a purge, "
+				 "which is not in the database; it is removed",
+				 found.gl_pathv[i]);
+	globfree(&found);
+}
+
 /* What earlier runs left. */
 static void find_files(struct guard *g)
 {
@@ -188,6 +207,13 @@ static bool have_first(struct guard *g)
 	return g->first != NULL;
 }
 
+/* The ledger knows it: a file that stays is no more than untidy. */
+static void remove_file(const char *path)
+{
+	if (unlink(path) != 0 && errno != ENOENT)
+		log_warn_errno("%s: is written and cannot be removed", path);
+}
+
 /* One file into the first server; false when it has to wait. */
 static bool write_file(struct guard *g, struct kept *k)
 {
@@ -216,9 +242,7 @@ static bool write_file(struct guard *g, struct kept *k)
 		log_info("%s: %zu rows of %s written, %" PRIu64 " refused", k->path, s.purge.nrows,
 			 k->run == g->run_id ? "this run" : "an earlier run",
 			 after->rejected - before.rejected);
-		/* The ledger knows it: a file that stays is no more than untidy. */
-		if (unlink(k->path) != 0 && errno != ENOENT)
-			log_warn_errno("%s: is written and cannot be removed", k->path);
+		remove_file(k->path);
 		forget_file(g, (size_t)(k - g->file));
 	}
 	spool_clear(&s);
@@ -250,38 +274,61 @@ static bool drain(struct guard *g, bool now)
 	return false;
 }
 
-/* Into a file; false when it stays in memory. */
-static bool keep(struct guard *g, const struct purge *p)
+/* Is there no room for so many bytes?  Told now and then, where it matters. */
+static bool is_full(struct guard *g, const struct purge *p, uint64_t bytes, bool tell)
 {
-	const uint64_t about = 1024 + p->nrows * (g->l->size + 40);
+	if (g->bytes + bytes <= g->p->sql_recovery_size)
+		return false;
+	if (tell && log_allow(&g->full_us, clock_mono_ns() / 1000, SAY_AGAIN_SECONDS * 1000000))
+		log_error("plugin %s: sql_recovery_size: %" PRIu64 " bytes wait in files; purge %"
+			  PRIu64 " waits in memory", g->p->name, g->bytes, p->id);
+	return true;
+}
+
+/* The file of a purge, not yet among those that wait; false when there is none. */
+static bool make_file(struct guard *g, const struct purge *p, struct kept *k, bool tell)
+{
 	struct purge own = *p;
-	struct kept k = { .now = p->now, .id = p->id, .rows = p->nrows, .run = g->run_id };
 	char path[PATH_MAX];
 
-	if (!g->p->sql_recovery_logfile || !g->remembers)
+	*k = (struct kept){ .now = p->now, .id = p->id, .rows = p->nrows, .run = g->run_id };
+	if (!g->p->sql_recovery_logfile || !g->remembers ||
+	    is_full(g, p, 1024 + p->nrows * (g->l->size + 40), tell))
 		return false;
-	if (g->bytes + about > g->p->sql_recovery_size) {
-		if (log_allow(&g->full_us, clock_mono_ns() / 1000, SAY_AGAIN_SECONDS * 1000000))
-			log_error("plugin %s: sql_recovery_size: %" PRIu64 " bytes wait in files; "
-				  "purge %" PRIu64 " waits in memory", g->p->name, g->bytes, p->id);
-		return false;
-	}
 	own.run = g->run_id;
 	if (!spool_name(path, g->p->sql_recovery_logfile, g->p->name, g->run_id, p->id) ||
-	    spool_save(path, g->p->name, g->l, &own, &k.bytes) != 0) {
-		log_warn_errno("plugin %s: sql_recovery_logfile: purge %" PRIu64
-			       " is in memory only: \"%s\"", g->p->name, p->id, path);
+	    spool_save(path, g->p->name, g->l, &own, &k->bytes) != 0) {
+		if (tell || log_allow(&g->no_file_us, clock_mono_ns() / 1000,
+				      SAY_AGAIN_SECONDS * 1000000))
+			log_warn_errno("plugin %s: sql_recovery_logfile: purge %" PRIu64
+				       " is in memory only: \"%s\"", g->p->name, p->id, path);
 		return false;
 	}
 	for (size_t i = 0; i < p->nrows; i++) {
-		k.octets += p->rows[i].sums.octets;
-		k.packets += p->rows[i].sums.packets;
+		k->octets += p->rows[i].sums.octets;
+		k->packets += p->rows[i].sums.packets;
 	}
-	k.path = xstrdup(path);
-	g->bytes += k.bytes;
-	*add_file(g) = k;
+	k->path = xstrdup(path);
+	return true;
+}
+
+static void drop_file(struct kept *k)
+{
+	if (k->path)
+		remove_file(k->path);
+	free(k->path);
+	k->path = NULL;
+}
+
+/* The purge waits in its file, which is made now unless it is there; false: in memory. */
+static bool keep(struct guard *g, const struct purge *p, struct kept *k)
+{
+	if (!k->path && !make_file(g, p, k, true))
+		return false;
+	g->bytes += k->bytes;
+	*add_file(g) = *k;
 	log_info("plugin %s: purge %" PRIu64 " (%zu rows) waits in %s", g->p->name, p->id, p->nrows,
-		 path);
+		 k->path);
 	return true;
 }
 
@@ -320,9 +367,36 @@ static bool write_second(struct guard *g, const struct purge *p)
 
 /* ---- a purge ---- */
 
+/*
+ * Into the first server, with a file as long as it is not in.  False when it may go to
+ * another place; then nothing of it is in the first, and *k is its file, if it has one.
+ */
+static bool write_first(struct guard *g, const struct purge *p, struct kept *k,
+			enum sink_result *result)
+{
+	enum sink_trouble trouble;
+
+	make_file(g, p, k, false);
+	*result = g->sink->write(g->first, p);
+	if (*result == SINK_OK) {
+		drop_file(k);
+		g->at_second = false;
+		g->remembers = g->sink->remembers(g->first);
+		return true;
+	}
+	trouble = g->sink->trouble(g->first);
+	if (trouble != SINK_DOUBT && trouble != SINK_BUSY)
+		return false;
+	if (keep(g, p, k))
+		*result = SINK_OK;
+	return true;
+}
+
 static enum sink_result guard_write(void *handle, const struct purge *p)
 {
+	enum sink_result result;
 	struct guard *g = handle;
+	struct kept k = { .path = NULL };
 
 	/* What may be in the second server stays with it, whatever became of the first. */
 	if (g->bound == p->id) {
@@ -331,22 +405,17 @@ static enum sink_result guard_write(void *handle, const struct purge *p)
 		if (g->bound)
 			return SINK_RETRY;
 	} else if (drain(g, p->last) && have_first(g)) {
-		enum sink_trouble trouble;
-
-		if (g->sink->write(g->first, p) == SINK_OK) {
-			g->at_second = false;
-			g->remembers = g->sink->remembers(g->first);
-			return SINK_OK;
-		}
-		trouble = g->sink->trouble(g->first);
-		if (trouble == SINK_DOUBT || trouble == SINK_BUSY)
-			return keep(g, p) ? SINK_OK : SINK_RETRY;
-	} else if (oldest(g) && !g->backoff && keep(g, p)) {
+		if (write_first(g, p, &k, &result))
+			return result;
+	} else if (oldest(g) && !g->backoff && keep(g, p, &k)) {
 		return SINK_OK;		/* files are being written, one after the other */
 	}
-	if (write_second(g, p))
-		return SINK_OK;
-	return !g->bound && keep(g, p) ? SINK_OK : SINK_RETRY;
+	if (have_second(g)) {
+		drop_file(&k);		/* else the first would be given it again */
+		if (write_second(g, p))
+			return SINK_OK;
+	}
+	return !g->bound && keep(g, p, &k) ? SINK_OK : SINK_RETRY;
 }
 
 static void guard_tend(void *handle)
@@ -436,6 +505,7 @@ static void *guard_open(const struct plugin_settings *p, const struct key_layout
 	g->at_second = !g->first;
 	if (!p->sql_recovery_logfile)
 		return g;
+	remove_beginnings(g);
 	find_files(g);
 	if (g->first && !g->sink->remembers(g->first))
 		log_warn("plugin %s: sql_recovery_logfile needs a table flow_ledger "

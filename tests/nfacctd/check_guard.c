@@ -2,9 +2,12 @@
  * check_guard.c - the spool of purges and the second server, in front of the
  * sqlite3 sink: every purge is in one database, once, whatever was away.
  */
+#include <fcntl.h>
 #include <glob.h>
+#include <signal.h>
 #include <sqlite3.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
 #include <unistd.h>
 #include "nfacctd/spool.h"
 #include "tests/nfacctd/sink_fixture.h"
@@ -60,19 +63,24 @@ static void back(const char *file)
 	run(file, "ALTER TABLE gone RENAME TO acct");
 }
 
-static size_t files(char path[static 256])
+static size_t matching(const char *ending, char path[static 256])
 {
 	char pattern[128];
 	size_t n = 0;
 	glob_t g;
 
-	snprintf(pattern, sizeof(pattern), "%s.*", base);
+	snprintf(pattern, sizeof(pattern), "%s.%s", base, ending);
 	if (glob(pattern, 0, NULL, &g) == 0) {
 		n = g.gl_pathc;
 		snprintf(path, 256, "%s", g.gl_pathv[0]);
 		globfree(&g);
 	}
 	return n;
+}
+
+static size_t files(char path[static 256])
+{
+	return matching("*", path);
 }
 
 static void set_up(void)
@@ -181,6 +189,51 @@ START_TEST(same_run)
 	ck_assert_uint_eq(c->rejected, 1);
 	ck_assert_uint_eq(c->rejected_octets, 2000000);
 	ck_assert_uint_eq(c->rows, 5);
+	guard(f)->close(s);
+	fix_free(f);
+}
+END_TEST
+
+/* Killed while the database is given a purge: it stands in a file, for the next run. */
+START_TEST(killed_in_mid_write)
+{
+	struct fixture *f = fixture("src_host");
+	char path[256], back_from_it;
+	int came[2];
+	sqlite3 *db;
+	pid_t child;
+	void *s;
+
+	ck_assert_int_eq(sqlite3_open(first, &db), SQLITE_OK);
+	s = open_guard(f, 5);
+	ck_assert_int_eq(put(f, s, 1), SINK_OK);
+	guard(f)->close(s);
+	ck_assert_uint_eq(files(path), 0);
+	ck_assert_int_eq(sqlite3_exec(db, "BEGIN IMMEDIATE", NULL, NULL, NULL), SQLITE_OK);
+	ck_assert_int_eq(pipe2(came, O_NONBLOCK), 0);
+	child = fork();
+	if (child == 0) {	/* the sink waits 10 s for the lock */
+		s = guard(f)->open(&f->p, &f->l, 6);
+		if (s)
+			put(f, s, 20);
+		_exit(write(came[1], "", 1) == 1 ? 0 : 1);
+	}
+	ck_assert_int_gt(child, 0);
+	for (int i = 0; i < 3000 && matching("*.spool", path) == 0; i++)
+		usleep(10000);
+	ck_assert_msg(read(came[0], &back_from_it, 1) == -1, "the file came after the attempt");
+	kill(child, SIGKILL);
+	ck_assert_int_eq(waitpid(child, NULL, 0), child);
+	ck_assert_uint_eq(files(path), 1);
+	snprintf(path, sizeof(path), "%s.t.6.2.spool.part", base);	/* killed while it made one */
+	fclose(fopen(path, "w"));
+	ck_assert_int_eq(sqlite3_exec(db, "ROLLBACK", NULL, NULL, NULL), SQLITE_OK);
+	sqlite3_close(db);
+	close(came[0]);
+	close(came[1]);
+	s = open_guard(f, 7);
+	ck_assert_int_eq(bytes(first), 21);
+	ck_assert_uint_eq(files(path), 0);
 	guard(f)->close(s);
 	fix_free(f);
 }
@@ -381,6 +434,7 @@ Suite *suite_guard(void)
 	tcase_add_checked_fixture(t, set_up, tear_down);
 	tcase_add_test(t, stands_aside);
 	tcase_add_test(t, same_run);
+	tcase_add_test(t, killed_in_mid_write);
 	tcase_add_test(t, next_run);
 	tcase_add_test(t, other_key);
 	tcase_add_test(t, damage);

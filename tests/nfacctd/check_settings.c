@@ -405,7 +405,7 @@ START_TEST(tells_keys_of_other_plugins)
 		{ "plugins: print[a]\nsql_recovery_logfile: x\n",
 		  "sql_recovery_logfile: has no effect: no plugin of type mysql sqlite3 pgsql" },
 		{ "plugins: print[a]\nsql_num_hosts: true\n",
-		  "sql_num_hosts: has no effect: no plugin of type mysql sqlite3 pgsql" },
+		  "sql_num_hosts: has no effect: no plugin of type mysql sqlite3" },
 		{ "plugins: sqlite3[a]\nsql_history: 1h\nsql_port: 1\n",
 		  "sql_port: has no effect: no plugin of type mysql pgsql" },
 		{ "plugins: mysql[a], pgsql[b]\nsql_history: 1h\nsql_multi_values[b]: 1000\n",
