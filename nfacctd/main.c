@@ -24,6 +24,7 @@
 #include "net/capture.h"
 #include "net/metrics.h"
 #include "nfacctd/engine.h"
+#include "nfacctd/places.h"
 #include "nfacctd/sample.h"
 #include "nfacctd/spool.h"
 
@@ -591,6 +592,7 @@ static int check(const struct settings *s, unsigned problems, bool open)
 	struct engine *e = engine_new(s, sink_find, (int64_t)(clock_wall_us() / 1000000), 1);
 	int status = EXIT_USAGE;
 
+	problems += places_check(s);
 	if (e) {
 		problems += open ? engine_open(e) < 0 : engine_check(e);
 		status = problems ? EXIT_USAGE : 0;

@@ -440,6 +440,15 @@ static void check_shared(struct settings *s, const struct plugin_settings *a,
 	}
 }
 
+static void check_separator(struct settings *s, const struct plugin_settings *p)
+{
+	const char *sep = p->print_separator;
+
+	if (sep && strlen(sep) > 1 && strcmp(sep, "\\t") != 0 && strcmp(sep, "\\s") != 0)
+		settings_complain(s, "print_output_separator", p,
+			"expected one character, \\t or \\s; the first is taken");
+}
+
 int settings_check(struct settings *s)
 {
 	if (check_aggregate_lines(s) < 0 || check_preprocess_lines(s) < 0 || check_core(s) < 0)
@@ -447,8 +456,10 @@ int settings_check(struct settings *s)
 	for (size_t i = 0; i < s->nplugins; i++)
 		if (check_plugin(s, &s->plugin[i]) < 0)
 			return -1;
-	for (size_t i = 0; i < s->nplugins; i++)
+	for (size_t i = 0; i < s->nplugins; i++) {
+		check_separator(s, &s->plugin[i]);
 		for (size_t k = 0; k < i; k++)
 			check_shared(s, &s->plugin[k], &s->plugin[i]);
+	}
 	return 0;
 }

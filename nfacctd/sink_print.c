@@ -381,17 +381,12 @@ static void *print_open(
 	const struct plugin_settings *p, const struct key_layout *l, uint64_t run_id)
 {
 	struct sink_print *s = xcalloc(1, sizeof(*s));
-	const char *sep = p->print_separator;
 
 	s->p = p;
 	s->l = l;
 	s->run_id = run_id;
 	snprintf(s->who, sizeof(s->who), "%s/print", p->name);
 	row_text_init(&s->text, p, l);
-	if (sep && strlen(sep) > 1 && strcmp(sep, "\\t") != 0 && strcmp(sep, "\\s") != 0)
-		log_warn("%s: print_output_separator: \"%s\": one character, \\t or \\s expected; "
-			 "\"%c\" is taken",
-			s->who, sep, s->text.separator[0]);
 	if (p->print_output_file && !*p->print_output_file) {
 		log_error("%s: print_output_file: \"\": a path expected", s->who);
 		print_close(s);

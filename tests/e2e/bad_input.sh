@@ -80,6 +80,25 @@ said "no facility of syslog" 2 'n.conf:4: syslog "demon": expected .*daemon'
 run_conf "$base
 aggregate_filter[default]: net 10.0.0.0/33" --check
 said "a filter of the plugin without a name" 2 'n.conf:4: aggregate_filter.default.: "net 10.0.0.0/33": mask'
+mkdir "$TMP/folder"
+run_conf "plugins: memory,print
+aggregate: src_host
+pidfile: $TMP/none/x.pid
+logfile: $TMP/n.conf/log
+nfacctd_stats_file: $TMP/folder
+imt_path: $TMP/none/imt
+print_trigger_exec: $TMP/n.conf
+print_output_separator: ;;" --check
+said "a file that has no place" 2 'n.conf:3: pidfile: .*none/x.pid": No such file' \
+	'n.conf:4: logfile: .*n.conf/log": Not a directory' 'n.conf:5: nfacctd_stats_file: .*Is a directory' \
+	'n.conf:6: imt_path: .*No such file'
+said "a program that cannot be run" 2 'n.conf:7: print_trigger_exec: .*n.conf": Permission denied'
+said "a separator of two characters" 2 'n.conf:8: print_output_separator ";;": .*expected one'
+run_conf "$base
+pidfile: $TMP/x.pid
+logfile: $TMP/made/then/log
+print_trigger_exec: /bin/true" --check
+said "files that have one, directories that will be made" 0 'no problems'
 run_conf "$base
 [x: y" --check
 said "bad brackets" 2 'n.conf:4'
