@@ -178,7 +178,8 @@ static const struct {
 						       "that sFlow does not say is u; JSON has "
 						       "mpls_pw_id (1.7.7 ends by a signal)" },
 	{ "peer_dst_ip", "NetFlow v5 has one, too, where use_ip_next_hop or networks_file says it; "
-			 "::ffff:192.0.2.1 is 192.0.2.1" },
+			 "::ffff:192.0.2.1 is 192.0.2.1; that of an IPv4 flow may be IPv6 (1.7.7: "
+			 "nothing)" },
 	{ "proto", "numbers without a name are numbers; the client of 1.7.7 prints what the memory held" },
 	{ "src_net, dst_net", "of an address that nobody named 0.0.0.0 (1.7.7: in some records ::)" },
 	{ "sum_net", "both ends count" },

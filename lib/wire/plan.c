@@ -178,6 +178,8 @@ static const uint8_t ranks[512] = { [85] = 1,
 	[45] = 1,
 	[169] = 1,
 	[170] = 1, /* prefixes after addresses */
+	[47] = 1,
+	[140] = 1, /* where the label leads after the BGP next hop */
 	[180] = 1,
 	[181] = 1,
 	[182] = 2,

@@ -298,6 +298,26 @@ START_TEST(chooses_elements)
 }
 END_TEST
 
+/* [O] of the first and the last; an exporter of the corpus says 0 in each record. */
+START_TEST(counts_flows)
+{
+	static const struct field_spec with_flows[] = { PLAIN, { 0, 3, 4 } };
+	struct writing w;
+	struct writer m;
+
+	writing_start(&w, "src_host,flows");
+	begin(&m, 9);
+	put_template(&m, 256, 0, with_flows, COUNT(with_flows));
+	put_template(&m, 257, 0, plain, COUNT(plain));
+	put_set(&m, 256, "0a000001 00000064 00000001 00000000"
+			 "0a000002 00000064 00000001 00000005");
+	put_set(&m, 257, "0a000003 00000064 00000001");
+	feed_engine(w.e, &m);
+	writing_end(&w, "SRC_IP,PACKETS,FLOWS,BYTES\n10.0.0.1,1,1,100\n10.0.0.2,1,5,100\n"
+			"10.0.0.3,1,1,100\n");
+}
+END_TEST
+
 Suite *suite_custom(void)
 {
 	Suite *s = suite_create("custom");
@@ -307,6 +327,7 @@ Suite *suite_custom(void)
 	tcase_add_loop_test(t, prints_values, 0, COUNT(values));
 	tcase_add_test(t, bounds_a_key);
 	tcase_add_test(t, writes_rows);
+	tcase_add_test(t, counts_flows);
 	tcase_add_loop_test(t, chooses_elements, 0, COUNT(choices));
 	suite_add_tcase(s, t);
 	return s;
