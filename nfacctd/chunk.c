@@ -187,7 +187,8 @@ static void take_traffic(struct chunk *c, struct chunk_state *state, const struc
 		c->events |= (uint64_t)event << kept;
 		to->packets = r->packets;
 		to->octets = r->octets;
-		to->flows = usual || !flow_has(r, FLOW_flows) ? 1 : r->flows;
+		/* Some say 0 in each record (IE 3): a record is a flow, as it is to 1.7.7. */
+		to->flows = usual || !flow_has(r, FLOW_flows) || !r->flows ? 1 : r->flows;
 		to->tcp_flags = r->tcp_flags;
 		total.octets += r->octets;
 		total.packets += r->packets;
