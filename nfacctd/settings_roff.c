@@ -106,7 +106,8 @@ static const struct {
 	{ "networks_file", "a missing file ends the start; lines that cannot be used are named; "
 			   "IPv6 prefixes work" },
 	{ "networks_file_filter", "absent: decided by what the plugin aggregates and whether "
-				  "nfacctd_net or nfacctd_as ask for a file, and logged" },
+				  "nfacctd_net or nfacctd_as ask for a file, and logged; IPv6 "
+				  "addresses outside become ::, which 1.7.7 leaves as they are" },
 	{ "protos_file", "in effect; 1.7.7 does not know it" },
 	{ "tos_file", "in effect; 1.7.7 does not know it" },
 	{ "tos_encode_as_dscp", "in effect; 1.7.7 does not know it" },
@@ -184,9 +185,11 @@ static const struct {
 	{ "src_net, dst_net", "of an address that nobody named 0.0.0.0 (1.7.7: in some records ::)" },
 	{ "sum_net", "both ends count" },
 	{ "tos, tunnel_tos", "sFlow: the whole traffic class of IPv6" },
-	{ "tcpflags", "sFlow: those of samples in IPv4 and IPv6 form, too" },
+	{ "tcpflags", "sFlow: those of samples in IPv4 and IPv6 form, too; NetFlow v5: those that an "
+		      "exporter sets for other protocols than TCP (1.7.7: 0)" },
 	{ "vlan", "sFlow: 0 where a switch says \"unknown\" (65535 in 1.7.7), and where the packet came "
-		  "in without (1.7.7: the VLAN on its way out)" },
+		  "in without (1.7.7: the VLAN on its way out); NetFlow and "
+		  "IPFIX: IE 58 of egress records, too (1.7.7: IE 59 there, 0 without)" },
 	{ "vxlan", "IE 351: the last three octets (1.7.7 reads one too far); sFlow: the VNI" },
 	{ "src_port, dst_port", "NetFlow v1, v5, v7: those of SCTP, too; as in 1.7.7 ICMP has none of its "
 				"source, and other protocols have none" },
