@@ -216,7 +216,9 @@ static const struct {
 				       "never below); that of IE 243 is seen" },
 	{ "sampling_map", "one that multiplies leaves labels and tags alone (1.7.7: no label is left, and "
 			  "in sfacctd no tag)" },
-	{ "networks_file", "an empty file matches nothing, with and without filter; a next hop may "
+	{ "networks_file", "an empty file matches nothing, with and without filter; longest leaves the "
+			   "exporter's AS number where the file has no match (1.7.7: 0 if its mask is 0); "
+			   "a next hop may "
 			   "be of the other family; longest takes next hops of the file for all "
 			   "primitives" },
 	{ "nfacctd_net", "mask needs no primitive src_mask or dst_mask for the nets to be masked; file and "
