@@ -644,6 +644,20 @@ compare() { # ID PLUGIN
 	return 1
 }
 
+# law: where an answer comes in pieces, as on a busy machine, its client reads rows from the middle of
+# others: a difference of plugin memory has to be there a second time.
+compare_again() { # ID PLUGIN
+	compare "$@" >"$TMP/differs" && return
+	if is_memory "$1"; then
+		again=$((again + 1))
+		rm -rf "$TMP/$1.ref" "$TMP/$1.our"
+		run_both "$1" 2>/dev/null
+		compare "$@" >"$TMP/differs" && return
+	fi
+	cat "$TMP/differs"
+	return 1
+}
+
 for ((ID = 1; ID <= N; ID++)); do
 	draw
 	while [ "$(jobs -rp | wc -l)" -ge "$ABREAST" ]; do
@@ -703,7 +717,7 @@ for ((ID = 1; ID <= N; ID++)); do
 		continue
 	fi
 	for name in $(plugins_of "$ID"); do
-		check "$ID: the rows of $name" compare "$ID" "$name"
+		check "$ID: the rows of $name" compare_again "$ID" "$name"
 		rows=$((rows + $(wc -l <"$TMP/$ID.ref.$name.rows")))
 	done
 done
