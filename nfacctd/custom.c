@@ -236,8 +236,7 @@ size_t customs_parse(const char *origin, const char *text, size_t n)
 	map_lines_init(&l, origin, text, n);
 	while (map_lines_next(&l)) {
 		struct entry e = { .has_type = false };
-		const char *expected = l.overlong ? "a line of up to 2047 characters" :
-						    read_entry(&e, l.text);
+		const char *expected = l.bad ? l.bad : read_entry(&e, l.text);
 
 		if (expected)
 			map_lines_skip(&l, expected);

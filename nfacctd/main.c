@@ -601,7 +601,7 @@ static int check(const struct settings *s, unsigned problems, bool open)
 		show_samples(s);
 	engine_free(e);
 	if (status)
-		log_error("check: %u errors, %u warnings", log_count(LOG_LEVEL_ERROR),
+		log_error("check: problems: %u errors, %u warnings", log_count(LOG_LEVEL_ERROR),
 			  log_count(LOG_LEVEL_WARN));
 	else if (log_count(LOG_LEVEL_WARN))
 		log_info("check: no problems, %u warnings", log_count(LOG_LEVEL_WARN));

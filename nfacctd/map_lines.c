@@ -19,7 +19,7 @@ void map_lines_init(struct map_lines *l, const char *origin, const char *text, s
 	l->at = text;
 	l->end = text + n;
 	l->number = 0;
-	l->overlong = false;
+	l->bad = NULL;
 	l->skipped = 0;
 }
 
@@ -39,10 +39,12 @@ bool map_lines_next(struct map_lines *l)
 		if (from == to || *from == '!' || *from == '#')
 			continue;
 		n = (size_t)(to - from);
-		l->overlong = n >= sizeof(l->text) || memchr(from, '\0', n);
-		if (l->overlong)
+		l->bad = memchr(from, '\0', n) ? "a line without NUL octets" :
+			 n >= sizeof(l->text)	? "a line of at most 2047 characters" : NULL;
+		if (l->bad)
 			n = n < 64 ? n : 64;
-		memcpy(l->text, from, n);
+		for (size_t i = 0; i < n; i++)
+			l->text[i] = from[i] ? from[i] : '?';
 		l->text[n] = '\0';
 		return true;
 	}

@@ -16,7 +16,7 @@ struct map_lines {
 	const char *origin, *at, *end;
 	unsigned number;
 	char text[MAP_LINE_MAX];	/* trimmed */
-	bool overlong; /* or with a zero byte: `text` has its beginning, for the log */
+	const char *bad; /* what was expected of a line that is none: `text` has its beginning, for the log */
 	size_t skipped;
 };
 

@@ -91,7 +91,7 @@ static struct networks *parse(const char *origin, const char *text, size_t n, co
 	map_lines_init(&l, origin, text, n);
 	while (map_lines_next(&l)) {
 		char copy[MAP_LINE_MAX], masked[PREFIX_TEXT];
-		const char *expected = "a line of at most 2047 characters";
+		const char *expected = l.bad;
 		bool host_bits = false;
 
 		if (w->n == cap) {
@@ -99,7 +99,7 @@ static struct networks *parse(const char *origin, const char *text, size_t n, co
 			w->net = xrealloc(w->net, cap * sizeof(*w->net));
 		}
 		memcpy(copy, l.text, sizeof(copy));
-		if (!l.overlong)
+		if (!expected)
 			expected = parse_line(&w->net[w->n], copy, &host_bits);
 		if (expected) {
 			map_lines_skip(&l, expected);
@@ -190,8 +190,8 @@ struct number_set *numbers_parse(const char *origin, const char *text, size_t n,
 			v = (uint32_t)proto;
 		else if (!parse_u32(&v, l.text))
 			v = UINT32_MAX;
-		if (l.overlong || v > number_kinds[kind].max) {
-			map_lines_skip(&l, number_kinds[kind].expected);
+		if (l.bad || v > number_kinds[kind].max) {
+			map_lines_skip(&l, l.bad ? l.bad : number_kinds[kind].expected);
 			continue;
 		}
 		s->n += !numbers_has(s, v);

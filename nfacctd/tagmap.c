@@ -475,7 +475,7 @@ struct tagmap *tagmap_parse(const char *origin, const char *text, size_t n, enum
 	m->serial = atomic_fetch_add(&serial, 1) + 1;
 	map_lines_init(&l, origin, text, n);
 	while (map_lines_next(&l)) {
-		const char *expected = "a line of at most 2047 characters";
+		const char *expected = l.bad;
 		char copy[MAP_LINE_MAX];
 
 		if (m->n == cap) {
@@ -484,7 +484,7 @@ struct tagmap *tagmap_parse(const char *origin, const char *text, size_t n, enum
 		}
 		memcpy(copy, l.text, sizeof(copy));
 		memset(&m->rule[m->n], 0, sizeof(m->rule[0]));
-		if (!l.overlong)
+		if (!expected)
 			expected = parse_rule(&m->rule[m->n], kind, copy);
 		if (expected) {
 			map_lines_skip(&l, expected);

@@ -51,7 +51,7 @@ aggregate src_host" --check
 said "missing colon" 2 "n.conf:4" "colon"
 run_conf "$base
 aggregat: src_host" --check
-said "unknown key" 2 'n.conf:4.*aggregat' 'aggregate'
+said "unknown key" 2 'n.conf:4.*aggregat' 'aggregate' 'check: problems: 0 errors, 1 warnings'
 run_conf "$base
 aggregate: src_hsot, dst_host"
 said "unknown primitive is fatal" 2 'n.conf:4.*aggregate.*src_hsot' 'src_host'

@@ -247,6 +247,27 @@ START_TEST(skips_lines)
 }
 END_TEST
 
+/* What is no line of text: said by what is wrong with it, and with its beginning. */
+START_TEST(skips_what_is_no_line)
+{
+	char line[2100] = "\0set_tag=1 in=3";
+	struct said said;
+	struct tagmap *m;
+
+	said_start(&said);
+	tagmap_free(tagmap_parse("m", line, 15, TAGMAP_PRE_TAG));
+	ck_assert_msg(strstr(said.text.s, "m:1: \"?set_tag=1 in=3\": line skipped, expected a line "
+					  "without NUL octets") != NULL, "%s", said.text.s);
+	memset(line, 'a', sizeof(line));
+	m = tagmap_parse("n", line, 2048, TAGMAP_PRE_TAG);
+	ck_assert_msg(strstr(said.text.s, "expected a line of at most 2047 characters") != NULL, "%s",
+		said.text.s);
+	ck_assert_uint_eq(tagmap_skipped(m), 1);
+	said_end(&said);
+	tagmap_free(m);
+}
+END_TEST
+
 START_TEST(jump_into_nothing)
 {
 	static const char text[] = "set_tag=1 label=a\nset_tag=2 jeq=a\n";
@@ -403,6 +424,7 @@ Suite *suite_tagmap(void)
 	tcase_add_loop_test(t, tells_kinds, 0, sizeof(kinds) / sizeof(kinds[0]));
 	tcase_add_loop_test(t, finds_rules, 0, ROWS(finds));
 	tcase_add_loop_test(t, skips_lines, 0, ROWS(wrong));
+	tcase_add_test(t, skips_what_is_no_line);
 	tcase_add_test(t, jump_into_nothing);
 	tcase_add_test(t, views_follow);
 	tcase_add_loop_test(t, filters_tags, 0, ROWS(tag_lists));
