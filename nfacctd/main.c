@@ -8,7 +8,9 @@
 #include <errno.h>
 #include <getopt.h>
 #include <poll.h>
+#include <pthread.h>
 #include <signal.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -438,6 +440,61 @@ static int run_live(struct daemon *d)
 	return 0;
 }
 
+/* ---- INT and TERM while sinks are opened ---- */
+
+/*
+ * A sink may wait for a server that hangs.  Nothing was received yet, so there is nothing to
+ * write: the process ends at once, and leaves no pid file.
+ */
+struct early {
+	const struct daemon *daemon;
+	sigset_t signals;
+	pthread_t thread;
+	bool watching;
+	_Atomic bool over;
+};
+
+static void *early_main(void *arg)
+{
+	const struct early *e = arg;
+	const struct daemon *d = e->daemon;
+	siginfo_t info;
+
+	do {
+		if (sigwaitinfo(&e->signals, &info) < 0)
+			continue;
+		/* early_end()'s; libc hides that it was sent to a thread. */
+		if (atomic_load(&e->over) && info.si_pid == getpid())
+			return NULL;
+		log_info("signal %d while sinks are opened: nothing was received", info.si_signo);
+		daemon_notify("STOPPING=1");
+		if (d->pidfile >= 0)
+			pidfile_close(d->pidfile, d->settings->pidfile);
+		_exit(EXIT_SUCCESS);
+	} while (true);
+}
+
+/* They are blocked.  Without a thread they wait, as they would without this. */
+static void early_start(struct early *e, const struct daemon *d)
+{
+	e->daemon = d;
+	atomic_init(&e->over, false);
+	sigemptyset(&e->signals);
+	sigaddset(&e->signals, SIGINT);
+	sigaddset(&e->signals, SIGTERM);
+	e->watching = pthread_create(&e->thread, NULL, early_main, e) == 0;
+}
+
+/* From here on the signalfd has them. */
+static void early_end(struct early *e)
+{
+	if (!e->watching)
+		return;
+	atomic_store(&e->over, true);
+	pthread_kill(e->thread, SIGTERM);
+	pthread_join(e->thread, NULL);
+}
+
 /* What must be there before the process may say that it runs. */
 static int prepare(struct daemon *d)
 {
@@ -446,8 +503,10 @@ static int prepare(struct daemon *d)
 		s->metrics, "nfacctd", metric_names, sizeof(metric_names) / sizeof(metric_names[0]),
 	};
 	const char *wrong = NULL;
+	struct early early;
 	uint64_t seed;
 	char why[256];
+	int err;
 
 	if (getrandom(&seed, sizeof(seed), 0) != (ssize_t)sizeof(seed))
 		seed = clock_wall_us();
@@ -485,7 +544,10 @@ static int prepare(struct daemon *d)
 		return EXIT_RUNTIME;
 	}
 	/* What cannot be written is told before the process detaches. */
-	return engine_open(d->engine) < 0 || write_stats(d) < 0 ? EXIT_RUNTIME : 0;
+	early_start(&early, d);
+	err = engine_open(d->engine);
+	early_end(&early);
+	return err < 0 || write_stats(d) < 0 ? EXIT_RUNTIME : 0;
 }
 
 static void let_go(struct daemon *d)

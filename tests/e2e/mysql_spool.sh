@@ -158,6 +158,12 @@ told_to_end() {
 	is_gone "${PID[hung]}" || ! kill -INT "${PID[hung]}"
 }
 check "a second INT does not wait for a server that hangs" wait_for 10 told_to_end
+# Two plugins wait for it, five seconds each, before the line that says so.
+config early "pidfile: $TMP/early.pid"
+must start_daemon early "$port" "$NFACCTD" -f "$TMP/early.conf"
+check "INT before the start does not wait for it either" stop_daemon early 9
+check_equal "and there was none" 0 "$(grep -c started "$TMP/early.log")"
+check "nor is a pid file left" test ! -e "$TMP/early.pid"
 kill -CONT "${PID[mariadb]}"
 mariadb_stop
 e2e_end
