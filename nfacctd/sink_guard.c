@@ -298,8 +298,8 @@ static bool make_file(struct guard *g, const struct purge *p, struct kept *k, bo
 	own.run = g->run_id;
 	if (!spool_name(path, g->p->sql_recovery_logfile, g->p->name, g->run_id, p->id) ||
 	    spool_save(path, g->p->name, g->l, &own, &k->bytes) != 0) {
-		if (tell || log_allow(&g->no_file_us, clock_mono_ns() / 1000,
-				      SAY_AGAIN_SECONDS * 1000000))
+		if (log_allow(&g->no_file_us, clock_mono_ns() / 1000,
+			      SAY_AGAIN_SECONDS * 1000000))
 			log_warn_errno("plugin %s: sql_recovery_logfile: purge %" PRIu64
 				       " is in memory only: \"%s\"", g->p->name, p->id, path);
 		return false;
