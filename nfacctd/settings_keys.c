@@ -392,7 +392,7 @@ const struct conf_key settings_keys[] = {
 		"when it is back; 0: none"),
 	STR("nfacctd_metrics", NULL, GF(metrics, char *), NULL,
 		"Address and port, 127.0.0.1:9100, where Prometheus finds all counters under "
-		"/metrics, those of each exporter too"),
+		"/metrics, those of each exporter too; counted anew every 5 seconds"),
 	STR("nfacctd_stats_file", "stats_file", GF(stats_file, char *), NULL,
 		"All counters, name and value a line, rewritten at each purge and at the end"),
 	OWN("account_events", NULL, PF(account_events, enum account_events), "auto", value_events,

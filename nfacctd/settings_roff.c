@@ -178,7 +178,8 @@ static const struct {
 	{ "mpls_pw_id, sampling_direction, nat_event", "Elements of any length are read; a direction "
 						       "that sFlow does not say is u; JSON has "
 						       "mpls_pw_id (1.7.7 ends by a signal)" },
-	{ "peer_dst_ip", "NetFlow v5 has one, too, where use_ip_next_hop or networks_file says it; "
+	{ "peer_dst_ip", "a BGP next hop of zeros is none, so use_ip_next_hop gives the "
+			 "other; NetFlow v5 has one, too, where use_ip_next_hop or networks_file says it; "
 			 "::ffff:192.0.2.1 is 192.0.2.1; that of an IPv4 flow may be IPv6 (1.7.7: "
 			 "nothing)" },
 	{ "proto", "numbers without a name are numbers; the client of 1.7.7 prints what the memory held" },
