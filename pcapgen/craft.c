@@ -1,5 +1,5 @@
 /*
- * craft.c - the scenario's main loop.
+ * craft.c - the scenario's main loop, in real time; craft_file.c has that into a file.
  *
  * Datagrams are made ahead of time, as many as fall due within WINDOW_NS, put
  * together by exporter - a run of one exporter's is one system call - and
@@ -7,19 +7,14 @@
  * than the window late by design; what the machine adds is measured.  The
  * headers carry the scheduled time, not the time of the hand-over: the bytes
  * depend on the scenario alone.
- *
- * Which exporter is next is stride scheduling: each has a pass that grows by
- * 1/weight a datagram, the smallest pass goes first.
  */
 #include <stdlib.h>
 #include <string.h>
 #include "base/clock.h"
 #include "base/strbuf.h"
-#include "pcapgen/craft.h"
-#include "pcapgen/export.h"
+#include "pcapgen/lanes.h"
 
 #define WINDOW_NS UINT64_C(500000)
-#define STRIDE (UINT64_C(1) << 32)
 
 enum { BATCH = 1024, MAX_RUN = 64, ARENA_BYTES = 4 << 20, SEND_BUFFER = 4 << 20 };
 
@@ -32,22 +27,11 @@ struct item {
 	int outcome;
 };
 
-struct lane {
-	struct exporter *exporter;
-	struct endpoint from;
-	int source;
-	uint64_t pass, stride;
-	uint32_t head, tail, in_batch;	/* items of this batch */
-};
-
 struct crafter {
 	struct craft_job *job;
 	const struct scenario *sc;
-	struct population *population;
-	struct lane *lanes;
-	uint32_t *heap;			/* of lanes, by pass, then number */
-	size_t nlanes;
-	uint64_t units, number, t0_ns, start_ms, last_due_ns;
+	struct lanes lanes;
+	uint64_t units, number, t0_ns;
 	struct item items[BATCH + 1];	/* [0] unused */
 	size_t n;
 	uint32_t touched[BATCH];
@@ -58,33 +42,6 @@ struct crafter {
 	size_t nrecords, cap_records;
 	uint64_t sent_us;		/* wall clock of this batch */
 };
-
-/* ---- who is next ------------------------------------------------------------- */
-
-static bool before(const struct crafter *c, uint32_t a, uint32_t b)
-{
-	uint64_t pa = c->lanes[a].pass, pb = c->lanes[b].pass;
-
-	return pa != pb ? pa < pb : a < b;
-}
-
-static void sift_down(struct crafter *c, size_t i)
-{
-	for (;;) {
-		size_t least = i, left = 2 * i + 1;
-		uint32_t swap;
-
-		for (size_t k = left; k < left + 2 && k < c->nlanes; k++)
-			if (before(c, c->heap[k], c->heap[least]))
-				least = k;
-		if (least == i)
-			return;
-		swap = c->heap[i];
-		c->heap[i] = c->heap[least];
-		c->heap[least] = swap;
-		i = least;
-	}
-}
 
 /* ---- making -------------------------------------------------------------------- */
 
@@ -109,13 +66,13 @@ static void keep_records(struct crafter *c, struct item *it)
 /* One more datagram of the exporter that is next, due at `due_ns`. */
 static void make(struct crafter *c, uint32_t index, uint64_t due_ns)
 {
-	struct lane *lane = &c->lanes[index];
+	struct lane *lane = &c->lanes.lane[index];
 	uint32_t number = (uint32_t)++c->n;
 	struct item *it = &c->items[number];
 
 	*it = (struct item){ .exporter = index, .number = ++c->number, .due_ns = due_ns };
 	exporter_craft(
-		lane->exporter, c->start_ms + due_ns / 1000000, c->arena + c->used, &it->crafted);
+		lane->exporter, c->lanes.start_ms + due_ns / 1000000, c->arena + c->used, &it->crafted);
 	if (!it->crafted.from_cycle)
 		c->used += it->crafted.data.n;
 	if (c->job->truth)
@@ -127,13 +84,13 @@ static void make(struct crafter *c, uint32_t index, uint64_t due_ns)
 		c->touched[c->ntouched++] = lane->head = number;
 	lane->tail = number;
 	lane->in_batch++;
-	lane->pass += lane->stride;
+	lanes_count(&c->lanes);
 }
 
 /* Whether the batch can take one more of this exporter. */
 static bool has_room(const struct crafter *c, uint32_t index)
 {
-	const struct lane *lane = &c->lanes[index];
+	const struct lane *lane = &c->lanes.lane[index];
 
 	return c->n < BATCH && c->cap - c->used >= c->sc->exporters[index].datagram_octets &&
 		(!c->sc->cycle || lane->in_batch < c->sc->cycle);
@@ -150,17 +107,17 @@ static bool fill(struct crafter *c, uint64_t now_ns)
 
 	if (due_ns >= end_ns)
 		return false;
-	while (due_ns < end_ns && due_ns <= window_ns && has_room(c, c->heap[0])) {
-		make(c, c->heap[0], due_ns);
+	while (due_ns < end_ns && due_ns <= window_ns && has_room(c, lanes_next(&c->lanes))) {
+		make(c, lanes_next(&c->lanes), due_ns);
 		/* Without a schedule the order is ours: runs of one exporter are cheaper. */
 		if (timed || ++run == MAX_RUN) {
-			sift_down(c, 0);
+			lanes_turn(&c->lanes);
 			run = 0;
 		}
 		if (timed)
 			due_ns = pace_due_ns(&c->job->pace, c->units);
 	}
-	sift_down(c, 0);
+	lanes_turn(&c->lanes);
 	return true;
 }
 
@@ -175,7 +132,7 @@ static void send_lane(struct crafter *c, struct lane *lane)
 
 	for (uint32_t i = lane->head; i; i = c->items[i].next) {
 		d[n] = c->items[i].crafted.data;
-		when_ns[n++] = c->start_ms * 1000000 + c->items[i].due_ns;
+		when_ns[n++] = c->lanes.start_ms * 1000000 + c->items[i].due_ns;
 	}
 	c->job->class->send(c->job->output, lane->source, d, when_ns, n, outcome);
 	n = 0;
@@ -184,48 +141,14 @@ static void send_lane(struct crafter *c, struct lane *lane)
 	lane->head = lane->tail = lane->in_batch = 0;
 }
 
-static bool is_icmp(uint8_t proto)
-{
-	return proto == 1 || proto == 58;
-}
-
-/* NetFlow v9 and IPFIX headers have whole seconds (RFC 3954 5.1, RFC 7011 3.1). */
-static uint64_t header_us(const struct exporter_spec *spec, uint64_t at_ms)
-{
-	const bool whole = spec->protocol == PROTO_NETFLOW9 || spec->protocol == PROTO_IPFIX;
-
-	return (whole ? at_ms / 1000 * 1000 : at_ms) * 1000;
-}
-
 static void put_truth(struct crafter *c, const struct item *it)
 {
-	const struct exporter_spec *spec = &c->sc->exporters[it->exporter];
-	const struct lane *lane = &c->lanes[it->exporter];
-	struct truth_row row = { .datagram = it->number,
-		.exporter = lane->from.addr,
-		.port = lane->from.port,
-		.protocol = spec->protocol,
-		.version = it->crafted.version,
-		.domain = spec->domain,
-		.sequence = it->crafted.sequence,
-		.sent_us = c->sent_us };
+	struct truth_row row =
+		lanes_truth(&c->lanes, it->exporter, it->number, it->due_ns, &it->crafted);
 
-	if (!c->job->paced)
-		row.sent_us = c->start_ms * 1000 + it->due_ns / 1000;
-	/* sFlow says who it is itself, but not when. */
-	if (spec->protocol == PROTO_SFLOW)
-		row.exporter = spec->agent;
-	else
-		row.export_us = header_us(spec, c->start_ms + it->due_ns / 1000000);
+	row.sent_us = c->sent_us;
 	for (size_t i = 0; i < it->crafted.nrecords; i++) {
-		row.flow = c->records[it->first_record + i];
-		if (!flow_has(&row.flow, FLOW_last_us)) {	/* a sampled packet: now */
-			flow_set(&row.flow, FLOW_first_us, row.sent_us);
-			flow_set(&row.flow, FLOW_last_us, row.sent_us);
-		}
-		/* Type and code are in the sampled header; who bills sFlow by port sees none. */
-		if (spec->protocol == PROTO_SFLOW && is_icmp(row.flow.proto))
-			flow_set(&row.flow, FLOW_dst_port, 0);
+		lanes_truth_flow(&row, &c->records[it->first_record + i]);
 		truth_put(c->job->truth, &row);
 	}
 }
@@ -258,78 +181,36 @@ static void wait_until(uint64_t deadline_ns)
 		clock_sleep_until(deadline_ns - now > slice_ns ? now + slice_ns : deadline_ns);
 }
 
-/* In a capture the order of time is the order; on the wire an exporter's own is. */
 static void flush(struct crafter *c)
 {
+	uint64_t now_ns;
+
 	if (!c->n)
 		return;
-	if (c->job->paced) {
-		uint64_t now_ns;
-
-		if (c->sc->rate)
-			wait_until(c->t0_ns + c->items[c->n].due_ns);
-		if (stop_asked()) {	/* made and not due yet: it never was sent */
-			c->n = 0;
-			return;
-		}
-		now_ns = clock_mono_ns() - c->t0_ns;
-		c->sent_us = clock_wall_us();
-		for (size_t i = 0; i < c->ntouched; i++)
-			send_lane(c, &c->lanes[c->items[c->touched[i]].exporter]);
-		if (c->sc->rate)
-			pace_sent(&c->job->pace, c->items[1].due_ns, now_ns);
-	} else {
-		for (size_t i = 1; i <= c->n; i++) {
-			struct lane one = c->lanes[c->items[i].exporter];
-
-			one.head = (uint32_t)i;
-			c->items[i].next = 0;
-			send_lane(c, &one);
-		}
-		for (size_t i = 0; i < c->ntouched; i++) {
-			struct lane *lane = &c->lanes[c->items[c->touched[i]].exporter];
-
-			lane->head = lane->tail = lane->in_batch = 0;
-		}
+	if (c->sc->rate)
+		wait_until(c->t0_ns + c->items[c->n].due_ns);
+	if (stop_asked()) {	/* made and not due yet: it never was sent */
+		c->n = 0;
+		return;
 	}
+	now_ns = clock_mono_ns() - c->t0_ns;
+	c->sent_us = clock_wall_us();
+	for (size_t i = 0; i < c->ntouched; i++)
+		send_lane(c, &c->lanes.lane[c->items[c->touched[i]].exporter]);
+	if (c->sc->rate)
+		pace_sent(&c->job->pace, c->items[1].due_ns, now_ns);
 	settle(c);
 }
 
 /* ---- beginning and end -------------------------------------------------------------- */
 
-static int open_lanes(struct crafter *c, char *why)
-{
-	char reason[OUTPUT_WHY - 100];
-
-	for (size_t i = 0; i < c->nlanes; i++) {
-		const struct exporter_spec *spec = &c->sc->exporters[i];
-		struct lane *lane = &c->lanes[i];
-
-		lane->from = (struct endpoint) { .addr = c->job->has_source ? c->job->source.addr
-									    : spec->address,
-			.port = spec->port };
-		lane->source = c->job->class->source(c->job->output, &lane->from, why);
-		if (lane->source < 0) {
-			snprintf(reason, sizeof(reason), "%s", why);
-			snprintf(why, OUTPUT_WHY, "exporter \"%.60s\": %s", spec->name, reason);
-			return -1;
-		}
-		lane->stride = STRIDE / spec->weight;
-		c->heap[i] = (uint32_t)i;
-	}
-	return 0;
-}
-
 static void start_clock(struct crafter *c)
 {
-	c->start_ms = c->sc->start_ms ? c->sc->start_ms : clock_wall_us() / 1000;
-	for (size_t i = 0; i < c->nlanes; i++)
-		c->lanes[i].exporter = exporter_new(&c->sc->exporters[i], c->population,
-			c->sc->seed, i, c->start_ms, c->sc->cycle);
+	lanes_start(&c->lanes);
 	c->t0_ns = clock_mono_ns();
 	/* Making the exporters took a while: headers and clock start together. */
 	if (!c->sc->start_ms)
-		c->t0_ns -= (clock_wall_us() - c->start_ms * 1000) * 1000;
+		c->t0_ns -= (clock_wall_us() - c->lanes.start_ms * 1000) * 1000;
 }
 
 static void run(struct crafter *c)
@@ -345,7 +226,7 @@ static void run(struct crafter *c)
 		job->stopped = stop_asked();
 	}
 	/* The last unit has its share of time, too: without it the rate would read too high. */
-	if (job->paced && c->sc->rate && !job->stopped)
+	if (c->sc->rate && !job->stopped)
 		wait_until(c->t0_ns + pace_due_ns(&job->pace, c->units));
 	job->elapsed_ns = clock_mono_ns() - c->t0_ns;
 }
@@ -357,25 +238,17 @@ int craft_run(struct craft_job *job, char why[static OUTPUT_WHY])
 
 	c->job = job;
 	c->sc = job->scenario;
-	c->nlanes = c->sc->nexporters;
-	c->lanes = xcalloc(c->nlanes, sizeof(*c->lanes));
-	c->heap = xcalloc(c->nlanes, sizeof(*c->heap));
-	c->population = population_new(c->sc);
 	c->cap = ARENA_BYTES;
 	c->arena = xmalloc(c->cap);
 	job->pace = (struct pace){ .rate = c->sc->rate };
-	err = open_lanes(c, why);
+	err = lanes_open(&c->lanes, job, why);
 	if (!err) {
 		start_clock(c);
 		run(c);
-		for (size_t i = 0; i < c->nlanes; i++)
-			exporter_free(c->lanes[i].exporter);
 	}
-	population_free(c->population);
+	lanes_close(&c->lanes);
 	free(c->records);
 	free(c->arena);
-	free(c->heap);
-	free(c->lanes);
 	free(c);
 	return err;
 }

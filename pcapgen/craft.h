@@ -17,7 +17,8 @@ struct craft_job {
 	struct output *output;
 	struct endpoint source;		/* has_source: all exporters send from its address */
 	bool has_source;
-	bool paced;			/* in real time; a capture is written at once */
+	bool paced;			/* in real time, craft_run(); craft_file() not */
+	unsigned workers;		/* craft_file() */
 	struct truth_writer *truth;	/* or NULL */
 	struct progress *progress;
 	/* Results */
@@ -29,5 +30,12 @@ struct craft_job {
 
 /* 0; -1 with a line in `why` when an exporter's source does not open: then nothing was sent. */
 int craft_run(struct craft_job *job, char why[static OUTPUT_WHY]);
+
+/*
+ * The same into a file, at once: an output with record and append.  The file's octets and the
+ * truth's are the same whatever the number of workers.  It ends early, with `stopped` false, when
+ * the file takes no more; the truth has what the file has, and output's close says why.
+ */
+int craft_file(struct craft_job *job, char why[static OUTPUT_WHY]);
 
 #endif /* CRAFT_H */

@@ -3,6 +3,7 @@
  */
 #include <errno.h>
 #include <getopt.h>
+#include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -11,12 +12,13 @@
 #include "pcapgen/arguments.h"
 #include "pcapgen/commands.h"
 #include "pcapgen/craft.h"
+#include "pcapgen/pool.h"
 
-enum { SEND_BUFFER_OCTETS = 4 << 20, LATE_MS = 1000 };
+enum { SEND_BUFFER_OCTETS = 4 << 20, LATE_MS = 1000, WORKERS_UNASKED = 4 };
 
 struct craft_options {
 	const char *scenario, *to, *write, *destination, *rate, *truth, *source;
-	uint64_t seed, late_ms, start_ms;
+	uint64_t seed, late_ms, workers;	/* workers 0: as many as fit the machine */
 	bool has_seed;
 };
 
@@ -36,6 +38,9 @@ static void craft_usage(FILE *to)
 	      "  --source ADDRESS      send all from this address of ours instead of the "
 	      "exporters'\n"
 	      "  --truth FILE          what was handed over, one line a flow record; - is stdout\n"
+	      "  --workers N           threads that make a capture, 1 to 16 (default one a core, at "
+	      "most 4);\n"
+	      "                        its octets and the truth's are the same\n"
 	      "  --late MS             exit 4 when the schedule was missed by more (default 1000)\n"
 	      "  --help\n",
 		to);
@@ -48,7 +53,8 @@ static bool is_stdout(const char *path)
 
 static int read_craft_options(int argc, char **argv, struct craft_options *o)
 {
-	enum { SCENARIO = 1000, TO, WRITE, DESTINATION, SEED, RATE, SOURCE, TRUTH, LATE, HELP };
+	enum { SCENARIO = 1000, TO, WRITE, DESTINATION, SEED, RATE, SOURCE, TRUTH, LATE,
+		WORKERS, HELP };
 	static const struct option longs[] = { { "scenario", required_argument, NULL, SCENARIO },
 		{ "to", required_argument, NULL, TO }, { "write", required_argument, NULL, WRITE },
 		{ "destination", required_argument, NULL, DESTINATION },
@@ -56,7 +62,9 @@ static int read_craft_options(int argc, char **argv, struct craft_options *o)
 		{ "rate", required_argument, NULL, RATE },
 		{ "source", required_argument, NULL, SOURCE },
 		{ "truth", required_argument, NULL, TRUTH },
-		{ "late", required_argument, NULL, LATE }, { "help", no_argument, NULL, HELP },
+		{ "late", required_argument, NULL, LATE },
+		{ "workers", required_argument, NULL, WORKERS },
+		{ "help", no_argument, NULL, HELP },
 		{ NULL, 0, NULL, 0 } };
 	const char *const name = "craft";
 	int option, err = 0;
@@ -76,6 +84,9 @@ static int read_craft_options(int argc, char **argv, struct craft_options *o)
 			break;
 		case LATE:
 			err = read_number(name, "--late", optarg, 0, 3600000, &o->late_ms);
+			break;
+		case WORKERS:
+			err = read_number(name, "--workers", optarg, 1, POOL_MAX, &o->workers);
 			break;
 		case 'h':
 		case HELP:
@@ -98,6 +109,8 @@ static int read_craft_options(int argc, char **argv, struct craft_options *o)
 			name, "--write - and --truth -: one of them can have standard output");
 	if (o->destination && !o->write)
 		return usage_error(name, "--destination goes with --write");
+	if (o->workers && !o->write)
+		return usage_error(name, "--workers goes with --write");
 	return 0;
 }
 
@@ -232,10 +245,23 @@ static int conclude(const struct craft_options *o, struct craft_job *job)
 	return 0;
 }
 
+/* One a core that we may use. */
+static unsigned workers_wanted(const struct craft_options *o)
+{
+	cpu_set_t cores;
+	int n;
+
+	if (o->workers)
+		return (unsigned)o->workers;
+	n = sched_getaffinity(0, sizeof(cores), &cores) ? 1 : CPU_COUNT(&cores);
+	return n > WORKERS_UNASKED ? WORKERS_UNASKED : (unsigned)n;
+}
+
 static int craft_with(const struct craft_options *o, struct scenario *sc)
 {
 	struct progress progress;
-	struct craft_job job = { .scenario = sc, .progress = &progress, .paced = o->to != NULL };
+	struct craft_job job = { .scenario = sc, .progress = &progress, .paced = o->to != NULL,
+		.workers = workers_wanted(o) };
 	struct output_options out = { .path = NULL };
 	char why[OUTPUT_WHY];
 	int status = prepare(o, sc, &job, &out);
@@ -256,7 +282,7 @@ static int craft_with(const struct craft_options *o, struct scenario *sc)
 	stop_on_signals();
 	progress_init(&progress, "craft");
 	job.each = xcalloc(sc->nexporters, sizeof(*job.each));
-	if (craft_run(&job, why)) {
+	if (job.paced ? craft_run(&job, why) : craft_file(&job, why)) {
 		fprintf(stderr, "pcapgen craft: %s\n", why);
 		job.class->close(job.output, why);
 		if (job.truth)

@@ -23,15 +23,10 @@ enum {
 };
 
 /*
- * A place in a kept datagram that must move on when it is sent again.  Times
- * come in pairs, the first packet's and behind it the last one's: every format
- * of ours has them so.
+ * What moves on in a kept datagram when it is sent again.  Times come in pairs, the first packet's
+ * and behind it the last one's: every format of ours has them so.
  */
 enum patch_kind { PATCH_UPTIME, PATCH_MILLIS, PATCH_SAMPLE };
-struct patch {
-	uint16_t at;
-	uint8_t kind;
-};
 
 struct kept {
 	size_t at, n;		/* in cycle.octets */
@@ -67,7 +62,9 @@ struct exporter {
 	size_t nrecords, cap_records;
 	struct flow_record held;	/* drawn, and had no room in the last datagram */
 	bool holds;
+	uint64_t held_ms;	/* of the header that its times were drawn for */
 	uint64_t parts, part;	/* `held` is to go out in so many parts, this one next */
+	bool movable;
 	struct patch *patches;
 	size_t npatches, cap_patches;
 	struct template_spec v4, v6, options;
@@ -79,6 +76,7 @@ struct format {
 	bool whole_seconds;	/* the header says seconds, no fraction */
 	bool templates;
 	void (*build)(struct exporter *e, uint64_t at_ms, uint64_t header_ms, struct cursor *c);
+	void (*patch_times)(const struct exporter *e, uint64_t header_ms, uint8_t *p);
 	/* Header of a kept datagram: its times and sequence number again. */
 	void (*patch_header)(struct exporter *e, uint64_t header_ms, uint8_t *p);
 };
@@ -100,7 +98,7 @@ static void *grow(void *array, size_t *cap, size_t n, size_t size)
 
 static void add_patch(struct exporter *e, size_t at, enum patch_kind kind)
 {
-	if (!e->cycle.wanted)
+	if (!e->cycle.wanted && !e->movable)
 		return;
 	e->patches = grow(e->patches, &e->cap_patches, e->npatches + 1, sizeof(*e->patches));
 	e->patches[e->npatches++] = (struct patch){ (uint16_t)at, (uint8_t)kind };
@@ -174,7 +172,20 @@ static void draw(struct exporter *e, uint64_t header_ms)
 	larger = r->octets > r->packets ? r->octets : r->packets;
 	e->parts = larger / most + (larger % most != 0);
 	e->part = 0;
+	e->held_ms = header_ms;
 	e->holds = true;
+}
+
+/* What waited for this datagram is as old in it as it was to be in the last one. */
+static void keep_age(struct exporter *e, uint64_t header_ms)
+{
+	const uint64_t later_us = (header_ms - e->held_ms) * 1000;
+
+	if (!e->holds || !flow_has(&e->held, FLOW_last_us))
+		return;
+	e->held.first_us += later_us;
+	e->held.last_us += later_us;
+	e->held_ms = header_ms;
 }
 
 /* The flow whose record comes next; its times lie before header_ms. */
@@ -263,11 +274,16 @@ static void build_netflow8(struct exporter *e, uint64_t at_ms, uint64_t header_m
 	e->sequence += (uint32_t)e->nrecords;
 }
 
-static void patch_netflow5(struct exporter *e, uint64_t at_ms, uint8_t *p)
+static void times_netflow5(const struct exporter *e, uint64_t at_ms, uint8_t *p)
 {
 	patch32(p + 4, uptime(e, at_ms));
 	patch32(p + 8, at_ms / 1000);
 	patch32(p + 12, at_ms % 1000 * 1000000);
+}
+
+static void patch_netflow5(struct exporter *e, uint64_t at_ms, uint8_t *p)
+{
+	times_netflow5(e, at_ms, p);
 	if (e->spec->version == 1)
 		return;
 	patch32(p + 16, e->sequence);
@@ -481,18 +497,29 @@ static void build_flowset(struct exporter *e, uint64_t at_ms, uint64_t header_ms
 	e->sequence += v9 ? 1 : options_data + (uint32_t)e->nrecords;
 }
 
-static void patch_netflow9(struct exporter *e, uint64_t header_ms, uint8_t *p)
+static void times_netflow9(const struct exporter *e, uint64_t header_ms, uint8_t *p)
 {
 	patch32(p + 4, uptime(e, header_ms));
 	patch32(p + 8, header_ms / 1000);
+}
+
+static void patch_netflow9(struct exporter *e, uint64_t header_ms, uint8_t *p)
+{
+	times_netflow9(e, header_ms, p);
 	patch32(p + 12, e->sequence++);
 	e->since_announced++;
+}
+
+static void times_ipfix(const struct exporter *e, uint64_t header_ms, uint8_t *p)
+{
+	(void)e;
+	patch32(p + 4, header_ms / 1000);
 }
 
 /* Sequence: data records, of which the next row of `kept` knows the number. */
 static void patch_ipfix(struct exporter *e, uint64_t header_ms, uint8_t *p)
 {
-	patch32(p + 4, header_ms / 1000);
+	times_ipfix(e, header_ms, p);
 	patch32(p + 8, e->sequence);
 	e->sequence += (uint32_t)e->cycle.kept[e->cycle.next].nrecords;
 	e->since_announced++;
@@ -562,26 +589,38 @@ static void build_sflow(struct exporter *e, uint64_t at_ms, uint64_t header_ms, 
 	sflow_put_header(&header, &m);
 }
 
+static void times_sflow(const struct exporter *e, uint64_t at_ms, uint8_t *p)
+{
+	patch32(p + sflow_sequence_at(e) + 4, uptime(e, at_ms));
+}
+
 static void patch_sflow(struct exporter *e, uint64_t at_ms, uint8_t *p)
 {
-	size_t at = sflow_sequence_at(e);
-
-	patch32(p + at, e->sequence++);
-	patch32(p + at + 4, uptime(e, at_ms));
+	patch32(p + sflow_sequence_at(e), e->sequence++);
+	times_sflow(e, at_ms, p);
 	if (e->until_counters)
 		e->until_counters--;
 }
 
 static const struct format formats[] = {
-	[CRAFT_NETFLOW1] = { false, false, build_netflow5, patch_netflow5 },
-	[CRAFT_NETFLOW5] = { false, false, build_netflow5, patch_netflow5 },
-	[CRAFT_NETFLOW7] = { false, false, build_netflow5, patch_netflow5 },
-	[CRAFT_NETFLOW8] = { false, false, build_netflow8, patch_netflow5 },
-	[CRAFT_NETFLOW9] = { true, true, build_flowset, patch_netflow9 },
-	[CRAFT_IPFIX] = { true, true, build_flowset, patch_ipfix },
-	[CRAFT_SFLOW2] = { false, false, build_sflow, patch_sflow },
-	[CRAFT_SFLOW4] = { false, false, build_sflow, patch_sflow },
-	[CRAFT_SFLOW5] = { false, false, build_sflow, patch_sflow },
+	[CRAFT_NETFLOW1] = { false, false, build_netflow5, times_netflow5,
+		patch_netflow5 },
+	[CRAFT_NETFLOW5] = { false, false, build_netflow5, times_netflow5,
+		patch_netflow5 },
+	[CRAFT_NETFLOW7] = { false, false, build_netflow5, times_netflow5,
+		patch_netflow5 },
+	[CRAFT_NETFLOW8] = { false, false, build_netflow8, times_netflow5,
+		patch_netflow5 },
+	[CRAFT_NETFLOW9] = { true, true, build_flowset, times_netflow9,
+		patch_netflow9 },
+	[CRAFT_IPFIX] = { true, true, build_flowset, times_ipfix,
+		patch_ipfix },
+	[CRAFT_SFLOW2] = { false, false, build_sflow, times_sflow,
+		patch_sflow },
+	[CRAFT_SFLOW4] = { false, false, build_sflow, times_sflow,
+		patch_sflow },
+	[CRAFT_SFLOW5] = { false, false, build_sflow, times_sflow,
+		patch_sflow },
 };
 
 /* ---- the cycle ------------------------------------------------------------------------- */
@@ -628,7 +667,7 @@ static void later(uint8_t *p, uint64_t ms)
 	patch32(p + 4, ms);
 }
 
-static void move_on(struct exporter *e, uint8_t *p, const struct patch *patch, uint64_t later_ms)
+static void move_times(uint8_t *p, const struct patch *patch, uint64_t later_ms)
 {
 	uint8_t *at = p + patch->at;
 
@@ -638,8 +677,6 @@ static void move_on(struct exporter *e, uint8_t *p, const struct patch *patch, u
 	} else if (patch->kind == PATCH_MILLIS) {
 		later(at, later_ms);
 		later(at + 8, later_ms);
-	} else {
-		patch_sample(e, at);
 	}
 }
 
@@ -656,8 +693,12 @@ static void reuse(struct exporter *e, uint64_t header_ms, struct crafted *out)
 	e->format->patch_header(e, header_ms, p);
 	/* At full rate most come around within their millisecond; samples count all the same. */
 	if (later_ms || (k->npatches && patch->kind == PATCH_SAMPLE))
-		for (size_t i = 0; i < k->npatches; i++)
-			move_on(e, p, &patch[i], later_ms);
+		for (size_t i = 0; i < k->npatches; i++) {
+			if (patch[i].kind == PATCH_SAMPLE)
+				patch_sample(e, p + patch[i].at);
+			else
+				move_times(p, &patch[i], later_ms);
+		}
 	k->later_ms += later_ms;
 	k->header_ms = header_ms;
 	out->data = (struct bytes){ p, k->n };
@@ -665,6 +706,8 @@ static void reuse(struct exporter *e, uint64_t header_ms, struct crafted *out)
 	out->nrecords = k->nrecords;
 	out->later_us = k->later_ms * 1000;
 	out->octets = k->octets;
+	out->patches = patch;
+	out->npatches = k->npatches;
 	out->from_cycle = true;
 	cy->next = (cy->next + 1) % cy->wanted;
 }
@@ -714,9 +757,14 @@ static bool must_be_new(const struct exporter *e, uint64_t at_ms)
 		(e->spec->protocol == PROTO_SFLOW && e->spec->counters_every && !e->until_counters);
 }
 
+static uint64_t header_time(const struct exporter *e, uint64_t at_ms)
+{
+	return e->format->whole_seconds ? at_ms - at_ms % 1000 : at_ms;
+}
+
 void exporter_craft(struct exporter *e, uint64_t at_ms, uint8_t *buf, struct crafted *out)
 {
-	uint64_t header_ms = e->format->whole_seconds ? at_ms - at_ms % 1000 : at_ms;
+	uint64_t header_ms = header_time(e, at_ms);
 	bool new = must_be_new(e, at_ms);
 	struct cursor c = cursor(buf, e->spec->datagram_octets);
 
@@ -726,12 +774,57 @@ void exporter_craft(struct exporter *e, uint64_t at_ms, uint8_t *buf, struct cra
 		return;
 	}
 	e->nrecords = e->npatches = 0;
+	keep_age(e, header_ms);
 	e->format->build(e, at_ms, header_ms, &c);
 	out->data = (struct bytes){ buf, cursor_used(&c) };
 	out->records = e->records;
 	out->nrecords = e->nrecords;
+	out->patches = e->patches;
+	out->npatches = e->npatches;
+	out->announces = e->format->templates && e->since_announced == 1;
 	for (size_t i = 0; i < e->nrecords; i++)
 		out->octets += e->records[i].octets;
 	if (e->cycle.wanted && !new && e->cycle.made < e->cycle.wanted)
 		keep(e, buf, cursor_used(&c), header_ms, out->octets);
+}
+
+/* ---- crafted ahead of its time ----------------------------------------------------------- */
+
+void exporter_movable(struct exporter *e)
+{
+	e->movable = true;
+}
+
+bool exporter_may_announce(const struct exporter *e, uint64_t from_ms, uint64_t to_ms)
+{
+	const uint64_t since_ms = e->announced ? e->announced_ms : from_ms;
+
+	return e->format->templates && e->spec->refresh_s &&
+		to_ms - since_ms >= e->spec->refresh_s * UINT64_C(1000);
+}
+
+void exporter_announced_at(struct exporter *e, uint64_t at_ms)
+{
+	e->announced_ms = at_ms;
+}
+
+uint64_t exporter_move(const struct exporter *e, uint64_t guess_ms, uint64_t at_ms, uint8_t *data,
+	const struct patch *patches, size_t npatches)
+{
+	const uint64_t header_ms = header_time(e, at_ms);
+	const uint64_t later_ms = header_ms - header_time(e, guess_ms);
+
+	if (!later_ms)
+		return 0;
+	e->format->patch_times(e, header_ms, data);
+	for (size_t i = 0; i < npatches; i++)
+		move_times(data, &patches[i], later_ms);
+	return later_ms * 1000;
+}
+
+size_t exporter_most_records(const struct exporter *e)
+{
+	const size_t least = 28;	/* octets; of all formats NetFlow v8's shortest record */
+
+	return e->spec->records ? e->spec->records : e->spec->datagram_octets / least;
 }

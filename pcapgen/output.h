@@ -9,8 +9,9 @@
 #define OUTPUT_H
 
 #include "net/batch.h"
+#include "net/capture.h"
 
-enum { OUTPUT_WHY = 320 };
+enum { OUTPUT_WHY = 320, OUTPUT_RECORD_HEAD = CAPTURE_HEAD };
 
 struct output_options {
 	struct endpoint
@@ -36,6 +37,17 @@ struct output_class {
 	 */
 	void (*send)(struct output *out, int source, const struct bytes *d, const uint64_t *when_ns,
 		size_t n, int *outcome);
+	/*
+	 * A file has these two instead of send.  A datagram as the file will hold it, into `to`,
+	 * which has room for OUTPUT_RECORD_HEAD + d.n: its octets.  Any thread may.
+	 */
+	size_t (*record)(const struct output *out, int source, struct bytes d, uint64_t when_ns,
+		uint8_t *to);
+	/*
+	 * Append `n` of them, which lie one behind the other, of octets[i] each.  How many are in
+	 * the file, whole: less than `n` when it takes no more, and then it never does again.
+	 */
+	size_t (*append)(struct output *out, const uint8_t *records, const uint32_t *octets, size_t n);
 	/* What the kernel said, over all sources. */
 	struct sender_counts (*counts)(const struct output *out);
 	/* -1 with a line in `why` when something did not get to where it should. */

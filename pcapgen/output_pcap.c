@@ -54,27 +54,34 @@ static int pcap_source(struct output *out, struct endpoint *from, char *why)
 	return (int)out->n++;
 }
 
-static void pcap_send(struct output *out, int source, const struct bytes *d,
-	const uint64_t *when_ns, size_t n, int *outcome)
+static size_t pcap_record(
+	const struct output *out, int source, struct bytes d, uint64_t when_ns, uint8_t *to)
 {
 	const struct endpoint *from = &out->sources[source];
-	struct endpoint to = out->to;
+	struct endpoint dest = out->to;
 
-	if (to.any) {	/* documentation addresses (RFC 5737, RFC 3849) */
+	if (dest.any) {	/* documentation addresses (RFC 5737, RFC 3849) */
 		static const uint8_t doc6[16] = { 0x20, 0x01, 0x0d, 0xb8, [15] = 1 };
 
-		to.any = false;
-		to.addr = addr_is4(&from->addr) ? addr_make4(0xc0000201) : addr_from16(doc6);
+		dest.any = false;
+		dest.addr = addr_is4(&from->addr) ? addr_make4(0xc0000201) : addr_from16(doc6);
 	}
-	for (size_t i = 0; i < n; i++) {
-		outcome[i] = capture_write(out->writer, when_ns[i], from, &to, d[i]) ? errno : 0;
-		if (outcome[i]) {
-			out->counts.other++;
-		} else {
-			out->counts.sent++;
-			out->counts.sent_octets += d[i].n;
-		}
-	}
+	return capture_record(to, when_ns, from, &dest, d);
+}
+
+static size_t pcap_append(
+	struct output *out, const uint8_t *records, const uint32_t *octets, size_t n)
+{
+	size_t all = 0, taken, i;
+
+	for (i = 0; i < n; i++)
+		all += octets[i];
+	taken = capture_append(out->writer, records, all);
+	for (i = 0; i < n && taken >= octets[i]; i++)
+		taken -= octets[i];
+	capture_take_back(out->writer, taken);
+	out->counts.sent += i;
+	return i;
 }
 
 static struct sender_counts pcap_counts(const struct output *out)
@@ -83,8 +90,8 @@ static struct sender_counts pcap_counts(const struct output *out)
 }
 
 /*
- * What was handed over waited in a buffer when the disk was full: the file ends before the truth
- * does, and says itself where.
+ * How much of it is there.  What the file did not take is not in the truth either; but a disk may
+ * also find out behind our back that it has no room for what it took.
  */
 static void tell_rest(const struct output *out, int error, char *why)
 {
@@ -103,7 +110,8 @@ static void tell_rest(const struct output *out, int error, char *why)
 			"%.120s: %.60s: the file has the first %llu of %llu datagrams; the "
 			"truth, if it could be written, has all", out->path, strerror(error), there, all);
 	else
-		snprintf(why, OUTPUT_WHY, "%.200s: %s", out->path, strerror(error));
+		snprintf(why, OUTPUT_WHY, "%.120s: %.60s: it has the first %llu datagrams, and so "
+			"has the truth", out->path, strerror(error), all);
 	if (c)
 		capture_close(c);
 }
@@ -120,5 +128,10 @@ static int pcap_close_file(struct output *out, char *why)
 	return err;
 }
 
-const struct output_class output_pcap = { "pcap", pcap_open_file, pcap_source, pcap_send,
-	pcap_counts, pcap_close_file };
+const struct output_class output_pcap = { .name = "pcap",
+	.open = pcap_open_file,
+	.source = pcap_source,
+	.record = pcap_record,
+	.append = pcap_append,
+	.counts = pcap_counts,
+	.close = pcap_close_file };

@@ -159,5 +159,9 @@ static int udp_close(struct output *out, char *why)
 	return 0;
 }
 
-const struct output_class output_udp = { "udp", udp_open, udp_source, udp_send, udp_counts,
-	udp_close };
+const struct output_class output_udp = { .name = "udp",
+	.open = udp_open,
+	.source = udp_source,
+	.send = udp_send,
+	.counts = udp_counts,
+	.close = udp_close };

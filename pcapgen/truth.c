@@ -84,7 +84,8 @@ static const struct column columns[] = {
 };
 
 enum { COLUMNS = sizeof(columns) / sizeof(columns[0]), WIDE_ONES = 9, BUFFER = 1 << 20,
-	LINE_MAX_BYTES = COLUMNS * (ADDR_TEXT + 1) };
+	FIELD_MAX = ADDR_TEXT + 1 };
+_Static_assert(TRUTH_LINE_MAX >= COLUMNS * FIELD_MAX, "a line fits");
 
 static uint64_t load(const struct truth_row *row, const struct column *c)
 {
@@ -292,19 +293,41 @@ struct truth_writer *truth_create(const char *path, bool wide)
 	return w;
 }
 
+size_t truth_line(char out[static TRUTH_LINE_MAX], const struct truth_row *row, bool wide)
+{
+	const size_t n = wide ? COLUMNS : COLUMNS - WIDE_ONES;
+	char *p = out;
+
+	for (size_t i = 0; i < n; i++) {
+		p = put_column(p, row, &columns[i]);
+		*p++ = i + 1 < n ? '\t' : '\n';
+	}
+	return (size_t)(p - out);
+}
+
 void truth_put(struct truth_writer *w, const struct truth_row *row)
 {
-	char *p;
-
-	if (sizeof(w->buf) - w->used < LINE_MAX_BYTES)
+	if (sizeof(w->buf) - w->used < TRUTH_LINE_MAX)
 		drain(w);
-	p = w->buf + w->used;
-	for (size_t i = 0; i < w->columns; i++) {
-		p = put_column(p, row, &columns[i]);
-		*p++ = i + 1 < w->columns ? '\t' : '\n';
-	}
-	w->used = (size_t)(p - w->buf);
+	w->used += truth_line(w->buf + w->used, row, w->columns == COLUMNS);
 	w->rows++;
+}
+
+void truth_append(struct truth_writer *w, const char *lines, size_t n, uint64_t rows)
+{
+	w->rows += rows;
+	while (n) {
+		size_t some = sizeof(w->buf) - w->used;
+
+		if (some > n)
+			some = n;
+		memcpy(w->buf + w->used, lines, some);
+		w->used += some;
+		lines += some;
+		n -= some;
+		if (w->used == sizeof(w->buf))
+			drain(w);
+	}
 }
 
 uint64_t truth_count(const struct truth_writer *w)

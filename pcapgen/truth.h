@@ -41,6 +41,11 @@ struct truth_writer;
 /* "-" is stdout.  NULL with errno. */
 struct truth_writer *truth_create(const char *path, bool wide);
 void truth_put(struct truth_writer *w, const struct truth_row *row);
+/* The same in two steps, the first of which any thread may do: a line ... */
+enum { TRUTH_LINE_MAX = 2048 };
+size_t truth_line(char out[static TRUTH_LINE_MAX], const struct truth_row *row, bool wide);
+/* ... and many of them, in the file's order. */
+void truth_append(struct truth_writer *w, const char *lines, size_t n, uint64_t rows);
 uint64_t truth_count(const struct truth_writer *w);
 /* Flush, fsync and close; -1 with errno when a line did not reach the file. */
 int truth_finish(struct truth_writer *w);

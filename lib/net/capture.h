@@ -35,12 +35,24 @@ const struct capture_counts *capture_counts(const struct capture *c);
 void capture_close(struct capture *c);
 
 struct capture_writer;
-/* A classic nanosecond pcap of Ethernet frames. NULL with errno. */
+/* A record of such a file is this much longer than its datagram, at most (IPv6). */
+enum { CAPTURE_HEAD = 16 + 14 + 40 + 8 };
+/* A classic nanosecond pcap of Ethernet frames; "-" is stdout.  NULL with errno. */
 struct capture_writer *capture_create(const char *path);
-/* Ethernet + IP + UDP around `data`, checksums right; 0, or -1 with errno. */
-int capture_write(struct capture_writer *w, uint64_t when_ns, const struct endpoint *from,
-		  const struct endpoint *to, struct bytes data);
-/* Flush and close; -1 with errno when anything did not reach the file. */
+/*
+ * A record of the file into `out`, which has room for CAPTURE_HEAD + data.n: Ethernet + IP + UDP
+ * around `data`, checksums right.  Its octets, or 0 with errno.  Any thread may.
+ */
+size_t capture_record(uint8_t *out, uint64_t when_ns, const struct endpoint *from,
+	const struct endpoint *to, struct bytes data);
+/*
+ * Append `n` octets of records; how many the file took.  Less than `n` with errno, and from then
+ * on nothing is taken any more.
+ */
+size_t capture_append(struct capture_writer *w, const uint8_t *p, size_t n);
+/* Take the last `n` octets back: a record that is there by half.  Where the file cannot, it stays. */
+void capture_take_back(struct capture_writer *w, size_t n);
+/* Sync and close; -1 with errno when anything did not reach the file. */
 int capture_finish(struct capture_writer *w);
 
 #endif /* CAPTURE_H */

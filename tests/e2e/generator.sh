@@ -47,6 +47,15 @@ clockless='BEGIN { FS = OFS = "\t" } { $27 = ""; if ($26 ~ /^sflow/) $24 = $25 =
 check "sent and written are the same" cmp -s <(awk "$clockless" sent.tsv) <(awk "$clockless" written.tsv)
 check "the schedule took its time" awk -v s="$(figure seconds sent.txt)" 'BEGIN { exit !(s >= 1.9 && s < 60) }'
 
+# ---- one worker or several: the same octets, also where the clock decides on templates -----------
+sed 's/duration: 2s/duration: 9s/; s/protocol: ipfix,/protocol: ipfix, refresh: 2s,/; s/rate: .*/rate: 40000 records\/s/' s.yaml >workers.yaml
+for w in 1 3; do
+	must "$PCAPGEN" craft --scenario workers.yaml --write w$w.pcap --truth w$w.tsv --workers $w >w$w.txt
+done
+check "three workers write what one writes" cmp -s w1.pcap w3.pcap
+check "... and the same truth" cmp -s w1.tsv w3.tsv
+check_equal "... of $(figure records w1.txt) records" "$(figure records w1.txt)" "$(tail -n +2 w3.tsv | wc -l)"
+
 # ---- the collector reads every protocol, and comes to the sums that the truth expects ----
 cat >sums.conf <<-CONF
 	plugins: print
@@ -100,6 +109,8 @@ mistake 2 'either --to HOST:PORT or --write FILE' craft --scenario s.yaml --to 1
 mistake 2 'HOST:PORT or [IPV6]:PORT is expected' craft --scenario s.yaml --to 127.0.0.1
 mistake 2 '--rate "0"' craft --scenario s.yaml --write x.pcap --rate 0
 mistake 2 'a capture needs a rate' craft --scenario s.yaml --write x.pcap --rate max
+mistake 2 '--workers "17"' craft --scenario s.yaml --write x.pcap --workers 17
+mistake 2 '--workers goes with --write' craft --scenario s.yaml --to 127.0.0.1:9 --workers 2
 mistake 2 '--seed "-1"' craft --scenario s.yaml --write x.pcap --seed -1
 mistake 2 'nowhere.yaml: No such file or directory' craft --scenario nowhere.yaml --write x.pcap
 mistake 2 'standard output' craft --scenario s.yaml --write - --truth -
@@ -113,15 +124,18 @@ mistake 3 '--truth /nowhere/t' craft --scenario s.yaml --write x.pcap --truth /n
 mistake 3 'different address families' craft --scenario s.yaml --to '[::1]:9'
 mistake 3 'has no address left for exporter 2' replay s.pcap --to 127.0.0.1:$PORT --sources 127.0.4.0/31 --speed max
 mistake 4 'missed the schedule' craft --scenario s.yaml --to 127.0.0.1:$PORT --late 0
-# A disk that is full at the end: what the buffer still had is not in the file, and it says how much.
+# A disk that is full: the truth ends where the file does, and it says where that is.
 disk_full() {
+	local there
 	(
 		trap '' XFSZ
-		ulimit -f 16
-		"$PCAPGEN" craft --scenario s.yaml --write full.pcap >/dev/null 2>said
-		test $? -eq 3
-	) && read -r there all < <(sed -n 's/.*full\.pcap: File too large: the file has the first \([0-9]*\) of \([0-9]*\) datagrams.*/\1 \2/p' said) &&
-		[ "$there" -lt "$all" ] && [ "$(tshark -r full.pcap 2>/dev/null | wc -l)" = "$there" ]
+		ulimit -f 90
+		exec "$PCAPGEN" craft --scenario s.yaml --write full.pcap --truth - 2>said
+	) | cat >full.tsv
+	[ "${PIPESTATUS[0]}" = 3 ] || return
+	there=$(sed -n 's/.*full\.pcap: File too large: it has the first \([0-9]*\) datagrams, and so has the truth$/\1/p' said)
+	[ "${there:-0}" -gt 5 ] && [ "$(tshark -r full.pcap 2>/dev/null | wc -l)" = "$there" ] &&
+		[ "$(figure datagrams said)" = "$there" ] && [ "$(figure records said)" = "$(tail -n +2 full.tsv | wc -l)" ]
 }
 if command -v tshark >/dev/null; then
 	check "craft to a full disk: how much of it is there" disk_full || cat said
