@@ -591,6 +591,9 @@ static int run(const struct settings *s)
 	daemon_notify("READY=1");
 	err = s->pcap_savefile ? run_capture(&d) : run_live(&d);
 	daemon_notify("STOPPING=1");
+	/* One that came while a capture's pipe was waited for is the first, not the second. */
+	if (!d.stop)
+		read_signals(&d);
 	let_signals_kill();
 	if (engine_stop(d.engine) < 0)
 		err = -1;

@@ -125,4 +125,26 @@ for counter in sequence_lost sequence_late sequence_gaps sequence_restarts unexp
 	check_equal "workers: $counter" 0 "$(stat_value "$TMP/workers.stats" $counter)"
 done
 check_equal "workers: each exporter is known to one of them" 8 "$(stat_value "$TMP/workers.stats" streams)"
+
+# ---- INT while a capture's pipe is waited for ---------------------------------------
+
+must "$PCAPGEN" craft --scenario "$TMP/scenario.yaml" --write "$TMP/pipe.pcap" --truth "$TMP/pipe.tsv" >"$TMP/said" 2>&1
+must mkfifo "$TMP/fifo"
+for workers in 1 3; do
+	sed "s/workers/pipe/; s/^nfacctd_pipe: .*/nfacctd_workers: $workers/" "$TMP/workers.conf" >"$TMP/pipe.conf"
+	rm -f "$TMP/pipe.csv"
+	"$NFACCTD" -f "$TMP/pipe.conf" -I - <"$TMP/fifo" 2>"$TMP/pipe.log" &
+	PID[pipe]=$!
+	exec {pipe}>"$TMP/fifo"
+	cat "$TMP/pipe.pcap" >&"$pipe"
+	kill -INT "${PID[pipe]}"
+	exec {pipe}>&-
+	check "pipe, $workers workers: it stops" wait_gone "${PID[pipe]}" 10
+	check "pipe, $workers workers: and says so" grep -q stopped "$TMP/pipe.log"
+	read=$(stat_value "$TMP/pipe.stats" capture_datagrams)
+	check "pipe, $workers workers: something was read" test "$read" -gt 0
+	check_equal "pipe, $workers workers: all that was is in the books" "$read" "$(stat_value "$TMP/pipe.stats" datagrams_received)"
+	check_equal "pipe, $workers workers: and in the rows" "$(stat_value "$TMP/pipe.stats" octets_exported)" \
+		"$(awk -F, '$1 != "SRC_IP" { o += $NF } END { printf "%.0f", o }' "$TMP/pipe.csv")"
+done
 e2e_end
