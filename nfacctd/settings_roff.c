@@ -227,8 +227,10 @@ static const struct {
 	{ "sampling_rate", "with nfacctd_ext_sampling_rate that rate, or 1 once it was multiplied "
 			   "in" },
 	{ "samplers", "an interval by size and population (IE 309, 310), by probability (311), or "
-		      "without its space (305 without 306) is one; Set IDs of NetFlow v9 mean nothing in "
-		      "IPFIX" },
+		      "without its space (305 without 306) is one; a record that names no sampler takes its "
+		      "domain's only one, whatever its scope; Set IDs of NetFlow v9 mean nothing in IPFIX" },
+	{ "nfacctd_as: longest", "compares with the exporter's mask under nfacctd_net: file, too (1.7.7: the file "
+				 "always wins there)" },
 	{ "times", "v5 headers count to the nanosecond; nfacctd_time_secs and timestamp_* of "
 		   "uptimes to the millisecond; timestamp_arrival of a capture is the capture's" },
 	{ "bins of months", "are written when they are over, too" },

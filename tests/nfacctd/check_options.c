@@ -25,6 +25,12 @@ Suite *suite_options(void);
 #define TEXTS "00020014 0105 0003 0008 0004 0052 ffff 0001 0004"
 #define TEXT_PADDED(x) "01050012 0a010007 03 616263 00000064 " x
 
+/* A sampler, 3, of interface 11: one in 100; and a flow that it sampled. */
+#define SAMPLER "00030016 0103 0003 0001 000a 0004 0030 0001 0022 0004 0103000d 0000000b 03 00000064"
+#define SAMPLED "00020018 0106 0004 0008 0004 0001 0008 0002 0008 0030 0001 " \
+	"01060019 0a010001 00000000000003e8 000000000000000a 03"
+#define SCALED "aggregate: src_host\nnfacctd_renormalize: true\n"
+
 #define EVENTS "aggregate: src_host,in_iface,nat_event,tag\n"
 #define MAP "set_tag=1 sample_type=flow\nset_tag=2 sample_type=option\nset_tag=3 sample_type=event\n"
 
@@ -72,6 +78,12 @@ static const struct {
 		"aggregate: src_host\nnfacctd_pre_processing_checks: true\n", "",
 		TEXTS TEXT_PADDED("0000") TEXT_PADDED("0001"),
 		"SRC_IP,PACKETS,BYTES\n10.1.0.7,0,100\n", 0, 0, 1 },
+	{ "a sampler is its domain's", SCALED, "", SAMPLER SAMPLED,
+		"SRC_IP,PACKETS,BYTES\n10.1.0.1,1000,100000\n", 0, 0, 0 },
+	{ "not another's", SCALED, "", SAMPLER "|" SAMPLED,
+		"SRC_IP,PACKETS,BYTES\n10.1.0.1,10,1000\n", 0, 0, 0 },
+	{ "unless scopes are not checked", SCALED "nfacctd_disable_opt_scope_check: true\n", "",
+		SAMPLER "|" SAMPLED, "SRC_IP,PACKETS,BYTES\n10.1.0.1,1000,100000\n", 0, 0, 0 },
 };
 
 enum { CASES = sizeof(cases) / sizeof(cases[0]) };
@@ -90,18 +102,22 @@ static void write_file(const char *name, const char *text)
 	fclose(f);
 }
 
-static void feed_sets(const char *hex)
+/* A message of each part between bars, each of a domain of its own. */
+static void feed_sets(const char *hex, unsigned domain)
 {
 	uint8_t buf[512], *p = buf + 16, *head = buf;
+	const char *end = hex + strcspn(hex, "|");
 
-	for (unsigned v; *hex; hex += *hex == ' ' ? 1 : 2)
+	for (unsigned v; hex < end; hex += *hex == ' ' ? 1 : 2)
 		if (*hex != ' ') {
 			ck_assert_int_eq(sscanf(hex, "%2x", &v), 1);
 			*p++ = (uint8_t)v;
 		}
 	put(&head, 10, 2), put(&head, (uint64_t)(p - buf), 2), put(&head, NOW, 4);
-	put(&head, 0, 4), put(&head, 7, 4);
+	put(&head, 0, 4), put(&head, domain, 4);
 	feed(buf, (size_t)(p - buf), A, NOW);
+	if (*end)
+		feed_sets(end + 1, domain + 1);
 }
 
 static int by_text(const void *a, const void *b)
@@ -167,7 +183,7 @@ START_TEST(makes_rows)
 		*cases[_i].map ? "/map" : "");
 	start_with(conf, sink_find);
 	open_sinks();
-	feed_sets(cases[_i].sets);
+	feed_sets(cases[_i].sets, 7);
 	ck_assert_int_eq(engine_stop(engine), 0);
 	ck_assert_msg(strcmp(sorted_rows(), cases[_i].rows) == 0, "%s:\n%s", cases[_i].what,
 		sorted_rows());
