@@ -120,6 +120,8 @@ static const struct {
 	{ "sql_history", "bins are half-open; flows on an edge are in the bin they start" },
 	{ "sql_history_roundoff", "w: Mondays, whatever the day of the start" },
 	{ "sql_multi_values", "one bad row costs that row only" },
+	{ "sql_preprocess", "plugin print knows all of it (1.7.7's: lower bounds and qnum alone), and where it "
+			    "leaves no row there is no file (1.7.7: the head)" },
 	{ "sql_table", "the table is compared with what will be written, at start" },
 };
 
