@@ -79,6 +79,7 @@ static bool parse_ext(void *field, const char *value, const char **expected)
 
 static const struct conf_key modelled[] = {
 	STR("sampling_map", NULL, G(sampling_map, char *), NULL),
+	STR("aggregate_primitives", NULL, G(primitives, char *), NULL),
 	STR("plugins", NULL, G(plugins, char *), NULL),
 	BOOL("nfacctd_time_new", "sfacctd_time_new", G(time_new, bool)),
 	BOOL("nfacctd_renormalize", "sfacctd_renormalize", G(renormalize, bool)),
@@ -150,7 +151,6 @@ static const struct refused {
 	{ "print_preprocess", NULL },
 	{ "nfacctd_allow_file", NULL },
 	{ "sfacctd_allow_file", NULL },
-	{ "aggregate_primitives", NULL },
 	{ "sql_table_type", NULL },
 	{ "flow_to_rd_map", NULL },
 	{ "classifiers", NULL },
@@ -462,5 +462,6 @@ void confread_clear(struct rules_conf *c)
 	free(c->plugin);
 	free(c->plugins);
 	free(c->sampling_map);
+	free(c->primitives);
 	memset(c, 0, sizeof(*c));
 }

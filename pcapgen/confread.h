@@ -49,7 +49,7 @@ struct rules_conf {
 	uint32_t time_limit;		/* seconds; 0: none */
 	uint32_t time_ahead;		/* of a start behind the arrival; 0: time_limit alone */
 	enum rules_source as_source, net_source;
-	char *plugins, *sampling_map;
+	char *plugins, *sampling_map, *primitives;
 	struct rules_plugin *plugin;	/* those asked for */
 	size_t nplugins;
 };

@@ -274,7 +274,7 @@ static int craft_with(const struct craft_options *o, struct scenario *sc)
 		fprintf(stderr, "pcapgen craft: %s\n", why);
 		return EXIT_ENVIRONMENT;
 	}
-	if (o->truth && !(job.truth = truth_create(o->truth, false))) {
+	if (o->truth && !(job.truth = truth_create(o->truth, TRUTH_NARROW))) {
 		fprintf(stderr, "pcapgen craft: --truth %s: %s\n", o->truth, strerror(errno));
 		job.class->close(job.output, why);
 		return EXIT_ENVIRONMENT;

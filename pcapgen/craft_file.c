@@ -255,7 +255,7 @@ static size_t put_truth(const struct filer *f, const struct block *b, struct chu
 			r.last_us += it->crafted.later_us + later_us;
 		}
 		lanes_truth_flow(&row, &r);
-		at += truth_line(k->text + at, &row, false);
+		at += truth_line(k->text + at, &row, TRUTH_NARROW);
 	}
 	return at;
 }

@@ -337,6 +337,8 @@ int replay_run(struct replay_job *job, char why[static OUTPUT_WHY])
 		r->reanchor = reanchor_new();
 	if (job->truth)
 		r->witness = witness_new();
+	if (job->truth && job->elements)
+		witness_keep_elements(r->witness);
 	job->pace = (struct pace){ .rate = 0 };
 	r->t0_ns = clock_mono_ns();
 	for (uint64_t loop = 0; loop < job->loops && !err && !job->stopped; loop++) {

@@ -19,6 +19,7 @@ struct replay_job {
 	uint64_t speed_milli;		/* 1000: as captured; 0: max */
 	uint64_t loops;
 	bool reanchor;
+	bool elements;			/* the truth has them */
 	uint16_t port;			/* only datagrams that went to this port; 0: all */
 	enum replay_source source_kind;
 	struct addr source;		/* SOURCE_ONE */

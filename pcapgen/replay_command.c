@@ -36,6 +36,7 @@ static void replay_usage(FILE *to)
 	      "127.1.0.0/16\n"
 	      "  --port PORT           only what was sent to this port\n"
 	      "  --truth FILE          what was handed over, one line a flow record; - is stdout\n"
+	      "  --elements            the truth also has each record's Information Elements\n"
 	      "  --late MS             exit 4 when the schedule was missed by more (default 1000)\n"
 	      "  --help\n",
 		to);
@@ -67,7 +68,8 @@ static int one_source(struct replay_job *job, enum replay_source kind)
 
 static int read_replay_option(int option, struct replay_options *o, struct replay_job *job);
 
-enum { TO = 1000, SPEED, LOOP, REANCHOR, KEEP_SOURCE, SOURCE, SOURCES, PORT, TRUTH, LATE, HELP };
+enum { TO = 1000, SPEED, LOOP, REANCHOR, KEEP_SOURCE, SOURCE, SOURCES, PORT, TRUTH, ELEMENTS, LATE,
+	HELP };
 
 static int read_replay_options(
 	int argc, char **argv, struct replay_options *o, struct replay_job *job)
@@ -81,6 +83,7 @@ static int read_replay_options(
 		{ "sources", required_argument, NULL, SOURCES },
 		{ "port", required_argument, NULL, PORT },
 		{ "truth", required_argument, NULL, TRUTH },
+		{ "elements", no_argument, NULL, ELEMENTS },
 		{ "late", required_argument, NULL, LATE }, { "help", no_argument, NULL, HELP },
 		{ NULL, 0, NULL, 0 } };
 	int option, err = 0;
@@ -97,6 +100,8 @@ static int read_replay_options(
 	job->path = argv[optind];
 	if (job->loops > 1 && !strcmp(job->path, "-"))
 		return usage_error("replay", "--loop: standard input can be read once only");
+	if (job->elements && !o->truth)
+		return usage_error("replay", "--elements is of --truth FILE, which is missing");
 	if (!o->to)
 		return usage_error("replay", "--to HOST:PORT is missing");
 	return read_endpoint("replay", "--to", o->to, &o->out.to);
@@ -137,6 +142,9 @@ static int read_replay_option(int option, struct replay_options *o, struct repla
 		return err;
 	case TRUTH:
 		o->truth = optarg;
+		return 0;
+	case ELEMENTS:
+		job->elements = true;
 		return 0;
 	case LATE:
 		return read_number(name, "--late", optarg, 0, 3600000, &o->late_ms);
@@ -253,7 +261,8 @@ int command_replay(int argc, char **argv)
 		fprintf(stderr, "pcapgen replay: %s\n", why);
 		return EXIT_ENVIRONMENT;
 	}
-	if (o.truth && !(job.truth = truth_create(o.truth, true))) {
+	if (o.truth && !(job.truth = truth_create(o.truth,
+				 job.elements ? TRUTH_ELEMENTS : TRUTH_WIDE))) {
 		fprintf(stderr, "pcapgen replay: --truth %s: %s\n", o.truth, strerror(errno));
 		job.class->close(job.output, why);
 		return EXIT_ENVIRONMENT;

@@ -10,6 +10,7 @@
 #include "pcapgen/rules_bins.h"
 #include "pcapgen/rules_filter.h"
 #include "pcapgen/rules_maps.h"
+#include "pcapgen/rules_own.h"
 #include "pcapgen/rules_select.h"
 #include "pcapgen/rules_sql.h"
 #include "pcapgen/rules_tags.h"
@@ -26,7 +27,8 @@ static const char schema[] = "CREATE TABLE flow(id INTEGER PRIMARY KEY, exporter
 			     " packets INTEGER, octets INTEGER, num INTEGER, first_ms INTEGER, "
 			     "last_ms INTEGER, sent_ms INTEGER, next_hop BLOB, export_ms INTEGER,"
 			     " src_mac BLOB, dst_mac BLOB, post_src BLOB, post_dst BLOB, vlan INTEGER,"
-			     " out_vlan INTEGER, direction INTEGER, post_sport INTEGER, post_dport INTEGER)";
+			     " out_vlan INTEGER, direction INTEGER, post_sport INTEGER,"
+			     " post_dport INTEGER, flows INTEGER, bgp_next_hop BLOB, said INTEGER, elements TEXT)";
 
 enum column {
 	COL_EXPORTER = 2,
@@ -46,13 +48,14 @@ static const uint8_t numbers[] = { FLOW_src_port, FLOW_dst_port, FLOW_proto, FLO
 /* Of a wide truth: what is bytes, then what is numbers. */
 static const uint8_t wide_bytes[] = { FLOW_src_mac, FLOW_dst_mac, FLOW_post_src, FLOW_post_dst };
 static const uint8_t wide_numbers[] = { FLOW_vlan, FLOW_out_vlan, FLOW_direction,
-	FLOW_post_src_port, FLOW_post_dst_port };
+	FLOW_post_src_port, FLOW_post_dst_port, FLOW_flows };
 
 struct rules *rules_open(void)
 {
 	struct rules *r = xcalloc(1, sizeof(*r));
 
 	if (sqlite3_open(":memory:", &r->db) != SQLITE_OK || rules_sql_register(r) ||
+		rules_own_register(r) ||
 		rules_filter_register(r)) {
 		log_error("SQLite in memory: %s", r->db ? sqlite3_errmsg(r->db) : "out of memory");
 		rules_close(r);
@@ -67,7 +70,8 @@ struct rules *rules_open(void)
 	}
 	r->insert = rules_prepare(r,
 		"INSERT INTO flow VALUES (NULL,?2,?3,?4,?5,?6,?7,?8,?9,?10,?11,?12,?13,?14,?15,?16,"
-		"?17,?18,?19,?20,?21,?22,?23,?24,?25,?26,?27,?28,?29,?30,?31,?32,?33,?34,?35,?36)");
+		"?17,?18,?19,?20,?21,?22,?23,?24,?25,?26,?27,?28,?29,?30,?31,?32,?33,?34,?35,?36,?37,"
+		"?38,?39,?40)");
 	if (!r->insert) {
 		rules_close(r);
 		return NULL;
@@ -165,11 +169,17 @@ int rules_load_row(struct rules *r, const struct truth_row *row)
 		sqlite3_bind_blob(st, at++, (const uint8_t *)f + flow_fields[wide_bytes[i]].offset,
 			flow_fields[wide_bytes[i]].width, SQLITE_STATIC);
 	bind_numbers(st, at, f, wide_numbers, sizeof(wide_numbers));
+	at += (int)sizeof(wide_numbers);
+	sqlite3_bind_blob(st, at++, f->bgp_next_hop.b, 16, SQLITE_STATIC);
+	/* An interval of 1 that is announced is one, and goes before a default. */
+	sqlite3_bind_int(st, at++, flow_has(f, FLOW_sampling_num) && f->sampling_num);
+	sqlite3_bind_text(st, at, row->elements, -1, SQLITE_STATIC);
 	err = sqlite3_step(st) == SQLITE_DONE ? 0 : -1;
 	sqlite3_reset(st);
 	if (err)
 		log_error("SQLite: %s", sqlite3_errmsg(r->db));
 	r->flows++;
+	r->sflow += row->protocol == PROTO_SFLOW;
 	r->no_flow_count += row->protocol == PROTO_NETFLOW8;
 	return err;
 }
@@ -185,7 +195,7 @@ int rules_load(struct rules *r, const char *path)
 		log_error("%s", why);
 		return -1;
 	}
-	r->wide = truth_is_wide(t);
+	r->width = truth_width(t);
 	if (rules_exec(r, "BEGIN")) {
 		truth_close(t);
 		return -1;
@@ -240,7 +250,7 @@ static void factor_sql(struct strbuf *b, const struct rules_conf *c)
 	if (c->sampling_map)
 		strbuf_add(b, "CASE WHEN rate THEN rate ELSE ");
 	if (c->ext_sampling_rate)
-		strbuf_addf(b, "CASE WHEN num > 1 OR protocol = 6 THEN num ELSE %u END",
+		strbuf_addf(b, "CASE WHEN said OR protocol = 6 THEN num ELSE %u END",
 			c->ext_sampling_rate);
 	else
 		strbuf_add(b, "num");
@@ -262,7 +272,7 @@ static void place_whole(
 	moment_sql(b, c);
 	strbuf_add(b,
 		") / 1000) AS bin, coalesce(packets, 0) AS packets, coalesce(octets, 0) AS octets, "
-		"1 AS flows, ");
+		"coalesce(flows, 1) AS flows, ");
 	factor_sql(b, c);
 	strbuf_addf(b, " AS factor%s", flows_sql(c, p));
 }
@@ -282,17 +292,18 @@ static void place_pieces(
 	factor_sql(b, c);
 	strbuf_add(b, ", 1) AS packets, muldiv(coalesce(octets, 0), ");
 	factor_sql(b, c);
-	strbuf_addf(b, ", 1) AS octets, first_ms%s),\n", flows_sql(c, p));
+	strbuf_addf(b, ", 1) AS octets, coalesce(flows, 1) AS flows, first_ms%s),\n",
+		flows_sql(c, p));
 	strbuf_add(b,
 		" whole AS (SELECT id, start, CASE WHEN start = first_ms AND last_ms > start THEN "
 		"last_ms ELSE start + 1 END"
-		" AS stop, packets, octets FROM timed),\n"
+		" AS stop, packets, octets, flows FROM timed),\n"
 		" cut AS (SELECT * FROM whole WHERE stop > bin_end(start / 1000) * 1000),\n"
 		" piece(id, lo, hi) AS (SELECT id, start, bin_end(start / 1000) * 1000 FROM cut"
 		" UNION ALL SELECT piece.id, hi, min(stop, bin_end(hi / 1000) * 1000) FROM piece "
 		"JOIN cut USING (id)"
 		" WHERE hi < stop),\n"
-		" share AS (SELECT id, lo, stop - start AS span, hi - lo AS part, packets, octets,"
+		" share AS (SELECT id, lo, stop - start AS span, hi - lo AS part, packets, octets, flows,"
 		" muldiv(packets, hi - lo, stop - start) AS p, mulmod(packets, hi - lo, stop - "
 		"start) AS pr,"
 		" muldiv(octets, hi - lo, stop - start) AS o, mulmod(octets, hi - lo, stop - "
@@ -306,9 +317,9 @@ static void place_pieces(
 		" row_number() OVER (PARTITION BY id ORDER BY lo) AS first FROM share)\n"
 		"SELECT id, bin_start(lo / 1000) AS bin, p + (pn <= pleft) AS packets, o + (n <= "
 		"left) AS octets,"
-		" first = 1 AS flows, 1 AS factor FROM ranked"
+		" (first = 1) * flows AS flows, 1 AS factor FROM ranked"
 		" WHERE first = 1 OR p + (pn <= pleft) > 0 OR o + (n <= left) > 0\n"
-		"UNION ALL SELECT id, bin_start(start / 1000), packets, octets, 1, 1 FROM whole"
+		"UNION ALL SELECT id, bin_start(start / 1000), packets, octets, flows, 1 FROM whole"
 		" WHERE stop <= bin_end(start / 1000) * 1000");
 }
 
@@ -447,7 +458,7 @@ static int answerable(const struct rules *r, const struct rules_conf *c,
 			p->name, (unsigned long long)r->bad_sampling);
 		return -1;
 	}
-	if (shape->flows && r->no_flow_count) {
+	if (shape->flows && r->no_flow_count && r->width == TRUTH_NARROW) {
 		log_error("plugin %s: expect does not model \"flows\" of NetFlow v8: the truth has "
 			  "no column for them",
 			p->name);
@@ -476,7 +487,7 @@ int rules_expect(struct rules *r, const struct rules_conf *c, const struct rules
 
 	r->plugin = p;
 	r->bin_start = r->bin_end = 0;
-	err = select_plan(s, shape, c, p, r->wide) || answerable(r, c, p, shape) || load_maps(r, p) ||
+	err = select_plan(s, shape, c, p, r) || answerable(r, c, p, shape) || load_maps(r, p) ||
 			(s->marks && rules_mark(r, c, p))
 		? -1
 		: 0;

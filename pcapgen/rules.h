@@ -26,7 +26,7 @@ struct rules_column {
 	int16_t mirror;		/* the column of the other end, -1: none */
 };
 
-enum { RULES_COLUMNS = 64 };
+enum { RULES_COLUMNS = 96 };
 
 struct rules_shape {
 	struct rules_column column[RULES_COLUMNS];
@@ -38,7 +38,8 @@ struct rules_shape {
 struct rules {
 	sqlite3 *db;
 	uint64_t flows;			/* lines of the truth */
-	bool wide;			/* the truth has the columns of a wide one */
+	enum truth_width width;		/* which columns the truth has */
+	uint64_t sflow;			/* lines of sFlow: they have no Elements */
 	uint64_t bad_sampling;		/* of them: with an interval that is no whole number */
 	uint64_t no_flow_count; /* of them: of NetFlow v8, whose flow counts the truth does not hold
 				 */

@@ -7,6 +7,7 @@
 #include <string.h>
 #include "base/log.h"
 #include "base/strbuf.h"
+#include "pcapgen/rules_own.h"
 #include "pcapgen/rules_select.h"
 #include "pcapgen/rules_tags.h"
 
@@ -61,6 +62,7 @@ static const struct {
 	{ "post_nat_dst_host", "f.post_dst", "addr_text(%s)" },
 	{ "post_nat_src_port", "coalesce(f.post_sport, 0)", "" },
 	{ "post_nat_dst_port", "coalesce(f.post_dport, 0)", "" },
+	{ "peer_dst_ip", "f.bgp_next_hop", "addr_text(%s)" },
 };
 
 static const char *plain_raw(const char *name)
@@ -71,8 +73,12 @@ static const char *plain_raw(const char *name)
 	return "0";
 }
 
+enum { OWN_MAX = 16 };
+
 struct wanted {
 	bool has[PRIMITIVES];
+	const struct own_primitive *own[OWN_MAX];	/* of aggregate_primitives, as they were asked for */
+	size_t nown;
 	bool flows, flags, none;
 	const char *sum;	/* "host", "net", "as", "port", "mac", NULL */
 };
@@ -106,9 +112,25 @@ static bool sum_word(struct wanted *w, const char *word)
 	return false;
 }
 
-static int add_word(struct wanted *w, const struct rules_plugin *p, const char *word)
+static int add_own(struct wanted *w, const struct rules_plugin *p, const struct own_primitive *own)
+{
+	for (size_t i = 0; i < w->nown; i++)
+		if (w->own[i] == own)
+			return 0;
+	if (w->nown == OWN_MAX) {
+		log_error("plugin %s: aggregate: more than %d primitives of aggregate_primitives",
+			p->name, OWN_MAX);
+		return -1;
+	}
+	w->own[w->nown++] = own;
+	return 0;
+}
+
+static int add_word(struct wanted *w, const struct own_primitives *owns,
+	const struct rules_plugin *p, const char *word)
 {
 	int id = find_primitive(word, strlen(word));
+	const struct own_primitive *own = own_find(owns, word);
 
 	if (!*word || sum_word(w, word))
 		return 0;
@@ -118,6 +140,8 @@ static int add_word(struct wanted *w, const struct rules_plugin *p, const char *
 		w->flows = true;
 	} else if (!strcmp(word, "tcpflags")) {
 		w->flags = true;
+	} else if (own) {
+		return add_own(w, p, own);
 	} else if (id < 0) {
 		log_error("plugin %s: aggregate: unknown primitive \"%s\"", p->name, word);
 		return -1;
@@ -139,10 +163,11 @@ static void sum_alone(struct wanted *w)
 		kept[id] = w->has[id];
 	}
 	memcpy(w->has, kept, sizeof(kept));
+	w->nown = 0;
 	w->flags = false;
 }
 
-static int read_aggregate(struct wanted *w, const struct rules_plugin *p)
+static int read_aggregate(struct wanted *w, const struct own_primitives *owns, const struct rules_plugin *p)
 {
 	char *list = xstrdup(p->aggregate), *to = list, *save = NULL;
 	int err = 0;
@@ -154,7 +179,7 @@ static int read_aggregate(struct wanted *w, const struct rules_plugin *p)
 	*to = '\0';
 	for (char *word = strtok_r(list, ",", &save); word && !err;
 		word = strtok_r(NULL, ",", &save))
-		err = add_word(w, p, word);
+		err = add_word(w, owns, p, word);
 	free(list);
 	if (w->sum)
 		sum_alone(w);
@@ -233,6 +258,20 @@ static void mask_sql(char *to, const struct select_plan *s, const struct rules_c
 	}
 }
 
+/* No more bits than the address has, whatever the exporter says. */
+static void limited_mask_sql(char *to, const struct select_plan *s, const struct rules_conf *c,
+	const struct rules_plugin *p, const struct end *e)
+{
+	char mask[SELECT_RAW - 120];
+
+	mask_sql(to, s, c, p, e);
+	snprintf(mask, sizeof(mask), "%s", to);
+	snprintf(to, SELECT_RAW,
+		"min(%s, CASE WHEN addr_zero(%s) = x'00000000000000000000ffff00000000' THEN 32 ELSE "
+		"128 END)",
+		mask, e->addr);
+}
+
 static void net_sql(char *to, const struct select_plan *s, const struct rules_conf *c,
 	const struct rules_plugin *p, const struct end *e)
 {
@@ -271,13 +310,20 @@ static void as_sql(
 		snprintf(to, SELECT_RAW, "%s", e->as);
 }
 
+/*
+ * NetFlow v1, v5 and v7 put anything into the ports of protocols that have none: only TCP's, UDP's
+ * and SCTP's are two, and what ICMP has of them, type and code, is in the destination's.
+ */
 static void port_sql(char *to, const struct select_plan *s, const struct end *e)
 {
-	if (s->ports)
-		snprintf(to, SELECT_RAW, "CASE WHEN %s IN (SELECT n FROM ports) THEN %s ELSE 0 END",
-			e->port, e->port);
-	else
-		snprintf(to, SELECT_RAW, "%s", e->port);
+	char fixed[48];
+
+	snprintf(fixed, sizeof(fixed), "(%d, %d, %d)", PROTO_NETFLOW1, PROTO_NETFLOW5, PROTO_NETFLOW7);
+	snprintf(to, SELECT_RAW,
+		"CASE WHEN f.protocol IN %s AND coalesce(f.proto, 0) NOT IN (6, 17, 132%s) THEN 0%s%s%s "
+		"ELSE %s END",
+		fixed, e == &ends[1] ? ", 1, 58" : "", s->ports ? " WHEN " : "", s->ports ? e->port : "",
+		s->ports ? " NOT IN (SELECT n FROM ports) THEN 0" : "", e->port);
 }
 
 static void proto_sql(char *to, const struct select_plan *s)
@@ -306,7 +352,7 @@ static void tos_sql(char *to, const struct select_plan *s, const struct rules_pl
  */
 static void rate_sql(char *to, const struct rules_conf *c)
 {
-	static const char said[] = "CASE WHEN f.num > 1 OR f.protocol = 6 THEN f.num ELSE 0 END";
+	static const char said[] = "CASE WHEN f.said OR f.protocol = 6 THEN f.num ELSE 0 END";
 	const char *map = c->sampling_map ? "m.rate" : "0";
 
 	if (!c->renormalize)
@@ -326,7 +372,7 @@ static void end_sql(char *to, const char *kind, const struct select_plan *s,
 	else if (!strcmp(kind, "net"))
 		net_sql(to, s, c, p, e);
 	else if (!strcmp(kind, "mask"))
-		mask_sql(to, s, c, p, e);
+		limited_mask_sql(to, s, c, p, e);
 	else if (!strcmp(kind, "as"))
 		as_sql(to, c, p, e);
 	else if (!strcmp(kind, "mac"))
@@ -403,6 +449,9 @@ static bool value_sql(struct select_column *to, const char *name, const struct s
 			strcpy(to->text, wide[i].text);
 			return true;
 		}
+	/* A sampled frame has some of them, too, and the truth of sFlow does not tell. */
+	if (s->elements && !s->sflow && own_rare_sql(to->raw, SELECT_RAW, name))
+		return true;
 	for (size_t i = 0; i < sizeof(plain) / sizeof(plain[0]); i++)
 		if (!strcmp(name, plain[i].name)) {
 			strcpy(to->raw, plain[i].raw);
@@ -451,6 +500,16 @@ static bool is_format(const struct primitive *prim, const char *format)
 	return !strcmp(prim->format, format);
 }
 
+static void no_column(const struct select_plan *s, const struct rules_plugin *p, const char *name)
+{
+	char sql[SELECT_RAW];
+
+	log_error("plugin %s: aggregate: the truth has no column for %s%s", p->name, name,
+		!own_rare_sql(sql, sizeof(sql), name) ? ""
+		: s->sflow ? " in records of sFlow"
+			   : " (pcapgen replay --elements writes one)");
+}
+
 static int add_primitive(struct select_plan *s, struct rules_shape *shape,
 	const struct rules_conf *c, const struct rules_plugin *p, const struct primitive *prim,
 	bool wanted)
@@ -470,8 +529,7 @@ static int add_primitive(struct select_plan *s, struct rules_shape *shape,
 		return 0;
 	}
 	if (!value_sql(to, prim->name, s, c, p)) {
-		log_error("plugin %s: aggregate: the truth has no column for %s", p->name,
-			prim->name);
+		no_column(s, p, prim->name);
 		return -1;
 	}
 	if (!col->time)
@@ -527,6 +585,24 @@ static int add_keys(struct select_plan *s, struct rules_shape *shape, const stru
 			shape->column[shape->n - 1].filler = false;
 			s->column[shape->n - 1].text[0] = '\0';
 		}
+	}
+	return 0;
+}
+
+/* Behind all others, in the order of `aggregate`. */
+static int add_own_keys(struct select_plan *s, struct rules_shape *shape,
+	const struct rules_plugin *p, const struct wanted *w)
+{
+	if (w->nown && !s->elements) {
+		log_error("plugin %s: aggregate: the truth has no column for %s (pcapgen replay "
+			  "--elements writes one)",
+			p->name, w->own[0]->name);
+		return -1;
+	}
+	for (size_t i = 0; i < w->nown; i++) {
+		struct select_column *to = add_column(s, shape, w->own[i]->name);
+
+		own_sql(to->raw, SELECT_RAW, w->own[i]);
 	}
 	return 0;
 }
@@ -600,19 +676,20 @@ static bool filters(const struct rules_conf *c, const struct rules_plugin *p, co
 	return hosts && !(w->sum && strcmp(w->sum, "host"));
 }
 
-int select_plan(struct select_plan *s, struct rules_shape *shape, const struct rules_conf *c,
-		const struct rules_plugin *p, bool truth_is_wide)
+static bool is_primitive(const char *name)
 {
-	struct wanted w;
+	struct wanted w = { .flows = false };
 
-	memset(s, 0, sizeof(*s));
-	s->wide = truth_is_wide;
-	memset(shape, 0, sizeof(*shape));
-	if (read_aggregate(&w, p))
-		return -1;
-	s->filter = filters(c, p, &w);
-	s->host_stands[0] = wants(&w, "src_host");
-	s->host_stands[1] = wants(&w, "dst_host");
+	return find_primitive(name, strlen(name)) >= 0 || sum_word(&w, name) || !strcmp(name, "none") ||
+		!strcmp(name, "flows");
+}
+
+static int plan_columns(struct select_plan *s, struct rules_shape *shape, const struct rules_conf *c,
+	const struct rules_plugin *p, struct wanted *w)
+{
+	s->filter = filters(c, p, w);
+	s->host_stands[0] = wants(w, "src_host");
+	s->host_stands[1] = wants(w, "dst_host");
 	s->hosts = p->networks_file != NULL;
 	s->marks = rules_marks(c, p);
 	s->ports = p->ports_file != NULL;
@@ -627,10 +704,30 @@ int select_plan(struct select_plan *s, struct rules_shape *shape, const struct r
 	shape->history = p->history.seconds || p->history.months;
 	shape->epoch = p->since_epoch;
 	shape->utc = p->utc;
-	shape->flows = w.flows;
-	shape->flags = w.flags;
-	if (w.sum ? add_sum(s, shape, c, p, &w) : add_keys(s, shape, c, p, &w))
+	shape->flows = w->flows;
+	shape->flags = w->flags;
+	if ((w->sum ? add_sum(s, shape, c, p, w) : add_keys(s, shape, c, p, w)) ||
+		add_own_keys(s, shape, p, w))
 		return -1;
 	set_mirrors(shape, p);
 	return 0;
+}
+
+int select_plan(struct select_plan *s, struct rules_shape *shape, const struct rules_conf *c,
+		const struct rules_plugin *p, const struct rules *truth)
+{
+	struct own_primitives owns = { 0 };
+	struct wanted w;
+	int err;
+
+	memset(s, 0, sizeof(*s));
+	s->wide = truth->width != TRUTH_NARROW;
+	s->elements = truth->width == TRUTH_ELEMENTS;
+	s->sflow = truth->sflow > 0;
+	memset(shape, 0, sizeof(*shape));
+	if (c->primitives && own_read(&owns, c->primitives, is_primitive))
+		return -1;
+	err = read_aggregate(&w, &owns, p) || plan_columns(s, shape, c, p, &w) ? -1 : 0;
+	own_clear(&owns);
+	return err;
 }

@@ -23,12 +23,14 @@ struct select_plan {
 	bool host_stands[2];	/* the host of that end is a column */
 	bool hosts;		/* networks_file says something */
 	bool wide;		/* the truth has MAC addresses, VLANs, directions and what NAT made */
+	bool elements;		/* and the Elements of its records */
+	bool sflow;		/* some of it is sFlow's */
 	bool marks;		/* maps or filters have a say: table mark (m) */
 	bool ports, protos, tos;	/* ports_file, protos_file, tos_file restrict them */
 };
 
 /* Parse `aggregate` into columns; -1 after logging what is unknown or not in the truth. */
 int select_plan(struct select_plan *s, struct rules_shape *shape, const struct rules_conf *c,
-		const struct rules_plugin *p, bool truth_is_wide);
+		const struct rules_plugin *p, const struct rules *truth);
 
 #endif /* RULES_SELECT_H */

@@ -23,7 +23,9 @@ enum column_kind {
 	FLOW_ADDRESS,
 	FLOW_TIME_MS,
 	FLOW_SAMPLING,
-	FLOW_HARDWARE	/* a MAC address */
+	FLOW_HARDWARE,	/* a MAC address */
+	FLOW_ANNOUNCED,	/* 1, or empty */
+	ROW_ELEMENTS
 };
 
 struct column {
@@ -81,11 +83,20 @@ static const struct column columns[] = {
 	{ "post_dst", FLOW_ADDRESS, WIDE(post_dst) },
 	{ "post_sport", FLOW_NUMBER, WIDE(post_src_port) },
 	{ "post_dport", FLOW_NUMBER, WIDE(post_dst_port) },
+	{ "bgp_next_hop", FLOW_ADDRESS, WIDE(bgp_next_hop) },
+	{ "flows", FLOW_NUMBER, WIDE(flows) },
+	{ "announced", FLOW_ANNOUNCED, WIDE(sampling_num) },
+	{ "elements", ROW_ELEMENTS, 0, true, 0, -1 },
 };
 
-enum { COLUMNS = sizeof(columns) / sizeof(columns[0]), WIDE_ONES = 9, BUFFER = 1 << 20,
+enum { COLUMNS = sizeof(columns) / sizeof(columns[0]), COLUMN_ELEMENTS = COLUMNS - 1,
+	WIDE_ONES = 12, NARROW_ONES = COLUMN_ELEMENTS - WIDE_ONES, BUFFER = 1 << 20,
 	FIELD_MAX = ADDR_TEXT + 1 };
 _Static_assert(TRUTH_LINE_MAX >= COLUMNS * FIELD_MAX, "a line fits");
+
+/* How many of them, from the first on. */
+static const uint8_t columns_of[] = { [TRUTH_NARROW] = NARROW_ONES,
+	[TRUTH_WIDE] = COLUMN_ELEMENTS, [TRUTH_ELEMENTS] = COLUMNS };
 
 static uint64_t load(const struct truth_row *row, const struct column *c)
 {
@@ -142,7 +153,7 @@ static uint64_t width_max(const struct column *c)
 struct truth_writer {
 	int fd, err;		/* err: the first errno, sticky */
 	bool regular;		/* ours to fsync and close */
-	size_t columns;		/* all, or all but the wide ones */
+	enum truth_width width;
 	uint64_t rows;
 	size_t used;
 	char buf[BUFFER];
@@ -254,6 +265,10 @@ static char *put_column(char *p, const struct truth_row *row, const struct colum
 		return put_sampling(p, &row->flow);
 	case FLOW_HARDWARE:
 		return put_hardware(p, (const uint8_t *)row + c->offset);
+	case FLOW_ANNOUNCED:
+		return row->flow.sampling_num ? put_number(p, 1) : p;
+	case ROW_ELEMENTS:	/* as long as it is: truth_put() */
+		return p;
 	case ROW_NUMBER:
 	case FLOW_NUMBER:
 		break;
@@ -263,22 +278,22 @@ static char *put_column(char *p, const struct truth_row *row, const struct colum
 
 static void put_header(struct truth_writer *w)
 {
-	for (size_t i = 0; i < w->columns; i++) {
+	for (size_t i = 0; i < columns_of[w->width]; i++) {
 		size_t n = strlen(columns[i].name);
 
 		memcpy(w->buf + w->used, columns[i].name, n);
 		w->used += n;
-		w->buf[w->used++] = i + 1 < w->columns ? '\t' : '\n';
+		w->buf[w->used++] = i + 1 < columns_of[w->width] ? '\t' : '\n';
 	}
 }
 
-struct truth_writer *truth_create(const char *path, bool wide)
+struct truth_writer *truth_create(const char *path, enum truth_width width)
 {
 	struct truth_writer *w = calloc(1, sizeof(*w));
 
 	if (!w)
 		return NULL;
-	w->columns = wide ? COLUMNS : COLUMNS - WIDE_ONES;
+	w->width = width;
 	w->regular = strcmp(path, "-") != 0;
 	w->fd = w->regular ? open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666)
 			   : STDOUT_FILENO;
@@ -293,9 +308,10 @@ struct truth_writer *truth_create(const char *path, bool wide)
 	return w;
 }
 
-size_t truth_line(char out[static TRUTH_LINE_MAX], const struct truth_row *row, bool wide)
+size_t truth_line(
+	char out[static TRUTH_LINE_MAX], const struct truth_row *row, enum truth_width width)
 {
-	const size_t n = wide ? COLUMNS : COLUMNS - WIDE_ONES;
+	const size_t n = columns_of[width];
 	char *p = out;
 
 	for (size_t i = 0; i < n; i++) {
@@ -309,7 +325,12 @@ void truth_put(struct truth_writer *w, const struct truth_row *row)
 {
 	if (sizeof(w->buf) - w->used < TRUTH_LINE_MAX)
 		drain(w);
-	w->used += truth_line(w->buf + w->used, row, w->columns == COLUMNS);
+	w->used += truth_line(w->buf + w->used, row, w->width);
+	if (w->width == TRUTH_ELEMENTS && row->elements) {
+		w->used--;
+		truth_append(w, row->elements, strlen(row->elements), 0);
+		truth_append(w, "\n", 1, 0);
+	}
 	w->rows++;
 }
 
@@ -360,7 +381,8 @@ struct truth_reader {
 	unsigned long number;		/* of the line */
 	int16_t order[256];		/* column of the file -> row of columns[], -1: not ours */
 	size_t fields;
-	bool has_protocol, has_sent, wide;
+	bool has_protocol, has_sent;
+	enum truth_width width;
 };
 
 enum { WHY = 256 };
@@ -422,6 +444,31 @@ static bool read_sampling(char *text, struct truth_row *row)
 	return true;
 }
 
+/* "[PEN:]ID=OCTETS", with blanks between. */
+static bool read_elements(const char *text)
+{
+	static const char decimal[] = "0123456789";
+
+	for (; *text; text++) {
+		size_t n = strspn(text, decimal);
+
+		if (n && text[n] == ':') {
+			text += n + 1;
+			n = strspn(text, decimal);
+		}
+		if (!n || text[n] != '=')
+			return false;
+		text += n + 1;
+		n = strspn(text, "0123456789abcdef");
+		text += n;
+		if (n % 2 || (*text && (*text != ' ' || !text[1])))
+			return false;
+		if (!*text)
+			break;
+	}
+	return true;
+}
+
 /* Six pairs of hexadecimal digits with colons between. */
 static bool read_hardware(const char *text, uint8_t mac[6])
 {
@@ -467,6 +514,20 @@ static int read_column(struct truth_reader *r, struct truth_row *row, const stru
 		if (!read_hardware(text, (uint8_t *)row + c->offset))
 			return complain(r, why, c->name, text, "a MAC address as 02:00:00:00:00:0a");
 		row->flow.present |= UINT64_C(1) << c->field;
+		return 0;
+	case FLOW_ANNOUNCED:
+		if (strcmp(text, "1"))
+			return complain(r, why, c->name, text, "1 or nothing");
+		/* What it announced `sampling` says; there 1 is nothing announced. */
+		if (!flow_has(&row->flow, FLOW_sampling_num)) {
+			flow_set(&row->flow, FLOW_sampling_num, 1);
+			flow_set(&row->flow, FLOW_sampling_den, 1);
+		}
+		return 0;
+	case ROW_ELEMENTS:
+		if (!read_elements(text))
+			return complain(r, why, c->name, text, "[PEN:]ID=OCTETS ... in hexadecimal digits");
+		row->elements = *text ? text : NULL;
 		return 0;
 	case ROW_EXPORT_MS:
 		if (!*text)
@@ -571,9 +632,10 @@ static int read_header(struct truth_reader *r, char *why)
 			}
 		r->fields++;
 	}
-	r->wide = true;
-	for (size_t i = COLUMNS - WIDE_ONES; i < COLUMNS; i++)
-		r->wide = r->wide && seen[i];
+	r->width = TRUTH_ELEMENTS;
+	for (size_t i = NARROW_ONES; i < COLUMNS; i++)
+		if (!seen[i])
+			r->width = i == COLUMN_ELEMENTS && r->width ? TRUTH_WIDE : TRUTH_NARROW;
 	for (size_t i = 0; i < COLUMNS; i++) {
 		if (!seen[i] && !columns[i].optional) {
 			snprintf(why, WHY, "%.100s:1: column \"%s\" is missing: not a truth file",
@@ -641,9 +703,9 @@ int truth_next(struct truth_reader *r, struct truth_row *row, char *why)
 	return 1;
 }
 
-bool truth_is_wide(const struct truth_reader *r)
+enum truth_width truth_width(const struct truth_reader *r)
 {
-	return r->wide;
+	return r->width;
 }
 
 void truth_close(struct truth_reader *r)

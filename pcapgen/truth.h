@@ -13,10 +13,13 @@
  * sflow5, ...: `version` alone cannot tell NetFlow v5 from sFlow v5),
  * `sent_ms`, when the datagram was handed over (a collector that books by
  * arrival needs it), and `export_ms`, the time in its header (the time of a
- * record that says none).  A wide truth, which replay writes, has nine more:
+ * record that says none).  A wide truth, which replay writes, has twelve more:
  * src_mac dst_mac vlan out_vlan direction post_src post_dst post_sport post_dport
- * (craft's would be empty, or not tell what its sampled frames hold).  More may follow: readers go by name; a reader that finds
- * no `protocol` takes it from `version`, and no `sent_ms` takes last_ms.
+ * bgp_next_hop flows, and `announced`, 1 where the exporter announced an interval at all, be it 1
+ * (craft's would be empty, or not tell what its sampled frames hold).  On request it has
+ * `elements`: all Information Elements of the record, in its order, as [PEN:]ID=OCTETS in
+ * hexadecimal digits with blanks between.  More may follow: readers go by name; a reader that
+ * finds no `protocol` takes it from `version`, and no `sent_ms` takes last_ms.
  */
 #ifndef TRUTH_H
 #define TRUTH_H
@@ -34,16 +37,20 @@ struct truth_row {
 	uint64_t sent_us;
 	uint64_t export_us;	/* the header's time; 0: it has none (sFlow), or nobody wrote it down */
 	struct flow_record flow;	/* sampling_num/den: the interval; absent: 1 */
+	const char *elements;	/* text as in the file, the reader's until its next line; NULL: none */
 };
+
+enum truth_width { TRUTH_NARROW, TRUTH_WIDE, TRUTH_ELEMENTS };
 
 struct truth_writer;
 
 /* "-" is stdout.  NULL with errno. */
-struct truth_writer *truth_create(const char *path, bool wide);
+struct truth_writer *truth_create(const char *path, enum truth_width width);
 void truth_put(struct truth_writer *w, const struct truth_row *row);
-/* The same in two steps, the first of which any thread may do: a line ... */
+/* The same in two steps, the first of which any thread may do: a line, without its elements ... */
 enum { TRUTH_LINE_MAX = 2048 };
-size_t truth_line(char out[static TRUTH_LINE_MAX], const struct truth_row *row, bool wide);
+size_t truth_line(
+	char out[static TRUTH_LINE_MAX], const struct truth_row *row, enum truth_width width);
 /* ... and many of them, in the file's order. */
 void truth_append(struct truth_writer *w, const char *lines, size_t n, uint64_t rows);
 uint64_t truth_count(const struct truth_writer *w);
@@ -57,8 +64,8 @@ int truth_finish(struct truth_writer *w);
 struct truth_reader;
 struct truth_reader *truth_open(const char *path, char *why);
 int truth_next(struct truth_reader *r, struct truth_row *row, char *why);
-/* All the columns of a wide truth are there. */
-bool truth_is_wide(const struct truth_reader *r);
+/* All the columns of a wide truth are there, or only those of a narrow one. */
+enum truth_width truth_width(const struct truth_reader *r);
 void truth_close(struct truth_reader *r);
 
 #endif /* TRUTH_H */

@@ -2,7 +2,6 @@
  * witness.c - the second decoder's memory and its front door (see witness.h).
  */
 #include <stdlib.h>
-#include "base/strbuf.h"
 #include "pcapgen/witness_parts.h"
 
 struct witness *witness_new(void)
@@ -38,7 +37,13 @@ void witness_free(struct witness *w)
 		w->samplers = s->next;
 		free(s);
 	}
+	strbuf_clear(&w->elements);
 	free(w);
+}
+
+void witness_keep_elements(struct witness *w)
+{
+	w->keep_elements = true;
 }
 
 struct witness_stream *witness_stream(

@@ -15,6 +15,8 @@ struct witness;
 
 struct witness *witness_new(void);
 void witness_free(struct witness *w);
+/* From now on rows of NetFlow v9 and IPFIX have their Elements, too; valid during the call. */
+void witness_keep_elements(struct witness *w);
 /* Calls row() for each flow record (flow sample) of the datagram, `datagram` set to `number`. */
 void witness_read(struct witness *w, const struct datagram *d, uint64_t number,
 		  void (*row)(void *ctx, const struct truth_row *row), void *ctx);

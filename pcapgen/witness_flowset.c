@@ -5,7 +5,6 @@
  */
 #include <math.h>
 #include <stdlib.h>
-#include "base/strbuf.h"
 #include "pcapgen/witness_parts.h"
 #include "wire/ie.h"
 
@@ -541,8 +540,8 @@ static const struct {
 	{ FLOW_out_vlan, { 59, 254 }, false },
 	{ FLOW_event, { 233, 230 }, false },
 	{ FLOW_fwd_status, { 89 }, false },
-	{ FLOW_post_src_port, { 227 }, false },
-	{ FLOW_post_dst_port, { 228 }, false },
+	{ FLOW_post_src_port, { 227, 40003 }, false },
+	{ FLOW_post_dst_port, { 228, 40004 }, false },
 };
 
 /* firewallEvent, as the RFC's number and as Cisco's of NetFlow v9. */
@@ -615,6 +614,29 @@ static void reverse_record(struct message *m, struct flow_record f, const struct
 	witness_emit(m->r, &f);
 }
 
+/* All that the record says, as a truth file has it: both halves of a biflow have it. */
+static void keep_elements(struct message *m, const struct values *v)
+{
+	static const char digits[] = "0123456789abcdef";
+	struct strbuf *b = &m->r->w->elements;
+
+	strbuf_reset(b);
+	for (size_t i = 0; i < v->n; i++) {
+		const struct value *x = &v->v[i];
+
+		strbuf_add(b, i ? " " : "");
+		if (x->pen)
+			strbuf_addf(b, "%u:", x->pen);
+		strbuf_addf(b, "%u=", x->id);
+		for (size_t k = 0; k < x->at.n; k++) {
+			const char pair[2] = { digits[x->at.p[k] >> 4], digits[x->at.p[k] & 15] };
+
+			strbuf_addn(b, pair, 2);
+		}
+	}
+	m->r->row.elements = b->s;
+}
+
 static void data_record(struct message *m, const struct values *v)
 {
 	struct flow_record f = flow_record_empty;
@@ -632,6 +654,11 @@ static void data_record(struct message *m, const struct values *v)
 	set_address(&f, FLOW_bgp_next_hop, v, 18, 63);
 	set_address(&f, FLOW_post_src, v, 225, 281);
 	set_address(&f, FLOW_post_dst, v, 226, 282);
+	/* What Cisco's ASA of before those numbers says. */
+	if (!flow_has(&f, FLOW_post_src))
+		set_address(&f, FLOW_post_src, v, 40001, 0);
+	if (!flow_has(&f, FLOW_post_dst))
+		set_address(&f, FLOW_post_dst, v, 40002, 0);
 	for (size_t i = 0; i < sizeof(numbers) / sizeof(numbers[0]); i++)
 		if (first_of(v, 0, numbers[i].ids, &x))
 			flow_set(&f, numbers[i].field, x);
@@ -718,6 +745,8 @@ static void read_data(struct message *m, struct bytes set, uint16_t id)
 
 		if (n == 0)
 			break;
+		if (!t->options && m->r->w->keep_elements)
+			keep_elements(m, &v);
 		if (t->options)
 			options_record(m, &v);
 		else

@@ -10,6 +10,7 @@
 #ifndef WITNESS_PARTS_H
 #define WITNESS_PARTS_H
 
+#include "base/strbuf.h"
 #include "pcapgen/witness.h"
 
 struct witness_field {
@@ -50,6 +51,8 @@ struct witness_stream {
 struct witness {
 	struct witness_stream *streams;
 	struct witness_sampler *samplers;
+	bool keep_elements;
+	struct strbuf elements;		/* of the record at hand */
 };
 
 /* One datagram being read. */

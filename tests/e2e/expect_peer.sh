@@ -90,15 +90,30 @@ CORPUS=${FLOWLEDGER_CORPUS:-$ROOT/../shared/corpus}
 wide_captures() {
 	local c
 	echo "$TMP/sflow-frames.pcap"
-	for c in NFv9-fortigate-300d NFv9-cisco-asr9k-260 IPFIX-gen-softflowd-ether sFlowv5-akvorado-discard-if; do
+	echo "$TMP/flows.pcap"
+	for c in IPFIX-akvorado-mpls NFv9-fortigate-300d NFv9-cisco-asr9k-260 IPFIX-gen-softflowd-ether sFlowv5-akvorado-discard-if; do
 		[ ! -f "$CORPUS/$c.pcap" ] || echo "$CORPUS/$c.pcap"
 	done
 }
 wide_sets() { # CAPTURE
 	printf '%s\n' src_mac,dst_mac sum_mac vlan post_nat_src_host,post_nat_dst_host post_nat_src_port,post_nat_dst_port
-	# 1.7.7 leaves the column empty in sFlow: nfacctd-compat(7)
-	[[ $1 == *[sS][fF]low* ]] || echo sampling_direction
+	# 1.7.7 leaves the column empty in sFlow: nfacctd-compat(7); of its frames the truth does not tell the rest
+	[[ $1 == *[sS][fF]low-* || $1 == *[sS][fF]lowv5* ]] ||
+		printf '%s\n' sampling_direction mpls_label_top,mpls_label_bottom peer_dst_ip proto,own_dir,own_tos,own_as,own_end \
+			own_hop4,own_hop6,own_mac own_label,own_if,own_vendor
 }
+cat >"$TMP/own" <<'END'
+name=own_dir field_type=61 len=1 semantics=u_int
+name=own_tos field_type=5 len=1 semantics=hex
+name=own_as field_type=16 len=4 semantics=u_int
+name=own_end field_type=136 len=1 semantics=u_int
+name=own_hop4 field_type=15 len=4 semantics=ip
+name=own_hop6 field_type=62 len=16 semantics=ip
+name=own_mac field_type=56 len=6 semantics=mac
+name=own_label field_type=70 len=3 semantics=raw
+name=own_if field_type=82 len=32 semantics=str
+name=own_vendor field_type=25461:56701 len=32 semantics=str
+END
 wide_config() { # WHO CAPTURE
 	local set n=0 names=()
 	for set in $(wide_sets "$2"); do
@@ -107,7 +122,7 @@ wide_config() { # WHO CAPTURE
 		printf '%s\n' "aggregate[p$n]: $set" "print_output_file[p$n]: $TMP/$1.$(basename "$2")/p$n"
 	done
 	printf '%s\n' "plugins: $(IFS=,; echo "${names[*]}")" "pcap_savefile: $2" "print_refresh_time: 86400" \
-		"print_output: json" "print_cache_entries: 101"
+		"print_output: json" "print_cache_entries: 101" "aggregate_primitives: $TMP/own"
 }
 wide_compare() { # WHO CAPTURE PLUGIN
 	touch "$TMP/$1.$2/$3"
@@ -143,8 +158,8 @@ canonical() { # json or tsv
 	awk -F'\t' -v format="$1" '
 	function value(name, text) {
 		gsub(/"/, "", text)
-		# Where NAT made none, files have no address, tables one of zeros.
-		if (name ~ /^post_nat_ip/ && text == "0.0.0.0") text = ""
+		# Where NAT or BGP made none, files have no address, tables one of zeros.
+		if (name ~ /^(post_nat_ip|peer_ip_dst)/ && text ~ /^(0.0.0.0|::|::ffff:0.0.0.0)$/) text = ""
 		if (name == "packets") packets = text
 		else if (name == "bytes") bytes = text
 		else if (name != "event_type") cell[name] = text
@@ -205,7 +220,7 @@ PORT=$(free_udp_port)
 printf '%s\n' "nfacctd_ip: 127.0.0.1" "nfacctd_port: $PORT" "plugins: print" "aggregate: none" >"$TMP/sink.conf"
 must start_daemon sink "$PORT" "$NFACCTD" -f "$TMP/sink.conf"
 for capture in $(wide_captures); do
-	must "$PCAPGEN" replay "$capture" --to "127.0.0.1:$PORT" --speed max --truth "$TMP/$(basename "$capture").tsv" >/dev/null
+	must "$PCAPGEN" replay "$capture" --to "127.0.0.1:$PORT" --speed max --elements --truth "$TMP/$(basename "$capture").tsv" >/dev/null
 done
 stop_daemon sink
 wait

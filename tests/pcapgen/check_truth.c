@@ -18,7 +18,7 @@ Suite *suite_truth(void);
 	"in_if\tout_if\tsrc_as\tdst_as\tsrc_mask\tdst_mask\tnext_"                                \
 	"hop\tpackets\toctets\tsampling\tfirst_ms\tlast_ms"
 #define OURS "\tprotocol\tsent_ms\texport_ms"
-#define WIDE "\tsrc_mac\tdst_mac\tvlan\tout_vlan\tdirection\tpost_src\tpost_dst\tpost_sport\tpost_dport"
+#define WIDE "\tsrc_mac\tdst_mac\tvlan\tout_vlan\tdirection\tpost_src\tpost_dst\tpost_sport\tpost_dport\tbgp_next_hop\tflows\tannounced"
 #define ROW "3\t192.0.2.1\t2055\t9\t7\t41\t10.0.0.1\t2001:db8::1\t1024\t443\t6\t8\t27\t1\t2\t64500\t4200000000\t24\t48\t" \
 	"192.0.2.9\t18446744073709551615\t1500\t100\t1767614400123\t1767614400456"
 
@@ -97,9 +97,9 @@ static struct truth_row full_row(void)
 	return row;
 }
 
-static void write_as(const struct truth_row *rows, size_t n, bool wide)
+static void write_as(const struct truth_row *rows, size_t n, enum truth_width width)
 {
-	struct truth_writer *w = truth_create(path, wide);
+	struct truth_writer *w = truth_create(path, width);
 
 	ck_assert_ptr_nonnull(w);
 	for (size_t i = 0; i < n; i++)
@@ -110,7 +110,7 @@ static void write_as(const struct truth_row *rows, size_t n, bool wide)
 
 static void write_rows(const struct truth_row *rows, size_t n)
 {
-	write_as(rows, n, false);
+	write_as(rows, n, TRUTH_NARROW);
 }
 
 START_TEST(writes_the_blueprints_line)
@@ -211,13 +211,13 @@ START_TEST(wide_columns)
 	flow_set(&row.flow, FLOW_vlan, 4095);
 	flow_set(&row.flow, FLOW_direction, 1);
 	flow_set(&row.flow, FLOW_post_dst_port, 65535);
-	write_as(&row, 1, true);
+	write_as(&row, 1, TRUTH_WIDE);
 	get_file(text, sizeof(text));
 	ck_assert_str_eq(text, HEADER OURS WIDE "\n" ROW "\tnetflow9\t1767614401000\t1767614400999"
-		"\t02:00:00:00:00:0a\tff:ee:0d:00:01:9a\t4095\t\t1\t203.0.113.7\t\t\t65535\n");
+		"\t02:00:00:00:00:0a\tff:ee:0d:00:01:9a\t4095\t\t1\t203.0.113.7\t\t\t65535\t\t\t1\n");
 	r = truth_open(path, why);
 	ck_assert_msg(r != NULL, "%s", why);
-	ck_assert(truth_is_wide(r));
+	ck_assert_int_eq(truth_width(r), TRUTH_WIDE);
 	ck_assert_int_eq(truth_next(r, &got, why), 1);
 	row.flow.last_us -= row.flow.last_us % 1000;
 	ck_assert(flow_equal(&got.flow, &row.flow));
@@ -225,9 +225,57 @@ START_TEST(wide_columns)
 
 	write_rows(&row, 1);
 	r = truth_open(path, why);
-	ck_assert(!truth_is_wide(r));
+	ck_assert_int_eq(truth_width(r), TRUTH_NARROW);
 	ck_assert_int_eq(truth_next(r, &got, why), 1);
 	ck_assert(!flow_has(&got.flow, FLOW_vlan));
+	truth_close(r);
+}
+END_TEST
+
+/* Elements of any length, also longer than the writer's buffer. */
+START_TEST(elements_column)
+{
+	enum { DIGITS = 3 << 20 };
+	struct truth_row row = full_row(), got;
+	char *text = malloc(DIGITS + 64), why[256];
+	struct truth_reader *r;
+	int at = sprintf(text, "8=0a000001 25461:56701= 9:1=");
+
+	memset(text + at, 'f', DIGITS);
+	text[at + DIGITS] = '\0';
+	row.elements = text;
+	write_as(&row, 1, TRUTH_ELEMENTS);
+	r = truth_open(path, why);
+	ck_assert_msg(r != NULL, "%s", why);
+	ck_assert_int_eq(truth_width(r), TRUTH_ELEMENTS);
+	ck_assert_int_eq(truth_next(r, &got, why), 1);
+	ck_assert(got.elements && !strcmp(got.elements, text));
+	ck_assert_int_eq(truth_next(r, &got, why), 0);
+	truth_close(r);
+	row.elements = NULL;
+	write_as(&row, 1, TRUTH_ELEMENTS);
+	r = truth_open(path, why);
+	ck_assert_int_eq(truth_next(r, &got, why), 1);
+	ck_assert_ptr_null(got.elements);
+	truth_close(r);
+	free(text);
+}
+END_TEST
+
+static const char *const no_elements[] = { "8", "8=0", "8=0A", "=00", "8:=00", ":8=00", "8=00 ", " 8=00",
+	"8=00  9=00", "8=zz", "x=00" };
+
+START_TEST(elements_refused)
+{
+	struct truth_row row = full_row(), got;
+	char why[256];
+	struct truth_reader *r;
+
+	row.elements = no_elements[_i];
+	write_as(&row, 1, TRUTH_ELEMENTS);
+	r = truth_open(path, why);
+	ck_assert_int_eq(truth_next(r, &got, why), -1);
+	ck_assert_msg(strstr(why, ":2: column \"elements\": ") != NULL, "%s", why);
 	truth_close(r);
 }
 END_TEST
@@ -375,13 +423,13 @@ START_TEST(full_disk_is_told)
 
 	if (access("/dev/full", W_OK))
 		return;
-	w = truth_create("/dev/full", false);
+	w = truth_create("/dev/full", TRUTH_NARROW);
 	ck_assert_ptr_nonnull(w);
 	for (int i = 0; i < 20000; i++)
 		truth_put(w, &row);
 	ck_assert_int_eq(truth_finish(w), -1);
 	ck_assert_int_eq(errno, ENOSPC);
-	ck_assert_ptr_null(truth_create("/nonexistent/truth.tsv", false));
+	ck_assert_ptr_null(truth_create("/nonexistent/truth.tsv", TRUTH_NARROW));
 	ck_assert_int_eq(errno, ENOENT);
 }
 END_TEST
@@ -397,6 +445,8 @@ Suite *suite_truth(void)
 	tcase_add_loop_test(t, writes_ratios, 0, 6);
 	tcase_add_test(t, reads_back);
 	tcase_add_test(t, wide_columns);
+	tcase_add_test(t, elements_column);
+	tcase_add_loop_test(t, elements_refused, 0, sizeof(no_elements) / sizeof(no_elements[0]));
 	tcase_add_test(t, reads_by_name);
 	tcase_add_loop_test(t, refuses, 0, sizeof(bad) / sizeof(bad[0]));
 	tcase_add_loop_test(t, bounds, 0, sizeof(cells) / sizeof(cells[0]));

@@ -77,7 +77,7 @@ static void make_files(void)
 
 	use_zone("UTC");
 	ck_assert_ptr_nonnull(mkdtemp(dir));
-	w = truth_create(in_dir(path, "truth"), false);
+	w = truth_create(in_dir(path, "truth"), TRUTH_NARROW);
 	ck_assert_ptr_nonnull(w);
 	for (size_t i = 0; i < FLOWS; i++) {
 		literal_row(&row, &flows[i]);

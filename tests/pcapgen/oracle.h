@@ -24,6 +24,8 @@ struct flow_literal {
 	int64_t first_ms, last_ms, sent_ms;	/* since 1970 */
 	uint8_t protocol;			/* 0: NetFlow v5 */
 	int64_t export_ms;			/* 0: the truth does not know */
+	const char *elements;			/* of a truth that has them */
+	uint64_t flows;				/* 0: not said */
 };
 
 static inline void set_number(struct flow_record *f, enum flow_field field, uint64_t v)
@@ -59,6 +61,8 @@ static inline void literal_row(struct truth_row *row, const struct flow_literal 
 	set_number(f, FLOW_dst_as, l->dst_as);
 	set_number(f, FLOW_sampling_num, l->sampling);
 	set_number(f, FLOW_sampling_den, l->sampling ? 1 : 0);
+	set_number(f, FLOW_flows, l->flows);
+	row->elements = l->elements;
 	set_number(f, FLOW_first_us, (uint64_t)l->first_ms * 1000);
 	set_number(f, FLOW_last_us, (uint64_t)l->last_ms * 1000);
 }
