@@ -38,7 +38,8 @@ int engine_start(struct engine *e, void (*purged)(void *ctx), void *ctx);
 void engine_feed(struct engine *e, const struct datagram *d);
 /*
  * The same for some hundred datagrams of a capture, which all workers read in turns: as
- * capture_next().  In between they may read on: settle before you ask the capture for anything.
+ * capture_next().  In between they may read on: settle before you ask the capture for anything,
+ * or close it before its end.
  */
 int engine_read(struct engine *e, struct capture *c, char *why);
 /* All that was read of it is in the sums; nobody reads until engine_read() is called again. */

@@ -43,7 +43,8 @@ bool pcap_walk_can(struct pcap_walk *w, const uint8_t header[static PCAP_FILE_HE
 bool pcap_walk_start(struct pcap_walk *w, int fd)
 {
 	w->fd = fd;
-	w->buf = lseek(fd, PCAP_FILE_HEADER, SEEK_SET) == PCAP_FILE_HEADER ? malloc(PCAP_WALK_BUFFER) : NULL;
+	if (lseek(fd, PCAP_FILE_HEADER, SEEK_SET) == PCAP_FILE_HEADER)
+		w->buf = malloc(PCAP_WALK_BUFFER);
 	return w->buf != NULL;
 }
 
