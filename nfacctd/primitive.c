@@ -5,6 +5,7 @@
  */
 #include "nfacctd/primitive.h"
 
+#include <ctype.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -169,7 +170,7 @@ bool aggregate_parse(struct aggregate_spec *a, const char *list, char *why, size
 
 		for (; *list && *list != ','; list++)
 			if (*list != ' ' && *list != '\t' && n < sizeof(word) - 1)
-				word[n++] = *list;
+				word[n++] = (char)tolower((unsigned char)*list);
 		word[n] = '\0';
 		if (*list == ',')
 			list++;

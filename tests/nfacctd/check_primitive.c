@@ -42,6 +42,7 @@ static const struct {
 		SUM_HOST, true, false, false, "" },
 	{ "sum_host,dst_port,tcpflags", true, BIT(src_host), SUM_HOST, false, false, false,
 		"sum_host stands alone" },
+	{ "SRC_Host,NONE,Flows", true, BIT(src_host), SUM_NONE, true, false, true, "" },
 	{ "src_hots", false, 0, SUM_NONE, false, false, false,
 		"\"src_hots\", did you mean \"src_host\"" },
 	{ "src_host!x", false, 0, SUM_NONE, false, false, false, "\"src_host!x\"" },
