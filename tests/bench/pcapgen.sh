@@ -90,3 +90,58 @@ for p in netflow5 netflow9 ipfix sflow5; do
 	bench_line "pcapgen: new records a CPU s, $p" \
 		"$(a_second records "$bench_tmp/craft" "$cpu")" - - -
 done
+
+# ---- two workers over one, to a file: by the clock, in turns, where no disk is waited for ----------
+files=$bench_tmp
+[ -d /dev/shm ] && [ -w /dev/shm ] && files=$(mktemp -d /dev/shm/flowledger-bench.XXXXXX)
+trap 'kill -CONT "$receiver" 2>/dev/null; rm -rf "$files"; bench_cleanup' EXIT
+
+four() { # RATE CYCLE: two exporters of two protocols each
+	cat <<-YAML
+		seed: 1
+		start: 2026-01-05T12:00:00Z
+		duration: 1s
+		rate: $1
+		cycle: $2
+		exporters:
+		  - { address: 127.0.0.9, protocol: netflow5, families: 4, count: 2 }
+		  - { address: 127.0.0.19, protocol: ipfix, families: 4, count: 2 }
+		customers: [ { prefix: 10.0.0.0/20, as: 64500, interface: 3 } ]
+		remotes: [ { prefix: 198.51.0.0/16, as: 65010, interface: 1, next_hop: 192.0.2.1 } ]
+		applications: [ { proto: tcp, port: 443, weight: 3 }, { proto: udp, port: 53 } ]
+	YAML
+}
+
+clock_of() { # COMMAND... -> seconds
+	local TIMEFORMAT=%R
+	{ time "$@" >/dev/null 2>&1; } 2>&1
+}
+
+write_file() { # WORKERS NAME
+	"$B/pcapgen" craft --scenario "$bench_tmp/four.yaml" --write "$files/$2.pcap" --workers "$1"
+}
+
+both() {	# what two that know nothing of each other take: no two workers are better than that
+	write_file 1 a &
+	write_file 1 b
+	wait $!
+}
+
+for what in "new records:3M records/s:0" "a cycle:400k datagrams/s:256"; do
+	IFS=: read -r name rate cycle <<<"$what"
+	four "$rate" "$cycle" >"$bench_tmp/four.yaml"
+	ones=() twos=() pairs=() bares=()
+	for ((i = 0; i < rounds; i++)); do
+		ones+=("$(clock_of write_file 1 a)")
+		twos+=("$(clock_of write_file 2 a)")
+		pairs+=("$(clock_of both)")
+		size=$(stat -c %s "$files/a.pcap")
+		bares+=("$(clock_of dd if=/dev/zero of="$files/c" bs=1M count=$((size >> 20)))")
+		rm -f "$files"/*
+	done
+	one=$(least "${ones[@]}") two=$(least "${twos[@]}") pair=$(least "${pairs[@]}")
+	bench_line "pcapgen: $name to a file, s, 2 workers over 1" "$two" "$one" "$(ratio "$one" "$two")" 1.7
+	bench_line "... two processes, each such a file" "$pair" "$one" \
+		"$(awk -v a="$one" -v b="$pair" 'BEGIN { printf "%.2f", 2 * a / b }')" "-"
+	bench_line "... the file's octets written, nothing else" "$(least "${bares[@]}")" "$one" - -
+done
