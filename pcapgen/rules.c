@@ -272,7 +272,7 @@ static void place_whole(
 	moment_sql(b, c);
 	strbuf_add(b,
 		") / 1000) AS bin, coalesce(packets, 0) AS packets, coalesce(octets, 0) AS octets, "
-		"coalesce(flows, 1) AS flows, ");
+		"coalesce(nullif(flows, 0), 1) AS flows, ");
 	factor_sql(b, c);
 	strbuf_addf(b, " AS factor%s", flows_sql(c, p));
 }
@@ -292,7 +292,7 @@ static void place_pieces(
 	factor_sql(b, c);
 	strbuf_add(b, ", 1) AS packets, muldiv(coalesce(octets, 0), ");
 	factor_sql(b, c);
-	strbuf_addf(b, ", 1) AS octets, coalesce(flows, 1) AS flows, first_ms%s),\n",
+	strbuf_addf(b, ", 1) AS octets, coalesce(nullif(flows, 0), 1) AS flows, first_ms%s),\n",
 		flows_sql(c, p));
 	strbuf_add(b,
 		" whole AS (SELECT id, start, CASE WHEN start = first_ms AND last_ms > start THEN "

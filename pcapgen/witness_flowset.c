@@ -652,6 +652,9 @@ static void data_record(struct message *m, const struct values *v)
 		set_address(&f, FLOW_dst, v, 45, 169);
 	set_address(&f, FLOW_next_hop, v, 15, 62);
 	set_address(&f, FLOW_bgp_next_hop, v, 18, 63);
+	/* Where the top label leads to, of who does not say it otherwise. */
+	if (!flow_has(&f, FLOW_bgp_next_hop))
+		set_address(&f, FLOW_bgp_next_hop, v, 47, 140);
 	set_address(&f, FLOW_post_src, v, 225, 281);
 	set_address(&f, FLOW_post_dst, v, 226, 282);
 	/* What Cisco's ASA of before those numbers says. */

@@ -334,8 +334,8 @@ END_TEST
 static const struct flow_literal told[] = {
 	{ "10.0.0.1", "10.0.0.2", 1, 10, V9, .sampling = 1,
 		.elements = "70=04e250 71=7ffda1 95=0300000001bb 25461:56701=c3a90a7e0062 61=01" },
-	{ "10.0.0.1", "10.0.0.2", 2, 20, V9, .flows = 5,
-		.elements = "61=00 61=0102 70=000010 230=04 351=0100000000beef07 15=c0000201 56=020000000001" },
+	{ "10.0.0.1", "10.0.0.2", 2, 20, V9, .flows = 5, .src_mask = 128,
+		.dst_mask = 24, .elements = "61=00 61=0102 70=000010 230=04 351=0100000000beef07 15=c0000201 56=020000000001" },
 	{ "10.0.0.1", "10.0.0.2", 4, 40, V9, .elements = "96= 9:70=ffffff" },
 	{ "10.0.0.1", "10.0.0.2", 8, 80, .sport = 9, .dport = 7, .proto = 50, .protocol = PROTO_NETFLOW5,
 		.first_ms = 1792040100000, .sent_ms = 1792040100000 },
@@ -363,6 +363,8 @@ static const struct {
 	{ "a primitive of our own beside a sum is left out", "aggregate: sum_host, dir\n",
 		"10.0.0.1\t" HOUR "15\t150\n" "10.0.0.2\t" HOUR "15\t150\n" },
 	{ "flows that the exporter counts", "aggregate: flows\n", HOUR "15\t8\t150\n" },
+	{ "no more bits than the address has", "aggregate: src_mask, dst_mask\n",
+		"0\t0\t" HOUR "13\t130\n" "32\t24\t" HOUR "2\t20\n" },
 	{ "an announced 1 is no 0, and no default replaces it",
 		"nfacctd_renormalize: true\nnfacctd_ext_sampling_rate: 3\nnfacctd_ext_sampling_rate_mode: default\n"
 		"aggregate: none\n", HOUR "43\t430\n" },

@@ -373,7 +373,9 @@ END_TEST
 #define TOLD (FLOW_BIT(src) | FLOW_BIT(dst) | FLOW_BIT(octets) | FLOW_BIT(packets) | FLOW_BIT(in_if) | \
 	FLOW_BIT(out_if) | FLOW_BIT(src_port) | FLOW_BIT(dst_port) | FLOW_BIT(proto) | FLOW_BIT(tos) | \
 	FLOW_BIT(tcp_flags) | FLOW_BIT(src_mask) | FLOW_BIT(dst_mask) | FLOW_BIT(src_as) | FLOW_BIT(dst_as) | \
-	FLOW_BIT(next_hop) | FLOW_BIT(first_us) | FLOW_BIT(last_us))
+	FLOW_BIT(next_hop) | FLOW_BIT(first_us) | FLOW_BIT(last_us) | FLOW_BIT(src_mac) | FLOW_BIT(dst_mac) | \
+	FLOW_BIT(vlan) | FLOW_BIT(out_vlan) | FLOW_BIT(direction) | FLOW_BIT(post_src) | FLOW_BIT(post_dst) | \
+	FLOW_BIT(post_src_port) | FLOW_BIT(post_dst_port) | FLOW_BIT(bgp_next_hop) | FLOW_BIT(flows))
 
 /* What lib/wire's decoder emits, as truth rows: with the collector's rules on what is traffic and
  * when it began. */
