@@ -16,7 +16,8 @@ struct map_lines {
 	const char *origin, *at, *end;
 	unsigned number;
 	char text[MAP_LINE_MAX];	/* trimmed */
-	const char *bad; /* what was expected of a line that is none: `text` has its beginning, for the log */
+	/* What was expected of a line that is none: `text` has its beginning, for the log. */
+	const char *bad;
 	size_t skipped;
 };
 

@@ -556,7 +556,9 @@ static fill_fn *const format_ops[PRIM_FORMATS] = {
 /*
  * By name: primitives that files or keys change.  A condition that does not hold leaves the copy.
  */
-enum op_when { ALWAYS, HOSTS_FILTERED, AS_FROM_FILE, HOP_OF_IP, HOP_FROM_FILE, HOP_OF_NOBODY, SECONDS };
+enum op_when {
+	ALWAYS, HOSTS_FILTERED, AS_FROM_FILE, HOP_OF_IP, HOP_FROM_FILE, HOP_OF_NOBODY, SECONDS
+};
 
 static const struct special_op {
 	uint8_t primitive, when;
@@ -872,8 +874,9 @@ static const struct {
 	{ op_copy1, 0 }, { op_copy2, 0 }, { op_copy4, 0 }, { op_copy6, 0 }, { op_copy8, 0 },
 	{ op_copy16, 0 }, { op_tos, 0 }, { op_proto, 0 }, { op_direction, 0 }, { op_rate, 0 },
 	{ op_tag, 0 }, { op_label, 0 }, { op_class, 0 }, { op_origin, 0 }, { op_start, 0 }, { op_seconds, 0 },
-	{ op_element, 0 }, { op_rd, FLOW_BIT(direction) }, { op_depth, 0 }, { op_vni, 0 }, { op_inside, 0 },
-	{ op_no_hop, 0 }, { op_next_hop, FLOW_BIT(next_hop) }, { op_peer_dst, FLOW_BIT(next_hop) | FLOW_BIT(dst_mask) },
+	{ op_element, 0 }, { op_depth, 0 }, { op_vni, 0 }, { op_inside, 0 }, { op_no_hop, 0 },
+	{ op_rd, FLOW_BIT(direction) }, { op_next_hop, FLOW_BIT(next_hop) },
+	{ op_peer_dst, FLOW_BIT(next_hop) | FLOW_BIT(dst_mask) },
 	{ op_port, FLOW_BIT(proto) },
 	{ op_host_filtered, FLOW_BIT(src) | FLOW_BIT(dst) },
 	{ op_net, FLOW_BIT(src) | FLOW_BIT(dst) | FLOW_BIT(src_mask) | FLOW_BIT(dst_mask) },

@@ -232,7 +232,7 @@ static const struct {
 		      "without its space (305 without 306) is one; a record that names no sampler takes its "
 		      "domain's only one, whatever its scope; Set IDs of NetFlow v9 mean nothing in IPFIX" },
 	{ "nfacctd_as: longest", "compares with the exporter's mask under nfacctd_net: file, too (1.7.7: the file "
-				 "always wins there)" },
+				 "always wins there); an AS number with a mask of 0 and no entry stays (1.7.7: 0)" },
 	{ "times", "v5 headers count to the nanosecond; nfacctd_time_secs and timestamp_* of "
 		   "uptimes to the millisecond; timestamp_arrival of a capture is the capture's" },
 	{ "bins of months", "are written when they are over, too" },
