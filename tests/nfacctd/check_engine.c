@@ -1144,6 +1144,75 @@ START_TEST(rubbish_is_counted)
 }
 END_TEST
 
+/* ---- addresses of both families ---- */
+
+/* v9: template `id` of these two elements and octets, and one record with 1 packet. */
+static void feed_ends(const struct addr *exporter, uint16_t id, const uint16_t (*f)[2],
+		      const char *src, const char *dst, uint32_t octets)
+{
+	const char *const text[] = { src, dst };
+	uint8_t buf[256], *p = buf;
+
+	put(&p, 9, 2), put(&p, 2, 2), put(&p, 5000000, 4), put(&p, NOW, 4), put(&p, 0, 8);
+	put(&p, 0, 2), put(&p, 24, 2), put(&p, id, 2), put(&p, 4, 2);
+	for (size_t i = 0; i < 2; i++)
+		put(&p, f[i][0], 2), put(&p, f[i][1], 2);
+	put(&p, 1, 2), put(&p, 4, 2), put(&p, 2, 2), put(&p, 4, 2);
+	put(&p, id, 2), put(&p, 4u + f[0][1] + f[1][1] + 8, 2);
+	for (size_t i = 0; i < 2; i++) {
+		struct addr a;
+
+		ck_assert(addr_parse(&a, text[i]));
+		memcpy(p, a.b + 16 - f[i][1], f[i][1]);
+		p += f[i][1];
+	}
+	put(&p, octets, 4), put(&p, 1, 4);
+	engine_feed(engine, &(struct datagram){ { buf, (size_t)(p - buf) },
+		{ *exporter, 2055, false }, UINT64_C(1000000) * NOW });
+}
+
+/* By what the plugin beside it needs: keys that the decoder writes, keys from records. */
+static const char *const ways[] = { "aggregate[b]: proto\n",
+	"aggregate[b]: proto\naggregate_filter[b]: udp\n" };
+
+/* The same address is the same row, in however many octets it came and whatever stands beside it. */
+START_TEST(an_address_has_one_row)
+{
+	static const uint16_t four[][2] = { { 8, 4 }, { 12, 4 } },
+		sixteen[][2] = { { 27, 16 }, { 28, 16 } }, mixed[][2] = { { 8, 4 }, { 28, 16 } }, none[][2] = { { 27, 16 }, { 210, 4 } },
+		four_none[][2] = { { 8, 4 }, { 210, 4 } };
+	const struct addr v4 = addr_make4(0xc0000201);
+	struct addr v6;
+	char conf[400];
+
+	ck_assert(addr_parse(&v6, "2001:db8::ff"));
+	snprintf(conf, sizeof(conf), "plugins: print[a], print[b]\n"
+		 "aggregate[a]: peer_src_ip, src_host, dst_host, in_iface\n%s" HISTORY, ways[_i]);
+	start(conf);
+	for (int again = 0; again < 3; again++) {
+		feed_ends(&v4, 256, four, "10.0.0.1", "10.0.0.2", 1);
+		feed_ends(&v4, 257, sixteen, "::ffff:10.0.0.1", "::ffff:10.0.0.2", 10);
+		feed_ends(&v4, 258, mixed, "10.0.0.1", "::ffff:10.0.0.2", 100);
+		feed_ends(&v4, 258, mixed, "10.0.0.1", "2001:db8::2", 1000);
+		feed_ends(&v4, 257, sixteen, "2001:db8::1", "::ffff:10.0.0.2", 1000);
+		feed_ends(&v4, 257, sixteen, "::10.0.0.1", "::", 1000);
+		feed_ends(&v4, 259, none, "::ffff:10.0.0.1", "1.2.3.4", 1);
+		feed_ends(&v4, 260, four_none, "10.0.0.1", "1.2.3.4", 10);
+		feed_ends(&v6, 256, four, "10.0.0.1", "10.0.0.2", 1);
+		feed_ends(&v6, 257, sixteen, "::ffff:10.0.0.1", "::ffff:10.0.0.2", 10);
+	}
+	stop();
+	rows_are(0, "+0 192.0.2.1 0 10.0.0.1 10.0.0.2 9 333\n"
+		    "+0 192.0.2.1 0 10.0.0.1 2001:db8::2 3 3000\n"
+		    "+0 192.0.2.1 0 2001:db8::1 10.0.0.2 3 3000\n"
+		    "+0 192.0.2.1 0 ::10.0.0.1 :: 3 3000\n"
+		    "+0 192.0.2.1 0 10.0.0.1 0.0.0.0 6 33\n"
+		    "+0 2001:db8::ff 0 10.0.0.1 10.0.0.2 6 33\n");
+	ck_assert_uint_eq(stat_of("records_direct") > 0, _i == 0);
+	let_go();
+}
+END_TEST
+
 static void feed_hosts(unsigned from, unsigned n, int first_s)
 {
 	for (unsigned i = from; i < from + n; i++) {
@@ -1706,6 +1775,7 @@ Suite *suite_engine(void)
 	tcase_add_test(t, preprocess_is_read);
 	tcase_add_test(t, overflow_is_accounted);
 	tcase_add_test(t, rubbish_is_counted);
+	LOOP(t, an_address_has_one_row, ways);
 	tcase_add_test(t, purges_early_when_memory_runs_out);
 	tcase_add_test(t, what_is_shed_in_an_outage_is_told);
 	tcase_add_test(t, a_stranger_cannot_fill_the_memory);
