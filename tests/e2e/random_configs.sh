@@ -12,6 +12,9 @@
 #
 # A seed repeats a run; a run that fails leaves what differs in its output.  Without
 # one it is always the same run, so that a change fails for what it changed; "-" draws.
+#
+# Without a difference, 100 each with the corpus, 2026-11-24: 5150 (234 checks), 60601 (228); 8088 (229)
+# but for two answers of plugin memory, asked again in its first 63 (compare_again()).
 set -u
 here=$(cd "$(dirname "$0")" && pwd)
 # shellcheck source=tests/e2e/lib.sh
