@@ -465,6 +465,49 @@ START_TEST(streams_are_apart)
 }
 END_TEST
 
+/* Crafted by a guess, early and late, and moved: the octets and times of crafting in time. */
+START_TEST(moved_is_in_time)
+{
+	const bool cycle = _i % 2;
+	static uint8_t ahead[EXPORT_OCTETS_MAX];
+	struct exporter *guesser;
+	struct crafted guessed;
+
+	open_exporter(exporters[_i / 2].keys, cycle ? "cycle: 3\n" : "");
+	guesser = exporter_new(&sc->exporters[0], population, 5, 0, START_MS, sc->cycle);
+	exporter_movable(guesser);
+	for (uint64_t i = 0; i < 12; i++) {
+		const uint64_t at = START_MS + 10000 + i * 1777;
+		uint64_t guess = at + i % 3 * 900 - 900, later_us;
+
+		/* Where the clock decides on templates nobody may guess. */
+		if (exporter_may_announce(guesser, at - 900, at + 900))
+			guess = at;
+
+		craft(at);
+		exporter_craft(guesser, guess, ahead, &guessed);
+		if (guessed.from_cycle)
+			memcpy(ahead, guessed.data.p, guessed.data.n);
+		later_us = exporter_move(
+			guesser, guess, at, ahead, guessed.patches, guessed.npatches);
+		if (guessed.announces)
+			exporter_announced_at(guesser, at);
+		ck_assert(guessed.announces == made.announces);
+		ck_assert_uint_eq(guessed.data.n, made.data.n);
+		ck_assert_msg(!memcmp(ahead, made.data.p, made.data.n), "datagram %d of %s", (int)i,
+			exporters[_i / 2].keys);
+		ck_assert_uint_eq(guessed.nrecords, made.nrecords);
+		for (size_t k = 0; k < made.nrecords; k++)
+			if (flow_has(&made.records[k], FLOW_last_us))
+				ck_assert_uint_eq(guessed.records[k].last_us + guessed.later_us +
+					later_us, made.records[k].last_us + made.later_us);
+		ck_assert_uint_le(made.nrecords, exporter_most_records(exporter));
+	}
+	exporter_free(guesser);
+	close_exporter();
+}
+END_TEST
+
 Suite *suite_export(void)
 {
 	Suite *s = suite_create("export");
@@ -473,6 +516,7 @@ Suite *suite_export(void)
 	tcase_set_timeout(t, 30);
 	tcase_add_loop_test(t, witness_sees_the_truth, 0, EXPORTERS);
 	tcase_add_loop_test(t, cycle_keeps_the_truth, 0, EXPORTERS);
+	tcase_add_loop_test(t, moved_is_in_time, 0, 2 * EXPORTERS);
 	tcase_add_test(t, netflow5_counts_records);
 	tcase_add_test(t, netflow5_fills_thirty);
 	tcase_add_loop_test(t, fills_the_datagram, 0, sizeof(fullest) / sizeof(fullest[0]));
