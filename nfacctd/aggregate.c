@@ -56,18 +56,31 @@ struct arena {
 	size_t next_size, bytes;
 };
 
+struct table;
+typedef void add_fn(struct table *t, const uint8_t *keys, const struct sums *items, size_t n);
+
+/* The rows of one form of key. */
+struct table {
+	struct aggregate *a;
+	size_t key_size, row_size, key_at, flows_at, flags_at;
+	unsigned depth;			/* of the directory, from 1 on */
+	struct segment **dir;		/* NULL: there is no such key yet */
+	uint8_t **chunk;
+	size_t nrows, nchunks, chunks_cap;
+	struct arena rows, index;
+	add_fn *add;
+};
+
+/* Keys of which all addresses are of IPv4 (all keys, where keys have none), and the others. */
+enum { FORM_NARROW, FORM_WIDE, FORMS };
+
 struct aggregate {
 	struct agg_shape shape;
-	size_t row_size, key_at, flows_at, flags_at;
 	uint64_t secret[KEY_WORDS + 1];
 	struct agg_budget *budget;
 	struct agg_counts counts;
 	bool unbound;
-	unsigned depth;			/* of the directory, from 1 on */
-	struct segment **dir;
-	uint8_t **chunk;
-	size_t nrows, nchunks, chunks_cap;
-	struct arena rows, index;
+	struct table table[FORMS];
 };
 
 static struct region *region_map(size_t size, size_t align)
@@ -269,9 +282,9 @@ static void arena_free(struct arena *m, struct agg_budget *budget)
 	m->bytes = 0;
 }
 
-static struct segment *segment_new(struct aggregate *a, uint32_t depth, bool force)
+static struct segment *segment_new(struct table *t, uint32_t depth, bool force)
 {
-	struct segment *s = arena_take(&a->index, a->budget, sizeof(*s), force || a->unbound);
+	struct segment *s = arena_take(&t->index, t->a->budget, sizeof(*s), force || t->a->unbound);
 
 	if (!s)
 		return NULL;
@@ -280,22 +293,22 @@ static struct segment *segment_new(struct aggregate *a, uint32_t depth, bool for
 	return s;
 }
 
-static bool chunk_new(struct aggregate *a, bool force)
+static bool chunk_new(struct table *t, bool force)
 {
-	if (a->nchunks == a->chunks_cap) {
-		size_t cap = a->chunks_cap ? a->chunks_cap * 2 : 64;
-		uint8_t **chunk = realloc(a->chunk, cap * sizeof(*chunk));
+	if (t->nchunks == t->chunks_cap) {
+		size_t cap = t->chunks_cap ? t->chunks_cap * 2 : 64;
+		uint8_t **chunk = realloc(t->chunk, cap * sizeof(*chunk));
 
 		if (!chunk)
 			return false;
-		a->chunk = chunk;
-		a->chunks_cap = cap;
+		t->chunk = chunk;
+		t->chunks_cap = cap;
 	}
-	a->chunk[a->nchunks] = arena_take(&a->rows, a->budget, CHUNK_ROWS * a->row_size,
-					 force || a->unbound);
-	if (!a->chunk[a->nchunks])
+	t->chunk[t->nchunks] = arena_take(&t->rows, t->a->budget, CHUNK_ROWS * t->row_size,
+					 force || t->a->unbound);
+	if (!t->chunk[t->nchunks])
 		return false;
-	a->nchunks++;
+	t->nchunks++;
 	return true;
 }
 
@@ -311,6 +324,50 @@ static void make_secret(struct aggregate *a, uint64_t seed)
 	}
 }
 
+static add_fn *adder_for(const struct agg_shape *s, size_t key_size);
+
+/* Its first segment and rows; false: there is no room for them. */
+static bool table_open(struct table *t, bool force)
+{
+	t->rows.next_size = t->index.next_size = REGION_MIN;
+	/* Two ways to the one segment: a shift by all 32 bits of a tag would be none. */
+	t->depth = 1;
+	t->dir = malloc(2 * sizeof(*t->dir));
+	if (t->dir && (t->dir[0] = t->dir[1] = segment_new(t, 0, force)) && chunk_new(t, force))
+		return true;
+	arena_free(&t->index, t->a->budget);
+	free(t->dir);
+	t->dir = NULL;
+	return false;
+}
+
+size_t agg_narrow_size(const struct agg_shape *s)
+{
+	const size_t used = s->addrs_at + (size_t)s->naddrs * AGG_NARROW;
+
+	return s->naddrs ? (used + 7) / 8 * 8 : s->key_size;
+}
+
+static void table_init(struct table *t, struct aggregate *a, size_t key_size)
+{
+	const struct agg_shape *s = &a->shape;
+
+	t->a = a;
+	t->key_size = key_size;
+	t->row_size = SUMS_BYTES;
+	if (s->flows) {
+		t->flows_at = t->row_size;
+		t->row_size += 8;
+	}
+	if (s->tcp_flags) {
+		t->flags_at = t->row_size;
+		t->row_size += 8;
+	}
+	t->key_at = t->row_size;
+	t->row_size += key_size;
+	t->add = adder_for(s, key_size);
+}
+
 struct aggregate *aggregate_new(const struct agg_shape *shape, struct agg_budget *budget,
 				uint64_t seed)
 {
@@ -321,22 +378,9 @@ struct aggregate *aggregate_new(const struct agg_shape *shape, struct agg_budget
 	a->shape = *shape;
 	a->budget = budget;
 	make_secret(a, seed);
-	a->rows.next_size = a->index.next_size = REGION_MIN;
-	a->row_size = SUMS_BYTES;
-	if (shape->flows) {
-		a->flows_at = a->row_size;
-		a->row_size += 8;
-	}
-	if (shape->tcp_flags) {
-		a->flags_at = a->row_size;
-		a->row_size += 8;
-	}
-	a->key_at = a->row_size;
-	a->row_size += shape->key_size;
-	/* Two ways to the one segment: a shift by all 32 bits of a tag would be none. */
-	a->depth = 1;
-	a->dir = malloc(2 * sizeof(*a->dir));
-	if (!a->dir || !(a->dir[0] = a->dir[1] = segment_new(a, 0, true)) || !chunk_new(a, true)) {
+	table_init(&a->table[FORM_NARROW], a, agg_narrow_size(shape));
+	table_init(&a->table[FORM_WIDE], a, shape->key_size);
+	if (!table_open(&a->table[FORM_NARROW], true)) {
 		aggregate_free(a);
 		errno = ENOMEM;
 		return NULL;
@@ -351,9 +395,11 @@ void aggregate_unbind(struct aggregate *a)
 
 void aggregate_seal(struct aggregate *a)
 {
-	arena_free(&a->index, a->budget);
-	free(a->dir);
-	a->dir = NULL;
+	for (struct table *t = a->table; t < a->table + FORMS; t++) {
+		arena_free(&t->index, a->budget);
+		free(t->dir);
+		t->dir = NULL;
+	}
 }
 
 void aggregate_free(struct aggregate *a)
@@ -361,8 +407,10 @@ void aggregate_free(struct aggregate *a)
 	if (!a)
 		return;
 	aggregate_seal(a);
-	arena_free(&a->rows, a->budget);
-	free(a->chunk);
+	for (struct table *t = a->table; t < a->table + FORMS; t++) {
+		arena_free(&t->rows, a->budget);
+		free(t->chunk);
+	}
 	free(a);
 }
 
@@ -373,9 +421,9 @@ static inline uint8_t *row_of(uint8_t *const *chunk, uint32_t row, size_t row_si
 	return chunk[row / CHUNK_ROWS] + row % CHUNK_ROWS * row_size;
 }
 
-static inline uint8_t *row_at(const struct aggregate *a, uint32_t row)
+static inline uint8_t *row_at(const struct table *t, uint32_t row)
 {
-	return row_of(a->chunk, row, a->row_size);
+	return row_of(t->chunk, row, t->row_size);
 }
 
 static inline uint64_t word_at(const uint8_t *p)
@@ -479,9 +527,9 @@ static inline bool is_full(const struct bucket *b)
 	return b->row[BUCKET_SLOTS - 1] != 0;
 }
 
-static inline struct segment **segment_of(const struct aggregate *a, uint32_t tag)
+static inline struct segment **segment_of(const struct table *t, uint32_t tag)
 {
-	return &a->dir[tag >> (32 - a->depth)];
+	return &t->dir[tag >> (32 - t->depth)];
 }
 
 /* With a constant `n` no call is left of it, nor a loop. */
@@ -527,10 +575,10 @@ static inline uint64_t add_capped(uint64_t sum, uint64_t v, uint64_t *saturated,
 }
 
 /* `plain`: neither flows nor flags. */
-static inline __attribute__((always_inline)) void row_add(struct aggregate *a, uint8_t *row,
+static inline __attribute__((always_inline)) void row_add(struct table *t, uint8_t *row,
 							  const struct sums *s, bool plain)
 {
-	struct agg_counts *c = &a->counts;
+	struct agg_counts *c = &t->a->counts;
 	uint64_t v[2], flows_lost = 0;
 
 	memcpy(v, row, sizeof(v));
@@ -539,15 +587,15 @@ static inline __attribute__((always_inline)) void row_add(struct aggregate *a, u
 	memcpy(row, v, sizeof(v));
 	if (plain)
 		return;
-	if (a->shape.flows) {
-		memcpy(v, row + a->flows_at, 8);
+	if (t->a->shape.flows) {
+		memcpy(v, row + t->flows_at, 8);
 		v[0] = add_capped(v[0], s->flows, &c->saturated, &flows_lost);
-		memcpy(row + a->flows_at, v, 8);
+		memcpy(row + t->flows_at, v, 8);
 	}
-	if (a->shape.tcp_flags) {
-		memcpy(v, row + a->flags_at, 8);
+	if (t->a->shape.tcp_flags) {
+		memcpy(v, row + t->flags_at, 8);
 		v[0] |= s->tcp_flags;
-		memcpy(row + a->flags_at, v, 8);
+		memcpy(row + t->flags_at, v, 8);
 	}
 }
 
@@ -567,41 +615,41 @@ static void slot_put(struct segment *s, uint32_t tag, uint32_t row)
 	s->used++;
 }
 
-static bool dir_double(struct aggregate *a)
+static bool dir_double(struct table *t)
 {
-	size_t n = (size_t)1 << a->depth;
+	size_t n = (size_t)1 << t->depth;
 	struct segment **dir;
 
-	if (a->depth == DEPTH_MAX)
+	if (t->depth == DEPTH_MAX)
 		return false;
 	dir = malloc(2 * n * sizeof(*dir));
 	if (!dir)
 		return false;
 	for (size_t i = 0; i < n; i++)
-		dir[2 * i] = dir[2 * i + 1] = a->dir[i];
-	free(a->dir);
-	a->dir = dir;
-	a->depth++;
+		dir[2 * i] = dir[2 * i + 1] = t->dir[i];
+	free(t->dir);
+	t->dir = dir;
+	t->depth++;
 	return true;
 }
 
 /* Split the segment of `tag` by the next bit of its tags. */
-static bool segment_split(struct aggregate *a, uint32_t tag)
+static bool segment_split(struct table *t, uint32_t tag)
 {
-	struct segment *low = *segment_of(a, tag), *high;
+	struct segment *low = *segment_of(t, tag), *high;
 	struct bucket old[BUCKETS];
 	size_t span, at;
 
-	if (low->depth == a->depth && !dir_double(a))
+	if (low->depth == t->depth && !dir_double(t))
 		return false;
-	high = segment_new(a, low->depth + 1, false);
+	high = segment_new(t, low->depth + 1, false);
 	if (!high)
 		return false;
 	low->depth++;
-	span = (size_t)1 << (a->depth - low->depth);
-	at = (tag >> (32 - a->depth)) & ~(2 * span - 1);
+	span = (size_t)1 << (t->depth - low->depth);
+	at = (tag >> (32 - t->depth)) & ~(2 * span - 1);
 	for (size_t i = 0; i < span; i++)
-		a->dir[at + span + i] = high;
+		t->dir[at + span + i] = high;
 	memcpy(old, low->bucket, sizeof(old));
 	memset(low->bucket, 0, sizeof(low->bucket));
 	low->used = 0;
@@ -613,37 +661,37 @@ static bool segment_split(struct aggregate *a, uint32_t tag)
 }
 
 /* A new row for `key`, zero sums; NULL when there is no room. */
-static uint8_t *row_new(struct aggregate *a, const uint8_t *key, uint32_t tag)
+static uint8_t *row_new(struct table *t, const uint8_t *key, uint32_t tag)
 {
 	struct segment *s;
 	uint8_t *row;
 
-	if (a->nrows == a->nchunks * CHUNK_ROWS &&
-	    (a->nrows >= UINT32_MAX - CHUNK_ROWS || !chunk_new(a, false)))
+	if (t->nrows == t->nchunks * CHUNK_ROWS &&
+	    (t->nrows >= UINT32_MAX - CHUNK_ROWS || !chunk_new(t, false)))
 		return NULL;
-	while ((s = *segment_of(a, tag))->used == SLOTS_MAX_USED)
-		if (!segment_split(a, tag))
+	while ((s = *segment_of(t, tag))->used == SLOTS_MAX_USED)
+		if (!segment_split(t, tag))
 			return NULL;
-	row = row_at(a, (uint32_t)a->nrows);
-	memset(row, 0, a->key_at);
-	memcpy(row + a->key_at, key, a->shape.key_size);
-	a->nrows++;
-	slot_put(s, tag, (uint32_t)a->nrows);
+	row = row_at(t, (uint32_t)t->nrows);
+	memset(row, 0, t->key_at);
+	memcpy(row + t->key_at, key, t->key_size);
+	t->nrows++;
+	slot_put(s, tag, (uint32_t)t->nrows);
 	return row;
 }
 
 /* The careful way: every slot of that tag. */
-static uint8_t *row_find(const struct aggregate *a, const uint8_t *key, uint32_t tag)
+static uint8_t *row_find(const struct table *t, const uint8_t *key, uint32_t tag)
 {
-	const struct segment *s = *segment_of(a, tag);
+	const struct segment *s = *segment_of(t, tag);
 
 	for (size_t i = bucket_number(tag);; i = (i + 1) % BUCKETS) {
 		const struct bucket *b = &s->bucket[i];
 
 		for (unsigned bits = match(b, tag); bits; bits &= bits - 1) {
-			uint8_t *row = row_at(a, b->row[__builtin_ctz(bits)] - 1);
+			uint8_t *row = row_at(t, b->row[__builtin_ctz(bits)] - 1);
 
-			if (key_equal(row + a->key_at, key, a->shape.key_size))
+			if (key_equal(row + t->key_at, key, t->key_size))
 				return row;
 		}
 		if (!is_full(b))
@@ -651,25 +699,30 @@ static uint8_t *row_find(const struct aggregate *a, const uint8_t *key, uint32_t
 	}
 }
 
-static __attribute__((noinline)) void add_one(struct aggregate *a, const uint8_t *key, uint32_t tag,
-					      const struct sums *sums)
+static void shed(struct agg_counts *c, const struct sums *s)
 {
-	uint8_t *row = row_find(a, key, tag);
-
-	if (!row)
-		row = row_new(a, key, tag);
-	if (row) {
-		row_add(a, row, sums, false);
-		return;
-	}
-	a->counts.shed++;
-	a->counts.shed_octets += sums->octets;
-	a->counts.shed_packets += sums->packets;
+	c->shed++;
+	c->shed_octets += s->octets;
+	c->shed_packets += s->packets;
 }
 
-static inline const struct bucket *bucket_of(const struct aggregate *a, uint32_t tag)
+static __attribute__((noinline)) void add_one(struct table *t, const uint8_t *key, uint32_t tag,
+					      const struct sums *sums)
 {
-	return &(*segment_of(a, tag))->bucket[bucket_number(tag)];
+	uint8_t *row = row_find(t, key, tag);
+
+	if (!row)
+		row = row_new(t, key, tag);
+	if (row) {
+		row_add(t, row, sums, false);
+		return;
+	}
+	shed(&t->a->counts, sums);
+}
+
+static inline const struct bucket *bucket_of(const struct table *t, uint32_t tag)
+{
+	return &(*segment_of(t, tag))->bucket[bucket_number(tag)];
 }
 
 /*
@@ -679,14 +732,14 @@ static inline const struct bucket *bucket_of(const struct aggregate *a, uint32_t
  * its multiplications by the size of a row; what does not change is held in locals,
  * because any store into a row might change it, as far as the compiler knows.
  */
-static inline __attribute__((always_inline)) void add_ahead(struct aggregate *a,
+static inline __attribute__((always_inline)) void add_ahead(struct table *t,
 							    const uint8_t *keys,
 							    const struct sums *items, size_t n,
 							    size_t key_size, bool plain)
 {
-	const size_t row_size = plain ? SUMS_BYTES + key_size : a->row_size;
-	const size_t key_at = plain ? SUMS_BYTES : a->key_at;
-	uint8_t *const *const chunk = a->chunk;
+	const size_t row_size = plain ? SUMS_BYTES + key_size : t->row_size;
+	const size_t key_at = plain ? SUMS_BYTES : t->key_at;
+	uint8_t *const *const chunk = t->chunk;
 	struct {
 		const struct bucket *bucket;
 		uint8_t *row;
@@ -694,8 +747,8 @@ static inline __attribute__((always_inline)) void add_ahead(struct aggregate *a,
 	} at[AHEAD];
 
 	for (size_t i = 0; i < n; i++) {
-		at[i].tag = tag_of(hash(a->secret, keys + i * key_size, key_size));
-		at[i].bucket = bucket_of(a, at[i].tag);
+		at[i].tag = tag_of(hash(t->a->secret, keys + i * key_size, key_size));
+		at[i].bucket = bucket_of(t, at[i].tag);
 		__builtin_prefetch(at[i].bucket);
 	}
 	for (size_t i = 0; i < n; i++) {
@@ -716,16 +769,16 @@ static inline __attribute__((always_inline)) void add_ahead(struct aggregate *a,
 		uint8_t *row = at[i].row;
 
 		if (__builtin_expect(row && key_equal(row + key_at, key, key_size), 1))
-			row_add(a, row, &items[i], plain);
+			row_add(t, row, &items[i], plain);
 		else
-			add_one(a, key, at[i].tag, &items[i]);
+			add_one(t, key, at[i].tag, &items[i]);
 	}
 }
 
 #define ADD(name, size, plain) \
-	static void name(struct aggregate *a, const uint8_t *keys, const struct sums *items, size_t n) \
+	static void name(struct table *t, const uint8_t *keys, const struct sums *items, size_t n) \
 	{ \
-		add_ahead(a, keys, items, n, size, plain); \
+		add_ahead(t, keys, items, n, size, plain); \
 	}
 #define ADD_BOTH(size) ADD(add_plain_##size, size, true) ADD(add_##size, size, false)
 
@@ -737,9 +790,7 @@ ADD_BOTH(40)
 ADD_BOTH(48)
 ADD_BOTH(56)
 ADD_BOTH(64)
-ADD(add_any, a->shape.key_size, false)
-
-typedef void add_fn(struct aggregate *, const uint8_t *, const struct sums *, size_t);
+ADD(add_any, t->key_size, false)
 
 /* By whether it is plain, and by key size in words. */
 static add_fn *const adders[2][9] = {
@@ -748,27 +799,105 @@ static add_fn *const adders[2][9] = {
 	  add_plain_48, add_plain_56, add_plain_64 },
 };
 
-static add_fn *adder_for(const struct agg_shape *s)
+static add_fn *adder_for(const struct agg_shape *s, size_t key_size)
 {
-	const size_t words = s->key_size / 8;
-
+	const size_t words = key_size / 8;
 	const bool plain = !s->flows && !s->tcp_flags;
 
 	return adders[plain][words < sizeof(adders[0]) / sizeof(adders[0][0]) ? words : 0];
 }
 
+/* Keys of this table's form. */
+static void table_add(struct table *t, const uint8_t *keys, const struct sums *items, size_t n)
+{
+	if (__builtin_expect(!t->dir, 0) && !table_open(t, t->a->unbound)) {
+		for (size_t i = 0; i < n; i++)
+			shed(&t->a->counts, &items[i]);
+		return;
+	}
+	for (size_t i = 0; i < n; i += AHEAD)
+		t->add(t, keys + i * t->key_size, items + i, n - i < AHEAD ? n - i : AHEAD);
+}
+
+/* ---- two forms ---- */
+
+/* The 16-octet form of an IPv4 address begins so (addr.h). */
+static const uint8_t mapped[AGG_WIDE - AGG_NARROW] = { [10] = 0xff, [11] = 0xff };
+
+/* False when there is another address among them. */
+static inline bool narrow(const struct agg_shape *s, uint8_t *to, size_t size, const uint8_t *key)
+{
+	const uint8_t *from = key + s->addrs_at;
+	uint8_t *at = to + s->addrs_at;
+
+	for (size_t i = 0; i < s->naddrs; i++, from += AGG_WIDE, at += AGG_NARROW) {
+		if (memcmp(from, mapped, sizeof(mapped)) != 0)
+			return false;
+		memcpy(at, from + sizeof(mapped), AGG_NARROW);
+	}
+	memcpy(to, key, s->addrs_at);
+	memset(at, 0, (size_t)(to + size - at));
+	return true;
+}
+
+void agg_widen(const struct agg_shape *s, uint8_t *to, const uint8_t *key)
+{
+	const uint8_t *from = key + s->addrs_at;
+	uint8_t *at = to + s->addrs_at;
+
+	memcpy(to, key, s->addrs_at);
+	for (size_t i = 0; i < s->naddrs; i++, from += AGG_NARROW, at += AGG_WIDE) {
+		memcpy(at, mapped, sizeof(mapped));
+		memcpy(at + sizeof(mapped), from, AGG_NARROW);
+	}
+	memset(at, 0, (size_t)(to + s->key_size - at));
+}
+
+/* Runs of keys of one form stay together. */
+static void add_by_form(struct aggregate *a, const uint8_t *keys, const struct sums *items, size_t n)
+{
+	struct table *const narrows = &a->table[FORM_NARROW], *const wides = &a->table[FORM_WIDE];
+	const size_t size = a->shape.key_size;
+	uint8_t run[AHEAD * (KEY_BYTES_MAX + 8)];
+	size_t i = 0;
+
+	while (i < n) {
+		const size_t first = i;
+
+		while (i < n && i - first < AHEAD &&
+		       narrow(&a->shape, run + (i - first) * narrows->key_size, narrows->key_size,
+			      keys + i * size))
+			i++;
+		if (i > first) {
+			table_add(narrows, run, items + first, i - first);
+			continue;
+		}
+		while (i < n && !narrow(&a->shape, run, narrows->key_size, keys + i * size))
+			i++;
+		table_add(wides, keys + first * size, items + first, i - first);
+	}
+}
+
 void aggregate_add_total(struct aggregate *a, const uint8_t *keys, const struct sums *items,
 			 size_t n, const struct agg_total *total)
 {
-	add_fn *const add = adder_for(&a->shape);
-
 	a->counts.octets += total->octets;
 	a->counts.packets += total->packets;
-	for (size_t i = 0; i < n; i += AHEAD)
-		add(a, keys + i * a->shape.key_size, items + i, n - i < AHEAD ? n - i : AHEAD);
+	if (a->shape.naddrs)
+		add_by_form(a, keys, items, n);
+	else
+		table_add(&a->table[FORM_NARROW], keys, items, n);
 }
 
-void aggregate_add(struct aggregate *a, const uint8_t *keys, const struct sums *items, size_t n)
+void aggregate_add_narrow(struct aggregate *a, const uint8_t *keys, const struct sums *items,
+			  size_t n, const struct agg_total *total)
+{
+	a->counts.octets += total->octets;
+	a->counts.packets += total->packets;
+	table_add(&a->table[FORM_NARROW], keys, items, n);
+}
+
+static struct agg_total total_of(const struct sums *items, size_t n)
 {
 	struct agg_total total = { 0, 0 };
 
@@ -776,6 +905,13 @@ void aggregate_add(struct aggregate *a, const uint8_t *keys, const struct sums *
 		total.octets += items[i].octets;
 		total.packets += items[i].packets;
 	}
+	return total;
+}
+
+void aggregate_add(struct aggregate *a, const uint8_t *keys, const struct sums *items, size_t n)
+{
+	const struct agg_total total = total_of(items, n);
+
 	aggregate_add_total(a, keys, items, n, &total);
 }
 
@@ -783,27 +919,39 @@ void aggregate_add(struct aggregate *a, const uint8_t *keys, const struct sums *
 
 size_t aggregate_rows(const struct aggregate *a)
 {
-	return a->nrows;
+	return a->table[FORM_NARROW].nrows + a->table[FORM_WIDE].nrows;
 }
 
-void aggregate_row(const struct aggregate *a, size_t i, struct sums *sums, const uint8_t **key)
+static void read_row(const struct table *t, size_t i, struct sums *sums, const uint8_t **key)
 {
-	const uint8_t *row = row_at(a, (uint32_t)i);
+	const uint8_t *row = row_at(t, (uint32_t)i);
 	uint64_t v;
 
 	memset(sums, 0, sizeof(*sums));
 	memcpy(&sums->octets, row, 8);
 	memcpy(&sums->packets, row + 8, 8);
-	if (a->shape.flows)
-		memcpy(&sums->flows, row + a->flows_at, 8);
-	if (a->shape.tcp_flags) {
-		memcpy(&v, row + a->flags_at, 8);
+	if (t->a->shape.flows)
+		memcpy(&sums->flows, row + t->flows_at, 8);
+	if (t->a->shape.tcp_flags) {
+		memcpy(&v, row + t->flags_at, 8);
 		sums->tcp_flags = (uint32_t)v;
 	}
-	*key = row + a->key_at;
+	*key = row + t->key_at;
 }
 
-void aggregate_merge(struct aggregate *a, const struct aggregate *from)
+bool aggregate_row(const struct aggregate *a, size_t i, struct sums *sums, const uint8_t **key)
+{
+	const size_t narrows = a->table[FORM_NARROW].nrows;
+
+	if (i < narrows) {
+		read_row(&a->table[FORM_NARROW], i, sums, key);
+		return a->shape.naddrs != 0;
+	}
+	read_row(&a->table[FORM_WIDE], i - narrows, sums, key);
+	return false;
+}
+
+static void merge_table(struct table *t, const struct table *from)
 {
 	uint8_t keys[AHEAD * (KEY_BYTES_MAX + 8)];
 	struct sums sums[AHEAD];
@@ -812,13 +960,23 @@ void aggregate_merge(struct aggregate *a, const struct aggregate *from)
 	for (size_t i = 0; i < from->nrows; i++) {
 		const uint8_t *key;
 
-		aggregate_row(from, i, &sums[n], &key);
-		memcpy(keys + n * a->shape.key_size, key, a->shape.key_size);
+		read_row(from, i, &sums[n], &key);
+		memcpy(keys + n * t->key_size, key, t->key_size);
 		if (++n == AHEAD || i + 1 == from->nrows) {
-			aggregate_add(a, keys, sums, n);
+			const struct agg_total total = total_of(sums, n);
+
+			t->a->counts.octets += total.octets;
+			t->a->counts.packets += total.packets;
+			table_add(t, keys, sums, n);
 			n = 0;
 		}
 	}
+}
+
+void aggregate_merge(struct aggregate *a, const struct aggregate *from)
+{
+	for (size_t form = 0; form < FORMS; form++)
+		merge_table(&a->table[form], &from->table[form]);
 }
 
 const struct agg_counts *aggregate_counts(const struct aggregate *a)
@@ -828,6 +986,10 @@ const struct agg_counts *aggregate_counts(const struct aggregate *a)
 
 size_t aggregate_bytes(const struct aggregate *a)
 {
-	return a->rows.bytes + a->index.bytes + a->chunks_cap * sizeof(*a->chunk) +
-	       (a->dir ? ((size_t)1 << a->depth) * sizeof(*a->dir) : 0) + sizeof(*a);
+	size_t bytes = sizeof(*a);
+
+	for (const struct table *t = a->table; t < a->table + FORMS; t++)
+		bytes += t->rows.bytes + t->index.bytes + t->chunks_cap * sizeof(*t->chunk) +
+			 (t->dir ? ((size_t)1 << t->depth) * sizeof(*t->dir) : 0);
+	return bytes;
 }

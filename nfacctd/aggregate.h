@@ -18,6 +18,12 @@
  * by a secret that strangers do not know, two of them at a time (NH): of 48 octets it
  * takes half of what a full multiplication for two words took, and a quarter of XXH3.
  *
+ * Addresses stand at the end of a key, and most keys have none but IPv4's.  Those are kept
+ * in a table of their own, each address in four octets: of a key of two hosts a third is left, and
+ * of the work to hash, compare and copy it.  A key with any other address is in the second
+ * table, which is made for the first of them.  Which one is said by nothing but the key's
+ * octets, so that whatever way it comes a key has one row.
+ *
  * The memory of all tables together is bounded by a budget.  When it is spent,
  * known keys go on and records with new ones are shed: counted here, with all
  * they carried.
@@ -31,11 +37,25 @@
 #include <stdint.h>
 #include "nfacctd/sink.h"
 
-/* What a row holds. `key_size` is a multiple of 8; what is in a key is the caller's. */
+/*
+ * What a row holds.  `key_size` is a multiple of 8; what is in a key is the caller's, but for
+ * `naddrs` addresses (struct addr) from `addrs_at` on, behind which there are only zeros.
+ *
+ * The narrow form of a key whose addresses are all of IPv4 has the same octets up to there, then
+ * four of each address, then zeros up to a multiple of 8.
+ */
 struct agg_shape {
 	uint16_t key_size;
 	bool flows, tcp_flags;
+	uint8_t naddrs;
+	uint16_t addrs_at;
 };
+enum { AGG_WIDE = 16, AGG_NARROW = 4 };	/* octets of an address */
+
+/* Of a key; `key_size` where it has no addresses. */
+size_t agg_narrow_size(const struct agg_shape *s);
+/* A key from its narrow form. */
+void agg_widen(const struct agg_shape *s, uint8_t *to, const uint8_t *key);
 
 /* Memory in large pages, fetched by a thread; at most AGG_READY pieces of 4 MB wait beside the
  * budget. */
@@ -77,9 +97,13 @@ void aggregate_add(struct aggregate *a, const uint8_t *keys, const struct sums *
 /* The same for who knows already what the items add up to, modulo 2^64. */
 void aggregate_add_total(struct aggregate *a, const uint8_t *keys, const struct sums *items,
 	size_t n, const struct agg_total *total);
+/* The same with keys in their narrow form, agg_narrow_size() octets each. */
+void aggregate_add_narrow(struct aggregate *a, const uint8_t *keys, const struct sums *items,
+	size_t n, const struct agg_total *total);
 size_t aggregate_rows(const struct aggregate *a);
-/* Row i; *key lives as long as the table. */
-void aggregate_row(const struct aggregate *a, size_t i, struct sums *sums, const uint8_t **key);
+/* Row i; *key lives as long as the table.  True when that is the narrow form; of keys without
+ * addresses there is no such thing. */
+bool aggregate_row(const struct aggregate *a, size_t i, struct sums *sums, const uint8_t **key);
 /* Add every row of `from`. */
 void aggregate_merge(struct aggregate *a, const struct aggregate *from);
 /* From here on grow beyond the budget rather than shed: what is merged was paid for once. */

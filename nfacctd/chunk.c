@@ -311,11 +311,11 @@ uint64_t direct_without(const struct settings *s)
 size_t chunk_columns(struct chunk *c, const struct chunk_state *state, struct flow_column *to)
 {
 	const struct flow_column columns[CHUNK_COLUMNS] = {
-		{ (uint8_t *)&c->sums[0].octets, sizeof(c->sums[0]), FLOW_octets, false },
-		{ (uint8_t *)&c->sums[0].packets, sizeof(c->sums[0]), FLOW_packets, false },
-		{ (uint8_t *)c->time_us, sizeof(c->time_us[0]), FLOW_first_us, true },
-		{ c->tcp_flags, sizeof(c->tcp_flags[0]), FLOW_tcp_flags, false },
-		{ c->direction, sizeof(c->direction[0]), FLOW_direction, true },
+		{ (uint8_t *)&c->sums[0].octets, sizeof(c->sums[0]), FLOW_octets, false, false },
+		{ (uint8_t *)&c->sums[0].packets, sizeof(c->sums[0]), FLOW_packets, false, false },
+		{ (uint8_t *)c->time_us, sizeof(c->time_us[0]), FLOW_first_us, true, false },
+		{ c->tcp_flags, sizeof(c->tcp_flags[0]), FLOW_tcp_flags, false, false },
+		{ c->direction, sizeof(c->direction[0]), FLOW_direction, true, false },
 	};
 	const bool wanted[CHUNK_COLUMNS] = { true, true, state->timed, state->flags, true };
 	size_t n = 0;

@@ -50,6 +50,7 @@ struct chunk_state {
 struct chunk {
 	const struct flow_origin *origin;
 	bool direct;			/* keys are filled in already; there are no records */
+	bool v4;			/* in the columns of IPv4; when `direct` */
 	const struct flow_record *first; /* of all: what is beside them goes by their number */
 	size_t n;			/* records that count; events, when a plugin wants them */
 	const struct flow_record *rec[DECODER_CHUNK];

@@ -16,17 +16,19 @@ struct waiting {
 	struct purge purge;
 	struct sum_row *rows;
 	struct purge_mark *marks;
-	struct aggregate *table;	/* where the keys live */
+	uint8_t *keys;			/* of the rows */
+	size_t keys_bytes;		/* of the budget, that they take */
 	uint64_t octets, packets;
 };
 
-static void waiting_free(struct waiting *w)
+static void waiting_free(struct flush *f, struct waiting *w)
 {
 	if (!w)
 		return;
 	free(w->rows);
 	free(w->marks);
-	aggregate_free(w->table);
+	free(w->keys);
+	atomic_fetch_sub(&f->budget->used, w->keys_bytes);
 	free(w);
 }
 
@@ -176,38 +178,55 @@ static void preprocess(struct flush *f, struct waiting *w)
 	}
 }
 
-/* Rows of bins before `limit` into w, the others back into f->held. */
-static void cut_at(struct flush *f, struct waiting *w, int64_t limit)
+static void hold(struct flush *f, const struct sum_row *row, const uint8_t *key, bool narrow)
 {
-	const size_t n = aggregate_rows(w->table), bin_bytes = pipeline_bin_bytes(f->pipeline);
+	const struct agg_total total = { row->sums.octets, row->sums.packets };
 
+	aggregate_unbind(f->held);
+	if (narrow)
+		aggregate_add_narrow(f->held, key, &row->sums, 1, &total);
+	else
+		aggregate_add_total(f->held, key, &row->sums, 1, &total);
+	f->counts.held_octets += row->sums.octets;
+	f->counts.held_packets += row->sums.packets;
+	if (row->bin < f->held_first)
+		f->held_first = row->bin;
+}
+
+/* Rows of bins before `limit` into w, the others back into f->held; of the table nothing is left. */
+static void cut_at(struct flush *f, struct waiting *w, struct aggregate *table, int64_t limit)
+{
+	const size_t n = aggregate_rows(table), bin_bytes = pipeline_bin_bytes(f->pipeline);
+	const size_t size = pipeline_layout(f->pipeline)->size;
+
+	/* Half a gigabyte at ten million keys goes before the keys of the rows come. */
+	aggregate_seal(table);
 	w->rows = xcalloc(n + 1, sizeof(*w->rows));
+	w->keys = xcalloc(n + 1, size);
 	f->held_first = INT64_MAX;
 	for (size_t i = 0; i < n; i++) {
 		struct sum_row *row = &w->rows[w->purge.nrows];
+		uint8_t *to = w->keys + w->purge.nrows * size;
 		const uint8_t *key;
+		const bool narrow = aggregate_row(table, i, &row->sums, &key);
 
-		aggregate_row(w->table, i, &row->sums, &key);
 		row->bin = bin_of_key(key, bin_bytes);
-		row->key = key + bin_bytes;
+		row->key = to;
 		if (row->bin >= limit && !f->held)
 			f->held = new_table(f, f->budget);
-		/* Without memory to hold it, better too early than lost. */
-		if (row->bin < limit || !f->held) {
-			w->octets += row->sums.octets;
-			w->packets += row->sums.packets;
-			w->purge.nrows++;
+		if (row->bin >= limit && f->held) {
+			hold(f, row, key, narrow);
 			continue;
 		}
-		aggregate_unbind(f->held);
-		aggregate_add(f->held, key, &row->sums, 1);
-		f->counts.held_octets += row->sums.octets;
-		f->counts.held_packets += row->sums.packets;
-		if (row->bin < f->held_first)
-			f->held_first = row->bin;
+		/* Without memory to hold it, better too early than lost. */
+		pipeline_unpack(f->pipeline, to, key, narrow);
+		w->octets += row->sums.octets;
+		w->packets += row->sums.packets;
+		w->purge.nrows++;
 	}
-	/* Half a gigabyte at ten million keys, so: only what is needed while the sink works. */
-	aggregate_seal(w->table);
+	aggregate_free(table);
+	w->keys_bytes = w->purge.nrows * size;
+	atomic_fetch_add(&f->budget->used, w->keys_bytes);
 	w->purge.rows = w->rows;
 }
 
@@ -222,22 +241,23 @@ static int64_t slot_of(const struct flush *f, int64_t limit)
 static struct waiting *purge_make(struct flush *f, int64_t now, int64_t deadline, bool last)
 {
 	struct waiting *w = xcalloc(1, sizeof(*w));
+	struct aggregate *table;
 	int64_t limit =
 		purge_limit(pipeline_bins(f->pipeline), now, f->before, f->settings->startup_delay);
 
 	w->marks = xcalloc(f->nworkers, sizeof(*w->marks));
-	w->table = take_all(f, w->marks);
+	table = take_all(f, w->marks);
 	w->purge.now = now;
 	w->purge.deadline = deadline;
 	w->purge.slot = slot_of(f, limit);
 	w->purge.last = last;
 	w->purge.marks = w->marks;
 	w->purge.nmarks = f->nworkers;
-	if (w->table)
-		cut_at(f, w, last ? INT64_MAX : limit);
+	if (table)
+		cut_at(f, w, table, last ? INT64_MAX : limit);
 	preprocess(f, w);
 	if (w->purge.nrows == 0 && !f->settings->print_write_empty_file) {
-		waiting_free(w);
+		waiting_free(f, w);
 		return NULL;
 	}
 	w->purge.id = ++f->next_id;
@@ -314,7 +334,7 @@ static bool hand_over(struct flush *f)
 	f->counts.purges++;
 	f->counts.rows += w->purge.nrows;
 	trigger_purged(&f->trigger, &w->purge, &before, c);
-	waiting_free(w);
+	waiting_free(f, w);
 	f->waiting = NULL;
 	return true;
 }
@@ -431,7 +451,7 @@ static void save_or_lose(struct flush *f, struct waiting *w)
 			  f->settings->name, (unsigned long long)w->purge.id, w->purge.nrows,
 			  (unsigned long long)w->octets, (unsigned long long)w->packets);
 	}
-	waiting_free(w);
+	waiting_free(f, w);
 }
 
 static bool persist(struct flush *f, unsigned attempts)
@@ -511,7 +531,7 @@ int flush_init(struct flush *f, int64_t now)
 
 void flush_clear(struct flush *f)
 {
-	waiting_free(f->waiting);
+	waiting_free(f, f->waiting);
 	aggregate_free(f->held);
 	exporter_book_clear(&f->exporters);
 	f->waiting = NULL;

@@ -9,6 +9,14 @@
 
 enum { SPREAD_MAX = 1024, BIN_CACHE = 64 };
 
+/* The keys at work, in one form. */
+struct sheet {
+	uint8_t *keys[SIDES];	/* DECODER_CHUNK of them */
+	size_t stride;
+	size_t stamped;		/* so many keys, where the decoder fills them, are of bin `stamp` */
+	int64_t stamp;
+};
+
 struct lane {
 	const struct pipeline *p;
 	const struct plugin_maps *maps;
@@ -26,12 +34,11 @@ struct lane {
 	struct tag_view view;
 	struct tags tags[DECODER_CHUNK];	/* by pre_tag_map */
 	int64_t bin[DECODER_CHUNK];
-	size_t stamped;		/* so many keys, where the decoder fills them, are of bin[0] */
 	const struct network *hit[SIDES][DECODER_CHUNK];
 	struct chunk kept;			/* what the filter lets through */
 	struct sums shares[DECODER_CHUNK];	/* a side's sums, where they are changed */
 	uint8_t of[DECODER_CHUNK];		/* by entry of a side: its record */
-	uint8_t *keys[SIDES];			/* DECODER_CHUNK of them */
+	struct sheet sheet[KEY_FORMS];
 };
 
 struct lane *lane_new(const struct pipeline *p, const struct plugin_maps *maps)
@@ -41,8 +48,11 @@ struct lane *lane_new(const struct pipeline *p, const struct plugin_maps *maps)
 	l->p = p;
 	l->maps = maps;
 	l->last = (struct bin_span){ 1, 0 };
+	l->sheet[KEY_WIDE].stride = p->shape.key_size;
+	l->sheet[KEY_NARROW].stride = agg_narrow_size(&p->shape);
 	for (size_t side = 0; side < p->sides; side++)
-		l->keys[side] = xcalloc(DECODER_CHUNK, p->shape.key_size);
+		for (size_t form = 0; form < KEY_FORMS; form++)
+			l->sheet[form].keys[side] = xcalloc(DECODER_CHUNK, l->sheet[form].stride);
 	return l;
 }
 
@@ -53,7 +63,8 @@ void lane_free(struct lane *l)
 	aggregate_free(l->table);
 	tag_view_clear(&l->view);
 	for (size_t side = 0; side < SIDES; side++)
-		free(l->keys[side]);
+		for (size_t form = 0; form < KEY_FORMS; form++)
+			free(l->sheet[form].keys[side]);
 	free(l);
 }
 
@@ -62,8 +73,16 @@ const struct lane_counts *lane_counts(const struct lane *l)
 	return &l->counts;
 }
 
-size_t lane_columns(const struct lane *l, struct flow_column *to)
+/* Where the decoder fills keys. */
+static enum key_form form_of(const struct lane *l, bool v4)
 {
+	return v4 && l->p->shape.naddrs ? KEY_NARROW : KEY_WIDE;
+}
+
+size_t lane_columns(const struct lane *l, struct flow_column *to, bool v4)
+{
+	const enum key_form form = form_of(l, v4);
+	const struct sheet *s = &l->sheet[form];
 	size_t n = 0;
 
 	for (size_t side = 0; side < l->p->sides; side++) {
@@ -71,21 +90,26 @@ size_t lane_columns(const struct lane *l, struct flow_column *to)
 			const struct op *op = &l->p->op[side][i];
 
 			if (op->column)
-				to[n++] = (struct flow_column){ l->keys[side] + op->at,
-					l->p->shape.key_size, op->field, false };
+				to[n++] = (struct flow_column){
+					.at = s->keys[side] + op->at[form],
+					.step = (uint16_t)s->stride,
+					.field = op->field,
+					.v4 = form == KEY_NARROW && op->at[form] >= l->p->shape.addrs_at,
+				};
 		}
 	}
 	return n;
 }
 
 /* All but the bin's start, which stays from chunk to chunk. */
-size_t lane_areas(const struct lane *l, struct flow_area *to)
+size_t lane_areas(const struct lane *l, struct flow_area *to, bool v4)
 {
-	const size_t bin = l->p->bin_bytes, size = l->p->shape.key_size;
+	const struct sheet *s = &l->sheet[form_of(l, v4)];
+	const size_t bin = l->p->bin_bytes, size = s->stride;
 	size_t n = 0;
 
 	for (size_t side = 0; side < l->p->sides && bin < size; side++)
-		to[n++] = (struct flow_area){ l->keys[side] + bin, (uint16_t)size,
+		to[n++] = (struct flow_area){ s->keys[side] + bin, (uint16_t)size,
 			(uint16_t)(size - bin) };
 	return n;
 }
@@ -217,17 +241,15 @@ static void look_up(struct lane *l)
 }
 
 /* Of keys number `from` on.  An empty key's eight bytes were zero from the start and stay so. */
-static void fill_bins(struct lane *l, size_t side, size_t from)
+static void fill_bins(const struct lane *l, const struct sheet *s, size_t side, size_t from)
 {
-	const size_t stride = l->p->shape.key_size;
-
 	for (size_t i = from; i < l->n; i++)
-		memcpy(l->keys[side] + i * stride, &l->bin[i], sizeof(l->bin[i]));
+		memcpy(s->keys[side] + i * s->stride, &l->bin[i], sizeof(l->bin[i]));
 }
 
-static void fill_keys(struct lane *l, const struct chunk *c, size_t side)
+static void fill_keys(struct lane *l, const struct chunk *c, size_t side, enum key_form form)
 {
-	const size_t stride = l->p->shape.key_size;
+	const struct sheet *s = &l->sheet[form];
 	const struct pass pass = {
 		.p = l->p,
 		.maps = l->maps,
@@ -237,8 +259,9 @@ static void fill_keys(struct lane *l, const struct chunk *c, size_t side)
 		.tags = l->p->tagged ? l->tags : NULL,
 		.rate = l->rate,
 		.n = l->n,
-		.stride = stride,
-		.keys = l->keys[side],
+		.stride = s->stride,
+		.keys = s->keys[side],
+		.form = form,
 		.hit = (const struct network *const(*)[DECODER_CHUNK])l->hit,
 	};
 
@@ -266,12 +289,13 @@ static bool is_ours(const struct lane *l, size_t side, size_t i)
 /* networks_drop_others: take out the entries of which no end is ours; how many are left. */
 static size_t drop_others(struct lane *l, size_t side)
 {
-	const size_t stride = l->p->shape.key_size;
+	const struct sheet *s = &l->sheet[KEY_WIDE];
 	size_t kept = 0;
 
 	for (size_t i = 0; i < l->n; i++) {
 		if (is_ours(l, side, i)) {
-			memmove(l->keys[side] + kept * stride, l->keys[side] + i * stride, stride);
+			memmove(s->keys[side] + kept * s->stride, s->keys[side] + i * s->stride,
+				s->stride);
 			l->of[kept] = (uint8_t)i;
 			l->shares[kept++] = l->sums[i];
 			continue;
@@ -339,7 +363,7 @@ static size_t overlaps(struct lane *l, uint64_t first, uint64_t last, int64_t *b
 /* Entry e covers several bins: leave it the first share, book the others at once. */
 static void spread(struct lane *l, size_t side, const struct flow_record *r, size_t e)
 {
-	const size_t stride = l->p->shape.key_size;
+	const struct sheet *s = &l->sheet[KEY_WIDE];
 	int64_t bin[SPREAD_MAX];
 	uint64_t weight[SPREAD_MAX], octets[SPREAD_MAX], packets[SPREAD_MAX];
 	uint8_t key[KEY_BYTES_MAX + 8];
@@ -353,7 +377,7 @@ static void spread(struct lane *l, size_t side, const struct flow_record *r, siz
 	l->counts.spread++;
 	share_out(part.octets, weight, r->last_us - r->first_us, octets, n);
 	share_out(part.packets, weight, r->last_us - r->first_us, packets, n);
-	memcpy(key, l->keys[side] + e * stride, stride);
+	memcpy(key, s->keys[side] + e * s->stride, s->stride);
 	l->shares[e].octets = octets[0];
 	l->shares[e].packets = packets[0];
 	part.flows = 0;		/* one flow, counted where it began */
@@ -381,13 +405,15 @@ static void spread_all(struct lane *l, size_t side, size_t entries)
 /* One side's entries into the table. */
 static void book(struct lane *l, const struct chunk *c, size_t side)
 {
+	struct sheet *s = &l->sheet[KEY_WIDE];
 	size_t entries = l->n;
 
+	s->stamped = 0;
 	if (l->p->bins.kind != BIN_NONE)
-		fill_bins(l, side, 0);
-	fill_keys(l, c, side);
+		fill_bins(l, s, side, 0);
+	fill_keys(l, c, side, KEY_WIDE);
 	if (!l->p->drop_others && !l->p->pro_rating) {
-		aggregate_add_total(l->table, l->keys[side], l->sums, entries, l->total);
+		aggregate_add_total(l->table, s->keys[side], l->sums, entries, l->total);
 		return;
 	}
 	for (size_t i = 0; i < l->n; i++) {
@@ -398,7 +424,7 @@ static void book(struct lane *l, const struct chunk *c, size_t side)
 		entries = drop_others(l, side);
 	if (l->p->pro_rating)
 		spread_all(l, side, entries);
-	aggregate_add(l->table, l->keys[side], l->shares, entries);
+	aggregate_add(l->table, s->keys[side], l->shares, entries);
 }
 
 bool lane_events(const struct lane *l)
@@ -426,30 +452,28 @@ static void find_bins(struct lane *l, const struct chunk *c)
 	int64_t start;
 	const bool one = one_bin(l, c, &start);
 
-	l->stamped = 0;
 	for (size_t i = 0; i < l->n; i++)
 		l->bin[i] = one ? start : bin_of(l, (int64_t)(l->time_us[i] / 1000000)).start;
 }
 
 /* The keys of most datagrams are of the bin that those of the one before were of. */
-static void stamp_keys(struct lane *l, const struct chunk *c)
+static void stamp_keys(struct lane *l, struct sheet *s, const struct chunk *c)
 {
-	const size_t stamped = l->stamped;
-	const int64_t last = l->bin[0];
 	size_t from = 0;
 	int64_t start;
+	const bool one = one_bin(l, c, &start);
 
-	if (stamped && one_bin(l, c, &start) && start == last) {
-		if (stamped >= l->n)
+	if (one && start == s->stamp) {
+		if (s->stamped >= l->n)
 			return;
-		from = stamped;
+		from = s->stamped;
 	}
 	l->time_us = c->time_us;
 	find_bins(l, c);
 	for (size_t side = 0; side < l->p->sides; side++)
-		fill_bins(l, side, from);
-	if (one_bin(l, c, &start))
-		l->stamped = l->n;
+		fill_bins(l, s, side, from);
+	s->stamped = one ? l->n : 0;
+	s->stamp = start;
 }
 
 static void count_entries(struct lane *l)
@@ -461,23 +485,46 @@ static void count_entries(struct lane *l)
 	l->counts.entries += l->n * sides;
 }
 
+/* An exporter that has an address of IPv6 itself tells of IPv4. */
+static enum key_form widen_keys(struct lane *l)
+{
+	const struct sheet *from = &l->sheet[KEY_NARROW];
+	struct sheet *to = &l->sheet[KEY_WIDE];
+
+	for (size_t side = 0; side < l->p->sides; side++)
+		for (size_t i = 0; i < l->n; i++)
+			agg_widen(&l->p->shape, to->keys[side] + i * to->stride,
+				  from->keys[side] + i * from->stride);
+	to->stamped = 0;
+	return KEY_WIDE;
+}
+
 /* The keys are there, but for what the decoder does not know. */
 static void run_direct(struct lane *l, const struct chunk *c)
 {
+	enum key_form form = form_of(l, c->v4);
+
 	l->counts.records += c->n;
 	l->n = c->n;
 	l->total = &c->total;
 	if (l->p->bins.kind != BIN_NONE)
-		stamp_keys(l, c);
+		stamp_keys(l, &l->sheet[form], c);
 	count_entries(l);
 	if (l->p->tagged) {
 		take_tags(l, c);
 		post_tag(l);
 	}
+	if (form == KEY_NARROW && l->p->exporter_stands && !addr_is4(&c->origin->exporter))
+		form = widen_keys(l);
 	for (size_t side = 0; side < l->p->sides; side++) {
+		const uint8_t *keys = l->sheet[form].keys[side];
+
 		if (l->p->mends)
-			fill_keys(l, c, side);
-		aggregate_add_total(l->table, l->keys[side], c->sums, c->n, &c->total);
+			fill_keys(l, c, side, form);
+		if (form == KEY_NARROW)
+			aggregate_add_narrow(l->table, keys, c->sums, c->n, &c->total);
+		else
+			aggregate_add_total(l->table, keys, c->sums, c->n, &c->total);
 	}
 }
 

@@ -48,7 +48,7 @@ void plugin_maps_clear(struct plugin_maps *m)
 
 #define OP(name) static void name(const struct op *op, const struct pass *pass)
 #define EACH(i, key) \
-	uint8_t *key = pass->keys + op->at; \
+	uint8_t *key = pass->keys + op->at[pass->form]; \
 	for (size_t i = 0; i < pass->n; i++, key += pass->stride)
 #define COPY(name, width) \
 	OP(name) \
@@ -378,11 +378,14 @@ OP(op_origin)
 	/* Of engine type and engine id the id is the system, as pmacct has it. */
 	const uint32_t system = engine ? o->domain & 255 : o->domain;
 	const uint64_t exported = message_time(o);
+	const uint8_t *exporter =
+		o->exporter.b + (pass->form == KEY_NARROW ? AGG_WIDE - AGG_NARROW : 0);
 	const struct {
 		const void *value;
 		size_t width;
 	} from[] = {
-		[PRIM_EXPORTER] = { &o->exporter, 16 }, [PRIM_ARRIVAL] = { &o->recv_us, 8 },
+		[PRIM_EXPORTER] = { exporter, pass->form == KEY_NARROW ? AGG_NARROW : AGG_WIDE },
+		[PRIM_ARRIVAL] = { &o->recv_us, 8 },
 		[PRIM_EXPORTED] = { &exported, 8 }, [PRIM_SEQNO] = { &o->sequence, 4 },
 		[PRIM_VERSION] = { &o->version, 2 }, [PRIM_SYSID] = { &system, 4 },
 	}, *f = &from[primitives[op->primitive].format];
@@ -612,9 +615,82 @@ static void choose_op(struct pipeline *p, struct op *op, const struct plugin_set
 		p->lookup[op->side] = true;
 }
 
+static bool is_addr(const struct key_field *f)
+{
+	return f->width == AGG_WIDE && primitive_is_address(&primitives[f->primitive]);
+}
+
+/*
+ * A table's key: the bin, what is no address, the addresses.  Where each field of the layout
+ * stands in it goes to `at`.
+ */
+static void place_fields(struct pipeline *p, uint16_t (*at)[KEY_FORMS])
+{
+	struct agg_shape *const s = &p->shape;
+	size_t end = p->bin_bytes;
+
+	for (size_t i = 0; i < p->layout.nfields; i++) {
+		const struct key_field *f = &p->layout.field[i];
+
+		s->naddrs = (uint8_t)(s->naddrs + is_addr(f));
+		at[i][KEY_WIDE] = at[i][KEY_NARROW] = (uint16_t)end;
+		end += is_addr(f) ? 0 : f->width;
+	}
+	s->addrs_at = (uint16_t)end;
+	for (size_t i = 0, n = 0; i < p->layout.nfields; i++) {
+		if (!is_addr(&p->layout.field[i]))
+			continue;
+		at[i][KEY_WIDE] = (uint16_t)(end + n * AGG_WIDE);
+		at[i][KEY_NARROW] = (uint16_t)(end + n * AGG_NARROW);
+		n++;
+	}
+}
+
+/* Neighbours that are neighbours there, too, go together. */
+static void compile_moves(struct pipeline *p, uint16_t (*at)[KEY_FORMS])
+{
+	struct key_move *m = NULL;
+
+	for (size_t i = 0; i < p->layout.nfields; i++) {
+		const struct key_field *f = &p->layout.field[i];
+
+		if (m && !m->addr && !is_addr(f) && m->from[KEY_WIDE] + m->n == at[i][KEY_WIDE]) {
+			m->n = (uint16_t)(m->n + f->width);
+			continue;
+		}
+		m = &p->move[p->nmoves++];
+		*m = (struct key_move){ { at[i][KEY_WIDE], at[i][KEY_NARROW] }, f->offset, f->width,
+			is_addr(f) };
+	}
+}
+
+void pipeline_unpack(const struct pipeline *p, uint8_t *to, const uint8_t *key, bool narrow)
+{
+	const enum key_form form = narrow ? KEY_NARROW : KEY_WIDE;
+	size_t end = 0;
+
+	for (const struct key_move *m = p->move; m < p->move + p->nmoves; m++) {
+		const uint8_t *from = key + m->from[form];
+
+		if (m->addr && narrow) {
+			const struct addr a = addr_from4(from);
+
+			memcpy(to + m->to, &a, sizeof(a));
+		} else {
+			memcpy(to + m->to, from, m->n);
+		}
+		end = (size_t)m->to + m->n;
+	}
+	memset(to + end, 0, p->layout.size - end);
+}
+
 static void compile_ops(
 	struct pipeline *p, const struct plugin_settings *s, const struct extras_want *extras)
 {
+	uint16_t at[KEY_FIELDS_MAX][KEY_FORMS];
+
+	place_fields(p, at);
+	compile_moves(p, at);
 	p->sides = p->layout.spec.sum == SUM_NONE ? 1 : 2;
 	p->nops = p->layout.nfields;
 	for (unsigned side = 0; side < p->sides; side++) {
@@ -628,7 +704,7 @@ static void compile_ops(
 			op->primitive = f->primitive;
 			op->width = f->width;
 			op->nelements = (uint8_t)extras_of(extras, f->primitive, op->element);
-			op->at = (uint16_t)(f->offset + p->bin_bytes);
+			memcpy(op->at, at[i], sizeof(at[i]));
 			op->side = p->sides == 2 ? (uint8_t)side : of_destination(member);
 			op->from = member >= 0 ? flow_fields[member].offset : 0;
 			op->field = (uint8_t)(member >= 0 ? member : 0);
@@ -659,7 +735,7 @@ static bool op_direct(struct pipeline *p, struct op *op, const struct plugin_set
 	if (op->fill == op_tos)
 		return !s->tos_file && !p->dscp;
 	if (op->fill == op_port && proto && !s->ports_file && !s->protos_file) {
-		p->proto_at = proto->offset + p->bin_bytes;
+		p->proto_at = p->op[0][proto - p->layout.field].at[KEY_WIDE];
 		op->mend = op_port_in_key;
 		return true;
 	}
@@ -791,8 +867,10 @@ struct pipeline *pipeline_new(const struct settings *s, const struct plugin_sett
 	timebin_init(&p->bins, &ps->history, ps->history_roundoff, ps->history_offset, now);
 	/* An empty key ("none") keeps it, as something to hash. */
 	p->bin_bytes = p->bins.kind == BIN_NONE && p->layout.size ? 0 : sizeof(int64_t);
-	p->shape = (struct agg_shape){ (uint16_t)(p->layout.size + p->bin_bytes),
-				       ps->aggregate.flows, ps->aggregate.tcpflags };
+	p->shape = (struct agg_shape){ .key_size = (uint16_t)(p->layout.size + p->bin_bytes),
+				       .flows = ps->aggregate.flows,
+				       .tcp_flags = ps->aggregate.tcpflags };
+	p->exporter_stands = key_layout_find(&p->layout, PRIM_ID_peer_src_ip) != NULL;
 	p->bin_cache_step =
 		p->bins.kind == BIN_STEPS || p->bins.kind == BIN_DAY_PARTS ? p->bins.step : 86400;
 	p->net_source = s->net_source;

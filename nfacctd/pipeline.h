@@ -47,7 +47,9 @@ void pipeline_free(struct pipeline *p);
 const struct key_layout *pipeline_layout(const struct pipeline *p);
 const struct agg_shape *pipeline_shape(const struct pipeline *p);
 const struct timebin *pipeline_bins(const struct pipeline *p);
-/* Bytes of the bin's start in front of a key; mostly 0 without history. */
+/* A key of the layout from a table's: aggregate_row() says whether that is the narrow form. */
+void pipeline_unpack(const struct pipeline *p, uint8_t *to, const uint8_t *key, bool narrow);
+/* Bytes of the bin's start in front of a table's key; mostly 0 without history. */
 size_t pipeline_bin_bytes(const struct pipeline *p);
 /* Members of a record (FLOW_BIT) that are looked at; all of them, when that is not certain. */
 uint64_t pipeline_members(const struct pipeline *p);
@@ -83,10 +85,12 @@ const struct lane_counts *lane_counts(const struct lane *l);
 /* Whether its keys can be filled by the decoder, which then needs at most LANE_COLUMNS columns. */
 bool pipeline_direct(const struct pipeline *p);
 enum { LANE_COLUMNS = 2 * KEY_FIELDS_MAX };
-size_t lane_columns(const struct lane *l, struct flow_column *to);
+/* `v4`: those for records without an address but of IPv4; the same where there is no address in
+ * the key. */
+size_t lane_columns(const struct lane *l, struct flow_column *to, bool v4);
 /* The places of these columns: at most LANE_AREAS, none where a key has no column. */
 enum { LANE_AREAS = 2 };
-size_t lane_areas(const struct lane *l, struct flow_area *to);
+size_t lane_areas(const struct lane *l, struct flow_area *to, bool v4);
 /* The table that lane_run() fills; returns the one before. */
 struct aggregate *lane_swap(struct lane *l, struct aggregate *table);
 struct aggregate *lane_table(const struct lane *l);

@@ -10,6 +10,9 @@
 
 enum { SIDES = 2 };
 
+/* Both forms of a table's key (aggregate.h); they differ in addresses only. */
+enum key_form { KEY_WIDE, KEY_NARROW, KEY_FORMS };
+
 /* What the operations of one pass over a chunk see. */
 struct pass {
 	const struct pipeline *p;
@@ -22,6 +25,7 @@ struct pass {
 	const struct network *const (*hit)[DECODER_CHUNK];
 	size_t n, stride;
 	uint8_t *keys;
+	enum key_form form;		/* of them */
 };
 
 struct op;
@@ -38,12 +42,18 @@ struct op {
 	bool ours;		/* tells whether a host or net lies inside networks_file */
 	uint16_t from;		/* in the record */
 	uint8_t field;		/* enum flow_field that stands there; when `column` */
-	uint16_t at;		/* in the key, counting the bin */
+	uint16_t at[KEY_FORMS];	/* in the table's key */
 	uint8_t side;		/* 0 source, 1 destination: whose address, mask, AS */
 	uint8_t primitive;
 	uint8_t width;		/* of the field */
 	uint8_t nelements;	/* of extras, and their numbers */
 	uint16_t element[ELEMENTS_MAX];
+};
+
+/* Octets of a table's key that stand elsewhere in the layout's. */
+struct key_move {
+	uint16_t from[KEY_FORMS], to, n;
+	bool addr;
 };
 
 struct pipeline {
@@ -54,6 +64,8 @@ struct pipeline {
 	int64_t bin_cache_step;
 	struct op op[SIDES][KEY_FIELDS_MAX];
 	size_t nops, sides;
+	struct key_move move[KEY_FIELDS_MAX];
+	size_t nmoves;
 	bool lookup[SIDES];		/* the networks file is asked about that end */
 	bool filter_hosts, drop_others, pro_rating;
 	bool host_stands[SIDES];	/* the host of that end is in the key */
@@ -68,7 +80,8 @@ struct pipeline {
 	bool tagged, thins;		/* there is a pre_tag_map or post_tag; there is a filter */
 	bool direct;			/* see pipeline_direct() */
 	bool mends;			/* some operation has a mend */
-	size_t proto_at;		/* in a key, counting the bin; when ports are mended */
+	size_t proto_at;		/* in a table's key; when ports are mended */
+	bool exporter_stands;		/* its address is in the key */
 	bool events;			/* accounted, too */
 	char notice[160];
 };

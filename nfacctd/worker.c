@@ -134,39 +134,60 @@ static void on_records(void *ctx, const struct flow_origin *origin, struct flow_
 			lane_run(w->lane[i], &w->chunk);
 }
 
-static void on_columns(void *ctx, const struct flow_origin *origin, const struct flow_record *all,
-		       size_t n)
+static void take_columns(struct worker *w, const struct flow_origin *origin,
+			 const struct flow_record *all, size_t n, bool v4)
 {
-	struct worker *w = ctx;
-
 	if (!w->settings->disable_checks)
 		watch_sequence(w, origin);
 	chunk_prepare_direct(&w->chunk, &w->state, w->settings, origin, all, n);
+	w->chunk.v4 = v4;
 	for (size_t i = 0; i < w->nlanes; i++)
 		lane_run(w->lane[i], &w->chunk);
 }
 
-int worker_go_direct(struct worker *w)
+static void on_columns(void *ctx, const struct flow_origin *origin, const struct flow_record *all,
+		       size_t n)
 {
-	size_t n = 0, nareas = 0;
+	take_columns(ctx, origin, all, n, false);
+}
 
-	w->column = calloc(CHUNK_COLUMNS + w->nlanes * LANE_COLUMNS, sizeof(*w->column));
-	w->area = calloc(1 + w->nlanes * LANE_AREAS, sizeof(*w->area));
-	if (!w->column || !w->area)
-		return -1;
-	w->area[nareas++] = chunk_area(&w->chunk);
-	n += chunk_columns(&w->chunk, &w->state, w->column);
-	for (size_t i = 0; i < w->nlanes; i++) {
-		n += lane_columns(w->lane[i], w->column + n);
-		nareas += lane_areas(w->lane[i], w->area + nareas);
-	}
-	w->columns = (struct columns_want){ .column = w->column,
-		.n = n,
-		.area = w->area,
-		.nareas = nareas,
+static void on_columns_v4(void *ctx, const struct flow_origin *origin,
+			  const struct flow_record *all, size_t n)
+{
+	take_columns(ctx, origin, all, n, true);
+}
+
+/* Into `column` and `area`. */
+static struct columns_want columns_of(struct worker *w, struct flow_column *column,
+				      struct flow_area *area, bool v4)
+{
+	struct columns_want c = { .column = column,
+		.area = area,
 		.with = DIRECT_WITH,
 		.without = direct_without(w->settings),
-		.emit = on_columns };
+		.emit = v4 ? on_columns_v4 : on_columns };
+
+	area[c.nareas++] = chunk_area(&w->chunk);
+	c.n += chunk_columns(&w->chunk, &w->state, column);
+	for (size_t i = 0; i < w->nlanes; i++) {
+		c.n += lane_columns(w->lane[i], column + c.n, v4);
+		c.nareas += lane_areas(w->lane[i], area + c.nareas, v4);
+	}
+	return c;
+}
+
+int worker_go_direct(struct worker *w)
+{
+	const size_t columns = CHUNK_COLUMNS + w->nlanes * LANE_COLUMNS;
+	const size_t areas = 1 + w->nlanes * LANE_AREAS;
+
+	w->column = calloc(2 * columns, sizeof(*w->column));
+	w->area = calloc(2 * areas, sizeof(*w->area));
+	if (!w->column || !w->area)
+		return -1;
+	w->columns = columns_of(w, w->column, w->area, false);
+	w->columns_v4 = columns_of(w, w->column + columns, w->area + areas, true);
+	w->columns.v4 = &w->columns_v4;
 	decoder_want_columns(w->decoder, &w->columns);
 	return 0;
 }

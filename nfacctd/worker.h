@@ -39,7 +39,7 @@ struct worker {
 	struct chunk_state state;
 	struct flow_column *column;	/* what the decoder fills by itself; NULL: nothing */
 	struct flow_area *area;		/* of them */
-	struct columns_want columns;
+	struct columns_want columns, columns_v4;
 	uint64_t logged_us[LOG_SLOTS];	/* by a hash of the sender: its last complaint */
 	uint64_t gave_up_us[LOG_SLOTS];	/* the same, of data that waited for a template */
 	struct {

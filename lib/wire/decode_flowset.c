@@ -323,8 +323,8 @@ static bool same_sampling(struct message *m, const struct plan *p, const uint8_t
 	uint64_t sampler[DECODER_CHUNK], differ = 0;
 	uint32_t interval[DECODER_CHUNK];
 	const struct flow_column column[] = {
-		{ (uint8_t *)sampler, sizeof(sampler[0]), FLOW_sampler, false },
-		{ (uint8_t *)interval, sizeof(interval[0]), FLOW_sampling_num, false },
+		{ (uint8_t *)sampler, sizeof(sampler[0]), FLOW_sampler, false, false },
+		{ (uint8_t *)interval, sizeof(interval[0]), FLOW_sampling_num, false, false },
 	};
 	struct decode_counts *const counts = &m->j->d->counts;
 	const uint64_t unscaled = counts->unscaled, ambiguous = counts->ambiguous;

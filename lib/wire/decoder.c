@@ -177,8 +177,11 @@ static const struct shuffle *shuffle_of(const struct decoder *d, struct plan *p)
 	const struct columns_want *c = d->columns;
 
 	if (p->shuffled != d->columns_number) {
-		shuffle_compile(&p->shuffle, p, c->column, c->n, c->area, c->nareas);
 		p->shuffled = d->columns_number;
+		p->v4 = c->v4 && plan_is4(p, c->v4->column, c->v4->n);
+		if (p->v4)
+			c = c->v4;
+		shuffle_compile(&p->shuffle, p, c->column, c->n, c->area, c->nareas);
 	}
 	return &p->shuffle;
 }
@@ -188,9 +191,9 @@ void job_columns(struct job *j, struct plan *p, const uint8_t *data, size_t step
 {
 	const uint64_t scaling = num ? FLOW_BIT(sampling_num) | FLOW_BIT(sampling_den) : 0;
 	struct decoder *d = j->d;
-	const struct columns_want *c = d->columns;
-	const struct shuffle *s = d->shuffles ? shuffle_of(d, p) : NULL;
-	const uint64_t done = s ? s->done : 0;
+	const struct shuffle *s = shuffle_of(d, p);
+	const struct columns_want *c = p->v4 ? d->columns->v4 : d->columns;
+	const uint64_t done = d->shuffles ? s->done : 0;
 
 	job_flush(j);
 	d->all.present = (t->has_uptime ? p->present : p->present & ~p->uptimes) | scaling;
@@ -203,7 +206,7 @@ void job_columns(struct job *j, struct plan *p, const uint8_t *data, size_t step
 	while (n > 0) {
 		const size_t rows = n < DECODER_CHUNK ? n : DECODER_CHUNK;
 
-		if (s)
+		if (d->shuffles)
 			shuffle_fill(s, c->area, data, step, rows);
 		plan_fill(p, c->column, c->n, done, data, step, rows, t);
 		c->emit(j->ctx, &j->origin, &d->all, rows);

@@ -225,6 +225,12 @@ void decoder_want_extras(struct decoder *d, const struct extras_want *want, void
 typedef void emit_columns_fn(
 	void *ctx, const struct flow_origin *origin, const struct flow_record *all, size_t n);
 struct columns_want {
+	/*
+	 * Other columns for those records of which each member that has a `v4` one among these is an
+	 * address of IPv4, as their template says, or absent; `with`, `without` and its `v4` are not
+	 * looked at.  Or NULL.
+	 */
+	const struct columns_want *v4;
 	const struct flow_column *column;
 	size_t n;
 	const struct flow_area *area;	/* places that columns have to themselves, which is faster */

@@ -51,12 +51,13 @@ struct flow_field_info {
 /* Indexed by enum flow_field. */
 extern const struct flow_field_info flow_fields[FLOW_FIELDS];
 
-/* A member of many records: record i's is at at + i * step, flow_fields[field].width octets. */
+/* A member of many records: record i's is at at + i * step, flow_column_width() octets. */
 struct flow_column {
 	uint8_t *at;
 	uint16_t step;
 	uint8_t field;		/* enum flow_field */
 	bool if_present;	/* where nobody exports the member the column is left alone */
+	bool v4;		/* an address: the last four octets of it, for it is of IPv4 */
 };
 
 /*
@@ -67,6 +68,11 @@ struct flow_area {
 	uint8_t *at;
 	uint16_t step, size;
 };
+
+static inline size_t flow_column_width(const struct flow_column *c)
+{
+	return c->v4 ? 4 : flow_fields[c->field].width;
+}
 
 /* Nothing exported, every address 0.0.0.0.  Copy it to start a record. */
 extern const struct flow_record flow_record_empty;

@@ -702,8 +702,15 @@ static void fill_absent(const struct flow_column *c, size_t n)
 		[1] = fill_1, [2] = fill_2, [4] = fill_4, [6] = fill_6, [8] = fill_8,
 		[16] = fill_16 };
 	const struct flow_field_info *f = &flow_fields[c->field];
+	const size_t width = flow_column_width(c);
 
-	fill[f->width](c, (const uint8_t *)&flow_record_empty + f->offset, n);
+	fill[width](c, (const uint8_t *)&flow_record_empty + f->offset + f->width - width, n);
+}
+
+static void fill_addr4(const struct flow_column *c, const uint8_t *src, size_t src_step, size_t n)
+{
+	for (size_t i = 0; i < n; i++)
+		memcpy(c->at + i * c->step, src + i * src_step, 4);
 }
 
 static void fill_column(const struct plan *p, const struct flow_column *c, const uint8_t *data,
@@ -719,6 +726,11 @@ static void fill_column(const struct plan *p, const struct flow_column *c, const
 	if (number == 0)
 		return;
 	op = &p->ops[number - 1];
+	if (c->v4) {
+		assert(op->kind == OP_addr4);
+		fill_addr4(c, data + op->src, step, n);
+		return;
+	}
 	ops[op->kind](c->at, c->step, data + op->src, step, n, op->len, t);
 	/* One a label, the last of all; the bottom one is looked for from zero on. */
 	while (op->kind == OP_bottom && ++op < p->ops + p->nops)
@@ -782,6 +794,14 @@ bool plan_octet(const struct plan *p, size_t f, size_t k, struct plan_octet *out
 		return true;
 	out->always = 0;
 	return octet_of[op->kind] && octet_of[op->kind](op, k, out);
+}
+
+bool plan_is4(const struct plan *p, const struct flow_column *column, size_t ncolumns)
+{
+	for (const struct flow_column *c = column; c < column + ncolumns; c++)
+		if (c->v4 && p->op_of[c->field] && p->ops[p->op_of[c->field] - 1].kind != OP_addr4)
+			return false;
+	return true;
 }
 
 void plan_extras(

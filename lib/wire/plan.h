@@ -90,6 +90,7 @@ struct plan {
 	uint32_t min_len;	/* octets of a record; PLAN_VARLEN: at least */
 	uint16_t flags, nops, nfields, id, nextras;
 	uint8_t op_of[FLOW_FIELDS];	/* the first that sets the member in the record, from 1 */
+	bool v4;		/* the columns of IPv4 of them are meant by `shuffle` */
 	uint32_t shuffled;	/* for whose columns `shuffle` was compiled; 0: nobody's yet */
 	struct plan_extra extras[EXTRAS_MAX];
 	struct plan_op ops[PLAN_OPS];
@@ -136,6 +137,9 @@ void plan_columns(const struct plan *p, struct flow_record *out, const uint8_t *
 void plan_fill(const struct plan *p, const struct flow_column *column, size_t ncolumns,
 	       uint64_t done, const uint8_t *data, size_t step, size_t n,
 	       const struct plan_time *t);
+
+/* Whether what the `v4` ones of these columns hold is an address of IPv4 in every record, or absent. */
+bool plan_is4(const struct plan *p, const struct flow_column *column, size_t ncolumns);
 
 /* Where an octet of a member comes from: an octet of the record, or what it always is. */
 struct plan_octet {

@@ -24,7 +24,7 @@ static size_t take_column(struct making *m, const struct plan *p, const struct f
 			  const struct flow_area *a)
 {
 	const uintptr_t from = (uintptr_t)c->at, base = (uintptr_t)a->at;
-	const size_t width = flow_fields[c->field].width;
+	const size_t width = flow_column_width(c), skip = flow_fields[c->field].width - width;
 	size_t n = 0;
 
 	if (c->step != a->step || from < base || from - base >= a->size)
@@ -35,7 +35,7 @@ static size_t take_column(struct making *m, const struct plan *p, const struct f
 
 		if (at < m->at || at - m->at >= m->octets)
 			continue;
-		if (!plan_octet(p, c->field, k, &m->octet[at - m->at]))
+		if (!plan_octet(p, c->field, skip + k, &m->octet[at - m->at]))
 			return 0;
 		n++;
 	}
@@ -126,7 +126,7 @@ void shuffle_compile(struct shuffle *s, const struct plan *p, const struct flow_
 		}
 	}
 	for (size_t i = 0; i < c.n; i++)
-		s->done |= (uint64_t)(c.covered[i] == flow_fields[column[i].field].width) << i;
+		s->done |= (uint64_t)(c.covered[i] == flow_column_width(&column[i])) << i;
 }
 
 /* ---- running ---- */

@@ -24,7 +24,9 @@ static struct side plain, direct;
 static struct flow_record rows[DECODER_CHUNK];
 static struct flow_column column[FLOW_FIELDS];
 static struct flow_area area;
-static struct columns_want want = { .column = column, .area = &area };
+static struct flow_column column_v4[FLOW_FIELDS];
+static struct columns_want want_v4 = { .column = column_v4, .area = &area };
+static struct columns_want want = { .v4 = &want_v4, .column = column, .area = &area };
 
 /* Octets of a row, behind `present`, that are filled by windows, as many as go (shuffle.h). */
 static const struct {
@@ -60,6 +62,17 @@ static void keep_columns(
 	keep(ctx, origin, rows, n);
 }
 
+/* Of addresses the last four octets: the others are those of any IPv4 address. */
+static void keep_columns_v4(void *ctx, const struct flow_origin *origin,
+			    const struct flow_record *all, size_t n)
+{
+	for (size_t i = 0; i < n; i++)
+		for (size_t f = 0; f < FLOW_FIELDS; f++)
+			if (flow_fields[f].kind == FLOW_KIND_ADDR)
+				memcpy((uint8_t *)&rows[i] + flow_fields[f].offset, &addr_zero4, 12);
+	keep_columns(ctx, origin, all, n);
+}
+
 static void side_begin(struct side *s)
 {
 	if (!s->d) {
@@ -80,13 +93,21 @@ static void begin(size_t n)
 	side_begin(&direct);
 	want.n = 0;
 	want.emit = keep_columns;
-	for (uint8_t f = 0; f < FLOW_FIELDS; f++)
-		if (f != FLOW_sampling_num && f != FLOW_sampling_den)
-			column[want.n++] = (struct flow_column){
-				(uint8_t *)rows + flow_fields[f].offset, sizeof(rows[0]), f, false };
+	want_v4.emit = keep_columns_v4;
+	for (uint8_t f = 0; f < FLOW_FIELDS; f++) {
+		const bool addr = flow_fields[f].kind == FLOW_KIND_ADDR;
+
+		if (f == FLOW_sampling_num || f == FLOW_sampling_den)
+			continue;
+		column[want.n] = column_v4[want.n] = (struct flow_column){
+			.at = (uint8_t *)rows + flow_fields[f].offset, .step = sizeof(rows[0]), .field = f };
+		column_v4[want.n].at += addr ? 12 : 0;
+		column_v4[want.n++].v4 = addr;
+	}
+	want_v4.n = want.n;
 	area = (struct flow_area){ (uint8_t *)rows + sizeof(uint64_t) + areas[way].from,
 		sizeof(rows[0]), areas[way].size };
-	want.nareas = areas[way].size > 0;
+	want.nareas = want_v4.nareas = areas[way].size > 0;
 	memset(rows, 0xa5, sizeof(rows));
 	decoder_want_columns(direct.d, &want);
 }

@@ -66,7 +66,7 @@ static const struct {
 START_TEST(equals_a_naive_map)
 {
 	const size_t size = shapes[_i].key_size, chunk = shapes[_i].chunk;
-	const struct agg_shape shape = { (uint16_t)size, shapes[_i].flows, shapes[_i].flags };
+	const struct agg_shape shape = { .key_size = (uint16_t)size, .flows = shapes[_i].flows, .tcp_flags = shapes[_i].flags };
 	struct agg_budget b = budget(UINT64_MAX);
 	struct aggregate *a = aggregate_new(&shape, &b, 42 + (uint64_t)_i);
 	struct sums *want = calloc(shapes[_i].distinct, sizeof(*want)), got;
@@ -128,7 +128,7 @@ static void add(struct aggregate *a, uint64_t n, uint64_t octets, uint64_t packe
 
 START_TEST(merges)
 {
-	const struct agg_shape shape = { KEY, true, true };
+	const struct agg_shape shape = { .key_size = KEY, .flows = true, .tcp_flags = true };
 	struct agg_budget b = budget(UINT64_MAX);
 	struct aggregate *x = aggregate_new(&shape, &b, 1), *y = aggregate_new(&shape, &b, 2);
 	struct sums s;
@@ -160,7 +160,7 @@ END_TEST
 /* Beyond the budget: known keys go on, the rest is counted, nothing is lost in silence. */
 START_TEST(sheds_and_counts)
 {
-	const struct agg_shape shape = { KEY, false, false };
+	const struct agg_shape shape = { .key_size = KEY };
 	struct agg_budget b = budget(4 << 20);
 	struct aggregate *a = aggregate_new(&shape, &b, 3);
 	const struct agg_counts *c = aggregate_counts(a);
@@ -194,7 +194,7 @@ END_TEST
 /* n-1, n, n+1 of 64 bits. */
 START_TEST(stays_at_the_top)
 {
-	const struct agg_shape shape = { KEY, false, false };
+	const struct agg_shape shape = { .key_size = KEY };
 	struct agg_budget b = budget(UINT64_MAX);
 	struct aggregate *a = aggregate_new(&shape, &b, 3);
 	const struct agg_counts *c = aggregate_counts(a);
@@ -220,7 +220,7 @@ END_TEST
 /* The promise of at most 100 bytes a key, for sum_host with history, at a million keys. */
 START_TEST(takes_little_memory)
 {
-	const struct agg_shape shape = { KEY, false, false };
+	const struct agg_shape shape = { .key_size = KEY };
 	struct agg_budget b = budget(UINT64_MAX);
 	struct aggregate *a = aggregate_new(&shape, &b, 3);
 
@@ -236,7 +236,7 @@ END_TEST
  */
 static void *fill_tables(void *arg)
 {
-	const struct agg_shape shape = { KEY, false, false };
+	const struct agg_shape shape = { .key_size = KEY };
 	struct agg_budget *b = arg;
 
 	for (unsigned round = 0; round < 3; round++) {
@@ -282,7 +282,7 @@ START_TEST(spreads_keys_in_rows)
 {
 	enum { KEYS = 200000, CHUNK = 64 };
 	const size_t size = rows_of_keys[_i].size;
-	const struct agg_shape shape = { (uint16_t)size, false, false };
+	const struct agg_shape shape = { .key_size = (uint16_t)size };
 	static uint8_t keys[CHUNK * 72];
 	static const struct sums one[CHUNK];
 
@@ -362,7 +362,7 @@ struct purge_of_two {
 static void *fill_one(void *arg)
 {
 	enum { KEYS = 300000 };
-	static const struct agg_shape shape = { KEY, false, false };
+	static const struct agg_shape shape = { .key_size = KEY };
 	struct purge_of_two *p = arg;
 	const struct sums s = { .octets = 1, .packets = 1, .flows = 1 };
 	uint8_t key[KEY];
@@ -404,6 +404,216 @@ START_TEST(leaves_nothing_behind)
 }
 END_TEST
 
+/* ---- keys in two forms ---- */
+
+/* Eleven octets of a number, then two addresses: of four keys one has none but IPv4's. */
+enum { ADDRS_AT = 11, TWO_WIDE = 48, TWO_NARROW = 24 };
+static const struct agg_shape two_addrs = { .key_size = TWO_WIDE, .naddrs = 2,
+	.addrs_at = ADDRS_AT };
+
+static bool is_narrow(uint64_t n)
+{
+	return n % 4 == 0;
+}
+
+static void two_key(uint8_t key[static TWO_WIDE], uint64_t n)
+{
+	const uint8_t last[4] = { (uint8_t)(n >> 24), (uint8_t)(n >> 16), (uint8_t)(n >> 8),
+		(uint8_t)n };
+
+	memset(key, 0, TWO_WIDE);
+	memcpy(key, &n, sizeof(n));
+	for (unsigned i = 0; i < 2; i++) {
+		uint8_t *a = key + ADDRS_AT + 16 * i;
+
+		memcpy(a + 12, last, sizeof(last));
+		if (n >> i & 1)
+			a[0] = 0x20;	/* ::ffff:... of another length is no IPv4, either */
+		a[10] = a[11] = n % 8 == 2 ? 0 : 0xff;
+	}
+}
+
+static void two_key_narrow(uint8_t key[static TWO_NARROW], uint64_t n)
+{
+	uint8_t wide[TWO_WIDE];
+
+	two_key(wide, n);
+	memset(key, 0, TWO_NARROW);
+	memcpy(key, wide, ADDRS_AT);
+	memcpy(key + ADDRS_AT, wide + ADDRS_AT + 12, 4);
+	memcpy(key + ADDRS_AT + 4, wide + ADDRS_AT + 28, 4);
+}
+
+/* `n` of the numbers below `distinct`, two octets and a packet each; narrow ones either way. */
+static void add_two(struct aggregate *a, uint64_t *state, uint64_t distinct, unsigned *seen, size_t n)
+{
+	uint8_t keys[50 * TWO_WIDE], one[TWO_NARROW];
+	struct sums items[50];
+	const struct agg_total total = { 2, 1 };
+	size_t k = 0;
+
+	while (n-- > 0) {
+		const uint64_t number = next_random(state) % distinct;
+
+		seen[number]++;
+		items[k] = (struct sums) { 1, 2, 1, 0 };
+		if (is_narrow(number) && next_random(state) % 2) {
+			two_key_narrow(one, number);
+			aggregate_add_narrow(a, one, &items[k], 1, &total);
+			continue;
+		}
+		two_key(keys + k * TWO_WIDE, number);
+		if (++k == 50 || n == 0) {
+			aggregate_add(a, keys, items, k);
+			k = 0;
+		}
+	}
+	aggregate_add(a, keys, items, k);
+}
+
+static void rows_are_those_of(const struct aggregate *a, const unsigned *seen, size_t distinct)
+{
+	uint8_t *found = calloc(distinct, 1);
+	uint64_t octets = 0, want = 0;
+	size_t rows = 0;
+
+	for (size_t i = 0; i < aggregate_rows(a); i++) {
+		uint8_t key[TWO_WIDE], wide[TWO_WIDE];
+		const uint8_t *row;
+		struct sums s;
+		const bool narrow = aggregate_row(a, i, &s, &row);
+		const uint64_t n = number_of(row);
+
+		ck_assert_uint_lt(n, distinct);
+		ck_assert_int_eq(narrow, is_narrow(n));
+		if (narrow)
+			agg_widen(&two_addrs, wide, row);
+		two_key(key, n);
+		ck_assert_mem_eq(narrow ? wide : row, key, TWO_WIDE);
+		ck_assert_uint_eq(s.packets, seen[n]);
+		ck_assert_uint_eq(s.octets, 2 * seen[n]);
+		ck_assert_uint_eq(found[n]++, 0);
+		octets += s.octets;
+	}
+	for (size_t n = 0; n < distinct; n++) {
+		rows += seen[n] > 0;
+		want += 2 * seen[n];
+	}
+	ck_assert_uint_eq(aggregate_rows(a), rows);
+	ck_assert_uint_eq(octets, want);
+	free(found);
+}
+
+enum { TWO_DISTINCT = 40000, TWO_RECORDS = 150000 };
+
+/* Both forms grow, and two tables of both are one. */
+START_TEST(a_key_has_one_row_in_either_form)
+{
+	struct agg_budget b = budget(UINT64_MAX);
+	struct aggregate *x = aggregate_new(&two_addrs, &b, 1), *y = aggregate_new(&two_addrs, &b, 2);
+	unsigned *seen = calloc(TWO_DISTINCT, sizeof(*seen)), *both = calloc(TWO_DISTINCT, sizeof(*both));
+	uint64_t state = 5;
+
+	ck_assert_uint_eq(agg_narrow_size(&two_addrs), TWO_NARROW);
+	add_two(x, &state, TWO_DISTINCT, seen, TWO_RECORDS);
+	rows_are_those_of(x, seen, TWO_DISTINCT);
+	memcpy(both, seen, TWO_DISTINCT * sizeof(*both));
+	memset(seen, 0, TWO_DISTINCT * sizeof(*seen));
+	add_two(y, &state, TWO_DISTINCT / 2, seen, TWO_RECORDS);
+	for (size_t n = 0; n < TWO_DISTINCT; n++)
+		both[n] += seen[n];
+	aggregate_merge(x, y);
+	rows_are_those_of(y, seen, TWO_DISTINCT);
+	aggregate_seal(x);
+	rows_are_those_of(x, both, TWO_DISTINCT);
+	ck_assert_uint_eq(aggregate_counts(x)->octets, 4 * TWO_RECORDS);
+	aggregate_free(x);
+	aggregate_free(y);
+	ck_assert_uint_eq(atomic_load(&b.used), 0);
+	free(seen);
+	free(both);
+}
+END_TEST
+
+/* Into a table that has none of the other form yet, both ways. */
+START_TEST(merges_forms_that_are_new)
+{
+	struct agg_budget b = budget(UINT64_MAX);
+
+	for (unsigned way = 0; way < 2; way++) {
+		struct aggregate *x = aggregate_new(&two_addrs, &b, 1), *y = aggregate_new(&two_addrs, &b, 2);
+		uint8_t keys[2 * TWO_WIDE];
+		const struct sums s = { 1, 2, 0, 0 };
+		unsigned seen[8] = { [4] = 1, [7] = 1 };
+
+		two_key(keys, 4);
+		two_key(keys + TWO_WIDE, 7);
+		aggregate_add(x, keys + way * TWO_WIDE, &s, 1);
+		aggregate_add(y, keys + (1 - way) * TWO_WIDE, &s, 1);
+		aggregate_merge(x, y);
+		rows_are_those_of(x, seen, 8);
+		aggregate_free(x);
+		aggregate_free(y);
+	}
+	ck_assert_uint_eq(atomic_load(&b.used), 0);
+}
+END_TEST
+
+/* Beyond the budget both forms shed, and say so together. */
+START_TEST(both_forms_shed)
+{
+	struct agg_budget b = budget(3 << 20);
+	struct aggregate *a = aggregate_new(&two_addrs, &b, 3);
+	const struct agg_counts *c = aggregate_counts(a);
+	uint64_t octets = 0, forms[2] = { 0, 0 };
+
+	for (uint64_t n = 0; n < 200000; n++) {
+		const struct sums s = { 1, 10, 0, 0 };
+		uint8_t key[TWO_WIDE];
+
+		two_key(key, n);
+		aggregate_add(a, key, &s, 1);
+	}
+	ck_assert_uint_le(atomic_load(&b.used), 3 << 20);
+	for (size_t i = 0; i < aggregate_rows(a); i++) {
+		const uint8_t *key;
+		struct sums s;
+
+		forms[aggregate_row(a, i, &s, &key)]++;
+		octets += s.octets;
+	}
+	ck_assert_uint_gt(forms[0], 1000);
+	ck_assert_uint_gt(forms[1], 1000);
+	ck_assert_uint_eq(c->octets, 2000000);
+	ck_assert_uint_eq(octets + c->shed_octets, 2000000);
+	ck_assert_uint_eq(aggregate_rows(a) + c->shed, 200000);
+	aggregate_free(a);
+	ck_assert_uint_eq(atomic_load(&b.used), 0);
+}
+END_TEST
+
+/* A budget that the first form has spent: the other one's records are counted. */
+START_TEST(the_second_form_finds_no_room)
+{
+	struct agg_budget b = budget(1);
+	struct aggregate *a = aggregate_new(&two_addrs, &b, 3);
+	const struct sums s = { 3, 10, 0, 0 };
+	uint8_t key[TWO_WIDE];
+
+	two_key(key, 1);
+	aggregate_add(a, key, &s, 1);
+	ck_assert_uint_eq(aggregate_rows(a), 0);
+	ck_assert_uint_eq(aggregate_counts(a)->shed, 1);
+	ck_assert_uint_eq(aggregate_counts(a)->shed_octets, 10);
+	ck_assert_uint_eq(aggregate_counts(a)->shed_packets, 3);
+	aggregate_unbind(a);
+	aggregate_add(a, key, &s, 1);
+	ck_assert_uint_eq(aggregate_rows(a), 1);
+	aggregate_free(a);
+	ck_assert_uint_eq(atomic_load(&b.used), 0);
+}
+END_TEST
+
 Suite *suite_aggregate(void)
 {
 	Suite *s = suite_create("aggregate");
@@ -419,6 +629,10 @@ Suite *suite_aggregate(void)
 			    sizeof(rows_of_keys) / sizeof(rows_of_keys[0]));
 	tcase_add_test(t, takes_memory_from_a_supply);
 	tcase_add_test(t, leaves_nothing_behind);
+	tcase_add_test(t, a_key_has_one_row_in_either_form);
+	tcase_add_test(t, merges_forms_that_are_new);
+	tcase_add_test(t, both_forms_shed);
+	tcase_add_test(t, the_second_form_finds_no_room);
 	suite_add_tcase(s, t);
 	return s;
 }

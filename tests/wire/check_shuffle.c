@@ -51,13 +51,13 @@ static void compare(const uint8_t *at, const char *hex, const char *what)
 
 /* A key as the collector's: a bin's start, that is nobody's here, and 40 octets with gaps. */
 static const struct flow_column key[] = {
-	{ row + 8, STEP, FLOW_src, false },		/* 16 */
-	{ row + 24, STEP, FLOW_src_as, false },		/* 4 */
-	{ row + 28, STEP, FLOW_in_if, false },		/* 4 */
-	{ row + 32, STEP, FLOW_src_port, false },	/* 2 */
-	{ row + 34, STEP, FLOW_proto, false },		/* 1 */
-	{ row + 36, STEP, FLOW_src_mac, false },	/* 6, of which 4 in the next window */
-	{ row + 42, STEP, FLOW_tos, false },		/* 1 */
+	{ row + 8, STEP, FLOW_src, false, false },		/* 16 */
+	{ row + 24, STEP, FLOW_src_as, false, false },		/* 4 */
+	{ row + 28, STEP, FLOW_in_if, false, false },		/* 4 */
+	{ row + 32, STEP, FLOW_src_port, false, false },	/* 2 */
+	{ row + 34, STEP, FLOW_proto, false, false },		/* 1 */
+	{ row + 36, STEP, FLOW_src_mac, false, false },	/* 6, of which 4 in the next window */
+	{ row + 42, STEP, FLOW_tos, false, false },		/* 1 */
 };
 static const struct flow_area area[] = { { row + 8, STEP, 40 } };
 
@@ -87,8 +87,8 @@ END_TEST
 START_TEST(fills_what_is_absent)
 {
 	static const struct field_spec f[] = { { 0, 27, 16 }, { 0, 0, 0 } };
-	static const struct flow_column c[] = { { row, STEP, FLOW_dst, false },
-		{ row + 16, STEP, FLOW_src, false }, { row + 32, STEP, FLOW_octets, false } };
+	static const struct flow_column c[] = { { row, STEP, FLOW_dst, false, false },
+		{ row + 16, STEP, FLOW_src, false, false }, { row + 32, STEP, FLOW_octets, false, false } };
 	static const struct flow_area a[] = { { row, STEP, 40 } };
 
 	compile(f, c, 3, a, 1);
@@ -108,9 +108,9 @@ START_TEST(fills_from_afar)
 	static const struct field_spec f[] = { { 0, 4, 1 }, { 0, 210, 20 }, { 0, 5, 1 },
 		{ 0, 210, 20 }, { 0, 9, 1 }, { 0, 210, 20 }, { 0, 13, 1 }, { 0, 210, 20 },
 		{ 0, 6, 1 }, { 0, 0, 0 } };
-	static const struct flow_column c[] = { { row, STEP, FLOW_tcp_flags, false },
-		{ row + 1, STEP, FLOW_dst_mask, false }, { row + 2, STEP, FLOW_src_mask, false },
-		{ row + 3, STEP, FLOW_tos, false }, { row + 4, STEP, FLOW_proto, false } };
+	static const struct flow_column c[] = { { row, STEP, FLOW_tcp_flags, false, false },
+		{ row + 1, STEP, FLOW_dst_mask, false, false }, { row + 2, STEP, FLOW_src_mask, false, false },
+		{ row + 3, STEP, FLOW_tos, false, false }, { row + 4, STEP, FLOW_proto, false, false } };
 	const struct flow_area a[] = { { row, STEP, _i ? 16 : 8 } };
 	char hex[256] = "", *to = hex;
 
@@ -133,8 +133,8 @@ START_TEST(leaves_the_rest)
 	static const struct field_spec times[] = { { 0, 22, 4 }, { 0, 8, 4 }, { 0, 12, 4 },
 		{ 0, 1, 4 }, { 0, 0, 0 } };
 	static const struct field_spec few[] = { { 0, 8, 4 }, { 0, 12, 4 }, { 0, 1, 7 }, { 0, 0, 0 } };
-	static const struct flow_column c[] = { { row, STEP, FLOW_first_us, false },
-		{ row + 8, STEP, FLOW_octets, false }, { row + 32, STEP, FLOW_src, false } };
+	static const struct flow_column c[] = { { row, STEP, FLOW_first_us, false, false },
+		{ row + 8, STEP, FLOW_octets, false, false }, { row + 32, STEP, FLOW_src, false, false } };
 	static const struct flow_area a[] = { { row, STEP, 16 } };
 
 	compile(times, c, 3, a, 1);
@@ -155,14 +155,14 @@ START_TEST(leaves_what_does_not_fit)
 	size_t n = 0;
 
 	for (; n < 7; n++)
-		c[n] = (struct flow_column){ wide + 16 * n, sizeof(wide), FLOW_src, false };
-	c[n++] = (struct flow_column){ wide + 120, sizeof(wide), FLOW_dst, false };
+		c[n] = (struct flow_column){ wide + 16 * n, sizeof(wide), FLOW_src, false, false };
+	c[n++] = (struct flow_column){ wide + 120, sizeof(wide), FLOW_dst, false, false };
 	compile(f, c, n, a, 1);
 	ck_assert_uint_eq(shuffle.nwindows, 8);
 	ck_assert_uint_eq(shuffle.done, 0x7f);
 	/* Of more columns than there are bits the first ones. */
 	for (n = 0; n < SHUFFLE_COLUMNS + 1; n++)
-		c[n] = (struct flow_column){ wide + n, sizeof(wide), FLOW_proto, false };
+		c[n] = (struct flow_column){ wide + n, sizeof(wide), FLOW_proto, false, false };
 	compile(f, c, n, a, 1);
 	ck_assert_uint_eq(shuffle.done, UINT64_MAX);
 }
