@@ -1,10 +1,8 @@
 #include "nfacctd/aggregate.h"
 
 #include <errno.h>
-#include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/mman.h>
 #ifdef __SSE2__
 #include <emmintrin.h>
 #endif
@@ -16,10 +14,6 @@ enum {
 	DEPTH_MAX = 20, /* 2^20 segments; tag bits: 20 for the directory, 9 for the bucket,
 			   the last is always set */
 	CHUNK_ROWS = 4096,
-	REGION_MIN = 256 << 10,
-	REGION_MAX = 4 << 20,
-	LARGE_PAGE = 2 << 20,
-	PAGE = 4096,
 	AHEAD = 32, /* keys in flight */
 	KEY_WORDS = (KEY_BYTES_MAX + 8) / 8,
 	SUMS_BYTES = 16 /* octets and packets, in front of a row */
@@ -39,23 +33,6 @@ struct segment {
 	uint32_t used, depth;
 };
 
-/*
- * Memory that is taken piece by piece and freed at once.  From the kernel and not from malloc():
- * one thread takes it and another gives it back, and an arena that is asked for four aligned
- * megabytes again and again finds no room between those that are in use and grows (of a busy
- * day's 60 MB it made 600).
- */
-struct region {
-	struct region *next;
-	size_t size, used;
-	bool large;	/* of the supply */
-};
-
-struct arena {
-	struct region *head;
-	size_t next_size, bytes;
-};
-
 struct table;
 typedef void add_fn(struct table *t, const uint8_t *keys, const struct sums *items, size_t n);
 
@@ -67,7 +44,7 @@ struct table {
 	struct segment **dir;		/* NULL: there is no such key yet */
 	uint8_t **chunk;
 	size_t nrows, nchunks, chunks_cap;
-	struct arena rows, index;
+	struct agg_arena rows, index;
 	add_fn *add;
 };
 
@@ -83,208 +60,9 @@ struct aggregate {
 	struct table table[FORMS];
 };
 
-static struct region *region_map(size_t size, size_t align)
-{
-	uint8_t *p = mmap(NULL, size + align, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS,
-			  -1, 0);
-	size_t before;
-
-	if (p == MAP_FAILED)
-		return NULL;
-	before = -(uintptr_t)p % align;
-	if (before)
-		munmap(p, before);
-	munmap(p + before + size, align - before);
-	return (struct region *)(void *)(p + before);
-}
-
-static void region_unmap(struct region *r, size_t size)
-{
-	if (r)
-		munmap(r, size);
-}
-
-/* ---- memory ahead of need ---- */
-
-struct agg_supply {
-	pthread_t thread;
-	pthread_mutex_t lock;
-	pthread_cond_t wanted;
-	struct region *ready[AGG_READY];
-	size_t nready;
-	bool asked, stop;	/* asked: somebody needs such pieces at all */
-};
-
-/* A piece whose pages are all there; the kernel gives large ones where it can. */
-static struct region *region_fetch(void)
-{
-	struct region *r = region_map(REGION_MAX, LARGE_PAGE);
-
-	if (!r)
-		return NULL;
-	madvise(r, REGION_MAX, MADV_HUGEPAGE);
-	for (size_t at = 0; at < REGION_MAX; at += PAGE)
-		((volatile uint8_t *)r)[at] = 0;
-	return r;
-}
-
-static void *supply_main(void *arg)
-{
-	struct agg_supply *s = arg;
-
-	pthread_mutex_lock(&s->lock);
-	while (!s->stop) {
-		struct region *r;
-
-		if (!s->asked || s->nready == AGG_READY) {
-			pthread_cond_wait(&s->wanted, &s->lock);
-			continue;
-		}
-		pthread_mutex_unlock(&s->lock);
-		r = region_fetch();
-		pthread_mutex_lock(&s->lock);
-		if (!r)
-			s->asked = false;	/* until it is asked again */
-		else if (s->nready < AGG_READY)
-			s->ready[s->nready++] = r;
-		else
-			region_unmap(r, REGION_MAX);
-	}
-	pthread_mutex_unlock(&s->lock);
-	return NULL;
-}
-
-struct agg_supply *agg_supply_new(void)
-{
-	struct agg_supply *s = calloc(1, sizeof(*s));
-	int err;
-
-	if (!s)
-		return NULL;
-	pthread_mutex_init(&s->lock, NULL);
-	pthread_cond_init(&s->wanted, NULL);
-	err = pthread_create(&s->thread, NULL, supply_main, s);
-	if (err) {
-		free(s);
-		errno = err;
-		return NULL;
-	}
-	return s;
-}
-
-void agg_supply_free(struct agg_supply *s)
-{
-	if (!s)
-		return;
-	pthread_mutex_lock(&s->lock);
-	s->stop = true;
-	pthread_cond_signal(&s->wanted);
-	pthread_mutex_unlock(&s->lock);
-	pthread_join(s->thread, NULL);
-	while (s->nready)
-		region_unmap(s->ready[--s->nready], REGION_MAX);
-	pthread_mutex_destroy(&s->lock);
-	pthread_cond_destroy(&s->wanted);
-	free(s);
-}
-
-/* A piece of REGION_MAX that is ready, or NULL: then the caller makes one of small pages. */
-static struct region *supply_take(struct agg_supply *s)
-{
-	struct region *r = NULL;
-
-	pthread_mutex_lock(&s->lock);
-	s->asked = true;
-	if (s->nready)
-		r = s->ready[--s->nready];
-	pthread_cond_signal(&s->wanted);
-	pthread_mutex_unlock(&s->lock);
-	return r;
-}
-
-/* Pages that are there already spare the next table the wait for them. */
-static void supply_give(struct agg_supply *s, struct region *r)
-{
-	pthread_mutex_lock(&s->lock);
-	if (s->nready < AGG_READY) {
-		s->ready[s->nready++] = r;
-		r = NULL;
-	}
-	pthread_mutex_unlock(&s->lock);
-	region_unmap(r, REGION_MAX);
-}
-
-/* ---- memory ---- */
-
-static struct region *region_new(struct agg_budget *budget, size_t size, bool force)
-{
-	struct region *r;
-	bool large;
-
-	if (atomic_fetch_add(&budget->used, size) + size > budget->limit && !force) {
-		atomic_fetch_sub(&budget->used, size);
-		return NULL;
-	}
-	r = budget->supply && size == REGION_MAX ? supply_take(budget->supply) : NULL;
-	large = r != NULL;
-	if (!r)
-		r = region_map(size, PAGE);
-	if (!r) {
-		atomic_fetch_sub(&budget->used, size);
-		return NULL;
-	}
-	r->large = large;
-	r->size = size;
-	r->used = 64;
-	return r;
-}
-
-static void *arena_take(struct arena *m, struct agg_budget *budget, size_t n, bool force)
-{
-	struct region *r = m->head;
-	const size_t least = (n + 64 + PAGE - 1) / PAGE * PAGE;
-	size_t at;
-
-	n = (n + 63) / 64 * 64;
-	if (!r || r->size - r->used < n) {
-		/*
-		 * Twice the last one; near the end of the budget what is left of it, in small
-		 * pieces.
-		 */
-		r = region_new(budget, m->next_size > least ? m->next_size : least, false);
-		if (!r)
-			r = region_new(budget, least > REGION_MIN ? least : REGION_MIN, force);
-		if (!r)
-			return NULL;
-		r->next = m->head;
-		m->head = r;
-		m->bytes += r->size;
-		if (m->next_size < REGION_MAX)
-			m->next_size *= 2;
-	}
-	at = r->used;
-	r->used += n;
-	return (uint8_t *)r + at;
-}
-
-static void arena_free(struct arena *m, struct agg_budget *budget)
-{
-	while (m->head) {
-		struct region *next = m->head->next;
-
-		if (m->head->large)
-			supply_give(budget->supply, m->head);
-		else
-			region_unmap(m->head, m->head->size);
-		m->head = next;
-	}
-	atomic_fetch_sub(&budget->used, m->bytes);
-	m->bytes = 0;
-}
-
 static struct segment *segment_new(struct table *t, uint32_t depth, bool force)
 {
-	struct segment *s = arena_take(&t->index, t->a->budget, sizeof(*s), force || t->a->unbound);
+	struct segment *s = agg_arena_take(&t->index, t->a->budget, sizeof(*s), force || t->a->unbound);
 
 	if (!s)
 		return NULL;
@@ -304,7 +82,7 @@ static bool chunk_new(struct table *t, bool force)
 		t->chunk = chunk;
 		t->chunks_cap = cap;
 	}
-	t->chunk[t->nchunks] = arena_take(&t->rows, t->a->budget, CHUNK_ROWS * t->row_size,
+	t->chunk[t->nchunks] = agg_arena_take(&t->rows, t->a->budget, CHUNK_ROWS * t->row_size,
 					 force || t->a->unbound);
 	if (!t->chunk[t->nchunks])
 		return false;
@@ -329,13 +107,12 @@ static add_fn *adder_for(const struct agg_shape *s, size_t key_size);
 /* Its first segment and rows; false: there is no room for them. */
 static bool table_open(struct table *t, bool force)
 {
-	t->rows.next_size = t->index.next_size = REGION_MIN;
 	/* Two ways to the one segment: a shift by all 32 bits of a tag would be none. */
 	t->depth = 1;
 	t->dir = malloc(2 * sizeof(*t->dir));
 	if (t->dir && (t->dir[0] = t->dir[1] = segment_new(t, 0, force)) && chunk_new(t, force))
 		return true;
-	arena_free(&t->index, t->a->budget);
+	agg_arena_free(&t->index, t->a->budget);
 	free(t->dir);
 	t->dir = NULL;
 	return false;
@@ -396,7 +173,7 @@ void aggregate_unbind(struct aggregate *a)
 void aggregate_seal(struct aggregate *a)
 {
 	for (struct table *t = a->table; t < a->table + FORMS; t++) {
-		arena_free(&t->index, a->budget);
+		agg_arena_free(&t->index, a->budget);
 		free(t->dir);
 		t->dir = NULL;
 	}
@@ -408,7 +185,7 @@ void aggregate_free(struct aggregate *a)
 		return;
 	aggregate_seal(a);
 	for (struct table *t = a->table; t < a->table + FORMS; t++) {
-		arena_free(&t->rows, a->budget);
+		agg_arena_free(&t->rows, a->budget);
 		free(t->chunk);
 	}
 	free(a);

@@ -31,10 +31,10 @@
 #ifndef AGGREGATE_H
 #define AGGREGATE_H
 
-#include <stdatomic.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include "nfacctd/agg_memory.h"
 #include "nfacctd/sink.h"
 
 /*
@@ -56,21 +56,6 @@ enum { AGG_WIDE = 16, AGG_NARROW = 4 };	/* octets of an address */
 size_t agg_narrow_size(const struct agg_shape *s);
 /* A key from its narrow form. */
 void agg_widen(const struct agg_shape *s, uint8_t *to, const uint8_t *key);
-
-/* Memory in large pages, fetched by a thread; at most AGG_READY pieces of 4 MB wait beside the
- * budget. */
-struct agg_supply;
-enum { AGG_READY = 4 };
-/* NULL with errno. */
-struct agg_supply *agg_supply_new(void);
-/* After all tables. */
-void agg_supply_free(struct agg_supply *s);
-
-struct agg_budget {
-	_Atomic uint64_t used;
-	uint64_t limit;
-	struct agg_supply *supply;	/* NULL: small pages */
-};
 
 /*
  * What was given = what the rows hold + what was shed + what sums that stay at

@@ -6,10 +6,11 @@
  * evenly: the worst case for caches, as no key comes more often than another.  The peer is a
  * table as it is found in books: open addressing over whole rows at half load.
  *
- * The module is included: a bench links the libraries only.
+ * The modules are included: a bench links the libraries only.
  */
 #include <stdio.h>
 #include "base/clock.h"
+#include "nfacctd/agg_memory.c"
 #include "nfacctd/aggregate.c"
 
 enum { KEY = 16, CHUNK = 64, ADDS = 4000000, RUNS = 3 };
