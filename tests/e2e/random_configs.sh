@@ -14,7 +14,7 @@
 # one it is always the same run, so that a change fails for what it changed; "-" draws.
 #
 # Without a difference, 100 each with the corpus, 2026-11-24: 5150 (234 checks), 424242 (237), 271828 (229),
-# 60601 (228, twice); 8088 (229) but for one answer of 1.7.7's plugin memory, which was empty.
+# 60601 (228, twice), 8088 (229; on a busier machine 1.7.7's plugin memory once answered nothing).
 set -u
 here=$(cd "$(dirname "$0")" && pwd)
 # shellcheck source=tests/e2e/lib.sh
